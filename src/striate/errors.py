@@ -1,0 +1,71 @@
+"""The errors of Striate: each derives from `StriateError` and from the built-in that fits.
+
+A message reads `<what> must be <constraint>; got <value>. <what to do>` and names the file, if there is one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StriateError(Exception):
+    """Anything that Striate refuses, with a message for its user."""
+
+
+class ArgumentError(StriateError, ValueError):
+    """An argument, option or recipe entry has a value that cannot be used."""
+
+
+class NotationError(StriateError, ValueError):
+    """A sentence cannot be read; the message points at the column."""
+
+
+class ShapeError(StriateError, ValueError):
+    """A layer, batch or array has a shape that does not fit; the message names both sides."""
+
+
+class DataError(StriateError, ValueError):
+    """A source of images or labels is not usable as it is."""
+
+
+class SourceNotFoundError(StriateError, FileNotFoundError):
+    """A path or built-in name leads nowhere."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class DecodingError(DataError):
+    """One image cannot be decoded; the message is the reason written to the ledger."""
+
+
+class ModelFileError(StriateError, ValueError):
+    """A `.striate` file, checkpoint or weights file is damaged, foreign or of an unknown version."""
+
+
+class TrainingError(StriateError, RuntimeError):
+    """Training cannot go on: a loss that is not finite, a resume that does not match."""
+
+
+class MissingExtraError(StriateError, ImportError):
+    """A feature needs an optional dependency; the message says which extra to install."""
+
+
+class StorageError(StriateError, OSError):
+    """A file cannot be written: disk full, no permission. Nothing that was there is lost."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """Return the sentence for an unknown name: the choices, and the nearest one if it is near.
+
+    >>> unknown("optimiser", "adm", ["sgd", "adam"])
+    "unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam"
+    """
+    names = list(choices)
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {name!r}{hint} Choices: {', '.join(names)}"
