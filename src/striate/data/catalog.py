@@ -1,0 +1,65 @@
+"""The catalog: what a source holds, before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.data.ledger import Ledger
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """What was found in a source: a name, a label and a way to the pixels for each image.
+
+    Arguments:
+        source: what the user gave, for messages.
+        format: the reader's name: folders, table, cifar, idx, npz, npy, arrays or a built-in set's name.
+        names: (n,) names, unique within the source (a path relative to it, or `train/00042`).
+        images: (n,) ways to the pixels: paths, or arrays (one uint8 array (n, h, w, c) if all have one size).
+        labels: int64 (n,), an index into `classes`; −1 where the source gives no label.
+        classes: the class names, sorted, the same for all splits.
+        splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
+        ledger: what became of every file.
+    """
+
+    source: str
+    format: str
+    names: Sequence[str]
+    images: Sequence[Path] | Sequence[Any] | np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    splits: np.ndarray
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every image has a label."""
+        return bool(len(self)) and bool((self.labels >= 0).all())
+
+    def subset(self, rows: np.ndarray) -> Catalog:
+        """Return the images at `rows` (int (m,)) with the same classes and ledger."""
+        images = self.images[rows] if isinstance(self.images, np.ndarray) else [self.images[i] for i in rows]
+        names = [self.names[i] for i in rows]
+        return replace(self, names=names, images=images, labels=self.labels[rows], splits=self.splits[rows])
+
+    def own(self, split: str) -> Catalog:
+        """Return the images that the source itself puts into `split`: train, valid or test."""
+        return self.subset(np.flatnonzero(self.splits == split))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return {split: {class: images}}; the split is "" where the source says none."""
+        table = {}
+        for split in dict.fromkeys(self.splits.tolist()):
+            found = np.bincount(self.labels[(self.splits == split) & (self.labels >= 0)], minlength=len(self.classes))
+            table[split] = dict(zip(self.classes, found.tolist(), strict=True))
+        return table

@@ -1,0 +1,66 @@
+"""The image set: decoded images of one size, in memory or memory-mapped, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from striate.data.ledger import Ledger
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images of one size with their labels; a subset shares the pixels of the whole.
+
+    Arguments:
+        pixels: uint8 (N, h, w, c), c 1 or 3, perhaps memory-mapped; shared between subsets.
+        rows: int64 (n,), which of `pixels` belong to this set, in order.
+        labels: int64 (n,), an index into `classes`; −1 where there is none.
+        classes: the class names.
+        names: (n,) names as in the catalog.
+        hashes: uint64 (n,), a digest of each image's pixels as decoded, before any resizing: equal images, equal digests.
+        splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
+        ledger: what became of every file of the source.
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    names: Sequence[str]
+    hashes: np.ndarray
+    splits: np.ndarray
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        h, w, c = self.image_shape
+        return f"<ImageSet of {len(self):,} images {h}×{w}×{c}, {len(self.classes)} classes>"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(h, w, c) of every image."""
+        _, h, w, c = self.pixels.shape
+        return h, w, c
+
+    @property
+    def images(self) -> np.ndarray:
+        """uint8 (n, h, w, c): a view where the rows are neighbours, else a copy."""
+        if len(self.rows) and np.array_equal(self.rows, np.arange(self.rows[0], self.rows[0] + len(self.rows))):
+            return self.pixels[self.rows[0] : self.rows[0] + len(self.rows)]
+        return self.pixels[self.rows]
+
+    def subset(self, indices: np.ndarray) -> ImageSet:
+        """Return the images at `indices` (int (m,), positions in this set); no pixels are copied."""
+        return replace(
+            self,
+            rows=self.rows[indices],
+            labels=self.labels[indices],
+            names=[self.names[i] for i in indices],
+            hashes=self.hashes[indices],
+            splits=self.splits[indices],
+        )
