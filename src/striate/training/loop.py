@@ -1,0 +1,237 @@
+"""The one training loop, for every net, device and data set; read it from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from striate.data.imageset import ImageSet
+from striate.errors import TrainingError
+from striate.training.augmentation import make_augmentation
+from striate.training.batches import step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.observer import Observer, StepReport
+from striate.training.optimisers import learning_rate, make_optimiser
+from striate.training.precision import autocast
+from striate.training.preprocessing import Preprocessing
+from striate.training.recipe import Recipe
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass
+class State:
+    """Where a run stands, beside the tensors: what a checkpoint's JSON holds."""
+
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps finished in the epoch under way
+    loss_sum: float = 0.0  # over the images of the epoch under way
+    correct: int = 0
+    images: int = 0
+    epoch_s: float = 0.0
+    train_s: float = 0.0  # of the finished epochs, validation included
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Any] | None = None  # the record of the best epoch
+
+    def add(self, loss: float, correct: int, images: int, seconds: float) -> None:
+        """Count one step."""
+        self.step += 1
+        self.loss_sum += loss * images
+        self.correct += correct
+        self.images += images
+        self.epoch_s += seconds
+
+    def end_epoch(self, record: dict[str, Any]) -> bool:
+        """Count one epoch and return whether it is the best so far."""
+        self.history.append(record)
+        self.train_s += self.epoch_s
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum, self.correct, self.images, self.epoch_s = 0.0, 0, 0, 0.0
+        better = self.best is None or _rank(record) > _rank(self.best)
+        if better:
+            self.best = record
+        return better
+
+    def finished(self, recipe: Recipe) -> bool:
+        """Whether all epochs are done, or `patience` epochs have passed without a better one."""
+        stale = self.epoch - self.best["epoch"] if self.best else 0
+        return self.epoch >= recipe.epochs or 0 < recipe.patience <= stale
+
+
+class Storage(Protocol):
+    """What the loop asks of a run folder."""
+
+    def load(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+        """Put the last checkpoint's tensors in place and return its state; empty if there is none."""
+        ...
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        ...
+
+    def save(
+        self, module: torch.nn.Module, optimiser: torch.optim.Optimizer, state: State, best: Weights | None
+    ) -> None:
+        """Write the better model, where there is a new one, then the checkpoint."""
+        ...
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818 (it is no error)
+    """A stop was asked for, and the checkpoint is written."""
+
+
+def train_loop(
+    module: torch.nn.Module,
+    train: ImageSet,
+    valid: ImageSet,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    *,
+    device: torch.device,
+    precision: str = "float32",
+    storage: Storage | None = None,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Weights | None, State]:
+    """Train `module` in place; return the weights of the best epoch and the state.
+
+    The best epoch has the highest validation accuracy, at a tie the lower loss; without validation images it is the
+    last. Order, augmentation and dropout are functions of (seed, epoch, step): a run resumed from `storage` ends in
+    the same bits as one that was never stopped (same machine, same thread count).
+
+    Arguments:
+        module: maps float (n, c, h, w) to logits (n, k).
+        train, valid: images of the preprocessing's size; valid may be empty.
+        stop: asked after every step; when it says yes, the state is saved and the run ends.
+
+    Returns:
+        The best weights on the CPU, None if they were found before the resume and lie in `storage`; and the state.
+
+    Raises:
+        TrainingError: the loss is not finite; names the epoch, step and learning rate.
+        Interrupted: `stop` said yes.
+    """
+    observer = observer or Observer()
+    module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimiser = make_optimiser(recipe, [p for p in module.parameters() if p.requires_grad])
+    augment = make_augmentation(recipe.augment)
+    state = State(**(storage.load(module, optimiser) if storage else {}))
+    steps = steps_per_epoch(len(train), recipe.batch_size)
+    best: Weights | None = None
+    unsaved: Weights | None = None
+
+    while not state.finished(recipe):
+        module.train()
+        for step, pixels, labels in training_batches(train, recipe, state.epoch, state.step, device):
+            start = time.perf_counter()
+            seed = step_seed(recipe.seed, state.epoch, step)
+            torch.manual_seed(seed)  # dropout draws from the global generator
+            batch = preprocessing.normalise(augment(pixels, torch.Generator(device).manual_seed(seed)))
+            rate = learning_rate(recipe, state.epoch + (step + 0.5) / steps)
+            loss, correct = _update(module, optimiser, batch, labels, rate, recipe.label_smoothing, precision)
+            if not math.isfinite(loss):
+                raise TrainingError(_advice(loss, state, rate))
+            state.add(loss, correct, len(labels), time.perf_counter() - start)
+            observer.step(_report(state, recipe, steps))
+            stopped = stop()
+            if storage and (stopped or storage.due()):
+                storage.save(module, optimiser, state, unsaved)
+                unsaved = None
+            if stopped:
+                raise Interrupted
+        record = _end_of_epoch(module, valid, preprocessing, state, rate)
+        if better := state.end_epoch(record):
+            best = unsaved = {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}
+        observer.epoch(record, better)
+        if storage and (storage.due() or state.finished(recipe)):
+            storage.save(module, optimiser, state, unsaved)
+            unsaved = None
+    return best, state
+
+
+def loss_and_accuracy(
+    module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing, batch_size: int = 256
+) -> tuple[float, float]:
+    """Return the mean cross-entropy and the accuracy of `module` on `images`, in float32 as in prediction."""
+    device = next(module.parameters()).device
+    module.eval()
+    loss, correct = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(images), batch_size):
+            rows = images.rows[start : start + batch_size]
+            labels = torch.from_numpy(images.labels[start : start + batch_size]).to(device)
+            logits = module(preprocessing.normalise(to_batch(images.pixels[rows], device))).float()
+            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+            correct += int((logits.argmax(1) == labels).sum())
+    return loss / max(1, len(images)), correct / max(1, len(images))
+
+
+def _update(
+    module: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: torch.Tensor,
+    labels: torch.Tensor,
+    rate: float,
+    label_smoothing: float,
+    precision: str,
+) -> tuple[float, int]:
+    """Take one step of gradient descent; return the batch's mean loss and how many it got right."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    with autocast(precision, batch.device):
+        logits = module(batch)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.item(), int((logits.argmax(1) == labels).sum())
+
+
+def _end_of_epoch(
+    module: torch.nn.Module, valid: ImageSet, preprocessing: Preprocessing, state: State, rate: float
+) -> dict[str, Any]:
+    """Validate and return the epoch's line of the metrics."""
+    images_per_s = state.images / max(state.epoch_s, 1e-9)
+    start = time.perf_counter()
+    measured = loss_and_accuracy(module, valid, preprocessing) if len(valid) else (None, None)
+    state.epoch_s += time.perf_counter() - start
+    return {
+        "epoch": state.epoch + 1,
+        "train_loss": state.loss_sum / state.images,
+        "train_accuracy": state.correct / state.images,
+        "valid_loss": measured[0],
+        "valid_accuracy": measured[1],
+        "learning_rate": rate,
+        "images_per_s": round(images_per_s, 1),
+        "seconds": round(state.epoch_s, 3),
+    }
+
+
+def _rank(record: dict[str, Any]) -> tuple[float, float]:
+    if record["valid_accuracy"] is None:
+        return float(record["epoch"]), 0.0
+    return record["valid_accuracy"], -record["valid_loss"]
+
+
+def _report(state: State, recipe: Recipe, steps: int) -> StepReport:
+    return StepReport(
+        epoch=state.epoch + 1,
+        epochs=recipe.epochs,
+        step=state.step,
+        steps=steps,
+        loss=state.loss_sum / state.images,
+        accuracy=state.correct / state.images,
+        images_per_s=state.images / max(state.epoch_s, 1e-9),
+    )
+
+
+def _advice(loss: float, state: State, rate: float) -> str:
+    return (
+        f"the loss became {loss} at epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}. "
+        "Try a tenth of the learning rate, or warmup_epochs = 1 in the recipe"
+    )

@@ -1,0 +1,51 @@
+"""Which number format a net trains in: the faster one by measurement, said and kept in the run."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+CANDIDATES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# bfloat16 must win clearly: it costs some exactness, and a choice on the edge would flip from run to run.
+MARGIN = 0.8
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Return the context in which a forward pass runs in `precision`; float32 leaves everything as it is."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def measure_precisions(module: torch.nn.Module, batch: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """Return the seconds of one training step in each precision, the better of two after a first one to warm up.
+
+    Works on a copy and leaves the random state as it was.
+    """
+    device = batch.device
+    seconds = {}
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for precision in CANDIDATES:
+            trial = copy.deepcopy(module).train()
+            seconds[precision] = min([_step_s(trial, batch, labels, precision) for _ in range(3)][1:])
+    return seconds
+
+
+def faster(seconds: dict[str, float]) -> str:
+    """Return the precision to train in.
+
+    >>> faster({"float32": 1.0, "bfloat16": 0.5}), faster({"float32": 1.0, "bfloat16": 0.95})
+    ('bfloat16', 'float32')
+    """
+    return "bfloat16" if seconds["bfloat16"] < MARGIN * seconds["float32"] else "float32"
+
+
+def _step_s(module: torch.nn.Module, batch: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
+    start = time.perf_counter()
+    with autocast(precision, batch.device):
+        logits = module(batch)
+    F.cross_entropy(logits.float(), labels).backward()
+    if batch.device.type == "cuda":
+        torch.cuda.synchronize(batch.device)
+    return time.perf_counter() - start

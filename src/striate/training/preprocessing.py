@@ -1,0 +1,98 @@
+"""From uint8 images to what a net is given: one definition for training, prediction, export and serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.errors import ModelFileError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """How images of any size become a net's input: fitted to one size, then (pixel − mean) / std.
+
+    Arguments:
+        size: (h, w) in pixels.
+        channels: 1 (gray) or 3 (RGB).
+        fit: crop, pad or stretch, see `striate.data.decoding.fit_pixels`.
+        mean: float32, (c,) for channel means or (c, h, w) for a mean image, in pixel units 0…255.
+        std: float32 (c,), in pixel units, positive.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    fit: str
+    mean: np.ndarray
+    std: np.ndarray
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(c, h, w), what the net is given for one image."""
+        return (self.channels, *self.size)
+
+    def normalise(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return float32 (n, c, h, w) on the batch's device from uint8 or float pixels (n, c, h, w)."""
+        import torch
+
+        mean = torch.as_tensor(self.mean, device=batch.device)
+        std = torch.as_tensor(self.std, device=batch.device)
+        return (batch.float() - mean.reshape(1, self.channels, *(mean.shape[1:] or (1, 1)))) / std.reshape(1, -1, 1, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what describes it, without the arrays."""
+        return {"size": list(self.size), "channels": self.channels, "fit": self.fit}
+
+    @classmethod
+    def from_parts(cls, description: dict[str, Any], mean: np.ndarray, std: np.ndarray) -> Preprocessing:
+        """Return the preprocessing of a saved model.
+
+        Raises:
+            ModelFileError: a size, channel count or shape that cannot be.
+        """
+        try:
+            height, width = (int(x) for x in description["size"])
+            channels, fit = int(description["channels"]), str(description["fit"])
+        except (KeyError, TypeError, ValueError):
+            raise ModelFileError("the preprocessing must say size, channels and fit") from None
+        sane = 1 <= height <= 16384 and 1 <= width <= 16384 and channels in (1, 3) and fit in ("crop", "pad", "stretch")
+        shapes = mean.shape in ((channels,), (channels, height, width)) and std.shape == (channels,)
+        if not (sane and shapes and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise ModelFileError(
+                f"the preprocessing does not fit together: size {height}×{width}, {channels} channels, fit {fit!r}, "
+                f"mean {mean.shape}, std {std.shape}"
+            )
+        return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32))
+
+
+def measure(images: np.ndarray, subtract: str, fit: str, block: int = 1024) -> Preprocessing:
+    """Return the preprocessing of training images: uint8 (n, h, w, c), exact sums in blocks that fit in memory.
+
+    Arguments:
+        images: uint8 (n, h, w, c), perhaps memory-mapped.
+        subtract: "channel" (the mean of each channel), "image" (the mean image) or "none" (nothing; std is 255).
+        fit: how images of other sizes are fitted later.
+    """
+    n, h, w, c = images.shape
+    if subtract == "none":
+        return Preprocessing((h, w), c, fit, np.zeros(c, np.float32), np.full(c, 255, np.float32))
+    total, squares = np.zeros((h, w, c), np.uint64), np.zeros(c, np.uint64)
+    for start in range(0, n, block):
+        part = images[start : start + block]
+        total += part.sum(0, dtype=np.uint64)
+        for k in range(c):
+            squares[k] += np.bincount(part[..., k].ravel(), minlength=256).astype(np.uint64) @ _SQUARES
+    pixels = n * h * w
+    mean = total.sum((0, 1)) / pixels
+    # A channel that never varies carries nothing; dividing by one pixel unit keeps it finite.
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1.0))
+    subtracted = (total / n).transpose(2, 0, 1) if subtract == "image" else mean
+    return Preprocessing((h, w), c, fit, subtracted.astype(np.float32), std.astype(np.float32))
+
+
+_SQUARES = np.arange(256, dtype=np.uint64) ** 2

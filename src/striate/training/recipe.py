@@ -1,0 +1,160 @@
+"""A recipe: everything that decides a training run, as one value, written to and read from TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from striate.errors import ArgumentError, SourceNotFoundError, unknown
+
+Optimiser = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["constant", "linear", "cosine", "step"]
+Subtract = Literal["channel", "image", "none"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def _setting(default: Any, text: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    return field(default=default, metadata={"text": text, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run, beside the data and the net.
+
+    >>> Recipe(epochs=3).to_toml().splitlines()[1]
+    'epochs = 3  # passes over the training images'
+    >>> Recipe(optimiser="adm")
+    Traceback (most recent call last):
+    striate.errors.ArgumentError: unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam, adamw
+    """
+
+    epochs: int = _setting(10, "passes over the training images", 1)
+    batch_size: int = _setting(128, "images in one step, at most; an epoch is dealt out evenly", 1)
+    optimiser: Optimiser = _setting("adam", "sgd (with Nesterov momentum), adam or adamw")
+    learning_rate: float = _setting(0.001, "at its highest", 0)
+    schedule: Schedule = _setting("cosine", "constant, linear (to 0), cosine (to 0) or step")
+    warmup_epochs: float = _setting(0.0, "epochs in which the learning rate rises from 0", 0)
+    milestones: tuple[int, ...] = _setting((), "epochs at which schedule step multiplies the learning rate by decay", 0)
+    decay: float = _setting(0.1, "the factor of schedule step", 0, 1)
+    momentum: float = _setting(0.9, "sgd's momentum", 0, 1)
+    betas: tuple[float, ...] = _setting((0.9, 0.999), "adam's decay of the two moments", 0, 1)
+    epsilon: float = _setting(1e-8, "adam's ε", 0)
+    weight_decay: float = _setting(0.0, "weights shrink by learning rate × this a step (adam, sgd: L2 term)", 0)
+    label_smoothing: float = _setting(0.0, "share of the target spread over all classes", 0, 1)
+    dropout: float | None = _setting(
+        None, "rate of every dropout; if the net has none, of one before its last fc", 0, 1
+    )
+    augment: tuple[str, ...] = _setting((), 'words as in "flip", "translate(2)"; applied in order to each batch')
+    subtract: Subtract = _setting("channel", "what is subtracted from the pixels: channel means, the mean image, none")
+    precision: Precision = _setting("auto", "float32, bfloat16, or auto: the faster of the two by measurement")
+    patience: int = _setting(0, "stop after so many epochs without a better validation accuracy; 0: never", 0)
+    seed: int = _setting(0, "of the first weights, the order of images and every random choice", 0)
+
+    def __post_init__(self):
+        hints = get_type_hints(type(self))
+        for entry in fields(self):
+            value = _checked(entry.name, getattr(self, entry.name), hints[entry.name], entry.metadata)
+            object.__setattr__(self, entry.name, value)
+        if len(self.betas) != 2:
+            raise ArgumentError(f"betas must be two numbers; got {list(self.betas)}")
+
+    def replace(self, **changes: Any) -> Recipe:
+        """Return a recipe with these settings changed; an unknown one is an error that names the nearest."""
+        for name in changes:
+            _check_name(name)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values; what is not set (None) is left out."""
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML with a comment on every line."""
+        texts = {entry.name: entry.metadata["text"] for entry in fields(self)}
+        lines = [f"{name} = {_toml(value)}  # {texts[name]}" for name, value in self.to_dict().items()]
+        return "\n".join(["# A Striate recipe. What is left out takes its default.", *lines, ""])
+
+    def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """Return {setting: (ours, theirs)} for the settings in which two recipes differ."""
+        pairs = {entry.name: (getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self)}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def load_recipe(name: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
+    """Return a recipe by its published name, from a TOML file, or from a mapping of settings.
+
+    Raises:
+        SourceNotFoundError: neither a published recipe nor a file.
+        ArgumentError: not TOML, an unknown setting or a value out of range; the message names file and setting.
+    """
+    if isinstance(name, Recipe):
+        return name
+    if isinstance(name, Mapping):
+        return Recipe().replace(**name)
+    path = Path(name)
+    if str(name) in recipe_names():
+        text, origin = (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text("utf-8"), str(name)
+    elif path.is_file():
+        text, origin = path.read_text("utf-8", errors="replace"), str(path)
+    else:
+        hint = unknown("recipe", str(name), recipe_names())
+        raise SourceNotFoundError(f"{hint}. Or give the path of a TOML file")
+    try:
+        return Recipe().replace(**tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ArgumentError) as error:
+        raise ArgumentError(f"recipe {origin}: {error}") from None
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with Striate."""
+    folder = resources.files("striate.training") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _check_name(name: str) -> None:
+    names = [entry.name for entry in fields(Recipe)]
+    if name not in names:
+        raise ArgumentError(unknown("recipe setting", name, names))
+
+
+def _checked(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return `value` as the type of its setting, or raise what the user should be told."""
+    if choices := [c for c in get_args(hint) if isinstance(c, str)]:
+        if value not in choices:
+            raise ArgumentError(unknown(name, str(value), choices))
+        return value
+    if value is None and hint == float | None:
+        return None
+    if getattr(hint, "__origin__", None) is tuple:
+        item = get_args(hint)[0]
+        if isinstance(value, str) or not isinstance(value, list | tuple):
+            raise ArgumentError(f"{name} must be a list; got {value!r}")
+        return tuple(_checked(name, one, item, metadata) for one in value)
+    if hint is str:
+        if not isinstance(value, str):
+            raise ArgumentError(f"{name} must be text; got {value!r}")
+        return value
+    return _number(name, value, hint is int, metadata["low"], metadata["high"])
+
+
+def _number(name: str, value: Any, whole: bool, low: float, high: float) -> int | float:
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+        raise ArgumentError(f"{name} must be {kind}; got {value!r}")
+    if not low <= value <= high:
+        span = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ArgumentError(f"{name} must be {span}; got {value}")
+    return value if whole else float(value)
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and flat lists are TOML's too.
+    return json.dumps(value, ensure_ascii=False)

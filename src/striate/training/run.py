@@ -1,0 +1,153 @@
+"""The run folder: recipe, net, metrics, ledger, checkpoint and model of one training run, on disk.
+
+run.json               what was asked: source, net, split, fingerprint of the data
+recipe.toml, net.txt   the recipe and the sentence of the net, as used
+ledger.csv             what became of every file of the source
+metrics.jsonl          one line an epoch
+checkpoint.safetensors the whole state, to resume from
+model.striate          the best model so far
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
+from striate.storage import write_atomically
+from striate.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from striate.training.loop import State, Weights
+
+# A checkpoint follows the last one after a second, or after fifty times what it costs: at most 2 % of the time.
+SHORTEST_S, COST_FACTOR = 1.0, 50
+
+
+class RunFolder:
+    """One run's folder; also the `Storage` of the training loop."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.save_model: Callable[[Weights, State], None] = lambda weights, state: None
+        self.scalars: Callable[[dict[str, Any]], None] = lambda record: None
+        self._lock = FileLock(self.path / ".lock")
+        self._next_save = time.monotonic() + SHORTEST_S
+
+    @property
+    def model(self) -> Path:
+        """Where the best model is."""
+        return self.path / "model.striate"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the last checkpoint is."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / "run.json").exists()
+
+    def acquire(self) -> None:
+        """Keep other processes out until this one ends.
+
+        Raises:
+            TrainingError: another process is training here.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise TrainingError(
+                f"another process is training in {self.path}. Wait for it or choose another --out"
+            ) from None
+        except OSError as error:
+            raise ArgumentError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
+
+    def release(self) -> None:
+        """Let other processes in."""
+        self._lock.release()
+
+    def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
+        """Write what was asked; run.json last, so that a folder with one is whole."""
+        write_atomically(self.path / "recipe.toml", recipe)
+        write_atomically(self.path / "net.txt", net + "\n")
+        write_atomically(self.path / "run.json", json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+
+    def description(self) -> dict[str, Any]:
+        """Return what was asked of the run that is here.
+
+        Raises:
+            SourceNotFoundError: there is none.
+        """
+        try:
+            return json.loads((self.path / "run.json").read_text("utf-8"))
+        except FileNotFoundError:
+            raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
+        except ValueError:
+            raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
+
+    def state(self) -> State | None:
+        """Return the state of the last checkpoint, None if there is none."""
+        return State(**read_state(self.checkpoint)) if self.checkpoint.exists() else None
+
+    # What the training loop asks of its storage:
+
+    def load(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+        """Put the last checkpoint's tensors in place and return its state; empty if there is none."""
+        state = load_checkpoint(self.checkpoint, module, optimiser) if self.checkpoint.exists() else {}
+        self._next_save = time.monotonic() + SHORTEST_S
+        return state
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() >= self._next_save
+
+    def save(
+        self, module: torch.nn.Module, optimiser: torch.optim.Optimizer, state: State, best: Weights | None
+    ) -> None:
+        """Write the better model, where there is a new one, then metrics and checkpoint.
+
+        In this order a kill between two of them costs nothing: the resumed run makes the same files again.
+        """
+        start = time.monotonic()
+        if best is not None:
+            self.save_model(best, state)
+        lines = [json.dumps(record) + "\n" for record in state.history]
+        write_atomically(self.path / "metrics.jsonl", "".join(lines))
+        save_checkpoint(self.checkpoint, module, optimiser, asdict(state))
+        end = time.monotonic()
+        self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
+
+
+def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:
+    """Return a folder `runs/<source>-<number>` that no run uses yet."""
+    stem = "".join(c if c.isalnum() else "-" for c in Path(source).name.split(".")[0]).strip("-").lower() or "run"
+    number = 1
+    while (parent / f"{stem}-{number}").exists():
+        number += 1
+    return RunFolder(parent / f"{stem}-{number}")
+
+
+def last_run_folder(parent: Path = Path("runs")) -> RunFolder:
+    """Return the run folder whose checkpoint was written last.
+
+    Raises:
+        SourceNotFoundError: there is no run.
+    """
+    found = [path.parent for path in parent.glob("*/run.json")]
+    if not found:
+        raise SourceNotFoundError(f"no run to resume in {parent.resolve()}. Name its folder with --out")
+    return RunFolder(max(found, key=_last_written))
+
+
+def _last_written(path: Path) -> float:
+    return max(
+        (path / name).stat().st_mtime for name in ("run.json", "checkpoint.safetensors") if (path / name).exists()
+    )
