@@ -20,9 +20,10 @@ class ImageSet:
         labels: int64 (n,), an index into `classes`; −1 where there is none.
         classes: the class names.
         names: (n,) names as in the catalog.
-        hashes: uint64 (n,), a digest of each image's pixels as decoded, before any resizing: equal images, equal digests.
+        hashes: uint64 (n,), a digest of each image's pixels as decoded, before resizing: equal images, equal digests.
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
         ledger: what became of every file of the source.
+        notes: what a user should be told about the preparing.
     """
 
     pixels: np.ndarray
@@ -33,6 +34,7 @@ class ImageSet:
     hashes: np.ndarray
     splits: np.ndarray
     ledger: Ledger = field(default_factory=Ledger)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,0 +1,118 @@
+"""Pixels as arrays: fitting to a size, changing channels, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from striate.errors import ArgumentError
+
+Fit = Literal["crop", "pad", "stretch"]
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return `size` as (height, width) in pixels, both at least 1.
+
+    Raises:
+        ArgumentError: it is not two positive whole numbers.
+    """
+    try:
+        h, w = (int(side) for side in size)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"size must be (height, width) in pixels; got {size!r}") from None
+    if h < 1 or w < 1 or (h, w) != tuple(size):
+        raise ArgumentError(f"size must be two whole numbers of pixels, each at least 1; got {size!r}")
+    return h, w
+
+
+def check_fit(fit: str) -> Fit:
+    """Return `fit` if it is crop, pad or stretch.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if fit not in get_args(Fit):
+        raise ArgumentError(f"fit must be one of {', '.join(get_args(Fit))}; got {fit!r}")
+    return fit  # pyright: ignore[reportReturnType]
+
+
+def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop") -> np.ndarray:
+    """Resize one image to `size`, antialiased (bilinear, as Pillow's `ImageOps.fit` and `pad`).
+
+    Arguments:
+        pixels: uint8 (h, w, c), c 1 or 3.
+        size: (height, width) wanted, in pixels.
+        fit: "crop" fills the size and cuts what is over, equally on both sides; "pad" shows the whole image between
+            black bars; "stretch" changes the proportions.
+
+    Returns:
+        uint8 (height, width, c); `pixels` itself where the size is right already.
+
+    Raises:
+        ArgumentError: the size or the fit is none.
+
+    >>> fit_pixels(np.zeros((40, 60, 3), np.uint8), (28, 28)).shape
+    (28, 28, 3)
+    """
+    height, width = check_size(size)
+    h, w, c = pixels.shape
+    if check_fit(fit) == "stretch" or (h, w) == (height, width):
+        return pixels if (h, w) == (height, width) else _resized(pixels, height, width, (0, 0, w, h))
+    if fit == "crop":
+        scale = min(h / height, w / width)
+        cut_w, cut_h = width * scale, height * scale
+        box = ((w - cut_w) / 2, (h - cut_h) / 2, (w + cut_w) / 2, (h + cut_h) / 2)
+        return _resized(pixels, height, width, (max(0, box[0]), max(0, box[1]), min(w, box[2]), min(h, box[3])))
+    scale = min(height / h, width / w)
+    inner_h, inner_w = max(1, round(h * scale)), max(1, round(w * scale))
+    padded = np.zeros((height, width, c), np.uint8)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    padded[top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_h, inner_w, (0, 0, w, h))
+    return padded
+
+
+def _resized(pixels: np.ndarray, height: int, width: int, box: tuple[float, float, float, float]) -> np.ndarray:
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+    return resized.reshape(height, width, pixels.shape[2])
+
+
+def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Return uint8 pixels (…, c) with 1 or 3 channels: gray is repeated, colour becomes ITU-R 601 luma, as in Pillow.
+
+    Raises:
+        ArgumentError: `channels` is neither 1 nor 3.
+
+    >>> to_channels(np.array([[[255, 0, 0]]], np.uint8), 1).item()
+    76
+    """
+    if channels not in (1, 3):
+        raise ArgumentError(f"channels must be 1 (gray) or 3 (RGB); got {channels!r}")
+    if pixels.shape[-1] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=-1)
+    luma = pixels @ np.array([19595, 38470, 7471], np.uint32) + np.uint32(1 << 15)
+    return (luma >> 16).astype(np.uint8)[..., None]
+
+
+def pixel_hash(pixels: np.ndarray) -> int:
+    """Return a 64-bit digest (BLAKE2b) of the shape and the bytes of uint8 pixels (h, w, c).
+
+    >>> pixel_hash(np.zeros((2, 3, 1), np.uint8)) == pixel_hash(np.zeros((3, 2, 1), np.uint8))
+    False
+    """
+    return int(pixel_hashes(pixels[None])[0])
+
+
+def pixel_hashes(images: np.ndarray) -> np.ndarray:
+    """Return uint64 (n,), the `pixel_hash` of each of the images uint8 (n, h, w, c), without copying them."""
+    shape = struct.pack("<3I", *images.shape[1:])
+    digests = (
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8, person=shape).digest() for image in images
+    )
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
