@@ -1,0 +1,134 @@
+"""What every reader needs to put a `Catalog` together: class order, split names, unique names, believable sizes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+
+from striate.data.ledger import Entry, Ledger
+from striate.errors import DataError
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+def split_of(word: str) -> str:
+    """Return "train", "valid" or "test" for a name people give to that split, else "".
+
+    >>> split_of("Validation"), split_of("dogs")
+    ('valid', '')
+    """
+    return _SPLITS.get(word.strip().casefold(), "")
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names sorted: by number if all are whole numbers, else by character.
+
+    >>> class_order(["10", "9", "9"]), class_order(["b10", "b9"])
+    (('9', '10'), ('b10', 'b9'))
+    """
+    distinct = set(names)
+    if all(_WHOLE.fullmatch(name) for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))
+
+
+def class_name(label: Hashable) -> str | None:
+    """Return the class name of a label of any type; None for a missing one (None or not-a-number).
+
+    >>> class_name(3.0), class_name("cat"), class_name(float("nan"))
+    ('3', 'cat', None)
+    """
+    if label is None or label != label:
+        return None
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    if isinstance(label, float | np.floating) and label == int(label):
+        return str(int(label))
+    return str(label)
+
+
+def encode(names: Sequence[str | None], classes: Sequence[str] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return (labels int64 (n,), classes): each name's place in `classes`, −1 where it is None.
+
+    Arguments:
+        names: (n,) class names, None where there is no label.
+        classes: the classes in order; by default the names themselves in `class_order`.
+    """
+    order = class_order(name for name in names if name is not None) if classes is None else tuple(classes)
+    place: dict[str | None, int] = {name: i for i, name in enumerate(order)}
+    place[None] = -1
+    return np.fromiter((place[name] for name in names), np.int64, len(names)), order
+
+
+def displayable(name: str) -> str:
+    r"""Return `name` as text that can be written as UTF-8: bytes that the file system could not decode become `\xNN`.
+
+    >>> displayable("caf\udce9.png")
+    'caf\\xe9.png'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def numbered(splits: np.ndarray) -> list[str]:
+    """Return a unique name for each of (n,) images that have none: `train/00042`, or `00042` outside of any split.
+
+    >>> numbered(np.array(["train", "train", "test"]))
+    ['train/00000', 'train/00001', 'test/00000']
+    """
+    counts: dict[str, int] = {}
+    names = []
+    for split in splits.tolist():
+        number = counts.get(split, 0)
+        counts[split] = number + 1
+        names.append(f"{split}/{number:05d}" if split else f"{number:05d}")
+    return names
+
+
+def used(names: Iterable[str], repaired: str = "") -> Ledger:
+    """Return a ledger in which every name is used, or repaired in the one way that `repaired` says."""
+    status = "repaired" if repaired else "used"
+    return Ledger(Entry(name, status, repaired) for name in names)
+
+
+def memory_bytes() -> int:
+    """Return the machine's physical memory in bytes; 64 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 64 << 30
+
+
+def check_size(what: str, size_bytes: int, file_bytes: int, *, compressed: bool) -> None:
+    """Refuse a declared size that the file cannot hold or memory cannot take, before anything is allocated.
+
+    Arguments:
+        what: file and part, for the message.
+        size_bytes: the size that the file declares.
+        file_bytes: the file's own size on disk.
+        compressed: whether the file is deflated, which shrinks at most 1,032-fold.
+
+    Raises:
+        DataError: the size is absurd.
+    """
+    if size_bytes > file_bytes * (1032 if compressed else 1) + 1024:
+        raise DataError(
+            f"{what} declares {size_bytes:,} bytes, more than its file of {file_bytes:,} bytes can hold. "
+            "The file is damaged; get it again."
+        )
+    if size_bytes > memory_bytes():
+        raise DataError(
+            f"{what} declares {size_bytes / 2**30:,.1f} GiB, more than this machine's memory "
+            f"({memory_bytes() / 2**30:,.1f} GiB). Check the file or use a part of it."
+        )

@@ -1,0 +1,128 @@
+"""Pickles from strangers: arrays are understood, and nothing is ever called but what is written here.
+
+A pickle is a program that can call any function it names. Here the five names that a pickled array needs lead
+to stand-ins of our own, which check what they are given; every other name ends the reading.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from striate.errors import DataError
+
+
+class _RefusedError(Exception):
+    """What the pickle asks for is not done."""
+
+
+class _StandIn:
+    """A callable that a pickle may name; it has no state that a pickle could set."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]):
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise _RefusedError("sets the state of a function")
+
+
+class _Type:
+    """What stands for a pickled `numpy.dtype`: one of unsigned bytes, or nothing."""
+
+    __slots__ = ()
+
+    def __init__(self, name: object, align: object = False, copy: object = True):
+        text = name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+        if text not in ("u1", "|u1", "uint8"):
+            raise _RefusedError(f"holds an array of type {text}, not of unsigned bytes")
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and alignment mean nothing for single bytes."""
+
+
+class _Array:
+    """What stands for a pickled `numpy.ndarray`; its state becomes `values`, a read-only view of the pickled bytes."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, kind: object, shape: object, code: object):
+        self.values: np.ndarray | None = None
+
+    def __setstate__(self, state: object) -> None:
+        if not (isinstance(state, tuple) and len(state) == 5):
+            raise _RefusedError("holds an array in an unknown form")
+        _, shape, kind, fortran, data = state
+        if not (isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)):
+            raise _RefusedError("holds an array without a shape")
+        if not isinstance(kind, _Type) or not isinstance(data, bytes):
+            raise _RefusedError("holds an array whose values are not bytes")
+        if math.prod(shape) != len(data):
+            raise _RefusedError(f"declares an array of shape {shape} and holds {len(data):,} bytes for it")
+        self.values = np.frombuffer(data, np.uint8).reshape(shape, order="F" if fortran else "C")
+
+
+def _encode(text: object, encoding: object = "latin1") -> bytes:
+    """Do what protocol 2 calls `_codecs.encode` for: bytes were written as Latin-1 text."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1"):
+        raise _RefusedError("encodes something that is not text in Latin-1")
+    return text.encode("latin-1")
+
+
+_ALLOWED: dict[tuple[str, str], _StandIn] = {
+    ("numpy.core.multiarray", "_reconstruct"): _StandIn(_Array),
+    ("numpy._core.multiarray", "_reconstruct"): _StandIn(_Array),
+    ("numpy", "ndarray"): _StandIn(_Array),
+    ("numpy", "dtype"): _StandIn(_Type),
+    ("_codecs", "encode"): _StandIn(_encode),
+}
+
+
+# Python's own unpickler, not the one in C: at the cost of 5 ms a CIFAR batch, its memo is a dict, where the
+# one in C lets twenty bytes of pickle ask for tens of gigabytes at once.
+class _Unpickler(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise _RefusedError(f"asks for {module}.{name}") from None
+
+    def persistent_load(self, pid: object) -> Any:
+        raise _RefusedError("asks for an object outside of itself")
+
+
+def load_pickle(raw: bytes, where: str) -> Any:
+    """Return the plain values and uint8 arrays of a pickle; text of Python 2 stays bytes.
+
+    Arguments:
+        raw: the whole pickle.
+        where: its file, for messages.
+
+    Raises:
+        DataError: it asks for anything but byte arrays (then nothing of it was run), or it is damaged.
+    """
+    try:
+        return _plain(_Unpickler(io.BytesIO(raw), encoding="bytes").load())
+    except _RefusedError as refusal:
+        raise DataError(
+            f"{where} must be a pickle of plain values and byte arrays; it {refusal}. "
+            "Nothing of it was run. Get the file from its publisher."
+        ) from None
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise DataError(f"{where} is a damaged pickle ({type(error).__name__}: {error}). Get the file again.") from None
+
+
+def _plain(value: Any) -> Any:
+    """Put arrays in the place of their stand-ins, in a dict of them or alone."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.values if isinstance(value, _Array) else value
