@@ -1,0 +1,269 @@
+"""Splits that hold still: decided by each image's pixels and the seed, never by its place or its neighbours.
+
+An image's hash and the seed give a number u in [0, 1); the ratios cut [0, 1) into train, valid and test. Identical
+images therefore always stay together, and adding images moves none of the others. Only where a class would be missing
+from a split is one of its images moved there: the one whose u is nearest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from striate.data.catalog import SPLITS
+from striate.data.imageset import ImageSet
+from striate.errors import ArgumentError, DataError
+
+T = TypeVar("T")
+Ratios = tuple[float, float, float]
+DEFAULT_RATIOS: Ratios = (0.8, 0.1, 0.1)
+
+
+@dataclass(frozen=True, eq=False)
+class Splits(Generic[T]):
+    """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them."""
+
+    train: T
+    valid: T
+    test: T
+    notes: tuple[str, ...] = ()
+
+
+def parse_ratios(text: str) -> Ratios:
+    """Read "70:30" (train:valid) or "80:10:10" (train:valid:test) as shares that sum to 1.
+
+    The numbers may be percentages, shares or plain ratios, parted by `:`, `/` or `,`.
+
+    Raises:
+        ArgumentError: not two or three numbers, one is negative, or train has none.
+
+    >>> parse_ratios("70:30")
+    (0.7, 0.3, 0.0)
+    >>> parse_ratios("8/1/1")
+    (0.8, 0.1, 0.1)
+    """
+    try:
+        parts = [float(part) for part in re.split("[:/,]", text.replace("%", ""))]
+    except ValueError:
+        parts = []
+    if len(parts) not in (2, 3):
+        raise ArgumentError(f"split must be train:valid or train:valid:test, such as 70:30 or 80:10:10; got {text!r}")
+    return check_ratios((parts[0], parts[1], parts[2] if len(parts) == 3 else 0.0))
+
+
+def check_ratios(ratios: Sequence[float]) -> Ratios:
+    """Return (train, valid, test) scaled to sum to 1.
+
+    Raises:
+        ArgumentError: not three finite numbers, one is negative, or train is 0.
+    """
+    if len(ratios) != 3 or not all(math.isfinite(part) and part >= 0 for part in ratios) or ratios[0] <= 0:
+        raise ArgumentError(
+            f"split must be three shares (train, valid, test), none negative and train above 0; got {tuple(ratios)}"
+        )
+    total = sum(ratios)
+    train, valid, test = (part / total for part in ratios)
+    return train, valid, test
+
+
+def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:
+    """Split an image set as its source says, and by hash where the source says nothing.
+
+    Arguments:
+        imageset: images with labels; those without a label are in no part.
+        ratios: shares of train, valid and test; what the source splits itself stays as it is.
+        seed: another seed gives another split.
+
+    Returns:
+        `Splits` of image sets.
+
+    Raises:
+        ArgumentError: ratios that are none.
+        DataError: no image has a label, or the source has splits of its own but no train split.
+    """
+    rows = split_rows(
+        imageset.hashes,
+        imageset.labels,
+        imageset.splits,
+        ratios,
+        seed,
+        classes=imageset.classes,
+        names=imageset.names,
+    )
+    parts = (imageset.subset(part) for part in (rows.train, rows.valid, rows.test))
+    return Splits(*parts, notes=rows.notes)
+
+
+def split_rows(
+    hashes: np.ndarray,
+    labels: np.ndarray,
+    own: np.ndarray,
+    ratios: Sequence[float] = DEFAULT_RATIOS,
+    seed: int = 0,
+    *,
+    classes: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> Splits[np.ndarray]:
+    """Split rows by the hashes of their images; see `split`.
+
+    A class with at least as many distinct images as there are splits appears in each of them; one with fewer is in
+    train first, then in valid, and named in the notes. Where the source has train and test but no valid, valid is
+    taken out of train; where it has no test, there is none.
+
+    Arguments:
+        hashes: uint64 (n,), equal for identical images.
+        labels: int64 (n,); rows with −1 are in no part.
+        own: (n,) "train", "valid", "test" or "", what the source says.
+        ratios: shares of train, valid and test.
+        seed: any whole number.
+        classes: (k,) class names, for the notes.
+        names: (n,) image names, for the notes.
+
+    Returns:
+        `Splits` of int64 arrays, each ascending.
+
+    Raises:
+        ArgumentError, DataError: as `split`.
+    """
+    train, valid, test = check_ratios(ratios)
+    labelled = np.flatnonzero(labels >= 0)
+    if not len(labelled):
+        raise DataError("nothing to split: no image has a label")
+    said = set(own[labelled].tolist()) - {""}
+    notes = _label_conflicts(hashes[labelled], labels[labelled], labelled, classes, names)
+    part = np.full(len(labels), -1)
+    if said <= {"train"}:
+        part[labelled], missing = _by_hash(hashes[labelled], labels[labelled], (train, valid, test), seed)
+        notes += _missing_note(missing, classes)
+    else:
+        notes += _follow_source(part, said, hashes, labels, own, (train, valid), seed, classes)
+    rows = (np.flatnonzero(part == i) for i in range(3))
+    return Splits(*rows, notes=notes)
+
+
+def _follow_source(part, said, hashes, labels, own, shares, seed, classes) -> tuple[str, ...]:
+    """Fill `part` (n,) with 0, 1, 2 as the source says, and return the notes."""
+    if "train" not in said:
+        raise DataError(
+            f"the source splits its images itself but has no train split; got only {', '.join(sorted(said))}. "
+            "Name a folder train, or merge the splits"
+        )
+    notes: tuple[str, ...] = ()
+    for i, name in enumerate(SPLITS):
+        part[(labels >= 0) & (own == name)] = i
+    if loose := int(((labels >= 0) & (own == "")).sum()):
+        part[(labels >= 0) & (own == "")] = 0
+        notes += (f"{loose:,} images that the source puts into no split are used for training",)
+    if "valid" not in said and shares[1] > 0:
+        rows = np.flatnonzero(part == 0)
+        part[rows], missing = _by_hash(hashes[rows], labels[rows], (*shares, 0.0), seed)
+        notes += _missing_note(missing, classes)
+    if "test" not in said:
+        notes += ("the source has no test split, so nothing is held back for the final test",)
+    return notes + _shared_note(hashes, part)
+
+
+def unit_hash(hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Return float64 (n,) in [0, 1), a function of each hash (uint64) and the seed alone.
+
+    Source: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+    """
+    salt = hashlib.blake2b(str(int(seed)).encode(), digest_size=8).digest()
+    mixed = hashes.astype(np.uint64) ^ np.frombuffer(salt, "<u8").astype(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
+
+
+def _by_hash(hashes: np.ndarray, labels: np.ndarray, ratios: Ratios, seed: int) -> tuple[np.ndarray, dict[int, int]]:
+    """Return the part (n,) of each row, and {class: distinct images} of the classes that some part lacks."""
+    distinct, inverse = np.unique(hashes, return_inverse=True)
+    u = unit_hash(distinct, seed)
+    upper = np.cumsum(ratios)
+    edges = np.concatenate([[0.0], upper / upper[-1]])  # the last, and those of empty parts at the end, exactly 1
+    part = np.searchsorted(edges[1:3], u, side="right")
+    missing = _spread_classes(part, u, edges, inverse, labels, [i for i in range(3) if ratios[i] > 0])
+    return part[inverse], missing
+
+
+def _spread_classes(
+    part: np.ndarray, u: np.ndarray, edges: np.ndarray, inverse: np.ndarray, labels: np.ndarray, wanted: list[int]
+) -> dict[int, int]:
+    """Move distinct images in `part` (m,) so that each class is in the parts `wanted`, as far as it has images.
+
+    Returns:
+        {class: distinct images} of the classes that still lack a part.
+    """
+    pairs = np.unique(np.stack([labels, inverse], 1), axis=0)  # each class with each of its distinct images, once
+    owner, image = pairs[np.argsort(pairs[:, 1], kind="stable")].T
+    counts = np.zeros((int(labels.max()) + 1, 3), np.int64)
+    np.add.at(counts, (pairs[:, 0], part[pairs[:, 1]]), 1)
+    distinct = counts.sum(1)
+    # a class with fewer images than parts fills the first parts: it is trained on before it is tested
+    needed = np.zeros_like(counts, dtype=bool)
+    for rank, i in enumerate(wanted):
+        needed[:, i] = distinct > rank
+
+    def owners(g: int) -> np.ndarray:
+        return owner[np.searchsorted(image, g) : np.searchsorted(image, g, side="right")]
+
+    def can_leave(g: int) -> bool:
+        classes = owners(g)
+        return not (needed[classes, part[g]] & (counts[classes, part[g]] == 1)).any()
+
+    for c, i in np.argwhere(needed & (counts == 0)):
+        if counts[c, i]:
+            continue  # came along with another class that shares the image
+        images = pairs[np.searchsorted(pairs[:, 0], c) : np.searchsorted(pairs[:, 0], c, side="right"), 1]
+        distance = np.maximum(edges[i] - u[images], u[images] - edges[i + 1])
+        nearest = next((g for g in images[np.argsort(distance, kind="stable")] if can_leave(g)), None)
+        if nearest is not None:
+            counts[owners(nearest), part[nearest]] -= 1
+            counts[owners(nearest), i] += 1
+            part[nearest] = i
+    lacking = np.flatnonzero((distinct > 0) & (counts[:, wanted] == 0).any(1))
+    return {int(c): int(distinct[c]) for c in lacking}
+
+
+def _missing_note(missing: dict[int, int], classes: Sequence[str]) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    named = [f"{classes[c] if c < len(classes) else c} ({n})" for c, n in list(missing.items())[:5]]
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return (f"too few distinct images to be in every split: {', '.join(named)}{more}",)
+
+
+def _label_conflicts(
+    hashes: np.ndarray, labels: np.ndarray, rows: np.ndarray, classes: Sequence[str], names: Sequence[str]
+) -> tuple[str, ...]:
+    """Say how many images have an identical twin under another label, with the first pair."""
+    order = np.lexsort((rows, labels, hashes))
+    sorted_hashes, sorted_labels = hashes[order], labels[order]
+    clash = np.flatnonzero((sorted_hashes[1:] == sorted_hashes[:-1]) & (sorted_labels[1:] != sorted_labels[:-1]))
+    if not len(clash):
+        return ()
+    count = int(np.isin(hashes, sorted_hashes[clash]).sum())
+    pair = sorted(int(rows[order[clash[0] + i]]) for i in (0, 1))
+    label_of = dict(zip(rows.tolist(), labels.tolist(), strict=True))
+    said = [
+        f"{names[row] if row < len(names) else f'row {row}'} "
+        f"({classes[label_of[row]] if label_of[row] < len(classes) else label_of[row]})"
+        for row in pair
+    ]
+    return (f"{count:,} images are identical to one with another label, such as {said[0]} and {said[1]}",)
+
+
+def _shared_note(hashes: np.ndarray, part: np.ndarray) -> tuple[str, ...]:
+    """Say how many images the source itself has both on the side that is trained on and the one that measures."""
+    notes = []
+    for i, name in ((1, "valid"), (2, "test")):
+        shared = int(np.isin(hashes[part == i], hashes[part == 0]).sum())
+        if shared:
+            notes.append(f"{shared:,} of the {name} images are identical to one that is trained on")
+    return tuple(notes)
