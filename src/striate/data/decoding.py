@@ -6,6 +6,7 @@ Colour profiles (ICC) are ignored, as they were when the published models were t
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import threading
@@ -63,6 +64,8 @@ FOREIGN = {
     b"<svg": "SVG",
     b"\0\0\0\x0cJXL ": "JPEG XL",
 }
+# opening a pipe without O_NONBLOCK would wait for ever
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LIMIT_PX = 100_000_000
 LIMIT_BYTES = 1 << 30
 
@@ -127,17 +130,20 @@ def read_bytes(path: Path | str) -> bytes:
     Raises:
         DecodingError: it is missing, empty, larger than 1 GiB, not a regular file, or cannot be read.
     """
-    path = Path(path)
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            raise DecodingError("a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file")
-        if found.st_size > LIMIT_BYTES:
-            raise DecodingError(f"oversized: a file of {found.st_size / 1e9:.1f} GB; at most 1 GiB is read")
-        data = path.read_bytes()
+        handle = os.open(path, _OPEN_FLAGS)
+        with open(handle, "rb", buffering=0) as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise DecodingError("a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file")
+            if found.st_size > LIMIT_BYTES:
+                raise DecodingError(f"oversized: a file of {found.st_size / 1e9:.1f} GB; at most 1 GiB is read")
+            data = file.readall()
     except FileNotFoundError:
         raise DecodingError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        if isinstance(error, DecodingError):
+            raise
         raise DecodingError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not data:
         raise DecodingError("empty file")
@@ -151,7 +157,7 @@ def _opened(source: Path | str | bytes | Image.Image, use: Callable[[Image.Image
     elif isinstance(source, bytes) and not source:
         raise DecodingError("empty file")
     try:
-        with _QUIET:
+        with QUIET:
             if isinstance(source, Image.Image):
                 _check_area(source)
                 return use(source)
@@ -282,4 +288,4 @@ class _Quiet:
                 warnings.filters.remove(self._filter)  # pyright: ignore
 
 
-_QUIET = _Quiet()
+QUIET = _Quiet()

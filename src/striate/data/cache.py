@@ -1,0 +1,173 @@
+"""Prepared images on disk: one folder an entry, named by content, written aside and renamed, opened memory-mapped.
+
+    <cache>/<key>/pixels.npy       uint8 (n, h, w, c)
+    <cache>/<key>/hashes.npy       uint64 (n,)
+    <cache>/<key>/about.json       source, shape, what was skipped and repaired
+    <cache>/<key>/seen-<…>.json    a state of the file system known to have this content
+    <cache>/tmp-<host>-<pid>-<…>/  an entry being written; swept away later if its process is dead
+
+Two processes may prepare the same images at once: both do the work, and the second to finish finds the entry there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+VERSION = 1
+_DAY_S = 86400.0
+_SWEEP_AFTER_S = 600.0
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What preparing made of n sources.
+
+    Arguments:
+        pixels: uint8 (m, h, w, c), the decodable ones in order.
+        hashes: uint64 (m,), of the pixels before resizing.
+        skipped: {position among the n: reason}.
+        repaired: {position among the n: how}.
+        notes: what a user should be told.
+    """
+
+    pixels: np.ndarray
+    hashes: np.ndarray
+    skipped: dict[int, str] = field(default_factory=dict)
+    repaired: dict[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One prepared source in the cache; `last_used` in seconds since 1970."""
+
+    key: str
+    source: str
+    images: int
+    shape: tuple[int, int, int]
+    bytes: int
+    last_used: float
+    path: Path
+
+
+def default_cache_dir() -> Path:
+    """Return the folder of prepared images: `prepared` under $STRIATE_CACHE or the system's place for caches."""
+    return Path(os.environ.get("STRIATE_CACHE") or platformdirs.user_cache_dir("striate")) / "prepared"
+
+
+def entries(cache_dir: Path | None = None) -> list[CacheEntry]:
+    """Return what the cache holds, last used first; damaged entries are listed with 0 images."""
+    found = []
+    for path in _entry_folders(cache_dir or default_cache_dir()):
+        about, used = {}, 0.0
+        with contextlib.suppress(OSError, ValueError):
+            used = (path / "about.json").stat().st_mtime
+            about = json.loads((path / "about.json").read_text("utf-8"))
+        n, h, w, c = about.get("shape", (0, 0, 0, 0))
+        found.append(CacheEntry(path.name, about.get("source", "?"), n, (h, w, c), _size_bytes(path), used, path))
+    return sorted(found, key=lambda entry: -entry.last_used)
+
+
+def clear(cache_dir: Path | None = None, older_than_s: float = 0.0) -> int:
+    """Remove entries not used for `older_than_s` seconds, and what dead processes left; return the bytes freed."""
+    folder = cache_dir or default_cache_dir()
+    freed = 0
+    for entry in entries(folder):
+        if time.time() - entry.last_used >= older_than_s:
+            shutil.rmtree(entry.path, ignore_errors=True)
+            freed += entry.bytes
+    return freed + sweep(folder)
+
+
+def load(cache_dir: Path, key: str) -> Prepared | None:
+    """Return the entry `key`, pixels memory-mapped and read-only, or None if it is not there or not whole."""
+    folder = cache_dir / key
+    try:
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+        hashes = np.load(folder / "hashes.npy")
+        if about["version"] != VERSION or pixels.dtype != np.uint8 or list(pixels.shape) != about["shape"]:
+            return None
+        if hashes.dtype != np.uint64 or hashes.shape != pixels.shape[:1]:
+            return None
+        skipped, repaired = ({int(i): str(why) for i, why in about[part]} for part in ("skipped", "repaired"))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder / "about.json")
+    return Prepared(pixels, hashes, skipped, repaired)
+
+
+def recall(cache_dir: Path, state: str) -> Prepared | None:
+    """Return the entry whose content the files had when they were last seen in this `state`, or None."""
+    for path in cache_dir.glob(f"*/seen-{state}.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            notes = tuple(map(str, json.loads(path.read_text("utf-8"))["notes"]))
+            if found := load(cache_dir, path.parent.name):
+                return Prepared(found.pixels, found.hashes, found.skipped, found.repaired, notes)
+    return None
+
+
+def remember(cache_dir: Path, key: str, state: str, notes: tuple[str, ...]) -> None:
+    """Note that files in `state` have the content `key`; a cache that cannot be written forgets it, harmlessly."""
+    path = cache_dir / key / f"seen-{state}.json"
+    aside = path.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        aside.write_text(json.dumps({"notes": notes}), "utf-8")
+        os.replace(aside, path)
+
+
+def _entry_folders(cache_dir: Path) -> list[Path]:
+    if not cache_dir.is_dir():
+        return []
+    return [path for path in cache_dir.iterdir() if _KEY.fullmatch(path.name) and path.is_dir()]
+
+
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        total = sum(path.stat().st_size for path in folder.iterdir())
+    return total
+
+
+def sweep(cache_dir: Path) -> int:
+    """Remove temporary folders of dead processes, untouched for ten minutes; return the bytes freed."""
+    freed = 0
+    for path in cache_dir.glob("tmp-*-*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            _, host, pid, _ = path.name.split("-", 3)
+            idle_s = time.time() - max(part.stat().st_mtime for part in (path, *path.iterdir()))
+            here = host == host_name()
+            if idle_s > _DAY_S or (idle_s > _SWEEP_AFTER_S and here and not _alive(int(pid))):
+                freed += _size_bytes(path)
+                shutil.rmtree(path, ignore_errors=True)
+    return freed
+
+
+def host_name() -> str:
+    """Return this machine's name in letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", platform.node())
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":  # there, signal 0 would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
