@@ -10,7 +10,21 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "Catalog": "striate.data.catalog",
+    "Classifier": "striate.classifier",
+    "Evaluation": "striate.metrics",
+    "ImageClassifier": "striate.estimator",
+    "ImageSet": "striate.data.imageset",
+    "Net": "striate.nets",
+    "Prediction": "striate.classifier",
+    "Recipe": "striate.training.recipe",
+    "StriateError": "striate.errors",
+    "parse": "striate.nets",
+    "prepare": "striate.data.preparing",
+    "read": "striate.data.reading",
+    "train": "striate.pipeline",
+}
 __all__ = sorted(_HOMES)
 
 

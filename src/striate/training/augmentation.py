@@ -29,7 +29,7 @@ def translate(batch: torch.Tensor, generator: torch.Generator, by: float = 0.1, 
     """Shift each image by up to `by` (pixels if ≥ 1, else a share of the side); edges are reflected or zero."""
     if fill not in ("reflect", "zero"):
         raise ArgumentError(unknown("fill of translate", fill, ["reflect", "zero"]))
-    n, c, h, w = batch.shape
+    n, _, h, w = batch.shape
     rows, inside_rows = _shifted(n, h, by, generator)
     columns, inside_columns = _shifted(n, w, by, generator)
     samples = torch.arange(n, device=batch.device).view(n, 1, 1)

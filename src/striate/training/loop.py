@@ -81,7 +81,7 @@ class Storage(Protocol):
         ...
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 (it is no error)
+class Interrupted(KeyboardInterrupt):
     """A stop was asked for, and the checkpoint is written."""
 
 
@@ -144,7 +144,9 @@ def train_loop(
                 unsaved = None
             if stopped:
                 raise Interrupted
-        record = _end_of_epoch(module, valid, preprocessing, state, rate)
+        record = _end_of_epoch(
+            module, valid, preprocessing, state, learning_rate(recipe, state.epoch + 1 - 0.5 / steps)
+        )
         if better := state.end_epoch(record):
             best = unsaved = {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}
         observer.epoch(record, better)

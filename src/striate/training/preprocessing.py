@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.errors import ModelFileError
+from striate.data.pixels import Fit, check_fit
+from striate.errors import ArgumentError, ModelFileError
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,7 @@ class Preprocessing:
 
     size: tuple[int, int]
     channels: int
-    fit: str
+    fit: Fit
     mean: np.ndarray
     std: np.ndarray
 
@@ -57,10 +58,10 @@ class Preprocessing:
         """
         try:
             height, width = (int(x) for x in description["size"])
-            channels, fit = int(description["channels"]), str(description["fit"])
-        except (KeyError, TypeError, ValueError):
+            channels, fit = int(description["channels"]), check_fit(description["fit"])
+        except (KeyError, TypeError, ValueError, ArgumentError):
             raise ModelFileError("the preprocessing must say size, channels and fit") from None
-        sane = 1 <= height <= 16384 and 1 <= width <= 16384 and channels in (1, 3) and fit in ("crop", "pad", "stretch")
+        sane = 1 <= height <= 16384 and 1 <= width <= 16384 and channels in (1, 3)
         shapes = mean.shape in ((channels,), (channels, height, width)) and std.shape == (channels,)
         if not (sane and shapes and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise ModelFileError(
@@ -70,27 +71,28 @@ class Preprocessing:
         return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32))
 
 
-def measure(images: np.ndarray, subtract: str, fit: str, block: int = 1024) -> Preprocessing:
-    """Return the preprocessing of training images: uint8 (n, h, w, c), exact sums in blocks that fit in memory.
+def measure(pixels: np.ndarray, rows: np.ndarray, subtract: str, fit: Fit, block: int = 1024) -> Preprocessing:
+    """Return the preprocessing of the training images: exact sums in blocks that fit in memory.
 
     Arguments:
-        images: uint8 (n, h, w, c), perhaps memory-mapped.
+        pixels: uint8 (N, h, w, c), perhaps memory-mapped.
+        rows: int (n,), which of them are training images.
         subtract: "channel" (the mean of each channel), "image" (the mean image) or "none" (nothing; std is 255).
         fit: how images of other sizes are fitted later.
     """
-    n, h, w, c = images.shape
+    n, (h, w, c) = len(rows), pixels.shape[1:]
     if subtract == "none":
         return Preprocessing((h, w), c, fit, np.zeros(c, np.float32), np.full(c, 255, np.float32))
     total, squares = np.zeros((h, w, c), np.uint64), np.zeros(c, np.uint64)
     for start in range(0, n, block):
-        part = images[start : start + block]
+        part = pixels[rows[start : start + block]]
         total += part.sum(0, dtype=np.uint64)
         for k in range(c):
             squares[k] += np.bincount(part[..., k].ravel(), minlength=256).astype(np.uint64) @ _SQUARES
-    pixels = n * h * w
-    mean = total.sum((0, 1)) / pixels
+    count = n * h * w
+    mean = total.sum((0, 1)) / count
     # A channel that never varies carries nothing; dividing by one pixel unit keeps it finite.
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1.0))
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
     subtracted = (total / n).transpose(2, 0, 1) if subtract == "image" else mean
     return Preprocessing((h, w), c, fit, subtracted.astype(np.float32), std.astype(np.float32))
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
+from striate.errors import SourceNotFoundError, StorageError, TrainingError
 from striate.storage import write_atomically
 from striate.training.checkpoints import load_checkpoint, read_state, save_checkpoint
 from striate.training.loop import State, Weights
+from striate.training.recipe import Recipe, load_recipe
 
 # A checkpoint follows the last one after a second, or after fifty times what it costs: at most 2 % of the time.
 SHORTEST_S, COST_FACTOR = 1.0, 50
@@ -35,7 +37,6 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.save_model: Callable[[Weights, State], None] = lambda weights, state: None
-        self.scalars: Callable[[dict[str, Any]], None] = lambda record: None
         self._lock = FileLock(self.path / ".lock")
         self._next_save = time.monotonic() + SHORTEST_S
 
@@ -50,12 +51,23 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def recipe(self) -> Path:
+        """Where the recipe is."""
+        return self.path / "recipe.toml"
+
+    @property
+    def net(self) -> Path:
+        """Where the sentence of the net is."""
+        return self.path / "net.txt"
+
+    @property
     def exists(self) -> bool:
         """Whether a run was started here."""
         return (self.path / "run.json").exists()
 
-    def acquire(self) -> None:
-        """Keep other processes out until this one ends.
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out for the time of a `with` block; a killed process lets go too.
 
         Raises:
             TrainingError: another process is training here.
@@ -68,16 +80,16 @@ class RunFolder:
                 f"another process is training in {self.path}. Wait for it or choose another --out"
             ) from None
         except OSError as error:
-            raise ArgumentError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
-
-    def release(self) -> None:
-        """Let other processes in."""
-        self._lock.release()
+            raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
         """Write what was asked; run.json last, so that a folder with one is whole."""
-        write_atomically(self.path / "recipe.toml", recipe)
-        write_atomically(self.path / "net.txt", net + "\n")
+        write_atomically(self.recipe, recipe)
+        write_atomically(self.net, net + "\n")
         write_atomically(self.path / "run.json", json.dumps(run, indent=1, ensure_ascii=False) + "\n")
 
     def description(self) -> dict[str, Any]:
@@ -93,9 +105,33 @@ class RunFolder:
         except ValueError:
             raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
 
-    def state(self) -> State | None:
-        """Return the state of the last checkpoint, None if there is none."""
-        return State(**read_state(self.checkpoint)) if self.checkpoint.exists() else None
+    def check_same(self, described: dict[str, Any], recipe: Recipe, net: str) -> dict[str, Any]:
+        """Return what the run was started with.
+
+        Raises:
+            TrainingError: the data, the recipe or the net differ from what is described; names the differences.
+        """
+        before = self.description()
+        pairs = recipe.difference(load_recipe(self.recipe))
+        changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
+        theirs = self.net.read_text("utf-8").strip()
+        changed += [f"net {theirs!r} → {net!r}"] if theirs != net else []
+        for key in ("data", "images", "input"):
+            if before.get(key) != described[key]:
+                changed.append(f"{key} {before.get(key)!r} → {described[key]!r}")
+        if changed:
+            raise TrainingError(
+                f"the run in {self.path} was started otherwise and cannot go on with {'; '.join(changed)}. "
+                "Resume with the same command, or start a new run"
+            )
+        return before
+
+    def where(self) -> str:
+        """Return where the last checkpoint stands."""
+        if not self.checkpoint.exists():
+            return "the start: it had written no checkpoint yet"
+        state = State(**read_state(self.checkpoint))
+        return f"{self.checkpoint.name}: {state.epoch} epochs and {state.step} steps done"
 
     # What the training loop asks of its storage:
 

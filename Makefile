@@ -1,0 +1,44 @@
+# Everything works from a fresh clone: each target sets up .venv first. PYTHON may name any Python ≥ 3.11.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test test-all lint format bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      set up, train on the embedded digits, say what to type next"
+	@echo "make test      set up, run the tests (make test-all: the slow ones too)"
+	@echo "make lint      ruff and pyright;  make format mends what ruff can"
+	@echo "make bench     the short benchmarks"
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Striate needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/striate train digits --epochs 10
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+test-all: setup
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,253 @@
+"""The one thing that predicts: classes, preprocessing, weights and provenance together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.decoding import decode
+from striate.data.imageset import ImageSet
+from striate.data.pixels import fit_pixels, to_channels
+from striate.data.preparing import prepare
+from striate.errors import DataError, DecodingError, ShapeError
+from striate.metrics import Evaluation, judge
+from striate.nets import Net
+from striate.progress import Progress, silent
+from striate.training.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    OneImage = str | Path | Image.Image | np.ndarray
+    Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a classifier says of one image.
+
+    Arguments:
+        image: the image's name, empty where it came as an array.
+        classes: (k,) class names.
+        probabilities: float32 (k,), they sum to 1.
+    """
+
+    image: str
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the most probable class."""
+        return float(self.probabilities.max())
+
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """Return the `k` most probable classes with their probabilities, highest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [(self.classes[i], float(self.probabilities[i])) for i in order]
+
+    def to_json(self, k: int = 3) -> dict[str, Any]:
+        """Return image, class, probability and the top `k` as plain values."""
+        top = [[name, probability] for name, probability in self.top(k)]
+        return {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Classes, preprocessing, weights and provenance of a trained model; predicts on images of any size.
+
+    Arguments:
+        classes: (k,) class names, in the order of the net's outputs.
+        preprocessing: how an image becomes the net's input.
+        net: the architecture.
+        module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
+        provenance: what it was trained on and how, as plain values.
+        trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
+    """
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    net: Net
+    module: torch.nn.Module
+    provenance: dict[str, Any] = field(default_factory=dict)
+    trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    def __repr__(self) -> str:
+        h, w = self.preprocessing.size
+        return f"<Classifier of {len(self.classes)} classes on {h}×{w}×{self.preprocessing.channels} images>"
+
+    def predict_proba(self, images: Images, *, batch_size: int = 256, progress: Progress = silent) -> np.ndarray:
+        """Return the probability of each class for each image.
+
+        Arguments:
+            images: uint8 (n, h, w) or (n, h, w, c) of any size; or an ImageSet, a Catalog, or a list of paths, PIL
+                images and arrays of any sizes.
+            batch_size: how many images go through the net at once.
+
+        Returns:
+            float32 (n, k); rows sum to 1.
+
+        Raises:
+            DecodingError: one of the images cannot be read; the message names it.
+        """
+        import torch
+
+        from striate.training.batches import to_batch
+
+        parts, total = [], len(images)
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        self.module.eval()
+        with torch.inference_mode():
+            for start in range(0, total, batch_size):
+                pixels = self._block(images, start, min(start + batch_size, total))
+                logits = self.module(self.preprocessing.normalise(to_batch(pixels, device)))
+                parts.append(logits.float().softmax(1).cpu().numpy())
+                progress("predicting", min(start + batch_size, total), total)
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+
+    def predict(self, images: OneImage | Images) -> Prediction | list[Prediction]:
+        """Return what the classifier says: one `Prediction` for one image, a list for several.
+
+        One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
+        `predict_proba` takes.
+        """
+        if not _is_one(images):
+            names = list(images.names) if isinstance(images, ImageSet | Catalog) else [_name(one) for one in images]
+            rows = self.predict_proba(images)  # pyright: ignore[reportArgumentType]
+            return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
+        return Prediction(_name(images), self.classes, self.predict_proba([images])[0])  # pyright: ignore[reportArgumentType]
+
+    def prepare(self, catalog: Catalog, progress: Progress = silent) -> ImageSet:
+        """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger."""
+        shape = self.preprocessing
+        return prepare(catalog, shape.size, shape.fit, shape.channels, progress=progress)
+
+    def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
+        """Return how the classifier does on labelled images that it has not seen.
+
+        Where the source has a test split of its own, that is judged; else all images but those that training or the
+        choice of the model has seen (told by their pixels). What was left out or overlaps is said in the notes.
+
+        Arguments:
+            data: a catalog, an image set, or a source for `striate.read`.
+
+        Raises:
+            DataError: no labels, a class that the model does not know, or nothing left to judge.
+        """
+        if isinstance(data, str | Path):
+            from striate.data.reading import read
+
+            data = read(data)
+        images = self.prepare(data, progress) if isinstance(data, Catalog) else data
+        images, notes = self._unseen(images)
+        labels = self._own_labels(images)
+        return judge(self.predict_proba(images, progress=progress), labels, self.classes, notes)
+
+    def save(self, path: str | Path) -> None:
+        """Write the classifier to one `.striate` file, whole or not at all; see `striate.model_file`."""
+        from striate.model_file import save_classifier
+
+        save_classifier(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """Return the classifier saved at `path`; loading runs no code from the file.
+
+        Raises:
+            SourceNotFoundError: no such file.
+            ModelFileError: not a model, damaged, or of a version that this Striate does not know.
+        """
+        from striate.model_file import load_classifier
+
+        return load_classifier(path)
+
+    def to(self, device: torch.device | str) -> Classifier:
+        """Move the weights to `device` and return the classifier."""
+        self.module.to(device)
+        return self
+
+    def _block(self, images: Images, start: int, stop: int) -> np.ndarray:
+        """Return images start…stop as uint8 (m, h, w, c) of the model's own size."""
+        if isinstance(images, ImageSet):
+            block: Iterable[Any] = images.pixels[images.rows[start:stop]]
+        elif isinstance(images, Catalog):
+            block = images.images[start:stop]
+        else:
+            block = images[start:stop]
+        if isinstance(block, np.ndarray):
+            if block.dtype != np.uint8 or block.ndim not in (3, 4):
+                raise ShapeError(
+                    "images must be uint8 (n, h, w) or (n, h, w, c), values 0…255; "
+                    f"got {block.dtype} {(len(images), *block.shape[1:])}"
+                )
+            block = block[..., None] if block.ndim == 3 else block
+            if block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
+                return block
+        return np.stack([self._fit(one) for one in block])
+
+    def _fit(self, image: Any) -> np.ndarray:
+        try:
+            pixels = decode(image).pixels
+        except DecodingError as error:
+            name = _name(image)
+            raise DecodingError(f"{name}: {error}" if name else str(error)) from None
+        shape = self.preprocessing
+        return to_channels(fit_pixels(pixels, shape.size, shape.fit), shape.channels)
+
+    def _unseen(self, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+        """Return the images to judge, and what must be said about the choice."""
+        notes: list[str] = []
+        own_test = np.flatnonzero(images.splits == "test")
+        seen = np.isin(images.hashes, self.trained_on)
+        if 0 < len(own_test) < len(images):
+            notes.append(f"the source's own test split was judged, {len(own_test):,} of {len(images):,} images")
+            images, seen = images.subset(own_test), seen[own_test]
+        if not len(own_test) and seen.any():
+            notes.append(f"{int(seen.sum()):,} of {len(images):,} images were seen in training and are left out")
+            images, seen = images.subset(np.flatnonzero(~seen)), seen[~seen]
+        elif seen.any():
+            notes.append(f"{int(seen.sum()):,} of the {len(images):,} test images are also among the training images")
+        if not len(images):
+            raise DataError(
+                "all images were seen in training, so their accuracy would say nothing. Give images that are new"
+            )
+        return images, tuple(notes)
+
+    def _own_labels(self, images: ImageSet) -> np.ndarray:
+        """Return the labels as indices into this model's classes."""
+        if (images.labels < 0).any():
+            count = int((images.labels < 0).sum())
+            raise DataError(f"evaluation needs a label for every image; {count:,} of {len(images):,} have none")
+        used = [images.classes[i] for i in np.unique(images.labels)]
+        if foreign := [name for name in used if name not in self.classes]:
+            raise DataError(
+                f"the data has {len(foreign)} classes that the model does not know: {_few(foreign)}. "
+                f"The model knows {_few(self.classes)}"
+            )
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
+
+
+def _is_one(images: Any) -> bool:
+    if isinstance(images, np.ndarray):
+        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+    return not isinstance(images, ImageSet | Catalog | list | tuple)
+
+
+def _name(image: Any) -> str:
+    return str(image) if isinstance(image, str | Path) else getattr(image, "filename", "") or ""
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "")

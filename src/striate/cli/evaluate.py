@@ -1,0 +1,68 @@
+"""`striate evaluate`: how good a classifier is on labelled images that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import percent, print_json, progress_bar, stderr, stdout
+
+if TYPE_CHECKING:
+    from striate.metrics import Evaluation
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A .striate file.")],
+    source: options.Source,
+    split: Annotated[str | None, typer.Option(help="Judge this split of the source: train, valid or test.")] = None,
+    device: options.Device = None,
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    data_dir: options.DataDir = None,
+    json: options.Json = False,
+) -> None:
+    """Accuracy with its 95 % interval, overall and class by class.
+
+    The source's own test split is judged if it has one; else every image that training has not seen.
+    """
+    from striate.classifier import Classifier
+    from striate.data.reading import read
+    from striate.devices import choose_device
+
+    classifier = Classifier.load(model).to(choose_device(device))
+    console = stderr()
+    with progress_bar(console) as progress:
+        catalog = read(
+            source, format=format, images=images, image_column=image_column, label_column=label_column,
+            data_dir=data_dir, progress=progress,
+        )  # fmt: skip
+        evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress=progress)
+    for note in evaluation.notes:
+        console.print(note, style="dim", markup=False)
+    if json:
+        print_json(evaluation.to_json())
+    else:
+        _print_evaluation(evaluation)
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    from rich.table import Table
+
+    console = stdout()
+    low, high = evaluation.interval
+    console.print(f"{evaluation.line()}   95 % interval {percent(low)} to {percent(high)}", soft_wrap=True)
+    table = Table("class", "correct", "accuracy", "95 % interval", "precision", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in evaluation.per_class():
+        if row["total"]:
+            low, high = row["interval"]
+            interval = f"{percent(low)} to {percent(high)}"
+            counts = f"{row['correct']} / {row['total']}"
+            table.add_row(row["class"], counts, percent(row["accuracy"]), interval, percent(row["precision"]))
+    console.print(table, markup=False)

@@ -1,0 +1,59 @@
+"""Options that several commands share, each with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SOURCE_HELP = (
+    "Folder of class folders, CSV/TSV table, CIFAR archive or folder, IDX files, .npz, or a built-in set: "
+    "digits, xo, shapes, mnist, fashion-mnist, cifar10, cifar100."
+)
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+Format = Annotated[str | None, typer.Option("--format", help="Insist on a format instead of looking at the content.")]
+Images = Annotated[Path | None, typer.Option("--images", help="Folder that a table's image paths are relative to.")]
+ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The table's column of image paths.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="The table's column of labels.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="STRIATE_DATA", help="Where the published files of built-in sets may lie."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; by default a GPU if there is one.")]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Return (h, w) from "64" or "64x96"; None stays None.
+
+    >>> parse_size("64"), parse_size("64x96")
+    ((64, 64), (64, 96))
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 16384 for part in parts):
+        raise typer.BadParameter(f"size must be pixels, as 64 or HEIGHTxWIDTH, 1 to 16384; got {text!r}")
+    sides = [int(part) for part in parts]
+    return sides[0], sides[-1]
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """Return the settings of `--set name=value`; values are read as TOML, else as text.
+
+    >>> parse_settings(["weight_decay=5e-4", "optimiser=sgd", 'augment=["flip"]'])
+    {'weight_decay': 0.0005, 'optimiser': 'sgd', 'augment': ['flip']}
+    """
+    import tomllib
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes name=value; got {pair!r}")
+        try:
+            settings[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[name.strip()] = value
+    return settings

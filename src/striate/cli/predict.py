@@ -1,0 +1,84 @@
+"""`striate predict`: the class of images, on screen, as CSV, as JSON or in the form of a given submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import percent, print_json, progress_bar, stderr, stdout
+
+if TYPE_CHECKING:
+    from striate.classifier import Prediction
+
+SHOWN = 50
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .striate file.")],
+    images_: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE…|SOURCE", help="Image files, folders, patterns such as 'photos/*.jpg', or one table."
+        ),
+    ],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show for each image.")] = 3,
+    csv: Annotated[Path | None, typer.Option(help="Write image, class and probabilities to this CSV file.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="A sample submission: write --csv with its columns, its rows, its order.")
+    ] = None,
+    device: options.Device = None,
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    data_dir: options.DataDir = None,
+    json: options.Json = False,
+) -> None:
+    """Say what is on images: the class and its probability.
+
+    An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
+    """
+    from striate.classifier import Classifier
+    from striate.devices import choose_device
+    from striate.prediction import gather, predict_catalog, write_csv, write_like
+
+    if like and not csv:
+        raise typer.BadParameter("--like needs --csv, the file to write")
+    classifier = Classifier.load(model).to(choose_device(device))
+    console = stderr()
+    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir}
+    with progress_bar(console) as progress:
+        catalog = gather(images_, reading, progress)
+        predictions, skipped = predict_catalog(classifier, catalog, progress)
+    for entry in skipped:
+        console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
+    if csv and like:
+        write_like(predictions, like, csv)
+    elif csv:
+        write_csv(predictions, csv)
+    if csv:
+        console.print(f"{len(predictions):,} predictions written to {csv}", markup=False)
+    if json:
+        print_json([prediction.to_json(top) for prediction in predictions])
+    elif not csv:
+        _print_predictions(predictions, top)
+    if skipped:
+        raise typer.Exit(1)
+
+
+def _print_predictions(predictions: list[Prediction], top: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout()
+    table = Table("image", "class", "probability", *(["next"] if top > 1 else []), box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for prediction in predictions[:SHOWN]:
+        rest = ", ".join(f"{name} {percent(p)}" for name, p in prediction.top(top)[1:])
+        cells = [prediction.image, prediction.label, percent(prediction.probability)] + ([rest] if top > 1 else [])
+        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    console.print(table)
+    if len(predictions) > SHOWN:
+        console.print(f"… and {len(predictions) - SHOWN:,} more; --csv FILE or --json gives all of them")

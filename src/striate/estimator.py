@@ -1,0 +1,140 @@
+"""A scikit-learn estimator over the classifier: fit, predict, score, in pipelines and grid searches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from striate.data.readers.arrays import read_arrays
+from striate.errors import ArgumentError, ShapeError
+from striate.pipeline import run_training
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):
+    """Train an image classifier as a scikit-learn estimator.
+
+    Arguments:
+        net: auto, a name, or a sentence such as "conv(16, 3) relu fc(classes)".
+        recipe: a published name, a TOML file or a dictionary of settings.
+        epochs, batch_size, learning_rate: changes to the recipe; None leaves it as it is.
+        image_shape: (h, w) or (h, w, c) of images that come as flat rows (n, h·w·c).
+        valid_share: share of the images that choose the best epoch; 0 keeps the last one.
+        seed: of every random choice.
+        device: where to train; by default a GPU if there is one.
+
+    Images are (n, h, w), (n, h, w, c) or flat rows with `image_shape`. Pixels that are not uint8 are scaled so that the
+    smallest and largest value of the training images become 0 and 255; later values outside are clipped.
+
+    Attributes:
+        classes_: (k,) the labels as given, sorted.
+        classifier_: the `Classifier` inside, to save, evaluate and explain.
+
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = ImageClassifier(net="fc(64) relu fc(classes)", epochs=5, image_shape=(8, 8)).fit(X[:1000], y[:1000])
+    >>> model.score(X[1000:], y[1000:]) > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        net: str = "auto",
+        recipe: Any = "default",
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        valid_share: float = 0.1,
+        seed: int = 0,
+        device: str | None = None,
+    ):
+        self.net = net
+        self.recipe = recipe
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.image_shape = image_shape
+        self.valid_share = valid_share
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Any, y: Any) -> ImageClassifier:
+        """Train on images `X` and labels `y` (n,) of any type.
+
+        Raises:
+            ShapeError: X is no array of images, or X and y differ in length.
+            ArgumentError: a valid_share outside of [0, 1).
+        """
+        if not 0 <= self.valid_share < 1:
+            raise ArgumentError(f"valid_share must be at least 0 and below 1; got {self.valid_share}")
+        images = self._as_images(X)
+        labels = column_or_1d(y)
+        check_classification_targets(labels)
+        if len(images) != len(labels):
+            raise ShapeError(f"X and y must have the same length; got {len(images)} and {len(labels)}")
+        self.pixel_range_ = (0.0, 255.0) if images.dtype == np.uint8 else (float(images.min()), float(images.max()))
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if np.ndim(X) == 2:
+            self.n_features_in_ = np.shape(X)[1]
+        changes = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        result = run_training(
+            read_arrays((self._to_uint8(images), numbers)),
+            self.net,
+            self.recipe,
+            ratios=(1 - self.valid_share, self.valid_share, 0.0),
+            device=self.device,
+            seed=self.seed,
+            **{name: value for name, value in changes.items() if value is not None},
+        )
+        self.classifier_ = result.classifier
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return float32 (n, k): the probability of each of `classes_` for each image."""
+        check_is_fitted(self)
+        images = self._to_uint8(self._as_images(X))
+        expected = (*self.classifier_.preprocessing.size, self.classifier_.preprocessing.channels)
+        if images.shape[1:] != expected:
+            raise ShapeError(f"X must hold images {expected} as in fit; got {images.shape[1:]}")
+        return self.classifier_.predict_proba(images)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return (n,) the most probable label of each image."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def _as_images(self, X: Any) -> np.ndarray:
+        """Return X as an array (n, h, w, c) of its own dtype."""
+        images = np.asarray(X)
+        if images.ndim == 2:
+            if self.image_shape is None:
+                raise ShapeError(
+                    f"flat rows need image_shape to say what they are; got X {images.shape}. "
+                    "Give image_shape=(h, w) or (h, w, c), or X as (n, h, w[, c])"
+                )
+            if np.prod(self.image_shape) != images.shape[1]:
+                raise ShapeError(
+                    f"image_shape {tuple(self.image_shape)} has {np.prod(self.image_shape)} values; "
+                    f"the rows of X have {images.shape[1]}"
+                )
+            images = images.reshape(len(images), *self.image_shape)
+        if images.ndim == 3:
+            images = images[..., None]
+        if images.ndim != 4 or images.shape[3] not in (1, 3) or not images.size:
+            raise ShapeError(f"X must be (n, h, w), (n, h, w, 1 or 3) or flat rows; got {np.shape(X)}")
+        if images.dtype == object or not (np.issubdtype(images.dtype, np.number) or images.dtype == bool):
+            raise ArgumentError(f"X must hold numbers; got dtype {images.dtype}")
+        if np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all():
+            raise ArgumentError("X must hold finite numbers; it holds NaN or infinity. Replace them first")
+        return images
+
+    def _to_uint8(self, images: np.ndarray) -> np.ndarray:
+        if images.dtype == np.uint8 and self.pixel_range_ == (0.0, 255.0):
+            return images
+        low, high = self.pixel_range_
+        scaled = (images.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
+        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)

@@ -1,0 +1,119 @@
+"""Figures from predictions and labels: accuracy with its interval, per class, the confusion matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from striate.errors import ShapeError
+
+Z_95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
+
+
+def wilson_interval(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
+    """Return Wilson's score interval for a share (Wilson 1927), by default at 95 %.
+
+    Unlike ± 1.96 standard errors it stays within [0, 1] and is of use at 0 % and 100 %.
+
+    >>> tuple(round(x, 4) for x in wilson_interval(7881, 10000))
+    (0.78, 0.796)
+    >>> tuple(round(x, 3) for x in wilson_interval(10, 10))
+    (0.722, 1.0)
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share, square = correct / total, z * z
+    centre = (share + square / (2 * total)) / (1 + square / total)
+    half = z / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How a classifier did on labelled images.
+
+    Arguments:
+        classes: (k,) class names.
+        confusion: int64 (k, k), rows the true class, columns the predicted one.
+        notes: what the reader of the figures must know, such as images that were left out.
+    """
+
+    classes: tuple[str, ...]
+    confusion: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many images were judged."""
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self) -> int:
+        """How many were right."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """correct / total, in [0, 1]."""
+        return self.correct / max(1, self.total)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.correct, self.total)
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Return for each class its images, how many were found (recall) and how many so called are (precision)."""
+        rows = []
+        for index, name in enumerate(self.classes):
+            hits, actual = int(self.confusion[index, index]), int(self.confusion[index].sum())
+            called = int(self.confusion[:, index].sum())
+            rows.append(
+                {
+                    "class": name,
+                    "correct": hits,
+                    "total": actual,
+                    "accuracy": hits / actual if actual else None,
+                    "interval": list(wilson_interval(hits, actual)),
+                    "precision": hits / called if called else None,
+                }
+            )
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {
+            "accuracy": self.accuracy,
+            "correct": self.correct,
+            "total": self.total,
+            "interval": list(self.interval),
+            "classes": self.per_class(),
+            "confusion": self.confusion.tolist(),
+            "notes": list(self.notes),
+        }
+
+    def line(self, name: str = "test") -> str:
+        """Return the published line: `Accuracy on test set: 78.81% (7881 / 10000)`."""
+        return f"Accuracy on {name} set: {self.accuracy:.2%} ({self.correct} / {self.total})"
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
+
+
+def judge(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], notes: Sequence[str] = ()
+) -> Evaluation:
+    """Return the evaluation of `probabilities` (n, k) against `labels` (n,), indices into `classes` (k,)."""
+    if probabilities.shape != (len(labels), len(classes)):
+        raise ShapeError(
+            f"probabilities must be (n, k) = ({len(labels)}, {len(classes)}) for the labels and classes given; "
+            f"got {probabilities.shape}"
+        )
+    k = len(classes)
+    pairs = labels * k + probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
+    return Evaluation(tuple(classes), np.bincount(pairs, minlength=k * k).reshape(k, k), tuple(notes))

@@ -1,0 +1,176 @@
+"""The `.striate` file: a zip of `striate.json` and `tensors.safetensors`, both stored uncompressed.
+
+Reading is strict and runs no code: two members by these names and no other, sizes bounded by the file's own, JSON and
+raw tensors only, every shape checked against the net that the sentence describes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.classifier import Classifier
+from striate.errors import ModelFileError, SourceNotFoundError, StriateError
+from striate.nets import make_module, parse
+from striate.storage import replace_atomically
+from striate.training.preprocessing import Preprocessing
+
+FORMAT = 1
+DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
+_MOST_JSON_BYTES = 64 << 20
+# A fixed date makes equal models equal files.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def save_classifier(model: Classifier, path: str | Path) -> None:
+    """Write `model` to `path`, whole or not at all; equal models make equal files.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
+    """
+    from safetensors.numpy import save
+
+    from striate import __version__
+
+    description = {
+        "format": FORMAT,
+        "striate": __version__,
+        "kind": "net",
+        "classes": list(model.classes),
+        "preprocessing": model.preprocessing.to_json(),
+        "net": str(model.net),
+        "provenance": model.provenance,
+    }
+    weights = {f"weights.{name}": value.detach().cpu().numpy() for name, value in model.module.state_dict().items()}
+    tensors = weights | {
+        "preprocessing.mean": model.preprocessing.mean,
+        "preprocessing.std": model.preprocessing.std,
+        "trained_on": model.trained_on,
+    }
+    contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
+    text = json.dumps(description, indent=1, ensure_ascii=False).encode()
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(DESCRIPTION, _DATE), text)
+            archive.writestr(zipfile.ZipInfo(TENSORS, _DATE), save(contiguous))
+
+    replace_atomically(Path(path), write)
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Return the classifier saved at `path`.
+
+    Raises:
+        SourceNotFoundError: no such file.
+        ModelFileError: not a model, damaged, or of a version that this Striate does not know; names the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SourceNotFoundError(
+            f"no model file {path}. `striate train` writes one as model.striate in its run folder"
+        )
+    try:
+        text, tensors = _members(path)
+        return _build(_description(text), _tensors(tensors))
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(f"{path} is damaged ({error}). Copy or train it again") from None
+    except StriateError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+
+
+def _members(path: Path) -> tuple[bytes, bytes]:
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head != b"PK\x03\x04":
+        raise ModelFileError(f"not a Striate model: it begins with {head!r}, not as a .striate file does")
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if sorted(info.filename for info in infos) != sorted((DESCRIPTION, TENSORS)):
+            names = ", ".join(repr(info.filename) for info in infos[:4])
+            raise ModelFileError(
+                f"not a Striate model: it must hold {DESCRIPTION} and {TENSORS}, nothing else; got {names}"
+            )
+        for info in infos:
+            # Stored members cannot be larger than the file they lie in: no bomb to unpack.
+            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size > path.stat().st_size:
+                raise ModelFileError(f"member {info.filename} is compressed, encrypted or of a false size")
+        if archive.getinfo(DESCRIPTION).file_size > _MOST_JSON_BYTES:
+            raise ModelFileError(f"{DESCRIPTION} is larger than {_MOST_JSON_BYTES >> 20} MiB")
+        return archive.read(DESCRIPTION), archive.read(TENSORS)
+
+
+def _description(text: bytes) -> dict[str, Any]:
+    try:
+        description = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ModelFileError(f"{DESCRIPTION} is not JSON") from None
+    if not isinstance(description, dict) or not isinstance(description.get("format"), int):
+        raise ModelFileError(f"{DESCRIPTION} does not say its format")
+    if description["format"] != FORMAT:
+        raise ModelFileError(
+            f"it has format {description['format']}, this Striate reads format {FORMAT}. Upgrade Striate"
+        )
+    if description.get("kind") != "net":
+        raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")
+    classes = description.get("classes")
+    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
+        raise ModelFileError("classes must be a list of names")
+    if len(set(classes)) != len(classes):
+        raise ModelFileError("two classes have the same name")
+    for key, kind in (("net", str), ("preprocessing", dict), ("provenance", dict)):
+        if not isinstance(description.get(key), kind):
+            raise ModelFileError(f"{DESCRIPTION} has no {key}")
+    return description
+
+
+def _tensors(payload: bytes) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(payload)
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ModelFileError(f"{TENSORS} is damaged ({error})") from None
+
+
+def _build(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Classifier:
+    import torch
+
+    for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
+        if name not in tensors:
+            raise ModelFileError(f"{TENSORS} has no {name}")
+    preprocessing = Preprocessing.from_parts(
+        description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
+    )
+    trained_on = tensors.pop("trained_on")
+    net = parse(description["net"])
+    table = net.table(preprocessing.input_shape)
+    # Before anything is allocated: a short sentence can describe a net of any size.
+    stored = sum(math.prod(value.shape) for value in tensors.values())
+    if table.parameters > stored:
+        raise ModelFileError(f"the net has {table.parameters:,} parameters, the file holds {stored:,} numbers")
+    if net.output_shape(preprocessing.input_shape) != (len(description["classes"]),):
+        raise ModelFileError(
+            f"the net's output {net.output_shape(preprocessing.input_shape)} does not match "
+            f"{len(description['classes'])} classes"
+        )
+    module = make_module(net, preprocessing.input_shape, seed=0)
+    weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
+    expected = module.state_dict()
+    if missing := sorted(expected.keys() ^ weights.keys()):
+        raise ModelFileError(f"missing or spare tensors: {', '.join(missing[:4])}")
+    for name, value in weights.items():
+        if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
+            raise ModelFileError(
+                f"{name} must be {expected[name].dtype} {tuple(expected[name].shape)}; "
+                f"got {value.dtype} {tuple(value.shape)}"
+            )
+    module.load_state_dict(weights)
+    module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Classifier(tuple(description["classes"]), preprocessing, net, module, description["provenance"], trained_on)

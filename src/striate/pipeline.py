@@ -1,0 +1,274 @@
+"""From a source to a saved classifier: read, prepare, split, train, judge once on the test images, save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.classifier import Classifier
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.pixels import Fit
+from striate.data.preparing import prepare
+from striate.data.reading import read
+from striate.devices import choose_device
+from striate.errors import ArgumentError, DataError
+from striate.metrics import Evaluation, judge
+from striate.nets import Net, make_module
+from striate.planning import Plan, make_plan
+from striate.training.interrupt import stop_signals
+from striate.training.loop import State, Weights, train_loop
+from striate.training.observer import Observer
+from striate.training.precision import faster, measure_precisions
+from striate.training.recipe import Recipe
+from striate.training.run import RunFolder
+from striate.training.scalars import TensorBoardScalars
+
+LOUD_SKIPPED_SHARE = 0.1
+RecipeLike = str | Path | Mapping[str, Any] | Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a run ends with.
+
+    Arguments:
+        classifier: the best model, its figures in the provenance.
+        valid, test: how it did on the validation and the test images; None where there are none.
+        train_s: seconds in the training loop, validation after each epoch included.
+        run: the run folder, None if the run was kept in memory.
+    """
+
+    classifier: Classifier
+    valid: Evaluation | None
+    test: Evaluation | None
+    train_s: float
+    run: Path | None
+
+    @property
+    def model(self) -> Path | None:
+        """Where the model is saved."""
+        return self.run and RunFolder(self.run).model
+
+
+def train(source: Any, net: str | Net = "auto", recipe: RecipeLike = "default", **options: Any) -> Classifier:
+    """Train a classifier and return it; `run_training` says what the options are.
+
+    >>> import striate
+    >>> data = striate.read("digits")
+    >>> model = striate.train(data, net="fc(32) relu fc(classes)", epochs=2)
+    >>> model.predict(data.images[0]).label in model.classes
+    True
+    """
+    return run_training(source, net, recipe, **options).classifier
+
+
+def run_training(
+    source: Any,
+    net: str | Net = "auto",
+    recipe: RecipeLike = "default",
+    *,
+    size: tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    ratios: str | tuple[float, float, float] = "80:10:10",
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str | torch.device | None = None,
+    observer: Observer | None = None,
+    tensorboard: bool = False,
+    reading: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> TrainingResult:
+    """Train a net, keep the epoch that does best on the validation images, judge it once on the test images.
+
+    Arguments:
+        source: a catalog, or anything that `striate.read` takes.
+        net: a name, a sentence such as "conv(32, 3) relu fc(classes)", or a Net; auto fits the image size.
+        recipe: a published name, a TOML file, settings, or a Recipe.
+        size: (h, w) in pixels at which to train; by default chosen from the images.
+        fit: crop, pad or stretch images to that size.
+        ratios: train:valid:test where the source has no splits of its own.
+        out: a folder for the run; without one nothing is written.
+        resume: go on from the last checkpoint in `out`; start there if there is no run yet.
+        device: where to train; by default a GPU if there is one.
+        observer: hears about the progress.
+        tensorboard: also write TensorBoard scalars into `out`.
+        reading: options for `striate.read`.
+        changes: settings of the recipe to change, such as epochs=3.
+
+    Raises:
+        DataError: no labels, fewer than two classes, nothing readable.
+        ArgumentError: a setting that cannot be; a folder that holds another run.
+        TrainingError: the loss is not finite; a resume that does not match.
+    """
+    observer, reading, target = observer or Observer(), dict(reading or {}), choose_device(device)
+    folder = _open_folder(out, resume, observer)
+    resume = folder is not None and folder.exists
+    with ExitStack() as stack:
+        if folder:
+            stack.enter_context(folder.held())
+            if tensorboard:
+                observer = TensorBoardScalars(folder.path, observer)
+        catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
+        check_trainable(catalog)
+        images = prepare(catalog, size, fit, progress=observer.prepare)
+        _tell_ledger(images, observer)
+        plan = make_plan(catalog, images, net, recipe, changes, fit, ratios, observer)
+        run = folder.check_same(plan.described, plan.recipe, str(plan.net)) if folder and resume else plan.described
+        if folder and resume:
+            observer.note(f"resuming {folder.path} from {folder.where()}")
+        elif folder:
+            asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
+            asked |= {"size": size, "fit": fit, "ratios": ratios}
+            run |= {"asked": asked, "precision": _choose_precision(plan, target, observer)}
+            images.ledger.write_csv(folder.path / "ledger.csv")
+            folder.describe(run, plan.recipe.to_toml(), str(plan.net))
+        else:
+            run |= {"precision": _choose_precision(plan, target, observer)}
+        return _run(plan, run, folder, target, observer)
+
+
+def resume_training(out: str | Path, **options: Any) -> TrainingResult:
+    """Go on with the run in the folder `out` as it was started.
+
+    Arguments:
+        options: device, observer, tensorboard as for `run_training`.
+
+    Raises:
+        SourceNotFoundError: there is no run.
+    """
+    folder = RunFolder(out)
+    asked = folder.description()["asked"]
+    size = asked["size"] and tuple(asked["size"])
+    ratios = asked["ratios"] if isinstance(asked["ratios"], str) else tuple(asked["ratios"])
+    if asked["source"] is None:
+        raise ArgumentError(
+            f"the run in {out} was started from data in memory; resume it with run_training and that data"
+        )
+    return run_training(
+        asked["source"], folder.net.read_text("utf-8"), folder.recipe, size=size, fit=asked["fit"], ratios=ratios,
+        reading=asked["reading"], out=out, resume=True, **options,
+    )  # fmt: skip
+
+
+def check_trainable(catalog: Catalog) -> None:
+    """Raise a DataError unless the catalog has labels and at least two classes."""
+    if not catalog.labelled:
+        without = int((catalog.labels < 0).sum())
+        raise DataError(
+            f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
+            "Put the images into one folder a class, or give a table with a label column"
+        )
+    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
+            "Add images of another class"
+        )
+
+
+def _run(
+    plan: Plan, run: dict[str, Any], folder: RunFolder | None, device: torch.device, observer: Observer
+) -> TrainingResult:
+    """Train what is planned and judge the best epoch."""
+    train_images, valid_images, test_images = plan.splits.train, plan.splits.valid, plan.splits.test
+
+    def classifier(weights: Weights, state: State) -> Classifier:
+        best = make_module(plan.net, plan.preprocessing.input_shape, seed=plan.recipe.seed)
+        best.load_state_dict(weights)
+        best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+        seen = np.unique(np.concatenate([train_images.hashes, valid_images.hashes]))
+        return Classifier(plan.classes, plan.preprocessing, plan.net, best, _provenance(plan, run, state), seen)
+
+    with ExitStack() as stack:
+        stop = lambda: False  # noqa: E731
+        if folder:
+            folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
+            stop = stack.enter_context(stop_signals())
+        # Steps seed the global generator for dropout; the caller's is given back.
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        module = make_module(plan.net, plan.preprocessing.input_shape, seed=plan.recipe.seed)
+        best, state = train_loop(
+            module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
+            precision=run["precision"], storage=folder, observer=observer, stop=stop,
+        )  # fmt: skip
+    if best is None:
+        assert folder is not None
+        best = Classifier.load(folder.model).module.state_dict()
+    model = classifier(best, state)
+    valid, test = (_judge(model, images, observer) for images in (valid_images, test_images))
+    if test:
+        figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+        model = replace(model, provenance=model.provenance | figures)
+    if folder:
+        model.save(folder.model)
+    return TrainingResult(model, valid, test, state.train_s, folder.path if folder else None)
+
+
+def _judge(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
+    if not len(images):
+        return None
+    return judge(model.predict_proba(images, progress=observer.prepare), images.labels, model.classes)
+
+
+def _provenance(plan: Plan, run: dict[str, Any], state: State) -> dict[str, Any]:
+    from striate import __version__
+
+    splits = plan.splits
+    return {
+        "data": {key: run[key] for key in ("source", "format", "images", "data")},
+        "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
+        "recipe": plan.recipe.to_dict(),
+        "precision": run["precision"],
+        "versions": {"striate": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "epoch": state.best and state.best["epoch"],
+        "valid_accuracy": state.best and state.best["valid_accuracy"],
+    }
+
+
+def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
+    """Return the precision to train in, measured on this machine where the recipe says auto."""
+    if plan.recipe.precision != "auto":
+        return plan.recipe.precision
+    count = min(plan.recipe.batch_size, len(plan.splits.train))
+    module = make_module(plan.net, plan.preprocessing.input_shape, seed=0)
+    seconds = measure_precisions(module, count, plan.preprocessing.input_shape, device)
+    told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
+    observer.note(f"precision {faster(seconds)}: one step takes {told}")
+    return faster(seconds)
+
+
+def _open_folder(out: str | Path | None, resume: bool, observer: Observer) -> RunFolder | None:
+    if out is None:
+        if resume:
+            raise ArgumentError("resume needs the folder of the run: give out")
+        return None
+    folder = RunFolder(out)
+    if folder.exists and not resume:
+        raise ArgumentError(
+            f"{folder.path} already holds a run. Add --resume to go on with it, or choose another --out"
+        )
+    if resume and not folder.exists:
+        observer.note(f"no run in {folder.path} yet: starting one")
+    return folder
+
+
+def _tell_ledger(images: ImageSet, observer: Observer) -> None:
+    for note in images.notes:
+        observer.note(note)
+    observer.note(images.ledger.summary())
+    if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
+        observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
+
+
+def _absolute(source: Any) -> str | None:
+    """Return a source as it can be found again from another folder, None if it lives in memory."""
+    if not isinstance(source, str | Path):
+        return None
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)

@@ -1,0 +1,121 @@
+"""What a training run needs to start, settled and checked before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.pixels import Fit
+from striate.data.splitting import Splits, parse_ratios, split
+from striate.errors import ArgumentError, DataError
+from striate.nets import Net, resolve
+from striate.training.auto import auto_net
+from striate.training.observer import Observer
+from striate.training.preprocessing import Preprocessing, measure
+from striate.training.recipe import Recipe, load_recipe, recipe_names
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The net, the recipe and the data of one run, checked against each other.
+
+    Arguments:
+        described: plain values that say what the data are, to compare on resume.
+    """
+
+    net: Net
+    recipe: Recipe
+    splits: Splits[ImageSet]
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    described: dict[str, Any]
+
+
+def make_plan(
+    catalog: Catalog,
+    images: ImageSet,
+    net: str | Net,
+    recipe: str | Path | Mapping[str, Any] | Recipe,
+    changes: Mapping[str, Any],
+    fit: Fit,
+    ratios: str | tuple[float, float, float],
+    observer: Observer,
+) -> Plan:
+    """Return the plan of a run; `changes` are settings of the recipe that the user gave one by one.
+
+    Raises:
+        ArgumentError: a setting that cannot be, a batch larger than the set, a net with other outputs than classes.
+        DataError: no training images.
+        ShapeError: the net does not fit the images.
+    """
+    settled = load_recipe(recipe).replace(**changes)
+    splits = split(images, parse_ratios(ratios) if isinstance(ratios, str) else ratios, settled.seed)
+    for note in splits.notes:
+        observer.note(note)
+    if not len(splits.train):
+        raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
+    if not len(splits.valid):
+        observer.warn("there are no validation images: the last epoch is kept, not the best")
+    told = "batch_size" in changes or str(recipe) not in recipe_names()
+    settled = _batch_that_fits(settled, len(splits.train), told, observer)
+    preprocessing = measure(splits.train.pixels, splits.train.rows, settled.subtract, fit)
+    chosen = choose_net(net, preprocessing.input_shape, len(images.classes))
+    if settled.dropout is not None:
+        chosen = chosen.with_dropout(settled.dropout)
+    described = {
+        "source": catalog.source,
+        "format": catalog.format,
+        "images": len(images),
+        "data": fingerprint(splits),
+        "input": list(preprocessing.input_shape),
+    }
+    return Plan(chosen, settled, splits, preprocessing, images.classes, described)
+
+
+def choose_net(net: str | Net, input_shape: tuple[int, int, int], classes: int) -> Net:
+    """Return the net for a name, a sentence or auto, checked against the images (c, h, w) and the classes.
+
+    Raises:
+        ArgumentError: its outputs are not as many as the classes.
+        NotationError, ShapeError: the sentence cannot be read or does not fit the images.
+    """
+    if net == "auto":
+        return auto_net(input_shape, classes)
+    chosen = resolve(net, classes=classes, channels=input_shape[0]) if isinstance(net, str) else net
+    outputs = chosen.output_shape(input_shape)
+    if outputs != (classes,):
+        raise ArgumentError(
+            f"the net must end in {classes} outputs, one a class; it ends in {' × '.join(map(str, outputs))}. "
+            f"Write fc({classes}) or fc(classes) at its end"
+        )
+    return chosen
+
+
+def fingerprint(splits: Splits[ImageSet]) -> str:
+    """Return a digest of the images, labels and classes that training and validation see, in order."""
+    digest = hashlib.blake2b(json.dumps(splits.train.classes).encode(), digest_size=16)
+    for part in (splits.train, splits.valid):
+        digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
+    return digest.hexdigest()
+
+
+def _batch_that_fits(recipe: Recipe, count: int, told: bool, observer: Observer) -> Recipe:
+    """Return the recipe with a batch size that the training images can fill; refuse one that the user chose."""
+    if recipe.batch_size <= count:
+        return recipe
+    if told:
+        raise ArgumentError(
+            f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
+            f"Choose {max(1, min(32, count // 4))}, say"
+        )
+    smaller = max(1, count // 4)
+    observer.note(f"batch size {smaller} instead of {recipe.batch_size}: there are {count} training images")
+    return recipe.replace(batch_size=smaller)
