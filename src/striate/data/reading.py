@@ -11,10 +11,11 @@ from typing import Any
 
 from striate.data import builtin
 from striate.data.catalog import Catalog
-from striate.data.readers.arrays import read_arrays, read_npy, read_npz
+from striate.data.readers.arrays import read_arrays
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
+from striate.data.readers.npz import read_npy, read_npz
 from striate.data.readers.tables import read_table
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, unknown
 from striate.progress import Progress, silent

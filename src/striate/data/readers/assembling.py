@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Hashable, Iterable, Sequence
@@ -81,19 +82,27 @@ def displayable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def unique(names: list[str]) -> list[str]:
+    """Return the names, with a number added to those that came before."""
+    if len(set(names)) == len(names):
+        return names
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result
+
+
 def numbered(splits: np.ndarray) -> list[str]:
     """Return a unique name for each of (n,) images that have none: `train/00042`, or `00042` outside of any split.
 
     >>> numbered(np.array(["train", "train", "test"]))
     ['train/00000', 'train/00001', 'test/00000']
     """
-    counts: dict[str, int] = {}
-    names = []
-    for split in splits.tolist():
-        number = counts.get(split, 0)
-        counts[split] = number + 1
-        names.append(f"{split}/{number:05d}" if split else f"{number:05d}")
-    return names
+    counters = {split: itertools.count() for split in np.unique(splits).tolist()}
+    prefixes = {split: f"{split}/" if split else "" for split in counters}
+    return [f"{prefixes[split]}{next(counters[split]):05d}" for split in splits.tolist()]
 
 
 def used(names: Iterable[str], repaired: str = "") -> Ledger:

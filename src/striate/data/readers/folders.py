@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
-from striate.data.readers.assembling import displayable, encode, split_of
+from striate.data.readers.assembling import displayable, encode, split_of, unique
 from striate.errors import DataError
 from striate.progress import Progress, silent
 
@@ -193,7 +193,7 @@ def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
     labels, classes = encode([row[3] for row in rows])
     if len(classes) == 1 and found.tables:
         raise DataError(_tables_instead(path, found.tables))
-    names = _unique([displayable(row[1]) for row in rows])
+    names = unique([displayable(row[1]) for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
     splits = np.array([row[2] for row in rows], dtype="U5")
     return Catalog(str(path), "folders", names, [Path(row[0]) for row in rows], labels, classes, splits, ledger)
@@ -211,18 +211,6 @@ def _note_empty(found: _Found, rows: list[tuple[str, str, str, str | None]]) -> 
     for folder in found.folders:
         if folder not in filled and displayable(folder) + "/" not in listed:
             found.skip(folder + "/", "set aside as a folder without images")
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Return the names, with a number added where two undecodable names display the same."""
-    if len(set(names)) == len(names):
-        return names
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
 
 
 def _nothing(path: Path, found: _Found) -> str:
