@@ -1,0 +1,253 @@
+"""The layer table: what each layer makes of its input, and what that costs."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import ShapeError
+from striate.nets.layers import Activation, Dropout, Droppath, Shape, say
+from striate.nets.plan import Step
+from striate.nets.structure import Merge
+from striate.nets.windows import Window
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from striate.nets.net import Net
+
+FLOAT_BYTES = 4
+HEADINGS = ("part", "layer", "output", "how", "parameters", "multiply-adds", "sees", "memory")
+RIGHT = {"parameters", "multiply-adds", "memory"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: `sees` is the receptive field in input pixels (h, w), None for the whole input."""
+
+    path: str
+    layer: str
+    shape: Shape
+    formula: str
+    parameters: int
+    multiply_adds: int
+    receptive_field: tuple[int, int] | None
+    memory_bytes: int
+    note: str
+    joins: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row for JSON."""
+        field = list(self.receptive_field) if self.receptive_field else None
+        return {
+            "path": self.path,
+            "layer": self.layer,
+            "shape": list(self.shape),
+            "formula": self.formula,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "receptive_field": field,
+            "memory_bytes": self.memory_bytes,
+            "note": self.note,
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row for reading, one text a heading."""
+        field = say(self.receptive_field) if self.receptive_field else "all"
+        counts = (
+            f"{self.parameters:,}" if self.parameters else "",
+            f"{self.multiply_adds:,}" if self.multiply_adds else "",
+        )
+        return (self.path, self.layer, say(self.shape), self.formula, *counts, field, say_bytes(self.memory_bytes))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The layer table of a net for one input shape; prints on a terminal, in notebooks, as JSON and Markdown.
+
+    `rows` has one row a layer; when shown, an activation or dropout stands in the row of the layer that it follows.
+
+    >>> from striate.nets import parse
+    >>> table = parse("conv(6, 5) relu maxpool(2) fc(10)").table((3, 32, 32))
+    >>> table.parameters, table.multiply_adds
+    (12226, 364560)
+    >>> print(table.rows[0].formula)
+    (32 − 5)/1 + 1 = 28
+    """
+
+    input_shape: Shape
+    rows: tuple[Row, ...]
+    batch: int = 1
+
+    @property
+    def parameters(self) -> int:
+        """Return the sum of the parameters."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Return the multiply-adds of one image."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the memory of all activations of a batch in float32, the input's included."""
+        return sum(row.memory_bytes for row in self.rows) + math.prod(self.input_shape) * self.batch * FLOAT_BYTES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table for JSON: `layers`, `parameters`, `multiply_adds`, `memory_bytes`, `input`, `batch`."""
+        return {
+            "input": list(self.input_shape),
+            "batch": self.batch,
+            "layers": [row.to_dict() for row in self.rows],
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "memory_bytes": self.memory_bytes,
+        }
+
+    def shown(self) -> Iterator[Row]:
+        """Yield the rows as they are shown: activations and dropout joined to the layer before."""
+        held: Row | None = None
+        for row in self.rows:
+            if held is not None and row.joins and row.shape == held.shape:
+                notes = "; ".join(filter(None, (held.note, row.note)))
+                memory = held.memory_bytes + row.memory_bytes
+                held = Row(*_first(held, f"{held.layer} {row.layer}"), held.receptive_field, memory, notes)
+                continue
+            if held is not None:
+                yield held
+            held = row
+        if held is not None:
+            yield held
+
+    def _lines(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        yield ("", "input", say(self.input_shape), "", "", "", "", ""), ""
+        for row in self.shown():
+            yield row.cells(), row.note
+
+    @property
+    def _total(self) -> tuple[str, ...]:
+        batch = f"batch of {self.batch}" if self.batch > 1 else "one image"
+        return (
+            "",
+            "total",
+            "",
+            batch,
+            f"{self.parameters:,}",
+            f"{self.multiply_adds:,}",
+            "",
+            say_bytes(self.memory_bytes),
+        )
+
+    def to_markdown(self) -> str:
+        """Return the table as Markdown; notes follow below it."""
+        lines = [f"| {' | '.join(HEADINGS)} |", f"|{'|'.join('--:' if head in RIGHT else '---' for head in HEADINGS)}|"]
+        notes = []
+        for cells, note in self._lines():
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            notes += [f"- `{cells[1]}` ({cells[0]}): {note}"] if note else []
+        lines.append(f"| {' | '.join(f'**{cell}**' if cell else '' for cell in self._total)} |")
+        return "\n".join([*lines, *([""] if notes else []), *notes])
+
+    def _repr_html_(self) -> str:
+        def row(cells: tuple[str, ...], tag: str = "td") -> str:
+            sides = ("right" if head in RIGHT else "left" for head in HEADINGS)
+            return "".join(
+                f'<{tag} style="text-align:{s}">{html.escape(c)}</{tag}>' for c, s in zip(cells, sides, strict=True)
+            )
+
+        body = []
+        for cells, note in self._lines():
+            body.append(f"<tr>{row(cells)}</tr>")
+            if note:
+                body.append(f'<tr><td></td><td colspan="{len(HEADINGS) - 1}"><em>{html.escape(note)}</em></td></tr>')
+        head, foot = row(HEADINGS, "th"), row(self._total, "th")
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
+        )
+
+    def __rich__(self) -> RenderableType:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+        for head, total in zip(HEADINGS, self._total, strict=True):
+            side = "right" if head in RIGHT else "left"
+            table.add_column(head, total, justify=side, overflow="fold", no_wrap=head not in ("layer", "how"))
+        for cells, note in self._lines():
+            layer = Text(cells[1], style="bold")
+            if note:
+                layer.append(f"\n{note}", style="yellow not bold")
+            table.add_row(Text(cells[0], style="dim"), layer, *cells[2:])
+        return table
+
+    def __str__(self) -> str:
+        lines = [HEADINGS, *(cells for cells, _ in self._lines()), self._total]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
+        text = [_align(HEADINGS, widths), "─" * (sum(widths) + 2 * len(widths) - 2)]
+        for cells, note in self._lines():
+            text.append(_align(cells, widths))
+            if note:
+                text.append(f"{' ' * (widths[0] + 2)}↳ {note}")
+        return "\n".join([*text, text[1], _align(self._total, widths)])
+
+
+def _first(row: Row, layer: str) -> tuple[Any, ...]:
+    return (row.path, layer, row.shape, row.formula, row.parameters, row.multiply_adds)
+
+
+def _align(cells: tuple[str, ...], widths: list[int]) -> str:
+    parts = [c.rjust(w) if h in RIGHT else c.ljust(w) for c, w, h in zip(cells, widths, HEADINGS, strict=True)]
+    return "  ".join(parts).rstrip()
+
+
+def say_bytes(count: int) -> str:
+    """Return a number of bytes for reading.
+
+    >>> say_bytes(602112)
+    '588 KiB'
+    """
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count < 1000 * size else f"{count / size:,.0f} {unit}"
+    return f"{count} B"
+
+
+def make_table(net: Net, input_shape: Shape, batch: int = 1, strict: bool = False) -> Table:
+    """Return the layer table of a net; see `Net.table`."""
+    rows = tuple(_row(step, batch) for step in net.plan(input_shape).steps)
+    return Table(input_shape, rows, batch) if not strict else _strict(Table(input_shape, rows, batch), net)
+
+
+def _row(step: Step, batch: int) -> Row:
+    shape = step.in_shapes[0]
+    formula = " + ".join(str(s[0]) for s in step.in_shapes) if step.layer.word == "join" else step.layer.formula(shape)
+    note = step.layer.note(shape)
+    if step.head:
+        note = "; ".join(filter(None, (f"auxiliary head {step.head}, only in training", note)))
+    return Row(
+        path=step.path,
+        layer=str(step.written),
+        shape=step.shape,
+        formula=formula,
+        parameters=step.parameters,
+        multiply_adds=step.multiply_adds,
+        receptive_field=step.field.size if step.field else None,
+        memory_bytes=math.prod(step.shape) * batch * FLOAT_BYTES,
+        note=note,
+        joins=isinstance(step.layer, Activation | Dropout | Droppath) and not isinstance(step.layer, Merge),
+    )
+
+
+def _strict(table: Table, net: Net) -> Table:
+    for step in net.plan(table.input_shape).steps:
+        layer, shape = step.layer, step.in_shapes[0]
+        if isinstance(layer, Window) and any(axis.unseen for axis in layer.axes(shape)):
+            raise ShapeError(
+                f"layer {step.path}: {step.written} on {say(shape)}: {layer.formula(shape)}; {layer.note(shape)}"
+            )
+    return table

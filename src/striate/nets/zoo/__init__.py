@@ -1,0 +1,7 @@
+"""Well-known architectures: one file each, functions that return sentences."""
+
+from __future__ import annotations
+
+from striate.nets.zoo.registry import ZOO, Architecture, resolve
+
+__all__ = ["ZOO", "Architecture", "resolve"]
