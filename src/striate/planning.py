@@ -18,6 +18,7 @@ from striate.data.splitting import Splits, parse_ratios, split
 from striate.errors import ArgumentError, DataError
 from striate.nets import Net, resolve
 from striate.training.auto import auto_net
+from striate.training.dropout import with_dropout
 from striate.training.observer import Observer
 from striate.training.preprocessing import Preprocessing, measure
 from striate.training.recipe import Recipe, load_recipe, recipe_names
@@ -69,7 +70,7 @@ def make_plan(
     preprocessing = measure(splits.train.pixels, splits.train.rows, settled.subtract, fit)
     chosen = choose_net(net, preprocessing.input_shape, len(images.classes))
     if settled.dropout is not None:
-        chosen = chosen.with_dropout(settled.dropout)
+        chosen = with_dropout(chosen, settled.dropout)
     described = {
         "source": catalog.source,
         "format": catalog.format,

@@ -57,3 +57,18 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             settings[name.strip()] = value
     return settings
+
+
+def parse_shape(text: str | None) -> tuple[int, int, int] | None:
+    """Return (c, h, w) from "3x224x224"; None stays None.
+
+    >>> parse_shape("3x227x227")
+    (3, 227, 227)
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and 1 <= int(part) <= 16384 for part in parts):
+        raise typer.BadParameter(f"--input must be channels, height and width, as 3x224x224; got {text!r}")
+    channels, height, width = (int(part) for part in parts)
+    return channels, height, width

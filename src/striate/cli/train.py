@@ -11,7 +11,6 @@ from striate.cli import options
 from striate.cli.console import percent, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.data.pixels import check_fit
     from striate.pipeline import TrainingResult
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from striate.data.imageset import ImageSet
 from striate.errors import TrainingError
+from striate.nets import auxiliary_loss
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import step_seed, steps_per_epoch, to_batch, training_batches
 from striate.training.observer import Observer, StepReport
@@ -187,7 +188,7 @@ def _update(
         group["lr"] = rate
     with autocast(precision, batch.device):
         logits = module(batch)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing) + auxiliary_loss(module, labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()

@@ -1,0 +1,78 @@
+"""`striate net`: the layer table of an architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import print_json, stdout
+
+
+def net(
+    architecture: Annotated[
+        str | None, typer.Argument(metavar='NAME|"SENTENCE"', help='A name such as lenet, or "conv(6, 5) relu fc(10)".')
+    ] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="Channels × height × width, as 3x224x224.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="What `classes` in a sentence stands for.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time, for the activation memory.")] = 1,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse windows that leave pixels unseen.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also draw the net into this SVG file.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the named architectures.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Print what each layer makes of its input: shape, formula, parameters, multiply-adds, receptive field.
+
+    [dim]striate net alexnet --input 3x227x227 · striate net "conv(32, 3) relu maxpool(2) fc(10)"[/dim]
+    """
+    from striate.nets import ZOO, resolve
+    from striate.storage import write_atomically
+
+    if list_:
+        _list(json)
+        return
+    if architecture is None:
+        raise typer.BadParameter('name an architecture, or write one: "conv(6, 5) relu fc(10)"; --list shows the names')
+    known = ZOO.get(architecture.split("(")[0].strip())
+    shape = options.parse_shape(input_) or (known.input_shape if known else (3, 32, 32))
+    if classes is None and known is None:
+        classes = 10
+    chosen = resolve(architecture, classes=classes, channels=shape[0])
+    table = chosen.table(shape, batch=batch, strict=strict)
+    if svg:
+        write_atomically(svg, chosen.svg(shape))
+    if json:
+        print_json(table.to_dict())
+    elif markdown:
+        print(table.to_markdown())
+    elif stdout().is_terminal:
+        stdout().print(table)
+    else:
+        print(table)
+
+
+def _list(json: bool) -> None:
+    from rich.table import Table
+
+    from striate.nets import ZOO
+
+    rows = []
+    for name, known in ZOO.items():
+        table = known.net().table(known.input_shape)
+        rows.append((name, known, table.parameters, table.multiply_adds))
+    if json:
+        print_json([
+            {"name": name, "input": list(known.input_shape), "classes": known.classes, "parameters": parameters,
+             "multiply_adds": multiply_adds, "description": known.description}
+            for name, known, parameters, multiply_adds in rows
+        ])  # fmt: skip
+        return
+    shown = Table("name", "parameters", "multiply-adds", "input", "what", box=None, pad_edge=False)
+    shown.columns[1].justify = shown.columns[2].justify = "right"
+    for name, known, parameters, multiply_adds in rows:
+        shape = "×".join(map(str, known.input_shape))
+        shown.add_row(name, f"{parameters:,}", f"{multiply_adds:,}", shape, known.description)
+    stdout().print(shown)
