@@ -23,7 +23,6 @@ from PIL import (
     Image,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
-    MpoImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
@@ -42,7 +41,8 @@ except ImportError:  # Pillow before 11.3
 
 __all__ = ["Decoded", "Header", "decode", "fit_pixels", "pixel_hash", "probe", "read_bytes", "to_channels"]
 
-# Importing a plugin registers it. Pillow's 40 other formats, some of which start other programs, are never tried.
+# Importing a plugin registers it; JPEG's opens MPO too. Pillow's 40 other formats are never tried: some start other
+# programs, and most are hardly tested against hostile files.
 _PLUGINS = {
     "JPEG": JpegImagePlugin,
     "PNG": PngImagePlugin,
@@ -51,7 +51,6 @@ _PLUGINS = {
     "TIFF": TiffImagePlugin,
     "WEBP": WebPImagePlugin,
     "PPM": PpmImagePlugin,
-    "MPO": MpoImagePlugin,
     "JPEG2000": Jpeg2KImagePlugin,
     "AVIF": AvifImagePlugin,
 }
@@ -132,13 +131,16 @@ def read_bytes(path: Path | str) -> bytes:
     """
     try:
         handle = os.open(path, _OPEN_FLAGS)
-        with open(handle, "rb", buffering=0) as file:
+        try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise DecodingError("a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file")
             if found.st_size > LIMIT_BYTES:
                 raise DecodingError(f"oversized: a file of {found.st_size / 1e9:.1f} GB; at most 1 GiB is read")
-            data = file.readall()
+            with open(handle, "rb", buffering=0, closefd=False) as file:
+                data = file.readall()
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         raise DecodingError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
@@ -236,10 +238,11 @@ def _reason(error: Exception, data: bytes) -> str:
     said = " ".join(str(error).split())
     if isinstance(error, Image.DecompressionBombError) and (area := re.search(r"\d+", said)):
         return str(_oversized(int(area[0])))
+    cut_riff = data.startswith(b"RIFF") and len(data) < int.from_bytes(data[4:8], "little") + 8
+    if cut_riff or isinstance(error, EOFError) or re.search("truncated|not (large )?enough", said, re.IGNORECASE):
+        return "truncated: the file ends before the picture does"
     if isinstance(error, UnidentifiedImageError):
         return _unidentified(data)
-    if isinstance(error, EOFError) or re.search("truncated|not large enough|not enough", said, re.IGNORECASE):
-        return f"truncated: {said or 'the file ends too early'}"
     return f"damaged: {said or type(error).__name__}"
 
 

@@ -70,7 +70,7 @@ def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop") -> 
     scale = min(height / h, width / w)
     inner_h, inner_w = max(1, round(h * scale)), max(1, round(w * scale))
     padded = np.zeros((height, width, c), np.uint8)
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    top, left = round((height - inner_h) / 2), round((width - inner_w) / 2)
     padded[top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_h, inner_w, (0, 0, w, h))
     return padded
 

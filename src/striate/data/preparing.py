@@ -152,7 +152,7 @@ def _scan(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progr
             content = read_bytes(source) if isinstance(source, Path) else source
             return probe(content), _digest(content), ""
         except DecodingError as error:
-            return None, _digest(content or str(error).encode()), str(error)
+            return None, _digest(content if isinstance(content, bytes) and content else str(error).encode()), str(error)
 
     scan = _Scan([], [], {})
     with closing(in_order(look, sources, _BATCH, heavy=False)) as batches:
