@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import warnings
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.data.oddities import EXPECTED, encoded, exif_with, odd_files, photo, png_bomb
 from PIL import Image, ImageFile, ImageOps
+from tests.data.oddities import EXPECTED, encoded, exif_with, odd_files, photo, png_bomb
 
 from striate.data import decoding
 from striate.data.decoding import decode, fit_pixels, pixel_hash, probe, to_channels
@@ -271,8 +272,7 @@ def test_hostile_bytes_are_decoded_or_refused_never_worse(name, changes, head, k
     data = bytes(data[: int(keep * len(data))])
     try:
         decoded = decode(data)
-    except DecodingError as error:
-        assert str(error)
+    except DecodingError:
         return
     assert decoded.pixels.dtype == np.uint8
     assert decoded.pixels.shape[2] in (1, 3)
@@ -289,22 +289,19 @@ def test_bytes_out_of_nowhere_are_refused(data):
 
 
 def test_pillows_settings_and_the_warning_filters_are_left_as_they_are():
-    filters, limit = list(warnings.filters), Image.MAX_IMAGE_PIXELS
+    before = (list(warnings.filters), Image.MAX_IMAGE_PIXELS)
     files = list(odd_files().values()) * 3
     barrier = threading.Barrier(4)
 
     def work(_):
         barrier.wait()
         for data in files:
-            try:
+            with contextlib.suppress(DecodingError):
                 decode(data)
-            except DecodingError:
-                pass
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    assert warnings.filters == filters
-    assert Image.MAX_IMAGE_PIXELS == limit
+    assert before == (list(warnings.filters), Image.MAX_IMAGE_PIXELS)
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 

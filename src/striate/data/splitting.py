@@ -159,7 +159,9 @@ def _follow_source(part, said, hashes, labels, own, shares, seed, classes) -> tu
         part[(labels >= 0) & (own == name)] = i
     if loose := int(((labels >= 0) & (own == "")).sum()):
         part[(labels >= 0) & (own == "")] = 0
-        notes += (f"{loose:,} images that the source puts into no split are used for training",)
+        notes += (
+            f"{loose:,} image{'s' * (loose > 1)} that the source puts into no split {_are(loose)} used for training",
+        )
     if "valid" not in said and shares[1] > 0:
         rows = np.flatnonzero(part == 0)
         part[rows], missing = _by_hash(hashes[rows], labels[rows], (*shares, 0.0), seed)
@@ -239,6 +241,10 @@ def _missing_note(missing: dict[int, int], classes: Sequence[str]) -> tuple[str,
     return (f"too few distinct images to be in every split: {', '.join(named)}{more}",)
 
 
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def _label_conflicts(
     hashes: np.ndarray, labels: np.ndarray, rows: np.ndarray, classes: Sequence[str], names: Sequence[str]
 ) -> tuple[str, ...]:
@@ -265,5 +271,5 @@ def _shared_note(hashes: np.ndarray, part: np.ndarray) -> tuple[str, ...]:
     for i, name in ((1, "valid"), (2, "test")):
         shared = int(np.isin(hashes[part == i], hashes[part == 0]).sum())
         if shared:
-            notes.append(f"{shared:,} of the {name} images are identical to one that is trained on")
+            notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is trained on")
     return tuple(notes)
