@@ -71,12 +71,12 @@ def entries(cache_dir: Path | None = None) -> list[CacheEntry]:
     """Return what the cache holds, last used first; damaged entries are listed with 0 images."""
     found = []
     for path in _entry_folders(cache_dir or default_cache_dir()):
-        about, used = {}, 0.0
-        with contextlib.suppress(OSError, ValueError):
+        source, (n, h, w, c), used = "?", (0, 0, 0, 0), 0.0
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             used = (path / "about.json").stat().st_mtime
             about = json.loads((path / "about.json").read_text("utf-8"))
-        n, h, w, c = about.get("shape", (0, 0, 0, 0))
-        found.append(CacheEntry(path.name, about.get("source", "?"), n, (h, w, c), _size_bytes(path), used, path))
+            source, (n, h, w, c) = str(about["source"]), map(int, about["shape"])
+        found.append(CacheEntry(path.name, source, n, (h, w, c), _size_bytes(path), used, path))
     return sorted(found, key=lambda entry: -entry.last_used)
 
 
