@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import os
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from striate.storage import describe
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 4
-_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 class DownloadError(DataError, ConnectionError):
@@ -103,12 +104,15 @@ def _fetch_any(published: Published, file: io.FileIO, progress: Progress, timeou
         for _ in range(_ATTEMPTS):
             before = _size(file)
             reason = _go_on(url, published, file, progress, timeout_s)
-            if not reason or _size(file) <= before:  # whole, or no nearer to it
+            if not reason:
+                if _checked(published, file):
+                    return
+                reason = "what it sends has not the published digest"
+                if not before:  # all of it came from there, nothing was left from before
+                    break
+            elif _size(file) <= before:  # no nearer
                 break
-        if not reason and _checked(published, file):
-            return
-        host = url.split("/")[2]
-        reasons.append(f"{host}: {reason or 'what it sends has not the published digest'}")
+        reasons.append(f"{url.split('/')[2]}: {reason}")
     raise DownloadError("; ".join(reasons))
 
 
@@ -123,7 +127,8 @@ def _go_on(url: str, published: Published, file: io.FileIO, progress: Progress, 
         file.truncate(done := 0)
     if done == published.size_bytes:
         return ""
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})  # noqa: S310 (our own urls)
+    headers = {"User-Agent": "striate"} | ({"Range": f"bytes={done}-"} if done else {})
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (our own urls)
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
             if done and not _continues(answer, done):
@@ -133,6 +138,8 @@ def _go_on(url: str, published: Published, file: io.FileIO, progress: Progress, 
                 done += len(block)
                 progress(f"fetching {published.name}", done, published.size_bytes)
     except _BROKEN as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         return str(getattr(error, "reason", error) or type(error).__name__)
     return "" if done == published.size_bytes else f"ends after {done:,} of {published.size_bytes:,} bytes"
 

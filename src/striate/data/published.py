@@ -90,7 +90,7 @@ def _find_idx(files: tuple[Published, ...], fashion: bool) -> Callable[[Path], I
 
 
 def _is_fashion(folder: Path) -> bool:
-    """Whether it is Fashion-MNIST and not MNIST: the files' names are the same; by digest, else by the folder's name."""
+    """Whether it is Fashion-MNIST and not MNIST, whose files have the same names; by digest, else by the folder."""
     labels = folder / _FASHION[3].name
     if labels.is_file() and (digest := digest_of(labels, "md5:")) in (_MNIST[3].digest, _FASHION[3].digest):
         return digest == _FASHION[3].digest

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import gzip
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.npz import read_npy, read_npz
 from striate.data.readers.tables import read_table
-from striate.errors import ArgumentError, DataError, SourceNotFoundError, unknown
+from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
 from striate.progress import Progress, silent
 
 
@@ -89,18 +91,20 @@ def read(
     options = _Options(None if images is None else Path(images), image_column, label_column)
     if not isinstance(source, str | os.PathLike):
         return read_arrays(source)
-    path = Path(source).expanduser()
-    if not path.exists():
-        if isinstance(source, str) and builtin.is_name(source):
-            return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
-        raise SourceNotFoundError(_not_found(source, path))
+    path = Path(os.path.expanduser(source))
     try:
+        if not os.fspath(source) or not path.exists():
+            if isinstance(source, str) and builtin.is_name(source):
+                return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
+            raise SourceNotFoundError(_not_found(source, path))
         chosen = format or recognise(path)
         if options.given() and chosen != "table":
             raise ArgumentError(f"{', '.join(options.given())} must come with a table; {path} is read as {chosen}")
         return FORMATS[chosen](path, options, progress)
-    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{error.filename or path} cannot be read: {error.strerror}") from None
+    except StriateError:
+        raise
+    except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
 
 
 def recognise(path: Path) -> str:
@@ -140,14 +144,10 @@ def recognise(path: Path) -> str:
 
 
 def _is_npy_folder(path: Path) -> bool:
-    names = {file.name for file in path.iterdir()}
-    return any(name.endswith(".npy") for name in names) and not any(file.is_dir() for file in path.iterdir())
+    return any(name.endswith(".npy") for name in os.listdir(path)) and not any(file.is_dir() for file in path.iterdir())
 
 
 def _unzipped_head(path: Path) -> bytes:
-    import gzip
-    import zlib
-
     try:
         with gzip.open(path) as file:
             return file.read(4)
@@ -157,8 +157,10 @@ def _unzipped_head(path: Path) -> bytes:
 
 def _not_found(source: str | os.PathLike[str], path: Path) -> str:
     text = os.fspath(source)
+    if not text:
+        return "a source must be a path or the name of a built-in set; got nothing"
     if isinstance(source, str) and os.sep not in text and not path.suffix:
-        return f"{text} must be a path or a built-in set. {unknown('set', text, builtin.NAMES).capitalize()}"
+        return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
     parent = path.parent
     if not parent.is_dir():
         return f"{text} does not exist; neither does its folder {parent}. Check the path."

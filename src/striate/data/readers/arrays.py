@@ -40,8 +40,6 @@ def catalog_of(source: str, form: str, parts: Mapping[str, Part], class_names: S
     names: list[str | None] = []
     for part in parts.values():
         names += _class_names(f"{source}: the labels of {part.name}", part.labels, len(part.images), class_names)
-    if not len(pixels):
-        raise DataError(f"{source} must hold images; {', '.join(part.name for part in parts.values())} has none")
     known = class_names if class_names is not None and set(class_names).issuperset(filter(None, names)) else None
     labels, classes = encode(names, known)
     splits = np.repeat(np.array(list(parts), dtype="U5"), [len(part.images) for part in parts.values()])

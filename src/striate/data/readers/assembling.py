@@ -55,7 +55,7 @@ def class_name(label: Hashable) -> str | None:
         return None
     if isinstance(label, bytes):
         return label.decode("utf-8", "replace")
-    if isinstance(label, float | np.floating) and label == int(label):
+    if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label)
 

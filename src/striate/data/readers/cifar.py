@@ -118,7 +118,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     assert file is not None  # a regular file
                     yield name, file.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(f"{path} is a damaged archive ({error}). Get it again.") from None
+        raise DataError(f"{path} cannot be read as a CIFAR archive ({error}). It is damaged or another file.") from None
 
 
 def _ahead(members: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

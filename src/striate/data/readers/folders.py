@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ IMAGE_TYPES = frozenset({
     ".webp", ".xbm",
 })  # fmt: skip
 TABLE_TYPES = frozenset({".csv", ".tsv"})
+_ARCHIVES = (".npz", ".npy", ".tar.gz", ".tgz", ".tar", "-ubyte", "-ubyte.gz")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})
 _EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
 _READ_ALREADY = "set aside as a link to a folder that is read already"
@@ -97,7 +98,7 @@ def _walk_real(
                     entered.add(real)
                     found.folders.append(relative)
                     stack.append((entry.path, relative + "/"))
-            elif entry.is_symlink() and entry.is_dir():
+            elif entry.is_symlink() and _is(entry.is_dir):
                 found.folders.append(relative)
                 links.append((entry.path, relative))
             else:
@@ -112,15 +113,26 @@ def _scan(folder: str, prefix: str, found: _Found) -> Iterator[os.DirEntry[str]]
         found.skip(prefix, f"folder cannot be opened: {error.strerror}")
 
 
+def _is(question: Callable[[], bool]) -> bool:
+    """Return the answer of `entry.is_dir` or `is_file`; False for a link that leads in a circle."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
 def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
     if _clutter(entry.name):
         found.skip(relative, "set aside as a hidden or system file")
-    elif not entry.is_file():
+    elif not _is(entry.is_file):
         found.skip(relative, "broken link" if entry.is_symlink() else "not a regular file")
     elif (extension := image_type(entry.name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)
-        found.skip(relative, f"not an image file type: {extension}")
+        if extension in TABLE_TYPES and relative == entry.name:
+            found.skip(relative, "set aside as a table (if it holds the labels, give it as the source)")
+        else:
+            found.skip(relative, f"not an image file type: {extension}")
     else:
         found.files.append((entry.path, relative))
 
@@ -219,6 +231,8 @@ def _nothing(path: Path, found: _Found) -> str:
         return _tables_instead(path, found.tables)
     if not found.entries:
         return f"{path} must hold images; it is empty. {expected}"
+    if archives := [entry.name for entry in found.entries if entry.name.endswith(_ARCHIVES)]:
+        return f"{path} must hold images; it holds {archives[0]}. Give that as the source: {path / archives[0]}"
     first = "; ".join(f"{entry.name}: {entry.detail}" for entry in found.entries[:3])
     return f"{path} must hold images; none of its {len(found.entries):,} files is one ({first}). {expected}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -101,7 +102,10 @@ def _pairs(folder: Path) -> dict[str, list[_Pair]]:
 
 def is_idx_folder(path: Path) -> bool:
     """Return whether a folder holds images files with the published names of MNIST."""
-    return path.is_dir() and any(_IMAGES.fullmatch(file.name) for file in path.iterdir())
+    try:
+        return any(_IMAGES.fullmatch(name) for name in os.listdir(path))
+    except OSError:
+        return False
 
 
 def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = silent) -> Catalog:

@@ -132,8 +132,10 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = reader(file)
-    except ValueError as error:
-        raise DataError(f"{where} is no array: {error}") from None
+    except Exception as error:  # a damaged header can fail in any way
+        raise DataError(f"{where} is no array ({error})") from None
+    if min(shape, default=0) < 0:
+        raise DataError(f"{where} declares the shape {shape}. Get it again.")
     if kind.hasobject:
         raise DataError(
             f"{where} holds Python objects, which could run code; nothing of it was run. Save it as numbers."

@@ -33,6 +33,8 @@ def as_pixels(where: str, parts: Parts) -> tuple[np.ndarray, str]:
     for (name, _), part in zip(parts, laid, strict=True):
         if part.shape[1:] != shape:
             raise DataError(f"{where}: images must have one size; {parts[0][0]} is {shape}, {name} is {part.shape[1:]}")
+    if not sum(map(len, laid)) or 0 in shape:
+        raise DataError(f"{where} must hold images; {', '.join(name for name, _ in parts)} has shape {laid[0].shape}")
     convert, notes = _scale(where, parts)
     pixels: np.ndarray
     if len(laid) == 1 and convert is None:
@@ -53,6 +55,8 @@ def as_pixels_each(where: str, images: Sequence[np.ndarray]) -> tuple[list[np.nd
     """Return ([uint8 (h, w, c)], repair) of images of different sizes, on one scale; see `as_pixels`."""
     parts = [(f"image {i}", image[None]) for i, image in enumerate(images)]
     laid = [_channels_last(where, name, array) for name, array in parts]
+    if empty := [name for (name, _), part in zip(parts, laid, strict=True) if not part.size]:
+        raise DataError(f"{where}: {empty[0]} has no pixels")
     convert, notes = _scale(where, parts)
     pixels = []
     for part in laid:

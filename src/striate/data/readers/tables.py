@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,9 +100,11 @@ def load_table(path: Path) -> Table:
     if path.stat().st_size > _LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes()).lstrip("\r\n")
+    told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
+    text = text[told.end() :] if told else text
     if "\0" in text:
         raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=told[1] if told else _delimiter(text))
     rows: list[tuple[int, list[str]]] = []
     line = 1
     try:
@@ -200,10 +203,11 @@ def read_table(
         )
     notes = []
     if images is None and folder != path.parent:
-        notes.append(f"set aside as the table whose images were found in: {folder.relative_to(path.parent)}")
+        notes.append(f"its images were found in {folder.relative_to(path.parent)}")
     if columns.label is None and len(table.columns) > 1:
-        notes.append(f"set aside as a table without a column of labels: {', '.join(table.columns)}")
-    entries += [Entry(displayable(path.name) + " " * i, "skipped", note) for i, note in enumerate(notes)]
+        notes.append(f"no column of labels among {', '.join(table.columns)}")
+    if notes:
+        entries.append(Entry(displayable(path.name), "skipped", f"set aside as the table: {'; '.join(notes)}"))
     labels, classes = encode([file.label for file in files])
     return Catalog(
         str(path),

@@ -1,0 +1,216 @@
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from striate.data.readers.tables import decode_text, load_table
+from striate.data.reading import read
+from striate.errors import ArgumentError, DataError
+
+
+def plant(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def write(folder: Path, text: str, name: str = "t.csv", encoding: str = "utf-8") -> Path:
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder / name
+
+
+def labelled(catalog) -> dict[str, str]:
+    return {name: catalog.classes[label] for name, label in zip(catalog.names, catalog.labels, strict=True)}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_delimiter_encoding_and_line_end(delimiter, encoding, end, tmp_path):
+    plant(tmp_path, "ä.png", "b.png")
+    rows = [["Filename", "Label"], ["ä.png", "Käse"], ["b.png", "Brot"]]
+    path = write(tmp_path, end.join(delimiter.join(row) for row in rows) + end, encoding=encoding)
+    assert labelled(read(path)) == {"ä.png": "Käse", "b.png": "Brot"}
+
+
+def test_quoted_cells_hold_delimiters_quotes_and_line_ends(tmp_path):
+    plant(tmp_path, "a, b.png", "c.png")
+    path = write(tmp_path, 'file,note,label\n"a, b.png","two\nlines, ""quoted""","x, y"\nc.png,,z\n')
+    assert labelled(read(path)) == {"a, b.png": "x, y", "c.png": "z"}
+
+
+def test_excel_says_its_delimiter(tmp_path):
+    plant(tmp_path, "a,1.png")
+    assert labelled(read(write(tmp_path, "sep=;\r\nfile;class\r\na,1.png;x\r\n"))) == {"a,1.png": "x"}
+
+
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [
+        ("filename,label", "a.png,x"), ("FILE,Class", "a.png,x"), ("target,Image Path", "x,a.png"),
+        ("y,img", "x,a.png"), ("id,category", "a,x"), ("id,file,label", "7,a.png,x"), ("picture no,label", "a.png,x"),
+        ("a.png,x", "b.png,x"),
+    ],
+)  # fmt: skip
+def test_columns_are_guessed(header, first, tmp_path):
+    plant(tmp_path, "a.png", "b.png")
+    catalog = read(write(tmp_path, f"{header}\n{first}\n"))
+    assert catalog.classes == ("x",)
+    assert catalog.images[0] == tmp_path / "a.png"
+
+
+def test_columns_can_be_told(tmp_path):
+    plant(tmp_path, "a.png")
+    path = write(tmp_path, "Front,back,label,Species\na.png,b.png,1,cat\n")
+    catalog = read(path, image_column="front", label_column="Species")
+    assert labelled(catalog) == {"a.png": "cat"}
+
+
+def test_a_wrong_column_lists_the_columns_and_the_nearest(tmp_path):
+    path = write(tmp_path, "file,specis\na.png,cat\n")
+    message = "unknown column 'species'; did you mean 'specis'. Choices: file, specis. Give another --label-column"
+    with pytest.raises(ArgumentError, match=message):
+        read(path, label_column="species")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it is an empty file"),
+        ("\n\n", "must have a header and rows; it is empty"),
+        ("file,label\n", r"has a header \(file, label\) and no rows"),
+        ("width,height\n1,2\n", "must have a column of image files; its columns are width, height. Name it with --image"),
+        ("file,label\na.png,x\nb.png,y\n", "names 2 images; 2 are not in .*: a.png, b.png. Say where .* --images DIR"),
+        ("file\n" + "".join(f"{i}.png\n" for i in range(9)), "9 are not in .*: 0.png, 1.png, 2.png…. Say"),
+        ('file,label\n"a.png,' + "x" * 200_000 + '"\n', r"line 2, cannot be read as a table: field larger"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(text, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        read(write(tmp_path, text))
+
+
+def test_images_and_labels_cannot_be_one_column(tmp_path):
+    with pytest.raises(ArgumentError, match="images and labels must be different columns; got 'file'"):
+        read(write(tmp_path, "file\na.png\n"), label_column="file")
+
+
+def test_some_missing_files_are_skipped(tmp_path):
+    plant(tmp_path, "a.png", "b.png")
+    catalog = read(write(tmp_path, "file,label\na.png,x\nb.png,y\nc.png,x\n,x\n"))
+    assert catalog.names == ["a.png", "b.png"]
+    assert catalog.ledger["c.png"].detail == "file not found"
+    assert catalog.ledger["line 5"].detail == "no file name"
+
+
+def test_rows_without_label_are_skipped_where_others_have_one(tmp_path):
+    plant(tmp_path, "a.png", "b.png")
+    catalog = read(write(tmp_path, "file,label\na.png,x\nb.png,\n"))
+    assert catalog.names == ["a.png"]
+    assert catalog.ledger["b.png"].detail == "no label"
+
+
+def test_a_table_without_labels(tmp_path):
+    plant(tmp_path, "a.png")
+    catalog = read(write(tmp_path, "file,width,height\na.png,1,2\n"))
+    assert catalog.labels.tolist() == [-1]
+    assert catalog.classes == ()
+    assert catalog.ledger["t.csv"].detail == "set aside as the table: no column of labels among file, width, height"
+
+
+def test_rows_that_repeat_or_contradict(tmp_path):
+    plant(tmp_path, "a.png", "b.png")
+    catalog = read(write(tmp_path, "file,label\na.png,x\nb.png,x\na.png,x\nb.png,y\nb.png,x\n"))
+    assert catalog.names == ["a.png"]
+    assert catalog.ledger["a.png (line 4)"].detail == "duplicate row"
+    assert catalog.ledger["b.png"].detail == "two labels: x on line 3, y on line 5"
+    assert len(catalog.ledger) == 5
+
+
+def test_names_without_extension_find_their_image(tmp_path):
+    plant(tmp_path, "7.jpg", "8.png", "8.txt", "sub/9.jpeg")
+    catalog = read(write(tmp_path, "id,label\n7,x\n8,y\nsub\\9,y\n"))
+    assert [path.name for path in catalog.images] == ["7.jpg", "8.png", "9.jpeg"]
+    assert catalog.names == ["7", "8", "sub\\9"]
+
+
+def test_absolute_paths_and_images_option(tmp_path):
+    plant(tmp_path / "elsewhere", "a.png", "b.png")
+    (tmp_path / "table").mkdir()
+    absolute = write(tmp_path / "table", f"file\n{tmp_path / 'elsewhere' / 'a.png'}\n")
+    assert read(absolute).images == [tmp_path / "elsewhere" / "a.png"]
+    relative = write(tmp_path / "table", "file\nb.png\n", "r.csv")
+    assert read(relative, images=tmp_path / "elsewhere").images == [tmp_path / "elsewhere" / "b.png"]
+    with pytest.raises(DataError, match="--images must be a folder; got"):
+        read(relative, images=tmp_path / "nowhere")
+
+
+def test_the_only_folder_below_that_holds_the_files_is_found_and_said(tmp_path):
+    plant(tmp_path, "Images/train/0.png", "Images/train/1.png", "Images/test/2.png")
+    catalog = read(write(tmp_path, "filename,label\n0.png,4\n1.png,9\n"))
+    assert catalog.images[0] == tmp_path / "Images" / "train" / "0.png"
+    assert catalog.ledger["t.csv"].detail == "set aside as the table: its images were found in Images/train"
+    assert catalog.ledger.skipped_share == 0
+
+
+def test_several_folders_that_fit_are_named(tmp_path):
+    plant(tmp_path, "a/0.png", "b/0.png")
+    with pytest.raises(DataError, match=r"may lie in any of .*/a, .*/b. Choose with --images DIR"):
+        read(write(tmp_path, "filename,label\n0.png,4\n"))
+
+
+def test_a_column_of_splits_is_kept(tmp_path):
+    plant(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    catalog = read(write(tmp_path, "file,label,Split\na.png,x,train\nb.png,x,VAL\nc.png,y,test\nd.png,y,\n"))
+    assert catalog.splits.tolist() == ["train", "valid", "test", ""]
+
+
+def test_a_column_called_set_that_holds_no_splits_is_left_alone(tmp_path):
+    plant(tmp_path, "a.png")
+    assert read(write(tmp_path, "file,label,set\na.png,x,castle\n")).splits.tolist() == [""]
+
+
+def test_numeric_labels_are_in_numeric_order(tmp_path):
+    plant(tmp_path, "a.png", "b.png", "c.png")
+    assert read(write(tmp_path, "file,label\na.png,10\nb.png,9\nc.png,0\n")).classes == ("0", "9", "10")
+
+
+def test_bytes_that_windows_1252_lacks_are_read_as_latin_1():
+    assert decode_text(b"a\x81\xe9") == "a\x81é"
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map(str.strip)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=6), delimiter=st.sampled_from(",;\t"), wide=st.booleans()
+)
+def test_whatever_is_written_as_csv_is_read_back(rows, delimiter, wide, tmp_path):
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([("file", "label"), *rows])
+    path = write(tmp_path, buffer.getvalue(), encoding="utf-16" if wide else "utf-8")
+    kept = [list(row) for row in rows if any(row)]
+    if not kept:
+        with pytest.raises(DataError, match="no rows"):
+            load_table(path)
+        return
+    table = load_table(path)
+    assert table.columns == ("file", "label")
+    assert [row for _, row in table.rows] == kept
+
+
+def test_the_digits_problem_as_handed_out():
+    folder = os.environ.get("STRIATE_DATA")
+    path = Path(folder or "") / "identify-the-digits" / "Train" / "train.csv"
+    if not folder or not path.is_file():
+        pytest.skip("STRIATE_DATA names no folder with identify-the-digits")
+    catalog = read(path)
+    assert len(catalog) == 49_000
+    assert catalog.classes == tuple("0123456789")

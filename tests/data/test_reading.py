@@ -1,0 +1,286 @@
+"""`read` chooses a reader by content, and every reader keeps the same contract."""
+
+import csv
+import gzip
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.catalog import SPLITS, Catalog
+from striate.data.reading import FORMATS, read, recognise
+from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError
+
+
+def png(path: Path, value: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (3, 2), value).save(path, "PNG")
+    return path
+
+
+def folders(root: Path) -> Path:
+    for i, name in enumerate(("cats/1.png", "cats/deep/2.png", "dogs/1.png")):
+        png(root / name, i)
+    return root
+
+
+def split_folders(root: Path) -> Path:
+    for i, name in enumerate(("train/a/1.png", "train/b/1.png", "val/a/1.png", "Testing/b/1.png")):
+        png(root / name, i)
+    return root
+
+
+def unlabelled_folder(root: Path) -> Path:
+    png(root / "1.png")
+    png(root / "2.png")
+    return root
+
+
+def table(root: Path) -> Path:
+    folders(root)
+    (root / "labels.csv").write_text("file,label,split\ncats/1.png,cat,train\ncats/deep/2.png,cat,val\ndogs/1.png,dog,\n")
+    return root / "labels.csv"
+
+
+def cifar_folder(root: Path) -> Path:
+    pixels = np.arange(4 * 3072, dtype=np.int64).astype(np.uint8).reshape(4, 3072)
+    root.mkdir()
+    (root / "data_batch_1").write_bytes(pickle.dumps({b"data": pixels, b"labels": [0, 1, 1, 0]}, 2))
+    (root / "test_batch").write_bytes(pickle.dumps({b"data": pixels[::-1].copy(), b"labels": [1, 1, 0, 0]}, 2))
+    (root / "batches.meta").write_bytes(pickle.dumps({b"label_names": [b"airplane", b"automobile"]}, 2))
+    return root
+
+
+def cifar_archive(root: Path) -> Path:
+    folder = cifar_folder(root)
+    with tarfile.open(root / "cifar.tar.gz", "w:gz") as archive:
+        for name in ("test_batch", "data_batch_1", "batches.meta"):
+            archive.add(folder / name, f"cifar-10-batches-py/{name}")
+    return root / "cifar.tar.gz"
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def idx_folder(root: Path) -> Path:
+    root.mkdir()
+    for split, n in (("train", 4), ("t10k", 2)):
+        (root / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.ones((n, 5, 4), np.uint8))))
+        (root / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(n, dtype=np.uint8)))
+    return root
+
+
+def idx_file(root: Path) -> Path:
+    return idx_folder(root) / "train-images-idx3-ubyte.gz"
+
+
+def npz(root: Path) -> Path:
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    np.savez_compressed(
+        root / "set.npz",
+        x_train=rng.random((4, 3, 6, 5)),
+        y_train=np.array(list("abca")),
+        x_test=rng.random((2, 3, 6, 5)),
+        y_test=np.array(list("bc")),
+    )
+    return root / "set.npz"
+
+
+def npy(root: Path) -> Path:
+    root.mkdir()
+    np.save(root / "X.npy", np.zeros((3, 4, 4), np.uint8))
+    np.save(root / "y.npy", np.array([10, 9, 10]))
+    return root
+
+
+def image(root: Path) -> Path:
+    return png(root / "one.png")
+
+
+def arrays(root: Path):
+    return np.zeros((3, 4, 4), bool), ["x", "y", "x"]
+
+
+def pairs(root: Path):
+    return iter([(Image.new("L", (3, 3)), "x"), (png(root / "1.png"), "y"), (np.zeros((5, 4, 3), np.uint8), ("z", 1))])
+
+
+SOURCES = {
+    make.__name__: (make, form)
+    for make, form in (
+        (folders, "folders"), (split_folders, "folders"), (unlabelled_folder, "folders"), (table, "table"),
+        (cifar_folder, "cifar"), (cifar_archive, "cifar"), (idx_folder, "idx"), (idx_file, "idx"), (npz, "npz"),
+        (npy, "npy"), (image, "image"), (arrays, "arrays"), (pairs, "arrays"),
+    )
+}  # fmt: skip
+SOURCES |= {name: (lambda root, name=name: name, name.split(":")[0]) for name in ("digits", "xo:7", "shapes:6")}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_reader_keeps_the_contract(kind, tmp_path):
+    make, form = SOURCES[kind]
+    catalog = read(make(tmp_path / "source"))
+    n = len(catalog)
+    assert isinstance(catalog, Catalog)
+    assert catalog.format == form
+    assert n > 0
+    assert n == len(catalog.names) == len(catalog.images) == len(catalog.labels) == len(catalog.splits)
+    assert len(set(catalog.names)) == n
+    assert all(isinstance(name, str) and not name.startswith("/") for name in catalog.names if kind != "pairs")
+    assert catalog.labels.dtype == np.int64
+    assert catalog.labels.min() >= -1
+    assert catalog.labels.max() < max(1, len(catalog.classes))
+    assert all(isinstance(name, str) for name in catalog.classes)
+    assert set(catalog.splits.tolist()) <= {*SPLITS, ""}
+    if isinstance(catalog.images, np.ndarray):
+        assert catalog.images.dtype == np.uint8
+        assert catalog.images.ndim == 4
+        assert catalog.images.shape[3] in (1, 3)
+    else:
+        assert all(isinstance(way, Path | np.ndarray | Image.Image) for way in catalog.images)
+    assert all(catalog.ledger[name].status in ("used", "repaired") for name in catalog.names)
+    catalog.ledger.write_csv(tmp_path / "ledger.csv")
+    with open(tmp_path / "ledger.csv", newline="", encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == 1 + len(catalog.ledger)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SOURCES if kind not in ("arrays", "pairs")])
+def test_reading_twice_gives_the_same(kind, tmp_path):
+    source = SOURCES[kind][0](tmp_path / "source")
+    one, two = read(str(source)), read(source)
+    assert one.names == two.names
+    assert one.classes == two.classes
+    assert np.array_equal(one.labels, two.labels)
+    assert np.array_equal(np.asarray(one.images), np.asarray(two.images))
+
+
+def test_a_catalog_is_read_as_itself():
+    catalog = read("digits")
+    assert read(catalog) is catalog
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "cifar100-coarse"])
+def test_the_format_can_be_insisted_on(form, tmp_path):
+    make = next(make for make, known in SOURCES.values() if known == form)
+    assert read(make(tmp_path / "source"), format=form).format == form
+
+
+def test_progress_is_told(tmp_path):
+    told = []
+    read(cifar_archive(tmp_path / "source"), progress=lambda *step: told.append(step))
+    assert told[-1][:2] == ("reading images", 8)
+
+
+def test_nothing_of_a_source_is_changed(tmp_path):
+    source = split_folders(tmp_path / "source")
+    before = sorted(source.rglob("*"))
+    read(source)
+    assert sorted(source.rglob("*")) == before
+
+
+def content(**files: bytes):
+    def make(root: Path) -> Path:
+        root.mkdir()
+        for name, raw in files.items():
+            (root / name).write_bytes(raw)
+        return root if len(files) != 1 else root / next(iter(files))
+
+    return make
+
+
+def zip_of_images(root: Path) -> Path:
+    root.mkdir()
+    with zipfile.ZipFile(root / "a.zip", "w") as archive:
+        archive.writestr("cats/1.png", b"")
+    return root / "a.zip"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: root, "source does not exist. Check the path"),
+        (lambda root: root / "deeper" / "x.csv", "does not exist; neither does its folder"),
+        (lambda root: "digit", "digit is no path here: unknown set 'digit'; did you mean 'digits'. Choices: digits, xo, shapes, mnist"),
+        (lambda root: "", "a path or the name of a built-in set; got nothing"),
+        (lambda root: "x" * 5000, "cannot be read: File name too long"),
+        (content(), "must hold images; it is empty. Expected one folder of images for each class, e.g. .*/cats/1.jpg"),
+        (content(empty=b""), "empty must hold images; it is an empty file"),
+        (content(model=b"\x80\x02abc\0\0"), r"must be a table, an IDX file, .*; it begins with 80 02 61 62 63 00 00"),
+        (content(broken=b"\x1f\x8b\x08\0abcdef"), "broken is a damaged gzip file"),
+        (content(**{"a.gz": gzip.compress(b"a,b\n1,2\n")}), "a.gz cannot be read as a CIFAR archive"),
+        (zip_of_images, r"must hold an array of images .* zip of image files\? Unpack it"),
+        (lambda root: 3, "a source must be a path, a name, .*; got a int"),
+        (lambda root: {"images": []}, "got a dict"),
+        (lambda root: [], "arrays must hold images; got none"),
+        (lambda root: [1, 2], r"must give \(image, label\) pairs; item 0 is a int"),
+    ],
+)  # fmt: skip
+def test_bad_sources_are_named_in_one_or_two_lines(make, message, tmp_path):
+    with pytest.raises(StriateError, match=message) as caught:
+        read(make(tmp_path / "source"))
+    assert str(caught.value).count("\n") <= 1
+
+
+def test_a_path_that_is_missing_is_a_file_not_found_with_the_nearest(tmp_path):
+    png(tmp_path / "photos" / "1.png")
+    with pytest.raises(SourceNotFoundError, match="Did you mean .*photos") as caught:
+        read(tmp_path / "photo")
+    assert isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_path_goes_before_a_name(tmp_path, monkeypatch):
+    folders(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert read("digits").format == "folders"
+
+
+def test_an_archive_in_a_folder_is_pointed_at(tmp_path):
+    npz(tmp_path / "source")
+    with pytest.raises(DataError, match=r"it holds set.npz. Give that as the source: .*source/set.npz"):
+        read(tmp_path / "source")
+
+
+def test_unknown_formats_are_refused_with_the_nearest(tmp_path):
+    with pytest.raises(ArgumentError, match="unknown format 'tables'; did you mean 'table'"):
+        read(tmp_path, format="tables")
+
+
+def test_what_only_tables_have_is_refused_elsewhere(tmp_path):
+    with pytest.raises(ArgumentError, match="--images, --label-column must come with a table; .* is read as folders"):
+        read(folders(tmp_path / "source"), images=tmp_path, label_column="x")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs file permissions")
+def test_a_folder_without_permission_is_named(tmp_path):
+    folders(tmp_path / "source")
+    (tmp_path / "source").chmod(0)
+    try:
+        with pytest.raises(StriateError, match="source"):
+            read(tmp_path / "source")
+    finally:
+        (tmp_path / "source").chmod(0o755)
+
+
+def test_tables_are_recognised_in_every_encoding(tmp_path):
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"):
+        path = tmp_path / encoding
+        path.write_bytes("file,label\nä.png,é\n".encode(encoding))
+        assert recognise(path) == "table"
+
+
+def test_published_sets_read_as_published(tmp_path):
+    folder = os.environ.get("STRIATE_DATA")
+    if not folder or not (Path(folder) / "cifar-10-python.tar.gz").is_file():
+        pytest.skip("STRIATE_DATA names no folder with cifar-10-python.tar.gz")
+    catalog = read(Path(folder) / "cifar-10-python.tar.gz")
+    assert catalog.images.shape == (60_000, 32, 32, 3)
+    assert catalog.counts()["test"] == dict.fromkeys(catalog.classes, 1000)
+    assert catalog.classes[:3] == ("airplane", "automobile", "bird")
