@@ -37,8 +37,24 @@ _HOMES = {
     "pretrained": "weights",
     "resolve": "zoo",
 }
-__all__ = [  # noqa: RUF022 - kept equal to the keys above
-    *sorted(_HOMES)
+__all__ = [
+    "ZOO",
+    "Architecture",
+    "Call",
+    "Net",
+    "NetModule",
+    "Pretrained",
+    "Reference",
+    "Spread",
+    "Table",
+    "auxiliary_loss",
+    "load_weights",
+    "make_module",
+    "measure_spread",
+    "parse",
+    "parse_calls",
+    "pretrained",
+    "resolve",
 ]
 
 

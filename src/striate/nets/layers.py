@@ -3,6 +3,9 @@
 Shapes are those of one image, without the batch: (c, h, w), or (k,) after `flatten` or `fc`.
 """
 
+# The base classes document the methods that each layer answers.
+# ruff: noqa: D102
+
 from __future__ import annotations
 
 import dataclasses
@@ -177,7 +180,7 @@ class Fc(Layer):
         return math.prod(shape) * self.units
 
     def formula(self, shape: Shape) -> str:
-        inputs = f"{say(shape)} = {math.prod(shape):,}" if len(shape) > 1 else f"{shape[0]:,}"
+        inputs = f"{say(shape)} = {math.prod(shape):,}" if len(shape) > 1 else f"{math.prod(shape):,}"
         return f"{inputs} inputs a unit"
 
 
@@ -195,8 +198,8 @@ class Flatten(Layer):
 class Bn(Layer):
     """Batch normalisation: each channel to mean 0 and variance 1 over the batch, then a learned gain and bias.
 
-    With `gain=false` the gain stays 1, with `bias=false` the bias stays 0. `momentum` is the weight of the newest batch in
-    the running statistics (Ioffe and Szegedy 2015; the running variance is the unbiased one, as in torch).
+    With `gain=false` the gain stays 1, with `bias=false` the bias stays 0. `momentum` is the weight of the newest
+    batch in the running statistics (Ioffe and Szegedy 2015; the running variance is the unbiased one, as in torch).
     """
 
     word: ClassVar[str] = "bn"

@@ -23,8 +23,8 @@ MOST_PARAMETERS = 10**10
 class NetModule(nn.Module):
     """A net for torch: (n, c, h, w) float → logits (n, k).
 
-    `net` is the net as written, `input_shape` what it was made for, `plan` its steps. In training mode `auxiliary` holds,
-    after each call, the weight and logits of each auxiliary head; in evaluation the heads are not computed.
+    `net` is the net as written, `input_shape` what it was made for, `plan` its steps. In training mode `auxiliary`
+    holds, after each call, the weight and logits of each auxiliary head; in evaluation the heads are not computed.
     """
 
     def __init__(self, net: Net, plan: Plan) -> None:
@@ -128,8 +128,8 @@ def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = 
         net: the net.
         input_shape: (c, h, w), or (k,) for nets without images.
         seed: for the initial weights; the same seed gives the same weights.
-        init: "zeros", "gaussian(std)", "xavier", "he", "orthogonal" or "dirac" for every layer that does not name its own;
-            None takes he before a ReLU or one of its kin and xavier elsewhere.
+        init: "zeros", "gaussian(std)", "xavier", "he", "orthogonal" or "dirac" for every layer that does not name its
+            own; None takes he before a ReLU or one of its kin and xavier elsewhere.
 
     Raises:
         ShapeError: a layer does not fit.

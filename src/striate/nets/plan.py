@@ -30,8 +30,8 @@ class Field:
 class Step:
     """One layer at its place.
 
-    `path` names it ("layer1.0.body.2"), `inputs` are the numbers of the steps it reads (−1: the net's input), `head` is 0,
-    or the number of the auxiliary head that it belongs to.
+    `path` names it ("layer1.0.body.2"), `inputs` are the numbers of the steps it reads (−1: the net's input),
+    `head` is 0, or the number of the auxiliary head that it belongs to.
     """
 
     path: str

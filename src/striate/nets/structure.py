@@ -3,6 +3,9 @@
 Each is a frozen value whose `str` is its sentence.
 """
 
+# The base classes document the methods that each layer answers.
+# ruff: noqa: D102
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from functools import singledispatch
 from typing import ClassVar
 
 from striate.errors import ShapeError
-from striate.nets.layers import Layer, Shape, real, say, spell, whole
+from striate.nets.layers import Layer, Shape, say, spell, whole
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ class Add(Merge):
             cure = "Make the body keep its shape"
             if len(body) == len(shortcut) == 3:
                 stride = max(1, round(shortcut[1] / body[1]))
-                cure = f"Give it a shortcut that fits, such as residual(… ; conv({body[0]}, 1{f', stride={stride}' if stride > 1 else ''}))"
+                fitting = f"conv({body[0]}, 1{f', stride={stride}' if stride > 1 else ''})"
+                cure = f"Give it a shortcut that fits, such as residual(… ; {fitting})"
             raise ShapeError(f"residual cannot add its body, {say(body)}, and its shortcut, {say(shortcut)}. {cure}")
         return body
 
@@ -147,7 +151,8 @@ class Join(Merge):
         if len({shape[1:] for shape in shapes}) > 1 or len({len(shape) for shape in shapes}) > 1:
             sizes = ", ".join(say(shape) for shape in shapes)
             raise ShapeError(
-                f"concat cannot join branches of {sizes}. Give every branch the same height and width, by padding or stride"
+                f"concat cannot join branches of {sizes}. "
+                "Give every branch the same height and width, by padding or stride"
             )
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
@@ -162,7 +167,8 @@ class Multiply(Merge):
         value, gate = shapes
         if gate not in (value, (value[0], *(1 for _ in value[1:]))):
             raise ShapeError(
-                f"gate cannot multiply {say(value)} by {say(gate)}. Let its body give {value[0]} channels of 1×1 or the input's shape"
+                f"gate cannot multiply {say(value)} by {say(gate)}. "
+                f"Let its body give {value[0]} channels of 1×1 or the input's shape"
             )
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import math
 from collections.abc import Iterator
@@ -113,9 +114,7 @@ class Table:
         held: Row | None = None
         for row in self.rows:
             if held is not None and row.joins and row.shape == held.shape:
-                notes = "; ".join(filter(None, (held.note, row.note)))
-                memory = held.memory_bytes + row.memory_bytes
-                held = Row(*_first(held, f"{held.layer} {row.layer}"), held.receptive_field, memory, notes)
+                held = _joined(held, row)
                 continue
             if held is not None:
                 yield held
@@ -196,8 +195,14 @@ class Table:
         return "\n".join([*text, text[1], _align(self._total, widths)])
 
 
-def _first(row: Row, layer: str) -> tuple[Any, ...]:
-    return (row.path, layer, row.shape, row.formula, row.parameters, row.multiply_adds)
+def _joined(row: Row, after: Row) -> Row:
+    """Return one row for a layer and the activation that follows it."""
+    return dataclasses.replace(
+        row,
+        layer=f"{row.layer} {after.layer}",
+        memory_bytes=row.memory_bytes + after.memory_bytes,
+        note="; ".join(filter(None, (row.note, after.note))),
+    )
 
 
 def _align(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -120,9 +120,9 @@ class DropPath(nn.Module):
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over axis 1 at each position."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x normalised."""
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input normalised."""
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class Subsampled(nn.Module):
@@ -203,9 +203,10 @@ class Whitening(nn.Conv2d):
         return super().forward(self.same(input))
 
     def learn(self, images: Tensor, eps: float = 5e-4) -> None:
-        """Compute the filters from images (n, c, h, w): eigenvectors of the patch covariance over √(eigenvalue + eps)."""
+        """Compute the filters from images (n, c, h, w): covariance eigenvectors / √(eigenvalue + eps)."""
         c, (h, w) = self.in_channels, self.kernel_size
-        patches = images.double().unfold(2, h, 1).unfold(3, w, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, c * h * w)
+        windows = images.double().unfold(2, h, 1).unfold(3, w, 1)
+        patches = windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, c * h * w)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         directions = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0).reshape(-1, c, h, w)
         self.weight.copy_(torch.cat((directions, -directions)))

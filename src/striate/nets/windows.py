@@ -1,7 +1,10 @@
 """Layers that look through a window: convolutions and pools, and the arithmetic of where windows fit.
 
-Along one axis of n pixels a window of F with stride S and padding P has (n − F + 2P)/S + 1 places (row S07 of the scope).
+Along one axis of n pixels a window of F with stride S and padding P has (n − F + 2P)/S + 1 places.
 """
+
+# The base classes document the methods that each layer answers.
+# ruff: noqa: D102, RUF009
 
 from __future__ import annotations
 
@@ -48,8 +51,8 @@ class Axis:
 def place(length: int, size: int, stride: int, pad: Any, dilation: int = 1, ceil: bool = False) -> Axis | None:
     """Return how a window fits along an axis of `length` pixels; None if it is longer than the padded axis.
 
-    `pad="same"` is TensorFlow's: ⌈length/stride⌉ places, the odd pixel of padding at the end. With `ceil` a last, partial
-    window is added where pixels would be left over, unless it would begin in the padding (torch's rule).
+    `pad="same"` is TensorFlow's: ⌈length/stride⌉ places, the odd pixel of padding at the end. With `ceil` a last,
+    partial window is added where pixels would be left over, unless it would begin in the padding (torch's rule).
 
     >>> place(224, 11, 4, 0).formula
     '(224 − 11)/4 + 1 = 54.25 → 54'
