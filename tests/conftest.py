@@ -1,0 +1,47 @@
+"""Fixtures that many tests share: a cache of their own, a small trained model, the real data where there are any."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import striate
+from striate.pipeline import run_training
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Keep the tests away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads():
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """A quickly trained model of the digits, in its run folder."""
+    out = tmp_path_factory.mktemp("digits") / "run"
+    net = "conv(8, 3, pad=1) relu maxpool(2) fc(classes)"
+    run_training("digits", net, epochs=12, learning_rate=0.01, precision="float32", out=out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def digits_model(digits_run):
+    """The classifier of `digits_run`, as loaded from its file."""
+    return striate.Classifier.load(digits_run / "model.striate")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of published data sets that STRIATE_DATA names; tests that need it skip where it is not set."""
+    folder = os.environ.get("STRIATE_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("STRIATE_DATA names no folder of published data sets")
+    return Path(folder)

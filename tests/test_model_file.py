@@ -1,0 +1,144 @@
+"""A .striate file that is not what it should be is an error that names it, whatever is wrong."""
+
+import contextlib
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+import striate
+from striate.errors import ModelFileError, SourceNotFoundError, StorageError
+
+
+@pytest.fixture(scope="module")
+def parts(digits_run):
+    with zipfile.ZipFile(digits_run / "model.striate") as archive:
+        return json.loads(archive.read("striate.json")), archive.read("tensors.safetensors")
+
+
+def written(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def refused(path, match):
+    with pytest.raises(ModelFileError, match=match) as caught:
+        striate.Classifier.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_save_and_load_are_bit_equal(digits_model, tmp_path):
+    digits_model.save(tmp_path / "a.striate")
+    loaded = striate.Classifier.load(tmp_path / "a.striate")
+    images = striate.read("digits").images[:50]
+    assert np.array_equal(loaded.predict_proba(images), digits_model.predict_proba(images))
+    assert loaded.provenance == digits_model.provenance
+    loaded.save(tmp_path / "b.striate")
+    assert (tmp_path / "a.striate").read_bytes() == (tmp_path / "b.striate").read_bytes()
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"no model file .*nothing\.striate"):
+        striate.Classifier.load(tmp_path / "nothing.striate")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n", b"PK\x03\x04 no zip"])
+def test_foreign_files(tmp_path, content):
+    path = tmp_path / "m.striate"
+    path.write_bytes(content)
+    refused(path, "not a Striate model|is damaged")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"format": 2}, "format 2, this Striate reads format 1. Upgrade"),
+        ({"format": None}, "does not say its format"),
+        ({"kind": "trees of tomorrow"}, "unknown kind of model"),
+        ({"classes": ["a"]}, "does not match 1 classes"),
+        ({"classes": ["a"] * 10}, "the same name"),
+        ({"classes": []}, "classes must be a list"),
+        ({"classes": [1] * 10}, "classes must be a list"),
+        ({"net": "fc(10) fcc"}, "fcc"),
+        ({"net": 3}, "has no net"),
+        ({"net": "fc(10000000) fc(10)"}, "parameters, the file holds"),
+        ({"net": "[fc(10)]*2"}, "missing or spare tensors|parameters, the file holds"),
+        ({"preprocessing": {"size": [8, 8]}}, "must say size, channels and fit"),
+        ({"preprocessing": {"size": [8, -8], "channels": 1, "fit": "crop"}}, "does not fit together"),
+        ({"preprocessing": {"size": [8, 8], "channels": 3, "fit": "crop"}}, "does not fit together"),
+    ],
+)
+def test_descriptions_that_cannot_be(parts, tmp_path, change, match):
+    description, tensors = parts
+    members = {"striate.json": json.dumps(description | change), "tensors.safetensors": tensors}
+    refused(written(tmp_path / "m.striate", members), match)
+
+
+def test_members_must_be_the_two(parts, tmp_path):
+    description, tensors = parts
+    good = {"striate.json": json.dumps(description), "tensors.safetensors": tensors}
+    refused(written(tmp_path / "1.striate", good | {"../../evil.py": "import os"}), "nothing else")
+    refused(written(tmp_path / "2.striate", {"striate.json": good["striate.json"]}), "nothing else")
+    refused(written(tmp_path / "3.striate", {"/striate.json": "{}", "tensors.safetensors": tensors}), "nothing else")
+
+
+def test_compressed_members_are_refused(parts, tmp_path):
+    description, _ = parts
+    members = {"striate.json": json.dumps(description), "tensors.safetensors": b"\0" * 10**8}
+    refused(written(tmp_path / "bomb.striate", members, zipfile.ZIP_DEFLATED), "compressed")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda t: t.pop("trained_on"), "has no trained_on"),
+        (lambda t: t.pop("preprocessing.mean"), "has no preprocessing.mean"),
+        (lambda t: t.update({"weights.0.bias": np.zeros(9, np.float32)}), r"must be .*float32 \(8,\); got .* \(9,\)"),
+        (lambda t: t.update({"weights.0.bias": np.zeros(8, np.float64)}), "got torch.float64"),
+        (lambda t: t.update({"spare": np.zeros(1, np.float32)}), "missing or spare tensors: spare"),
+        (lambda t: t.update({"preprocessing.std": np.zeros(1, np.float32)}), "does not fit together"),
+        (lambda t: t.update({"preprocessing.mean": np.full(1, np.nan, np.float32)}), "does not fit together"),
+    ],
+)  # fmt: skip
+def test_tensors_that_cannot_be(parts, tmp_path, change, match):
+    description, payload = parts
+    tensors = dict(load(payload))
+    change(tensors)
+    members = {"striate.json": json.dumps(description), "tensors.safetensors": save(tensors)}
+    refused(written(tmp_path / "m.striate", members), match)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_flipped_byte_or_a_cut_never_crashes(digits_run, tmp_path_factory, data):
+    content = bytearray((digits_run / "model.striate").read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.mktemp("flip") / "m.striate"
+    path.write_bytes(content)
+    with contextlib.suppress(ModelFileError):  # and nothing else
+        striate.Classifier.load(path)
+
+
+def test_a_full_disk_keeps_the_old_model(digits_model, tmp_path, monkeypatch):
+    path = tmp_path / "m.striate"
+    digits_model.save(path)
+    before = path.read_bytes()
+
+    class Full(io.BytesIO):
+        def __init__(self, *arguments):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("striate.model_file.zipfile.ZipFile", Full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        digits_model.save(path)
+    assert path.read_bytes() == before

@@ -1,0 +1,165 @@
+"""A run that is stopped or killed at any moment and resumed ends in the same bits as one that never was."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import striate
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, TrainingError
+from striate.pipeline import resume_training, run_training
+from striate.training.checkpoints import read_state
+from striate.training.loop import Interrupted
+from striate.training.observer import Observer
+from striate.training.run import RunFolder
+
+NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
+RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}
+
+
+class StopAt(Observer):
+    """Asks for a stop, as Ctrl-C does, after so many steps."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def step(self, report):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in ("model.striate", "recipe.toml", "net.txt")}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    run_training("digits", NET, RECIPE, out=out)
+    return out
+
+
+def metrics(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_s")} for line in lines]
+
+
+@pytest.mark.parametrize("steps", [1, 4, 6, 11, 17])
+def test_stopped_and_resumed_is_bit_equal(whole, tmp_path, steps):
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        run_training("digits", NET, RECIPE, out=out, observer=StopAt(steps))
+    assert (out / "checkpoint.safetensors").exists()
+    resume_training(out)
+    assert files(out) == files(whole)
+    assert metrics(out) == metrics(whole)
+
+
+def test_stopped_after_every_step(whole, tmp_path):
+    out = tmp_path / "run"
+    for _ in range(30):
+        try:
+            run_training("digits", NET, RECIPE, out=out, observer=StopAt(1), resume=True)
+        except Interrupted:
+            continue
+        break
+    else:
+        pytest.fail("did not end")
+    assert files(out) == files(whole)
+
+
+def test_the_same_command_twice_gives_the_same_files(whole, tmp_path):
+    run_training("digits", NET, RECIPE, out=tmp_path / "again")
+    assert files(tmp_path / "again") == files(whole)
+
+
+def test_a_seed_makes_a_difference(whole, tmp_path):
+    run_training("digits", NET, RECIPE | {"seed": 1}, out=tmp_path / "other")
+    assert files(tmp_path / "other")["model.striate"] != files(whole)["model.striate"]
+
+
+def test_a_finished_run_can_be_resumed_for_its_result(whole):
+    before = files(whole)
+    result = resume_training(whole)
+    assert result.test is not None
+    assert result.test.total > 100
+    assert files(whole) == before
+
+
+def test_the_run_folder_holds_everything(whole):
+    names = {path.name for path in whole.iterdir()} - {".lock"}
+    assert names == {
+        "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate"
+    }  # fmt: skip
+
+
+def test_what_changed_is_refused_and_shown(whole):
+    with pytest.raises(TrainingError, match=r"epochs 3 → 5"):
+        run_training("digits", NET, RECIPE | {"epochs": 5}, out=whole, resume=True)
+    with pytest.raises(TrainingError, match=r"net .* → 'fc\(10\)'"):
+        run_training("digits", "fc(classes)", RECIPE, out=whole, resume=True)
+    data = striate.read("digits")
+    with pytest.raises(TrainingError, match=r"images 1797 → 1700"):
+        run_training(data.subset(np.arange(1700)), NET, RECIPE, out=whole, resume=True)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(whole):
+    with pytest.raises(ArgumentError, match="already holds a run"):
+        run_training("digits", NET, RECIPE, out=whole)
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no run to resume"):
+        resume_training(tmp_path / "nothing")
+
+
+def test_a_run_in_use_is_refused(whole):
+    with RunFolder(whole).held(), pytest.raises(TrainingError, match="another process"):
+        run_training("digits", NET, RECIPE, out=whole, resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(whole, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes((whole / "checkpoint.safetensors").read_bytes()[:1000])
+    with pytest.raises(ModelFileError, match=r"checkpoint\.safetensors is not a checkpoint"):
+        read_state(path)
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):
+    with pytest.raises(TrainingError, match=r"the loss became .* at epoch \d+, step \d+, learning rate [\d.]+e"):
+        run_training("digits", "fc(64) relu fc(classes)", RECIPE | {"learning_rate": 1e30, "optimiser": "sgd"})
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_at_random(tmp_path):
+    out = tmp_path / "run"
+    settings = RECIPE | {"epochs": 100, "batch_size": 128}
+    code = (
+        "import sys, striate.pipeline as p\n"
+        f"p.run_training('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
+    )
+    rng, kills = random.Random(0), 0
+    for _ in range(60):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        if kills < 20:
+            time.sleep(rng.uniform(1.5, 6))
+        if process.poll() is None and kills < 20:
+            process.kill()
+            kills += 1
+            process.wait()
+            for path in (out / "model.striate",):
+                if path.exists():
+                    striate.Classifier.load(path)
+            continue
+        assert process.wait() == 0
+        break
+    assert kills >= 3
+    run_training("digits", NET, settings, out=tmp_path / "whole")
+    assert files(out) == files(tmp_path / "whole")
