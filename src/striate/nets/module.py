@@ -115,8 +115,11 @@ def _add(root: nn.Module, name: str, module: nn.Module) -> None:
 def _spent(plan: Plan) -> list[list[int]]:
     """Return for each step the values that nothing reads after it, so that they can be freed."""
     last = {source: i for i, step in enumerate(plan.steps) for source in step.inputs}
-    kept = {plan.output, *(i for i, _ in plan.heads)}
-    return [[source for source, at in last.items() if at == i and source not in kept] for i in range(len(plan.steps))]
+    spent: list[list[int]] = [[] for _ in plan.steps]
+    for source, i in last.items():
+        if source != plan.output and source not in (head for head, _ in plan.heads):
+            spent[i].append(source)
+    return spent
 
 
 def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = None) -> NetModule:
