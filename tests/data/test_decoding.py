@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,26 @@ def test_sixteen_bit_gray_of_either_byte_order(mode):
     image = Image.frombytes(mode, (3, 1), values.tobytes())
     assert decode(image).pixels[..., 0].tolist() == [[0, 1, 255]]
     assert decode(encoded(image, "TIFF")).pixels[..., 0].tolist() == [[0, 1, 255]]
+
+
+def tiff_of(values: list[int], bits: int, photometric: int) -> bytes:
+    """Return a one-row gray TIFF, for Pillow writes none of 12 bits and none where white is zero."""
+    if bits == 16:
+        packed = struct.pack(f"<{len(values)}H", *values)
+    else:  # bits follow one another, whatever the byte order
+        packed = sum(v << bits * i for i, v in enumerate(reversed(values))).to_bytes(len(values) * bits // 8, "big")
+    tags = {256: len(values), 257: 1, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: 1, 279: len(packed)}
+    entries = b"".join(struct.pack("<HHIHxx", tag, 3, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(packed)) + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 1), (16, 0)])
+def test_tiff_of_12_bits_or_with_white_as_zero(bits, photometric):
+    top = 2**bits - 1
+    decoded = decode(tiff_of([0, top // 3, top // 5, top], bits, photometric))
+    levels = [0, 85, 51, 255]
+    assert decoded.pixels[0, :, 0].tolist() == (levels if photometric else [255 - level for level in levels])
+    assert decoded.repairs == (f"{bits}-bit gray scaled to 8 bits",)
 
 
 def test_32_bit_and_float_gray_are_scaled_from_their_range():

@@ -59,7 +59,6 @@ class CacheEntry:
     shape: tuple[int, int, int]
     bytes: int
     last_used: float
-    path: Path
 
 
 def default_cache_dir() -> Path:
@@ -76,7 +75,7 @@ def entries(cache_dir: Path | None = None) -> list[CacheEntry]:
             used = (path / "about.json").stat().st_mtime
             about = json.loads((path / "about.json").read_text("utf-8"))
             source, (n, h, w, c) = str(about["source"]), map(int, about["shape"])
-        found.append(CacheEntry(path.name, source, n, (h, w, c), _size_bytes(path), used, path))
+        found.append(CacheEntry(path.name, source, n, (h, w, c), _size_bytes(path), used))
     return sorted(found, key=lambda entry: -entry.last_used)
 
 
@@ -86,7 +85,7 @@ def clear(cache_dir: Path | None = None, older_than_s: float = 0.0) -> int:
     freed = 0
     for entry in entries(folder):
         if time.time() - entry.last_used >= older_than_s:
-            shutil.rmtree(entry.path, ignore_errors=True)
+            shutil.rmtree(folder / entry.key, ignore_errors=True)
             freed += entry.bytes
     return freed + sweep(folder)
 

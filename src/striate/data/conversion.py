@@ -20,7 +20,7 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG, _BITS_TAG, _PHOTOMETRIC_TAG = 0x0112, 0x0102, 0x0106
 _ORIENTATION_HOLDERS = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"})
 
 
@@ -90,11 +90,15 @@ def _scaled(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
     if not np.isfinite(values).all():
         raise DecodingError(f"float pixels must be finite; {int((~np.isfinite(values)).sum())} are not")
     low, high = values.min().item(), values.max().item()
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        pixels, repairs = _rescaled(values, 0, 65535), ("16-bit gray scaled to 8 bits",)
+    tags = getattr(image, "tag_v2", {})
+    bits = 12 if tags.get(_BITS_TAG) == (12,) else 16
+    if image.mode != "F" and low >= 0 and high < 2**bits:
+        pixels, repairs = _rescaled(values, 0, 2**bits - 1), (f"{bits}-bit gray scaled to 8 bits",)
     else:
         kind = "float gray" if image.mode == "F" else "32-bit gray"
         pixels, repairs = _rescaled(values, low, high), (f"{kind} scaled to 8 bits: {low:g} … {high:g} to 0 … 255",)
+    if tags.get(_PHOTOMETRIC_TAG) == 0:  # white is zero; Pillow minds that in 8 bits only
+        pixels = 255 - pixels
     clear = image.info.get("transparency")
     if isinstance(clear, int) and (values == clear).any():
         pixels[values == clear] = 255

@@ -147,7 +147,16 @@ def split_rows(
     return Splits(*rows, notes=notes)
 
 
-def _follow_source(part, said, hashes, labels, own, shares, seed, classes) -> tuple[str, ...]:
+def _follow_source(
+    part: np.ndarray,
+    said: set[str],
+    hashes: np.ndarray,
+    labels: np.ndarray,
+    own: np.ndarray,
+    shares: tuple[float, float],
+    seed: int,
+    classes: Sequence[str],
+) -> tuple[str, ...]:
     """Fill `part` (n,) with 0, 1, 2 as the source says, and return the notes."""
     if "train" not in said:
         raise DataError(

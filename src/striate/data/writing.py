@@ -47,8 +47,12 @@ class Writer:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             prefix = f"tmp-{host_name()}-{os.getpid()}-"
             self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=cache_dir))
-            self._file: BinaryIO = open(self._folder / "pixels.npy", "wb")  # noqa: SIM115 - closed in __exit__
-            self._file.write(self._header)
+            try:
+                self._file: BinaryIO = open(self._folder / "pixels.npy", "wb")  # noqa: SIM115 - closed in __exit__
+                self._file.write(self._header)
+            except BaseException:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
 
     def append(self, images: np.ndarray) -> None:
         """Write uint8 (m, h, w, c) behind what is there."""
