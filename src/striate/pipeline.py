@@ -14,24 +14,28 @@ import torch
 from striate.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.pixels import Fit
+from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.reading import read
 from striate.devices import choose_device
-from striate.errors import ArgumentError, DataError
+from striate.errors import ArgumentError
 from striate.metrics import Evaluation, judge
 from striate.nets import Net, make_module
-from striate.planning import Plan, make_plan
+from striate.planning import Plan, RecipeLike, check_trainable, make_plan, make_wish
 from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
-from striate.training.precision import faster, measure_precisions
-from striate.training.recipe import Recipe
+from striate.training.precision import (
+    faster,
+    measure_precisions,
+    measurement_key,
+    recalled_precisions,
+    remember_precisions,
+)
 from striate.training.run import RunFolder
 from striate.training.scalars import TensorBoardScalars
 
 LOUD_SKIPPED_SHARE = 0.1
-RecipeLike = str | Path | Mapping[str, Any] | Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,7 @@ def run_training(
         TrainingError: the loss is not finite; a resume that does not match.
     """
     observer, reading, target = observer or Observer(), dict(reading or {}), choose_device(device)
+    wish = make_wish(net, recipe, changes, check_fit(fit), ratios)  # before any image is read
     folder = _open_folder(out, resume, observer)
     resume = folder is not None and folder.exists
     with ExitStack() as stack:
@@ -119,7 +124,7 @@ def run_training(
         check_trainable(catalog)
         images = prepare(catalog, size, fit, progress=observer.prepare)
         _tell_ledger(images, observer)
-        plan = make_plan(catalog, images, net, recipe, changes, fit, ratios, observer)
+        plan = make_plan(wish, catalog, images, observer)
         run = folder.check_same(plan.described, plan.recipe, str(plan.net)) if folder and resume else plan.described
         if folder and resume:
             observer.note(f"resuming {folder.path} from {folder.where()}")
@@ -155,22 +160,6 @@ def resume_training(out: str | Path, **options: Any) -> TrainingResult:
         asked["source"], folder.net.read_text("utf-8"), folder.recipe, size=size, fit=asked["fit"], ratios=ratios,
         reading=asked["reading"], out=out, resume=True, **options,
     )  # fmt: skip
-
-
-def check_trainable(catalog: Catalog) -> None:
-    """Raise a DataError unless the catalog has labels and at least two classes."""
-    if not catalog.labelled:
-        without = int((catalog.labels < 0).sum())
-        raise DataError(
-            f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
-            "Put the images into one folder a class, or give a table with a label column"
-        )
-    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
-    if len(present) < 2:
-        raise DataError(
-            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
-            "Add images of another class"
-        )
 
 
 def _run(
@@ -236,9 +225,12 @@ def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> s
     """Return the precision to train in, measured on this machine where the recipe says auto."""
     if plan.recipe.precision != "auto":
         return plan.recipe.precision
-    count = min(plan.recipe.batch_size, len(plan.splits.train))
-    module = make_module(plan.net, plan.preprocessing.input_shape, seed=0)
-    seconds = measure_precisions(module, count, plan.preprocessing.input_shape, device)
+    count, shape = min(plan.recipe.batch_size, len(plan.splits.train)), plan.preprocessing.input_shape
+    key = measurement_key(str(plan.net), shape, count, device)
+    seconds = recalled_precisions(key)
+    if seconds is None:
+        seconds = measure_precisions(make_module(plan.net, shape, seed=0), count, shape, device)
+        remember_precisions(key, seconds)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: one step takes {told}")
     return faster(seconds)

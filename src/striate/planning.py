@@ -14,14 +14,34 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
-from striate.data.splitting import Splits, parse_ratios, split
+from striate.data.readers.tables import load_table
+from striate.data.splitting import Splits, check_ratios, parse_ratios, split
 from striate.errors import ArgumentError, DataError
 from striate.nets import Net, resolve
+from striate.training.augmentation import make_augmentation
 from striate.training.auto import auto_net
 from striate.training.dropout import with_dropout
 from striate.training.observer import Observer
 from striate.training.preprocessing import Preprocessing, measure
 from striate.training.recipe import Recipe, load_recipe, recipe_names
+
+RecipeLike = str | Path | Mapping[str, Any] | Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What the user asked for, checked as far as can be without the images.
+
+    Arguments:
+        net: a name, a sentence, auto or a Net.
+        told_batch: whether the user chose the batch size, so that it may not be changed for him.
+    """
+
+    net: str | Net
+    recipe: Recipe
+    fit: Fit
+    ratios: tuple[float, float, float]
+    told_batch: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,37 +60,67 @@ class Plan:
     described: dict[str, Any]
 
 
-def make_plan(
-    catalog: Catalog,
-    images: ImageSet,
+def make_wish(
     net: str | Net,
-    recipe: str | Path | Mapping[str, Any] | Recipe,
+    recipe: RecipeLike,
     changes: Mapping[str, Any],
     fit: Fit,
     ratios: str | tuple[float, float, float],
-    observer: Observer,
-) -> Plan:
-    """Return the plan of a run; `changes` are settings of the recipe that the user gave one by one.
+) -> Wish:
+    """Return what is asked for; `changes` are settings of the recipe that the user gave one by one.
 
     Raises:
-        ArgumentError: a setting that cannot be, a batch larger than the set, a net with other outputs than classes.
+        ArgumentError, NotationError: a setting, an augmentation, a split or a sentence that cannot be.
+    """
+    settled = load_recipe(recipe).replace(**changes)
+    make_augmentation(settled.augment)
+    if isinstance(net, str) and net != "auto":
+        resolve(net, classes=2, channels=3)
+    told = "batch_size" in changes or not isinstance(recipe, str) or recipe not in recipe_names()
+    shares = parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
+    return Wish(net, settled, fit, shares, told)
+
+
+def check_trainable(catalog: Catalog) -> None:
+    """Raise a DataError unless the catalog has labels and at least two classes."""
+    if not catalog.labelled:
+        without = int((catalog.labels < 0).sum())
+        advice = "Put the images into one folder a class, or give a table with a label column"
+        if catalog.format == "table":
+            columns = ", ".join(load_table(Path(catalog.source)).columns)
+            advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
+        raise DataError(
+            f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
+            f"{advice}"
+        )
+    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
+            "Add images of another class"
+        )
+
+
+def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer) -> Plan:
+    """Return the plan of a run: the wish, fitted to the images.
+
+    Raises:
+        ArgumentError: a batch larger than the set, a net with other outputs than classes.
         DataError: no training images.
         ShapeError: the net does not fit the images.
     """
-    settled = load_recipe(recipe).replace(**changes)
-    splits = split(images, parse_ratios(ratios) if isinstance(ratios, str) else ratios, settled.seed)
+    splits = split(images, wish.ratios, wish.recipe.seed)
     for note in splits.notes:
         observer.note(note)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
     if not len(splits.valid):
         observer.warn("there are no validation images: the last epoch is kept, not the best")
-    told = "batch_size" in changes or str(recipe) not in recipe_names()
-    settled = _batch_that_fits(settled, len(splits.train), told, observer)
-    preprocessing = measure(splits.train.pixels, splits.train.rows, settled.subtract, fit)
-    chosen = choose_net(net, preprocessing.input_shape, len(images.classes))
-    if settled.dropout is not None:
-        chosen = with_dropout(chosen, settled.dropout)
+    recipe = _batch_that_fits(wish.recipe, len(splits.train), wish.told_batch, observer)
+    preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
+    net = choose_net(wish.net, preprocessing.input_shape, len(images.classes))
+    if recipe.dropout is not None:
+        net = with_dropout(net, recipe.dropout)
     described = {
         "source": catalog.source,
         "format": catalog.format,
@@ -78,7 +128,7 @@ def make_plan(
         "data": fingerprint(splits),
         "input": list(preprocessing.input_shape),
     }
-    return Plan(chosen, settled, splits, preprocessing, images.classes, described)
+    return Plan(net, recipe, splits, preprocessing, images.classes, described)
 
 
 def choose_net(net: str | Net, input_shape: tuple[int, int, int], classes: int) -> Net:

@@ -32,24 +32,25 @@ def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progr
     Raises:
         SourceNotFoundError: an argument that leads nowhere.
     """
-    if len(arguments) == 1 and not _is_pattern(arguments[0]):
-        return read(arguments[0], **reading, progress=progress)
     found: dict[str, Path] = {}
-    ledger: list[Entry] = []
+    aside: list[Entry] = []
     for argument in arguments:
         if _is_pattern(argument):
             found |= {name: Path(name) for name in _matches(argument)}
             continue
         catalog = read(argument, **reading, progress=progress)
-        if not all(isinstance(image, Path) for image in catalog.images):
-            raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
+        if catalog.format not in ("folders", "image"):
+            if len(arguments) > 1:
+                raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
+            return catalog
         inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
         found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
-        ledger += [replace(entry, name=str(inside / entry.name)) for entry in catalog.ledger]
+        aside += [replace(e, name=str(inside / e.name)) for e in catalog.ledger if e.status == "skipped"]
     names, paths = list(found), list(found.values())
     labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
-    entries = Ledger(Entry(name, "used") for name in names).revised(e for e in ledger if e.status == "skipped")
-    return Catalog(" ".join(arguments), "files", names, paths, labels, (), splits, entries)
+    entries = Ledger(Entry(name, "used") for name in names).revised(aside)
+    source = arguments[0] + (f" and {len(arguments) - 1} more" if len(arguments) > 1 else "")
+    return Catalog(source, "files", names, paths, labels, (), splits, entries)
 
 
 def predict_catalog(

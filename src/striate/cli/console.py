@@ -26,7 +26,8 @@ def stdout() -> Console:
     """Return the console for results."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    # What is piped is for programs and files: no line is broken to fit a screen.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 
 
 def print_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,10 @@ class RunFolder:
             yield
         finally:
             self._lock.release()
+            if not self.exists:  # nothing came of it: leave no empty folder behind
+                with suppress(OSError):
+                    (self.path / ".lock").unlink(missing_ok=True)
+                    self.path.rmdir()
 
     def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
         """Write what was asked; run.json last, so that a folder with one is whole."""
