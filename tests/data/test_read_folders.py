@@ -110,7 +110,9 @@ def test_tables_beside_one_folder_of_images_are_pointed_at(tmp_path):
 
 
 def test_a_folder_without_any_image_says_what_it_holds(tmp_path):
-    with pytest.raises(DataError, match=r"none of its 1 files is one \(a.txt: not an image file type: .txt\). Expected"):
+    with pytest.raises(
+        DataError, match=r"none of its 1 files is one \(a.txt: not an image file type: .txt\). Expected"
+    ):
         read(plant(tmp_path, "a.txt"))
 
 
@@ -150,7 +152,9 @@ def test_pipes_are_not_opened(tmp_path):
     assert read(tmp_path).ledger["a/pipe.png"].detail == "not a regular file"
 
 
-@pytest.mark.parametrize("name", ["mit Leerzeichen ä.png", "日本語.png", 'quo"te,comma.png', "line\nbreak.png", "%00.png"])
+@pytest.mark.parametrize(
+    "name", ["mit Leerzeichen ä.png", "日本語.png", 'quo"te,comma.png', "line\nbreak.png", "%00.png"]
+)
 def test_strange_names(name, tmp_path):
     catalog = read(plant(tmp_path, f"ä b/{name}", "c/1.png"))
     assert catalog.names[-1] == f"ä b/{name}"

@@ -1,4 +1,6 @@
+import contextlib
 import gzip
+import math
 import os
 import struct
 from pathlib import Path
@@ -21,7 +23,9 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + array.tobytes()
 
 
-def plant(folder: Path, images: np.ndarray, labels: np.ndarray | None, stem: str = "train", zipped: bool = False) -> Path:
+def plant(
+    folder: Path, images: np.ndarray, labels: np.ndarray | None, stem: str = "train", zipped: bool = False
+) -> Path:
     folder.mkdir(exist_ok=True)
     end, pack = (".gz", gzip.compress) if zipped else ("", bytes)
     (folder / f"{stem}-images-idx3-ubyte{end}").write_bytes(pack(idx(images)))
@@ -51,10 +55,16 @@ def test_what_is_written_is_read_back(array, zipped, tmp_path):
 def test_any_other_bytes_are_an_error_that_names_the_file(raw, start, tmp_path):
     path = tmp_path / "broken-idx"
     path.write_bytes(start + raw)
-    try:
+    with pytest.raises(DataError, match="broken-idx") if not is_idx(start + raw) else contextlib.nullcontext():
         load_idx(path)
-    except DataError as error:
-        assert "broken-idx" in str(error)
+
+
+def is_idx(raw: bytes) -> bool:
+    """Whether these few bytes are a whole IDX file, plainly computed."""
+    if raw[:2] != b"\0\0" or raw[2:3] != b"\x08" or raw[3:4] not in (b"\1", b"\2", b"\3", b"\4"):
+        return False
+    end = 4 + 4 * raw[3]
+    return len(raw) >= end and math.prod(struct.unpack(f">{raw[3]}I", raw[4:end])) == len(raw) - end
 
 
 @pytest.mark.parametrize(
@@ -67,7 +77,7 @@ def test_any_other_bytes_are_an_error_that_names_the_file(raw, start, tmp_path):
         (b"\0\0\x08\x03\0\0", "ends within its header"),
         (idx(np.zeros((2, 2, 2), np.uint8))[:-1], r"declares shape \(2, 2, 2\), 8 bytes, and holds 7"),
         (idx(np.zeros((2, 2, 2), np.uint8)) + b"x", r"declares shape \(2, 2, 2\), 8 bytes, and holds more"),
-        (b"\0\0\x08\x03" + b"\xff" * 12, "declares 79,228,162,458,924,105,385,300,197,375 bytes, more than its file of 16"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "declares 79,228,162,.* bytes, more than its file of 16"),
         (gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12), "more than its file of"),
         (gzip.compress(idx(np.zeros((2, 2, 2), np.uint8)))[:-6], "is damaged"),
         (gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 4) + bytes(10_000_000)), r"4 bytes, and holds more"),
@@ -109,7 +119,9 @@ def test_several_sets_in_one_folder_need_a_file(tmp_path):
     labels = np.arange(2, dtype=np.uint8)
     path = plant(tmp_path, np.zeros((2, 2, 2), np.uint8), labels, "emnist-letters-train")
     plant(tmp_path, np.zeros((2, 2, 2), np.uint8), labels, "emnist-digits-train")
-    with pytest.raises(DataError, match="its files begin with 'emnist-digits-', 'emnist-letters-'. Give one images file"):
+    with pytest.raises(
+        DataError, match=r"its files begin with 'emnist-digits-', 'emnist-letters-'. Give one images file"
+    ):
         read(tmp_path)
     assert read(path).names == ["train/00000", "train/00001"]
 

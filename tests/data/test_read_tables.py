@@ -84,7 +84,10 @@ def test_a_wrong_column_lists_the_columns_and_the_nearest(tmp_path):
         ("", "it is an empty file"),
         ("\n\n", "must have a header and rows; it is empty"),
         ("file,label\n", r"has a header \(file, label\) and no rows"),
-        ("width,height\n1,2\n", "must have a column of image files; its columns are width, height. Name it with --image"),
+        (
+            "width,height\n1,2\n",
+            "must have a column of image files; its columns are width, height. Name it with --image",
+        ),
         ("file,label\na.png,x\nb.png,y\n", "names 2 images; 2 are not in .*: a.png, b.png. Say where .* --images DIR"),
         ("file\n" + "".join(f"{i}.png\n" for i in range(9)), "9 are not in .*: 0.png, 1.png, 2.png…. Say"),
         ('file,label\n"a.png,' + "x" * 200_000 + '"\n', r"line 2, cannot be read as a table: field larger"),
@@ -189,7 +192,9 @@ cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=6), delimiter=st.sampled_from(",;\t"), wide=st.booleans()
+    rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=6),
+    delimiter=st.sampled_from(",;\t"),
+    wide=st.booleans(),
 )
 def test_whatever_is_written_as_csv_is_read_back(rows, delimiter, wide, tmp_path):
     buffer = io.StringIO()

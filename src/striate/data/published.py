@@ -10,7 +10,7 @@ from pathlib import Path
 from striate.data.catalog import Catalog
 from striate.data.downloading import DownloadError, Published, digest_of, fetch
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
-from striate.data.readers.idx import is_idx_folder, read_idx
+from striate.data.readers.idx import is_idx_folder, names_fashion, read_idx
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 from striate.progress import Progress
 
@@ -94,7 +94,7 @@ def _is_fashion(folder: Path) -> bool:
     labels = folder / _FASHION[3].name
     if labels.is_file() and (digest := digest_of(labels, "md5:")) in (_MNIST[3].digest, _FASHION[3].digest):
         return digest == _FASHION[3].digest
-    return any("fashion" in name.lower() for name in folder.resolve().parts[-2:])
+    return names_fashion(folder)
 
 
 def _find_cifar(archive: Published, member: str) -> Callable[[Path], Iterator[Path]]:

@@ -108,13 +108,19 @@ def is_idx_folder(path: Path) -> bool:
         return False
 
 
+def names_fashion(path: Path) -> bool:
+    """Return whether a folder's name, or that of the folder of a file, says Fashion-MNIST (torchvision adds `raw`)."""
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    return "fashion" in (folder.parent if folder.name == "raw" else folder).name.lower()
+
+
 def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = silent) -> Catalog:
     """Read MNIST-like files: a folder with the published names, or one pair, named by its images file.
 
     Arguments:
         path: a folder with `train-images-idx3-ubyte` and so on (`.gz` or not), or one images file with its
             labels beside it.
-        fashion: whether the classes are Fashion-MNIST's; by default, whether "fashion" is in the path.
+        fashion: whether the classes are Fashion-MNIST's; by default, whether its folder is called so.
         progress: told the images read so far.
 
     Returns:
@@ -139,7 +145,7 @@ def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = si
     numbers = [str(v) if v is not None else None for part in labels for v in part]
     encoded, classes = encode(numbers)
     if fashion is None:
-        fashion = any("fashion" in text.lower() for text in (path.name, path.resolve().parent.name))
+        fashion = names_fashion(path)
     if fashion and classes == tuple("0123456789"):
         classes = FASHION
     split_array = np.array(splits, dtype="U5")

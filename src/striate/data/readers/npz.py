@@ -132,6 +132,8 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = reader(file)
+    except (zipfile.BadZipFile, zlib.error, OSError):
+        raise
     except Exception as error:  # a damaged header can fail in any way
         raise DataError(f"{where} is no array ({error})") from None
     if min(shape, default=0) < 0:

@@ -94,8 +94,8 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str]]:
         raise DataError(f"{where}: {name} must be numbers; got {kind} of shape {first.shape}. Save images as uint8.")
     filled = [array for _, array in parts if array.size]
     # NumPy's minimum, unlike Python's, hands on not-a-number, for which no comparison below holds.
-    low = float(np.min([array.min() for array in filled], initial=np.inf))
-    high = float(np.max([array.max() for array in filled], initial=-np.inf))
+    low = float(np.min([float(array.min()) for array in filled]))
+    high = float(np.max([float(array.max()) for array in filled]))
     if kind.kind == "f" and low >= -1e-6 and high <= 1 + 1e-6:
         return lambda values: (values.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8), [
             f"scaled from {kind} 0…1"
