@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ShapeError
-from striate.nets.layers import Activation, Dropout, Droppath, Shape, say
+from striate.nets.layers import Activation, Dropout, Droppath, Lrn, Scale, Shape, say
 from striate.nets.plan import Step
-from striate.nets.structure import Merge
 from striate.nets.windows import Window
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Row:
 class Table:
     """The layer table of a net for one input shape; prints on a terminal, in notebooks, as JSON and Markdown.
 
-    `rows` has one row a layer; when shown, an activation or dropout stands in the row of the layer that it follows.
+    `rows` has one row a layer; when shown, activations, dropout and the like stand in the row of the layer they follow.
 
     >>> from striate.nets import parse
     >>> table = parse("conv(6, 5) relu maxpool(2) fc(10)").table((3, 32, 32))
@@ -244,7 +243,7 @@ def _row(step: Step, batch: int) -> Row:
         receptive_field=step.field.size if step.field else None,
         memory_bytes=math.prod(step.shape) * batch * FLOAT_BYTES,
         note=note,
-        joins=isinstance(step.layer, Activation | Dropout | Droppath) and not isinstance(step.layer, Merge),
+        joins=isinstance(step.layer, Activation | Dropout | Droppath | Lrn | Scale),
     )
 
 

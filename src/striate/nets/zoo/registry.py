@@ -6,28 +6,82 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from striate.errors import ArgumentError, NotationError, unknown
 from striate.nets.layers import Shape
 from striate.nets.net import Net
-from striate.nets.notation import WORDS, parse, parse_calls
+from striate.nets.notation import STRUCTURES, WORDS, parse, parse_calls
+
+TORCHVISION = "https://download.pytorch.org/models/"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What published weights want to see.
+
+    The shorter side is resized to `resize` pixels by `interpolation` with antialiasing, `size` pixels are cut from the
+    centre, values are scaled to [0, 1], and then (value − mean) / std for each channel.
+    """
+
+    size: int = 224
+    resize: int = 256
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published file of ImageNet weights; `accuracy` is its published top-1 on the validation images."""
+
+    version: str
+    file: str
+    accuracy: float
+    preprocessing: Preprocessing = Preprocessing()
+
+    @property
+    def url(self) -> str:
+        """Return where the file is published."""
+        return TORCHVISION + self.file
+
+    @property
+    def digest(self) -> str:
+        """Return the first digits of the file's SHA-256, which torchvision writes into its name."""
+        return self.file.removesuffix(".pth").rpartition("-")[2]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A named net: where its sentence is written, what it is and the input it was published for."""
+    """A named net: where its sentence is written, what it is, the input it is meant for, and its published weights."""
 
     name: str
     module: str
     description: str
-    input_shape: Shape
+    input_shape: Shape = (3, 224, 224)
     classes: int = 1000
+    published: tuple[Published, ...] = ()
 
-    @property
+    @cached_property
     def function(self) -> Callable[..., str]:
         """Return the function that writes the sentence."""
-        return getattr(importlib.import_module(f"striate.nets.zoo.{self.module}"), self.name)
+        return getattr(self._module, self.name)
+
+    @property
+    def torchvision_key(self) -> Callable[[str], str]:
+        """Return the function from our parameter names to torchvision's.
+
+        Raises:
+            ArgumentError: torchvision has no such net.
+        """
+        if not hasattr(self._module, "torchvision_key"):
+            raise ArgumentError(f"{self.name} has no counterpart in torchvision, so that only our own weights fit")
+        return self._module.torchvision_key
+
+    @property
+    def _module(self) -> Any:
+        return importlib.import_module(f"striate.nets.zoo.{self.module}")
 
     def net(self, classes: int | None = None, **options: Any) -> Net:
         """Return the net, for a number of classes and with options of its own such as `width`.
@@ -42,8 +96,68 @@ class Architecture:
         return parse(self.function(classes=classes or self.classes, **options))
 
 
-_ALL = (Architecture("lenet", "lenet", "LeNet-5, the first widely used convolutional net", (1, 28, 28), 10),)
-ZOO: dict[str, Architecture] = {each.name: each for each in _ALL}
+def _zoo() -> dict[str, Architecture]:
+    """Return all architectures by name, in the order of their years."""
+    one = "IMAGENET1K_V1"
+
+    def v1(file: str, accuracy: float) -> tuple[Published, ...]:
+        return (Published(one, file, accuracy),)
+
+    def v2(old: tuple[str, float], new: tuple[str, float]) -> tuple[Published, ...]:
+        return (Published(one, *old), Published("IMAGENET1K_V2", *new, Preprocessing(resize=232)))
+
+    vggs = {
+        "vgg11": ("vgg11-8a719046.pth", 0.69020),
+        "vgg13": ("vgg13-19584684.pth", 0.69928),
+        "vgg16": ("vgg16-397923af.pth", 0.71592),
+        "vgg19": ("vgg19-dcbb9e9d.pth", 0.72376),
+        "vgg11_bn": ("vgg11_bn-6002323d.pth", 0.70370),
+        "vgg13_bn": ("vgg13_bn-abd245e5.pth", 0.71586),
+        "vgg16_bn": ("vgg16_bn-6c64b313.pth", 0.73360),
+        "vgg19_bn": ("vgg19_bn-c79401a0.pth", 0.74218),
+    }
+    resnets = {
+        "resnet18": v1("resnet18-f37072fd.pth", 0.69758),
+        "resnet34": v1("resnet34-b627a593.pth", 0.73314),
+        "resnet50": v2(("resnet50-0676ba61.pth", 0.76130), ("resnet50-11ad3fa6.pth", 0.80858)),
+        "resnet101": v2(("resnet101-63fe2227.pth", 0.77374), ("resnet101-cd907fc2.pth", 0.81886)),
+        "resnet152": v2(("resnet152-394f9c45.pth", 0.78312), ("resnet152-f82ba261.pth", 0.82284)),
+    }
+    mobilenet = v2(("mobilenet_v2-b0353104.pth", 0.71878), ("mobilenet_v2-7ebf99e0.pth", 0.72154))
+    halves = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    inception = (Published(one, "googlenet-1378be20.pth", 0.69778, halves),)
+    convnext = (Published(one, "convnext_tiny-983f1562.pth", 0.82520, Preprocessing(resize=236)),)
+    weird = v1("alexnet-owt-7be5be79.pth", 0.56522)
+    squeezed, dense = v1("squeezenet1_1-b8a52dc0.pth", 0.58178), v1("densenet121-a639ec97.pth", 0.74434)
+    small = (3, 32, 32)
+    found = [
+        Architecture("lenet", "lenet", "LeNet-5 (1998), for digits", (1, 28, 28), 10),
+        Architecture("alexnet", "alexnet", "AlexNet (2012), grouped, with response normalisation", (3, 227, 227)),
+        Architecture("alexnet_torchvision", "alexnet", "AlexNet in one column (2014)", published=weird),
+        Architecture("zfnet", "zfnet", "ZFNet (2013)"),
+        *(_vgg(name, *file) for name, file in vggs.items()),
+        Architecture("googlenet", "googlenet", "GoogLeNet (2014) with batch normalisation", published=inception),
+        *(Architecture(n, "resnet", f"ResNet-{n[6:]} (2015)", published=p) for n, p in resnets.items()),
+        *(
+            Architecture(f"resnet{n}", "resnet_cifar", f"ResNet-{n} for CIFAR", small, 10)
+            for n in (20, 32, 44, 56, 110)
+        ),
+        Architecture("squeezenet1_1", "squeezenet", "SqueezeNet 1.1 (2016)", published=squeezed),
+        Architecture("densenet121", "densenet", "DenseNet-121 (2016)", published=dense),
+        Architecture("mobilenet_v2", "mobilenet", "MobileNetV2 (2018), any width", published=mobilenet),
+        Architecture("convnext_tiny", "convnext", "ConvNeXt-Tiny (2022)", published=convnext),
+    ]
+    return {each.name: each for each in found}
+
+
+def _vgg(name: str, file: str, accuracy: float) -> Architecture:
+    depth = name.removeprefix("vgg").removesuffix("_bn")
+    norm = ", batch normalisation" if name.endswith("_bn") else ""
+    published = (Published("IMAGENET1K_V1", file, accuracy),)
+    return Architecture(name, "vgg", f"VGG-{depth} (2014){norm}", published=published)
+
+
+ZOO: dict[str, Architecture] = _zoo()
 
 
 def resolve(text: str, classes: int | None = None, channels: int | None = None, **names: Any) -> Net:
@@ -57,18 +171,18 @@ def resolve(text: str, classes: int | None = None, channels: int | None = None, 
 
     Raises:
         NotationError: the sentence cannot be read or the name is unknown.
+        ArgumentError: an option of a zoo net is unknown.
 
     >>> print(resolve("lenet", classes=3))
     conv(6, 5, pad=2) tanh avgpool(2) conv(16, 5) tanh avgpool(2) fc(120) tanh fc(84) tanh fc(3)
     """
-    word = text.strip().split("(")[0].strip() if isinstance(text, str) else ""
-    if word in ZOO:
-        calls = parse_calls(text, **names)
-        if len(calls) == 1 and not calls[0].args:
-            return ZOO[word].net(**{"classes": classes, **calls[0].kwargs})
-        if len(calls) == 1:
-            raise NotationError(f"{word} takes options by name, as in {word}(classes=10); got {text!r}")
-    if word.isidentifier() and word == text.strip() and word not in WORDS:
-        raise NotationError(unknown("net", word, ZOO))
-    given = {name: value for name, value in (("classes", classes), ("channels", channels)) if value is not None}
+    name = text.split("(")[0].strip() if isinstance(text, str) else ""
+    given = {key: value for key, value in (("classes", classes), ("channels", channels)) if value is not None}
+    if name in ZOO:
+        calls = parse_calls(text, **given, **names)
+        if len(calls) > 1 or calls[0].args:
+            raise NotationError(f"{name} takes its options by name, as in {name}(classes=10); got {text!r}")
+        return ZOO[name].net(**{"classes": classes, **calls[0].kwargs})
+    if name.isidentifier() and name == text.strip() and name not in (*WORDS, *STRUCTURES):
+        raise NotationError(f'{unknown("net", name, ZOO)}, or a sentence such as "conv(32, 3) relu fc(10)"')
     return parse(text, **given, **names)
