@@ -157,6 +157,8 @@ def test_only_what_dead_processes_left_long_ago_is_swept(tmp_path):
     assert cache.sweep(tmp_path) == 200
     left = {path.name.rsplit("-", 1)[1] for path in tmp_path.iterdir()}
     assert left == {"fresh", "alive", "busy", "odd"}
+    assert cache.clear(tmp_path) == 100
+    assert {path.name.rsplit("-", 1)[1] for path in tmp_path.iterdir()} == {"alive", "busy", "odd"}
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -26,7 +26,7 @@ import platformdirs
 
 VERSION = 1
 _DAY_S = 86400.0
-_SWEEP_AFTER_S = 600.0
+_SWEEP_AFTER_S = 60.0
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -87,7 +87,7 @@ def clear(cache_dir: Path | None = None, older_than_s: float = 0.0) -> int:
         if time.time() - entry.last_used >= older_than_s:
             shutil.rmtree(folder / entry.key, ignore_errors=True)
             freed += entry.bytes
-    return freed + sweep(folder)
+    return freed + sweep(folder, after_s=0.0)
 
 
 def load(cache_dir: Path, key: str) -> Prepared | None:
@@ -141,15 +141,18 @@ def _size_bytes(folder: Path) -> int:
     return total
 
 
-def sweep(cache_dir: Path) -> int:
-    """Remove temporary folders of dead processes, untouched for ten minutes; return the bytes freed."""
+def sweep(cache_dir: Path, after_s: float = _SWEEP_AFTER_S) -> int:
+    """Remove what dead processes left, once untouched for `after_s` seconds; return the bytes freed.
+
+    Of a process on another machine nobody here knows whether it is alive: its folders are given a day.
+    """
     freed = 0
     for path in cache_dir.glob("tmp-*-*-*"):
         with contextlib.suppress(OSError, ValueError):
             _, host, pid, _ = path.name.split("-", 3)
             idle_s = time.time() - max(part.stat().st_mtime for part in (path, *path.iterdir()))
             here = host == host_name()
-            if idle_s > _DAY_S or (idle_s > _SWEEP_AFTER_S and here and not _alive(int(pid))):
+            if idle_s > _DAY_S or (idle_s > after_s and here and not _alive(int(pid))):
                 freed += _size_bytes(path)
                 shutil.rmtree(path, ignore_errors=True)
     return freed
