@@ -105,7 +105,7 @@ def test_one_class_is_read(tmp_path):
 
 def test_tables_beside_one_folder_of_images_are_pointed_at(tmp_path):
     plant(tmp_path, "images/1.png", "images/2.png", "train.csv")
-    with pytest.raises(DataError, match=r"it holds tables \(train.csv\). .* give it as the source: .*train.csv"):
+    with pytest.raises(DataError, match=r"it holds tables \(train.csv\). .* give that table as the source"):
         read(tmp_path)
 
 

@@ -241,7 +241,7 @@ def _tables_instead(path: Path, tables: list[str]) -> str:
     listed = ", ".join(displayable(table) for table in sorted(tables)[:3])
     return (
         f"{path} must have a folder of images for each of at least two classes; but it holds tables ({listed}). "
-        f"If a table names the images and their labels, give it as the source: {path / sorted(tables)[0]}"
+        "If one of them names the images and their labels, give that table as the source."
     )
 
 

@@ -26,7 +26,7 @@ class Listing:
     def find(self, name: str) -> Path | None:
         """Return the path of the file called `name`, or None.
 
-        A name without extension finds the only image of that stem; backslashes part folders where nothing else fits.
+        A name without extension finds the first image of that stem; backslashes part folders where nothing else fits.
         """
         path = self._find(name)
         return self._find(name.replace("\\", "/")) if path is None and "\\" in name else path
@@ -37,23 +37,22 @@ class Listing:
             self._list(folder)
         if file in self._files[folder]:
             return Path(folder, file)
-        if file in self._stems[folder]:
-            return Path(folder, self._stems[folder][file])
-        return None
+        if folder not in self._stems:
+            self._stems[folder] = _stems(self._files[folder])
+        return Path(folder, self._stems[folder][file]) if file in self._stems[folder] else None
 
     def _list(self, folder: str) -> None:
         try:
             with os.scandir(folder) as entries:
-                files = {entry.name for entry in entries if entry.is_file()}
-        except (OSError, ValueError):
-            files = set()
-        self._files[folder] = files
-        stems: dict[str, str] = {}
-        for file in sorted(files, reverse=True):
-            stem, extension = os.path.splitext(file)
-            if extension.lower() in IMAGE_TYPES:
-                stems[stem] = file
-        self._stems[folder] = stems
+                self._files[folder] = {entry.name for entry in entries if entry.is_file()}
+        except (OSError, ValueError):  # ValueError: a name with a zero byte
+            self._files[folder] = set()
+
+
+def _stems(files: set[str]) -> dict[str, str]:
+    """Return {name without extension: name} of the image files; of several, the first in order."""
+    parts = ((*os.path.splitext(file), file) for file in sorted(files, reverse=True))
+    return {stem: file for stem, extension, file in parts if extension.lower() in IMAGE_TYPES}
 
 
 def folders_holding(top: Path, names: Sequence[str]) -> list[Path]:
