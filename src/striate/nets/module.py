@@ -53,12 +53,12 @@ class NetModule(nn.Module):
         values = self._run(images, tuple(wanted.values()))
         return {path: values[number] for path, number in wanted.items() if number in values}
 
-    def features(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """Return what the last fully connected layer gets, (n, d)."""
         last = [i for i, s in enumerate(self.plan.steps) if s.layer.word == "fc" and not s.head]
         if not last:
             raise ShapeError(
-                "features are the input of a net's last fc layer; this net has none. Ask for activations by path"
+                "an embedding is the input of a net's last fc layer; this net has none. Ask for activations by path"
             )
         source = self.plan.steps[last[-1]].inputs[0]
         return images.flatten(1) if source == INPUT else self._run(images, (source,))[source].flatten(1)
@@ -108,7 +108,7 @@ def _add(root: nn.Module, name: str, module: nn.Module) -> None:
         root.add_module(name, module)
     except KeyError:
         raise ArgumentError(
-            f"a part cannot be called {name!r}, which is a method of torch modules. Use another name"
+            f"a part cannot be called {name!r}, which is a name of the module itself. Use another"
         ) from None
 
 
