@@ -128,10 +128,14 @@ class Classifier:
             return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
         return Prediction(_name(images), self.classes, self.predict_proba([images])[0])  # pyright: ignore[reportArgumentType]
 
-    def prepare(self, catalog: Catalog, progress: Progress = silent) -> ImageSet:
-        """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger."""
+    def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
+        """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger.
+
+        Arguments:
+            keep: whether they will be wanted again and belong into the cache.
+        """
         shape = self.preprocessing
-        return prepare(catalog, shape.size, shape.fit, shape.channels, progress=progress)
+        return prepare(catalog, shape.size, shape.fit, shape.channels, progress=progress, keep=keep)
 
     def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
         """Return how the classifier does on labelled images that it has not seen.

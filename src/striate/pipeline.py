@@ -225,14 +225,16 @@ def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> s
     """Return the precision to train in, measured on this machine where the recipe says auto."""
     if plan.recipe.precision != "auto":
         return plan.recipe.precision
-    count, shape = min(plan.recipe.batch_size, len(plan.splits.train)), plan.preprocessing.input_shape
+    shape = plan.preprocessing.input_shape
+    # As many images as a moment allows: the ratio of the two hardly depends on the batch.
+    count = min(plan.recipe.batch_size, len(plan.splits.train), max(4, 150_000 // (shape[1] * shape[2])))
     key = measurement_key(str(plan.net), shape, count, device)
     seconds = recalled_precisions(key)
     if seconds is None:
         seconds = measure_precisions(make_module(plan.net, shape, seed=0), count, shape, device)
         remember_precisions(key, seconds)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
-    observer.note(f"precision {faster(seconds)}: one step takes {told}")
+    observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
     return faster(seconds)
 
 

@@ -159,14 +159,19 @@ def fingerprint(splits: Splits[ImageSet]) -> str:
 
 
 def _batch_that_fits(recipe: Recipe, count: int, told: bool, observer: Observer) -> Recipe:
-    """Return the recipe with a batch size that the training images can fill; refuse one that the user chose."""
-    if recipe.batch_size <= count:
-        return recipe
+    """Return the recipe with a batch size that suits the number of training images; one that the user chose stays.
+
+    An epoch of a few steps learns little: small sets get smaller batches, down to 16, for at least 32 steps an epoch.
+    """
     if told:
-        raise ArgumentError(
-            f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
-            f"Choose {max(1, min(32, count // 4))}, say"
-        )
-    smaller = max(1, count // 4)
-    observer.note(f"batch size {smaller} instead of {recipe.batch_size}: there are {count} training images")
+        if recipe.batch_size > count:
+            raise ArgumentError(
+                f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
+                f"Choose {max(1, min(32, count // 4))}, say"
+            )
+        return recipe
+    suits = 1 << max(4, (count // 32).bit_length() - 1)
+    smaller = min(recipe.batch_size, suits, max(1, count // 4))
+    if smaller < recipe.batch_size:
+        observer.note(f"batch size {smaller} instead of {recipe.batch_size}: there are {count:,} training images")
     return recipe.replace(batch_size=smaller)

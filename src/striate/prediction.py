@@ -61,7 +61,7 @@ def predict_catalog(
     Raises:
         DataError: none of the images can be read.
     """
-    images = model.prepare(catalog, progress)
+    images = model.prepare(catalog, progress, keep=False)
     rows = model.predict_proba(images, progress=progress)
     predictions = [Prediction(name, model.classes, row) for name, row in zip(images.names, rows, strict=True)]
     skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]

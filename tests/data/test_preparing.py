@@ -422,3 +422,17 @@ def test_real_images_are_prepared(tmp_path):
     images = prepare(catalog_of(paths, names=[str(path) for path in paths]))
     assert len(images) == len(paths)
     assert images.ledger.count("skipped") == 0
+
+
+def test_what_is_not_kept_stays_out_of_the_cache(tmp_path):
+    folder, cache_dir = tmp_path / "photos", tmp_path / "cache"
+    folder.mkdir()
+    paths = [folder / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (20, 10), (i, 2, 3)).save(path)
+    catalog = Catalog("photos", "files", [p.name for p in paths], paths, np.zeros(3, np.int64), ("a",), np.full(3, ""))
+    passing = prepare(catalog, (8, 8), cache_dir=cache_dir, keep=False)
+    assert not cache_dir.exists()
+    kept = prepare(catalog, (8, 8), cache_dir=cache_dir)
+    assert np.array_equal(passing.images, kept.images)
+    assert np.array_equal(passing.hashes, kept.hashes)

@@ -32,6 +32,7 @@ DEFAULT_SIDE_PX = 128
 LARGE_SIDE_PX, LARGE_TO_PX = 512, 224
 _BATCH, _BATCH_PX, _HEAVY_PX = 64, 4_000_000, 10_000
 _RACY_NS = 2_000_000_000
+_PASSING_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def prepare(
     channels: int | None = None,
     cache_dir: Path | None = None,
     progress: Progress = silent,
+    *,
+    keep: bool = True,
 ) -> ImageSet:
     """Decode the images of a catalog to one size.
 
@@ -69,6 +72,7 @@ def prepare(
         channels: 1 or 3; None is 1 if every image is gray, else 3.
         cache_dir: where prepared files are kept; None is `default_cache_dir()`.
         progress: told how far it is.
+        keep: whether the next run will want these files again; if not, a small set stays out of the cache.
 
     Returns:
         An `ImageSet` without the images that cannot be decoded; `ledger` says which and why, `notes` what was chosen.
@@ -87,7 +91,8 @@ def prepare(
     if isinstance(catalog.images, np.ndarray) and (whole := _as_they_are(catalog.images, size, channels)) is not None:
         return _image_set(catalog, Prepared(whole, pixel_hashes(whole)))
     with QUIET:
-        if all(isinstance(image, (str, Path)) for image in catalog.images):
+        passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
+        if not passing and all(isinstance(image, (str, Path)) for image in catalog.images):
             made = _prepare_files(catalog, size, fit, channels, cache_dir or default_cache_dir(), progress)
         else:
             made = _prepare_objects(catalog, size, fit, channels, progress)
