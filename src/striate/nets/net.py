@@ -64,7 +64,7 @@ class Net:
         """Return a picture of the net as SVG text: blocks in proportion to their volumes."""
         from striate.nets.picture import draw
 
-        return draw(self.plan(input_shape))
+        return draw(self.chain, self.plan(input_shape))
 
     def reference(self, input_shape: Shape, seed: int = 0, init: str | None = None, weights: Any = None) -> Reference:
         """Return the NumPy implementation of the net: slow, readable, float64.
