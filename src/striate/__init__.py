@@ -6,32 +6,60 @@ Names load on first use, so that `import striate` is quick and imports no torch.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.classifier import Classifier, Prediction
+    from striate.data.catalog import Catalog
+    from striate.data.imageset import ImageSet
+    from striate.data.preparing import prepare
+    from striate.data.reading import read
+    from striate.errors import StriateError
+    from striate.estimator import ImageClassifier
+    from striate.metrics import Evaluation
+    from striate.nets import Net, parse
+    from striate.pipeline import train
+    from striate.training.recipe import Recipe
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Catalog",
+    "Classifier",
+    "Evaluation",
+    "ImageClassifier",
+    "ImageSet",
+    "Net",
+    "Prediction",
+    "Recipe",
+    "StriateError",
+    "parse",
+    "prepare",
+    "read",
+    "train",
+]
+
 _HOMES = {
-    "Catalog": "striate.data.catalog",
-    "Classifier": "striate.classifier",
-    "Evaluation": "striate.metrics",
-    "ImageClassifier": "striate.estimator",
-    "ImageSet": "striate.data.imageset",
-    "Net": "striate.nets",
-    "Prediction": "striate.classifier",
-    "Recipe": "striate.training.recipe",
-    "StriateError": "striate.errors",
-    "parse": "striate.nets",
-    "prepare": "striate.data.preparing",
-    "read": "striate.data.reading",
-    "train": "striate.pipeline",
+    "Catalog": "data.catalog",
+    "Classifier": "classifier",
+    "Evaluation": "metrics",
+    "ImageClassifier": "estimator",
+    "ImageSet": "data.imageset",
+    "Net": "nets",
+    "Prediction": "classifier",
+    "Recipe": "training.recipe",
+    "StriateError": "errors",
+    "parse": "nets",
+    "prepare": "data.preparing",
+    "read": "data.reading",
+    "train": "pipeline",
 }
-__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'striate' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(f"striate.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

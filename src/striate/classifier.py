@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -122,11 +122,12 @@ class Classifier:
         One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
         `predict_proba` takes.
         """
-        if not _is_one(images):
-            names = list(images.names) if isinstance(images, ImageSet | Catalog) else [_name(one) for one in images]
-            rows = self.predict_proba(images)  # pyright: ignore[reportArgumentType]
-            return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
-        return Prediction(_name(images), self.classes, self.predict_proba([images])[0])  # pyright: ignore[reportArgumentType]
+        if _is_one(images):
+            return Prediction(_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
+        several = cast("Images", images)
+        names = several.names if isinstance(several, ImageSet | Catalog) else [_name(one) for one in several]
+        rows = self.predict_proba(several)
+        return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
 
     def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
         """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger.
