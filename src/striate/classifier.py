@@ -16,13 +16,14 @@ from striate.data.pixels import fit_pixels, to_channels
 from striate.data.preparing import prepare
 from striate.errors import DataError, DecodingError, ShapeError
 from striate.metrics import Evaluation, judge
-from striate.nets import Net
 from striate.progress import Progress, silent
 from striate.training.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
+
+    from striate.training.own_module import AnyNet
 
     OneImage = str | Path | Image.Image | np.ndarray
     Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
@@ -70,7 +71,7 @@ class Classifier:
     Arguments:
         classes: (k,) class names, in the order of the net's outputs.
         preprocessing: how an image becomes the net's input.
-        net: the architecture.
+        net: the architecture, or the reference of a module of the user's own.
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
         provenance: what it was trained on and how, as plain values.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
@@ -78,7 +79,7 @@ class Classifier:
 
     classes: tuple[str, ...]
     preprocessing: Preprocessing
-    net: Net
+    net: AnyNet
     module: torch.nn.Module
     provenance: dict[str, Any] = field(default_factory=dict)
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
@@ -166,8 +167,11 @@ class Classifier:
         save_classifier(self, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Classifier:
+    def load(cls, path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
         """Return the classifier saved at `path`; loading runs no code from the file.
+
+        Arguments:
+            module: for the weights of a module of your own, that module, built as it was for training.
 
         Raises:
             SourceNotFoundError: no such file.
@@ -175,7 +179,7 @@ class Classifier:
         """
         from striate.model_file import load_classifier
 
-        return load_classifier(path)
+        return load_classifier(path, module)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Move the weights to `device` and return the classifier."""

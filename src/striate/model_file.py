@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from striate.classifier import Classifier
 from striate.errors import ModelFileError, SourceNotFoundError, StriateError
-from striate.nets import make_module, parse
+from striate.nets import Net, parse
 from striate.storage import replace_atomically
+from striate.training.own_module import AnyNet, OwnModule, build
 from striate.training.preprocessing import Preprocessing
 
 FORMAT = 1
@@ -40,7 +42,7 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     description = {
         "format": FORMAT,
         "striate": __version__,
-        "kind": "net",
+        "kind": "module" if isinstance(model.net, OwnModule) else "net",
         "classes": list(model.classes),
         "preprocessing": model.preprocessing.to_json(),
         "net": str(model.net),
@@ -63,8 +65,8 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     replace_atomically(Path(path), write)
 
 
-def load_classifier(path: str | Path) -> Classifier:
-    """Return the classifier saved at `path`.
+def load_classifier(path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
+    """Return the classifier saved at `path`; `module` takes the weights where the file says that it is the user's own.
 
     Raises:
         SourceNotFoundError: no such file.
@@ -77,7 +79,7 @@ def load_classifier(path: str | Path) -> Classifier:
         )
     try:
         text, tensors = _members(path)
-        return _build(_description(text), _tensors(tensors))
+        return _build(_description(text), _tensors(tensors), module)
     except zipfile.BadZipFile as error:
         raise ModelFileError(f"{path} is damaged ({error}). Copy or train it again") from None
     except StriateError as error:
@@ -116,7 +118,7 @@ def _description(text: bytes) -> dict[str, Any]:
         raise ModelFileError(
             f"it has format {description['format']}, this Striate reads format {FORMAT}. Upgrade Striate"
         )
-    if description.get("kind") != "net":
+    if description.get("kind") not in ("net", "module"):
         raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
@@ -139,9 +141,7 @@ def _tensors(payload: bytes) -> dict[str, np.ndarray]:
         raise ModelFileError(f"{TENSORS} is damaged ({error})") from None
 
 
-def _build(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Classifier:
-    import torch
-
+def _build(description: dict[str, Any], tensors: dict[str, np.ndarray], module: torch.nn.Module | None) -> Classifier:
     for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
         if name not in tensors:
             raise ModelFileError(f"{TENSORS} has no {name}")
@@ -149,22 +149,39 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Class
         description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
     )
     trained_on = tensors.pop("trained_on")
-    net = parse(description["net"])
-    table = net.table(preprocessing.input_shape)
-    # Before anything is allocated: a short sentence can describe a net of any size.
-    stored = sum(math.prod(value.shape) for value in tensors.values())
-    if table.parameters > stored:
-        raise ModelFileError(f"the net has {table.parameters:,} parameters, the file holds {stored:,} numbers")
-    if net.output_shape(preprocessing.input_shape) != (len(description["classes"]),):
+    net = _net(description, module)
+    if isinstance(net, Net):
+        # Before anything is allocated: a short sentence can describe a net of any size.
+        needed = net.table(preprocessing.input_shape).parameters
+        stored = sum(math.prod(value.shape) for value in tensors.values())
+        if needed > stored:
+            raise ModelFileError(f"the net has {needed:,} parameters, the file holds {stored:,} numbers")
+    outputs = net.output_shape(preprocessing.input_shape)
+    if outputs != (len(description["classes"]),):
+        raise ModelFileError(f"the net's output {outputs} does not match {len(description['classes'])} classes")
+    built = build(net, preprocessing.input_shape, seed=0)
+    _put_weights(built, tensors)
+    built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Classifier(tuple(description["classes"]), preprocessing, net, built, description["provenance"], trained_on)
+
+
+def _net(description: dict[str, Any], module: torch.nn.Module | None) -> AnyNet:
+    if description["kind"] == "net":
+        return parse(description["net"])
+    if module is None:
         raise ModelFileError(
-            f"the net's output {net.output_shape(preprocessing.input_shape)} does not match "
-            f"{len(description['classes'])} classes"
+            f"it holds the weights of a module of your own, {description['net']}, and runs no code to build it. "
+            "Build it and give it: Classifier.load(path, module)"
         )
-    module = make_module(net, preprocessing.input_shape, seed=0)
+    return OwnModule(module)
+
+
+def _put_weights(module: torch.nn.Module, tensors: dict[str, np.ndarray]) -> None:
+    """Copy the tensors into the module; every name and shape must be as the module has it."""
     weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
     expected = module.state_dict()
-    if missing := sorted(expected.keys() ^ weights.keys()):
-        raise ModelFileError(f"missing or spare tensors: {', '.join(missing[:4])}")
+    if unmatched := sorted(expected.keys() ^ weights.keys()):
+        raise ModelFileError(f"missing or spare tensors: {', '.join(unmatched[:4])}")
     for name, value in weights.items():
         if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
             raise ModelFileError(
@@ -172,5 +189,3 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Class
                 f"got {value.dtype} {tuple(value.shape)}"
             )
     module.load_state_dict(weights)
-    module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Classifier(tuple(description["classes"]), preprocessing, net, module, description["provenance"], trained_on)

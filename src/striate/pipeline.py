@@ -20,11 +20,11 @@ from striate.data.reading import read
 from striate.devices import choose_device
 from striate.errors import ArgumentError
 from striate.metrics import Evaluation, judge
-from striate.nets import Net, make_module
-from striate.planning import Plan, RecipeLike, check_trainable, make_plan, make_wish
+from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
 from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
+from striate.training.own_module import build
 from striate.training.precision import (
     faster,
     measure_precisions,
@@ -61,7 +61,7 @@ class TrainingResult:
         return self.run and RunFolder(self.run).model
 
 
-def train(source: Any, net: str | Net = "auto", recipe: RecipeLike = "default", **options: Any) -> Classifier:
+def train(source: Any, net: str | NetLike = "auto", recipe: RecipeLike = "default", **options: Any) -> Classifier:
     """Train a classifier and return it; `run_training` says what the options are.
 
     >>> import striate
@@ -75,7 +75,7 @@ def train(source: Any, net: str | Net = "auto", recipe: RecipeLike = "default", 
 
 def run_training(
     source: Any,
-    net: str | Net = "auto",
+    net: str | NetLike = "auto",
     recipe: RecipeLike = "default",
     *,
     size: tuple[int, int] | None = None,
@@ -93,7 +93,8 @@ def run_training(
 
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
-        net: a name, a sentence such as "conv(32, 3) relu fc(classes)", or a Net; auto fits the image size.
+        net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
+            trained); auto fits the image size.
         recipe: a published name, a TOML file, settings, or a Recipe.
         size: (h, w) in pixels at which to train; by default chosen from the images.
         fit: crop, pad or stretch images to that size.
@@ -169,7 +170,7 @@ def _run(
     train_images, valid_images, test_images = plan.splits.train, plan.splits.valid, plan.splits.test
 
     def classifier(weights: Weights, state: State) -> Classifier:
-        best = make_module(plan.net, plan.preprocessing.input_shape, seed=plan.recipe.seed)
+        best = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed)
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([train_images.hashes, valid_images.hashes]))
@@ -182,14 +183,14 @@ def _run(
             stop = stack.enter_context(stop_signals())
         # Steps seed the global generator for dropout; the caller's is given back.
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        module = make_module(plan.net, plan.preprocessing.input_shape, seed=plan.recipe.seed)
+        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed)
         best, state = train_loop(
             module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
             precision=run["precision"], storage=folder, observer=observer, stop=stop,
         )  # fmt: skip
     if best is None:
         assert folder is not None
-        best = Classifier.load(folder.model).module.state_dict()
+        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape, 0)).module.state_dict()
     model = classifier(best, state)
     valid, test = (_judge(model, images, observer) for images in (valid_images, test_images))
     if test:
@@ -231,7 +232,7 @@ def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> s
     key = measurement_key(str(plan.net), shape, count, device)
     seconds = recalled_precisions(key)
     if seconds is None:
-        seconds = measure_precisions(make_module(plan.net, shape, seed=0), count, shape, device)
+        seconds = measure_precisions(build(plan.net, shape, seed=0), count, shape, device)
         remember_precisions(key, seconds)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")

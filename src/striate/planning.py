@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
@@ -22,10 +23,12 @@ from striate.training.augmentation import make_augmentation
 from striate.training.auto import auto_net
 from striate.training.dropout import with_dropout
 from striate.training.observer import Observer
+from striate.training.own_module import AnyNet, as_net
 from striate.training.preprocessing import Preprocessing, measure
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 
 RecipeLike = str | Path | Mapping[str, Any] | Recipe
+NetLike = AnyNet | torch.nn.Module
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Wish:
         told_batch: whether the user chose the batch size, so that it may not be changed for him.
     """
 
-    net: str | Net
+    net: str | AnyNet
     recipe: Recipe
     fit: Fit
     ratios: tuple[float, float, float]
@@ -52,7 +55,7 @@ class Plan:
         described: plain values that say what the data are, to compare on resume.
     """
 
-    net: Net
+    net: AnyNet
     recipe: Recipe
     splits: Splits[ImageSet]
     preprocessing: Preprocessing
@@ -61,7 +64,7 @@ class Plan:
 
 
 def make_wish(
-    net: str | Net,
+    net: str | NetLike,
     recipe: RecipeLike,
     changes: Mapping[str, Any],
     fit: Fit,
@@ -74,7 +77,9 @@ def make_wish(
     """
     settled = load_recipe(recipe).replace(**changes)
     make_augmentation(settled.augment)
-    if isinstance(net, str) and net != "auto":
+    if not isinstance(net, str):
+        net = as_net(net)
+    elif net != "auto":
         resolve(net, classes=2, channels=3)
     told = "batch_size" in changes or not isinstance(recipe, str) or recipe not in recipe_names()
     shares = parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
@@ -120,6 +125,8 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
     preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
     net = choose_net(wish.net, preprocessing.input_shape, len(images.classes))
     if recipe.dropout is not None:
+        if not isinstance(net, Net):
+            raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {net} itself")
         net = with_dropout(net, recipe.dropout)
     described = {
         "source": catalog.source,
@@ -131,7 +138,7 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
     return Plan(net, recipe, splits, preprocessing, images.classes, described)
 
 
-def choose_net(net: str | Net, input_shape: tuple[int, int, int], classes: int) -> Net:
+def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: int) -> AnyNet:
     """Return the net for a name, a sentence or auto, checked against the images (c, h, w) and the classes.
 
     Raises:

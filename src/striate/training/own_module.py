@@ -1,0 +1,66 @@
+"""A user's own `torch.nn.Module` where a Net is expected."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from striate.errors import ArgumentError, ShapeError
+from striate.nets import Net, make_module
+
+
+@dataclass(frozen=True, eq=False)
+class OwnModule:
+    """A module that maps float (n, c, h, w) to logits (n, k), with a reference to the class that it was built from.
+
+    The reference is only written down: nothing is imported from it, so loading a saved model asks for the module.
+
+    >>> net = OwnModule(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2)))
+    >>> str(net), net.output_shape((3, 2, 2))
+    ('torch.nn.modules.container:Sequential', (2,))
+    """
+
+    module: torch.nn.Module
+
+    def __str__(self) -> str:
+        return f"{type(self.module).__module__}:{type(self.module).__qualname__}"
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the output for one input (c, h, w), found by trying two.
+
+        Raises:
+            ShapeError: the module fails on such images, or gives something else than a tensor for each.
+        """
+        trial = copy.deepcopy(self.module).cpu().eval()
+        try:
+            with torch.inference_mode():
+                output: Any = trial(torch.zeros(2, *input_shape))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            c, h, w = input_shape
+            raise ShapeError(f"{self} fails on images {c}×{h}×{w}: {error}") from error
+        if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 2:
+            got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise ShapeError(f"{self} must map (n, c, h, w) to logits (n, k); for two images it gave {got}")
+        return tuple(output.shape[1:])
+
+
+AnyNet = Net | OwnModule
+
+
+def as_net(net: Net | OwnModule | torch.nn.Module) -> AnyNet:
+    """Return `net`, a plain module wrapped; anything else is an ArgumentError."""
+    if isinstance(net, Net | OwnModule):
+        return net
+    if isinstance(net, torch.nn.Module):
+        return OwnModule(net)
+    raise ArgumentError(f"net must be a name, a sentence, a Net or a torch.nn.Module; got {type(net).__name__}")
+
+
+def build(net: AnyNet, input_shape: tuple[int, int, int], seed: int) -> torch.nn.Module:
+    """Return a fresh module of `net`: initialised from `seed`, or a copy of the user's own as it was given."""
+    if isinstance(net, OwnModule):
+        return copy.deepcopy(net.module)
+    return make_module(net, input_shape, seed=seed)
