@@ -1,0 +1,66 @@
+"""Records of measurements: what was run, where, with what, as JSON beside the scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RECORDS = Path(__file__).parent / "records"
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: processor, its fast number formats, cores, versions, commit."""
+    import torch
+
+    flags = _cpu_line("flags").split()
+    fast = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return {
+        "cpu": _cpu_line("model name") or platform.processor(),
+        "fast": fast,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "src") else ""),
+    }
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Return median, mean, standard error, extremes and count."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return {
+        "median": statistics.median(values),
+        "mean": statistics.fmean(values),
+        "standard_error": error,
+        "min": min(values),
+        "max": max(values),
+        "runs": len(values),
+    }
+
+
+def write(name: str, result: dict[str, Any]) -> None:
+    """Write a record as bench/records/NAME.json and print it."""
+    RECORDS.mkdir(exist_ok=True)
+    record = {"name": name, **result, "machine": machine()}
+    (RECORDS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(json.dumps(record, indent=1))
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=RECORDS.parent)
+    return done.stdout.strip()
+
+
+def _cpu_line(key: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
