@@ -79,7 +79,10 @@ def rule() -> Any:
             raise ArgumentError(f'{name} must be the name of an initialisation, such as "he"; got {value!r}')
         from striate.nets.initialisation import read_rule
 
-        read_rule(value)
+        try:
+            read_rule(value)
+        except ArgumentError as error:
+            raise ArgumentError(f"{name}: {error}") from None
         return value
 
     return _field(read, None, False)

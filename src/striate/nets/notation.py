@@ -185,7 +185,14 @@ class SentenceReader(Reader):
         try:
             return kind(**given)
         except ArgumentError as error:
-            wrong = next((at for name, at in zip(given, where, strict=True) if f": {name} " in str(error)), start)
+            wrong = next(
+                (
+                    at
+                    for name, at in zip(given, where, strict=True)
+                    if str(error).startswith((f"{call.name}: {name} ", f"{call.name}: {name}:"))
+                ),
+                start,
+            )
             self.complain(wrong, str(error))
 
     def arguments(self, call: Call, fields: dict[str, Any], start: int, where: list[int]) -> dict[str, Any]:

@@ -54,19 +54,24 @@ class Patches:
 def _(layer: Conv, inputs: tuple[Array, ...], weights: Weights, mode: Mode) -> Applied:
     x, weight, groups = inputs[0], weights["weight"], layer.groups
     patches = Patches(layer, x.shape[1:])
-    taken = patches.take(x)
-    grouped = taken.reshape(len(x), groups, -1, *taken.shape[2:])
-    kernels = weight.reshape(groups, -1, *weight.shape[1:])
-    value = np.einsum("ngchwij,gkcij->ngkhw", grouped, kernels, optimize=True)
+    windows = patches.take(x)
+    n, _, rows, columns, *_ = windows.shape
+    grouped = windows.reshape(n, groups, -1, rows, columns, *weight.shape[2:])
+    matrix = grouped.transpose(1, 0, 3, 4, 2, 5, 6).reshape(groups, n * rows * columns, -1)
+    kernels = weight.reshape(groups, layer.filters // groups, -1)
+
+    def to_image(values: Array) -> Array:  # (groups, places, filters a group) → (n, filters, rows, columns)
+        return values.reshape(groups, n, rows, columns, -1).transpose(1, 0, 4, 2, 3).reshape(n, -1, rows, columns)
 
     def backward(g: Array) -> tuple[tuple[Array, ...], dict[str, Array]]:
-        parts = g.reshape(value.shape)
-        windows = np.einsum("ngkhw,gkcij->ngchwij", parts, kernels, optimize=True).reshape(taken.shape)
-        gradient = np.einsum("ngkhw,ngchwij->gkcij", parts, grouped, optimize=True).reshape(weight.shape)
-        return (patches.give(windows),), {"weight": gradient} | ({"bias": g.sum((0, 2, 3))} if layer.bias else {})
+        arriving = g.reshape(n, groups, -1, rows, columns).transpose(1, 0, 3, 4, 2).reshape(groups, len(matrix[0]), -1)
+        spread = (arriving @ kernels).reshape(groups, n, rows, columns, -1, *weight.shape[2:])
+        before = patches.give(spread.transpose(1, 0, 4, 2, 3, 5, 6).reshape(windows.shape))
+        gradient = (arriving.transpose(0, 2, 1) @ matrix).reshape(weight.shape)
+        return (before,), {"weight": gradient} | ({"bias": g.sum((0, 2, 3))} if layer.bias else {})
 
     bias = weights["bias"][:, None, None] if layer.bias else 0.0
-    return Applied(value.reshape(len(x), -1, *value.shape[3:]) + bias, backward)
+    return Applied(to_image(matrix @ kernels.transpose(0, 2, 1)) + bias, backward)
 
 
 @apply.register

@@ -49,8 +49,8 @@ class Heaviside(Apply):
     """1 where x > 0, else 0."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the steps."""
-        return (x > 0).to(x.dtype)
+        """Return the steps; sign and ReLU make the gradient 0 rather than none."""
+        return torch.sign(torch.relu(x))
 
 
 class Sum(Apply):

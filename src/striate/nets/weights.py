@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_dir
 from torch import Tensor
 
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StorageError, unknown
@@ -220,10 +221,8 @@ def find_weights(architecture: Architecture, weights: str | os.PathLike[str]) ->
 
 
 def weights_folder() -> Path:
-    """Return the folder where published weights are kept."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("striate") / "weights"
+    """Return the folder of published weights: `weights` under $STRIATE_CACHE or the system's place for caches."""
+    return Path(os.environ.get("STRIATE_CACHE") or user_cache_dir("striate")) / "weights"
 
 
 def fetch(published: Published, folder: Path) -> Path:
