@@ -194,12 +194,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelFileError(f"{path} holds more than tensors, and is not read: {str(error).splitlines()[0]}") from None
+        raise ModelFileError(f"{path} holds more than tensors, and is not read: {_first_line(error)}") from None
     except Exception as error:  # the readers raise what they like on damaged files
-        raise ModelFileError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from None
+        raise ModelFileError(f"{path} cannot be read as weights: {_first_line(error)}") from None
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelFileError(f"{path} must hold tensors by name; got {type(found).__name__}")
     return found, {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def find_weights(architecture: Architecture, weights: str | os.PathLike[str]) -> tuple[Path, Published | None]:

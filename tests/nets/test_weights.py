@@ -1,0 +1,209 @@
+"""Weights from files: by name, with shapes checked, and nothing but tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import urllib.error
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
+from striate.nets import ZOO, load_weights, make_module, pretrained, resolve
+from striate.nets.weights import fetch, imagenet_classes, read_tensors, weights_folder
+from striate.nets.zoo.registry import Published
+
+NAME = "mobilenet_v2(width=0.25)"
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, torch.Tensor]:
+    """What torchvision would publish for a small MobileNetV2."""
+    module = make_module(resolve(NAME), (3, 224, 224), seed=5)
+    return {ZOO["mobilenet_v2"].torchvision_key(name): value for name, value in module.state_dict().items()}
+
+
+def save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> Path:
+    if path.suffix == ".pth":
+        torch.save(tensors, path)
+    else:
+        save_file(tensors, path, metadata)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_torchvision_s_names_load(published: dict[str, torch.Tensor], tmp_path: Path, suffix: str) -> None:
+    found = pretrained(NAME, save(published, tmp_path / f"w{suffix}"))
+    ours = make_module(resolve(NAME), (3, 224, 224), seed=5).state_dict()
+    assert all(torch.equal(value, ours[name]) for name, value in found.module.state_dict().items())
+    assert found.classes == imagenet_classes()
+    assert found.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert len(found.notes) == 1
+
+
+def test_our_own_names_load(tmp_path: Path) -> None:
+    module = make_module(resolve(NAME), (3, 224, 224), seed=6)
+    found = pretrained(NAME, save(module.state_dict(), tmp_path / "own.safetensors"))
+    assert torch.equal(found.module.layer("stem.0").weight, module.layer("stem.0").weight)
+    plain = make_module(resolve("fc(3)"), (2,), seed=1)
+    assert load_weights(make_module(resolve("fc(3)"), (2,)), plain.state_dict()) == ()
+
+
+def test_other_classes_leave_the_head_and_say_so(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    found = pretrained(NAME, save(published, tmp_path / "w.pth"), classes=5)
+    assert found.module(torch.zeros(2, 3, 64, 64)).shape == (2, 5)
+    assert found.notes[1:] == tuple(f"classifier.1.{kind} is left at its initialisation" for kind in ("weight", "bias"))
+    assert found.classes == ()
+
+
+def test_the_file_s_own_word_on_preprocessing_goes_first(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    metadata = {"mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5", "input": "192", "padding": "same (TensorFlow)"}
+    found = pretrained(NAME, save(published, tmp_path / "w.safetensors", metadata))
+    assert found.preprocessing.std == (0.5, 0.5, 0.5)
+    assert found.preprocessing.size == 192
+    assert found.module.input_shape == (3, 192, 192)
+    assert 'pad="same"' in str(found.net)
+
+
+def test_missing_spare_and_misshapen_are_named(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    fewer = {name: value for name, value in published.items() if name != "features.0.0.weight"}
+    with pytest.raises(ModelFileError, match=r"missing: features\.0\.0\.weight"):
+        pretrained(NAME, save(fewer, tmp_path / "a.pth"))
+    with pytest.raises(ModelFileError, match="spare: extra"):
+        pretrained(NAME, save({**published, "extra": torch.ones(1)}, tmp_path / "b.pth"))
+    bent = {**published, "features.0.0.weight": torch.ones(8, 1, 3, 3)}
+    with pytest.raises(
+        ModelFileError, match=r"features\.0\.0\.weight must have the shape \(8, 3, 3, 3\); got \(8, 1, 3, 3\)"
+    ):
+        pretrained(NAME, save(bent, tmp_path / "c.pth"))
+    with pytest.raises(ModelFileError, match=r"and 9[0-9] more"):
+        pretrained("resnet18", save(published, tmp_path / "d.pth"))
+
+
+def test_counters_of_batches_may_be_missing(published: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    old = {name: value for name, value in published.items() if not name.endswith("num_batches_tracked")}
+    pretrained(NAME, save(old, tmp_path / "w.pth"))
+
+
+def test_densenet_s_old_names_and_googlenet_s_heads() -> None:
+    dense = make_module(resolve("densenet121", classes=3), (3, 32, 32))
+    old = {
+        ZOO["densenet121"].torchvision_key(name).replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
+        for name, value in dense.state_dict().items()
+    }
+    assert load_weights(make_module(resolve("densenet121", classes=3), (3, 32, 32)), old, ZOO["densenet121"]) == ()
+    heads = make_module(resolve("googlenet(aux=true)", classes=3), (3, 224, 224))
+    names = {ZOO["googlenet"].torchvision_key(name): value for name, value in heads.state_dict().items()}
+    assert {"aux1.conv.conv.weight", "aux2.conv.bn.bias", "aux1.fc1.bias", "aux2.fc2.weight"} <= names.keys()
+    assert load_weights(make_module(resolve("googlenet", classes=3), (3, 64, 64)), names, ZOO["googlenet"]) == ()
+    assert load_weights(make_module(heads.net, (3, 224, 224)), names, ZOO["googlenet"]) == ()
+
+
+class Evil:
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch /tmp/striate-was-here",)
+
+
+def test_files_that_are_not_weights(tmp_path: Path) -> None:
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"weight": Evil()}))
+    torch.save({"weight": Evil()}, tmp_path / "evil2.pth")
+    (tmp_path / "text.safetensors").write_text("hello")
+    (tmp_path / "empty.pth").touch()
+    torch.save([torch.ones(1)], tmp_path / "list.pth")
+    for name in ("evil.pth", "evil2.pth", "text.safetensors", "empty.pth", "list.pth"):
+        with pytest.raises(ModelFileError, match=name):
+            read_tensors(tmp_path / name)
+    assert not Path("/tmp/striate-was-here").exists()
+    with pytest.raises(SourceNotFoundError, match=r"none\.pth does not exist"):
+        read_tensors(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("lenet", "imagenet", "lenet has no published weights 'imagenet'. Published: none"),
+        ("resnet18", "imagenet-v2", "Published: imagenet-v1"),
+        ("resnet50", "imagenet21k", "Published: imagenet-v1, imagenet-v2"),
+        ("resnet19", "imagenet", "unknown net 'resnet19'; did you mean"),
+    ],
+)
+def test_weights_that_are_not_published(name: str, weights: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        pretrained(name, weights)
+
+
+class TestFetching:
+    content = b"some weights"
+    digest = hashlib.sha256(content).hexdigest()
+
+    def serve(self, monkeypatch: pytest.MonkeyPatch, content: bytes | Exception) -> None:
+        def answer(url: str, timeout: float) -> io.BytesIO:
+            if isinstance(content, Exception):
+                raise content
+            return io.BytesIO(content)
+
+        monkeypatch.setattr("urllib.request.urlopen", answer)
+
+    def test_once(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        file = Published("V1", f"net-{self.digest[:8]}.pth", 0.5)
+        self.serve(monkeypatch, self.content)
+        path = fetch(file, tmp_path / "new")
+        assert path.read_bytes() == self.content
+        self.serve(monkeypatch, RuntimeError("asked twice"))
+        assert fetch(file, tmp_path / "new") == path
+
+    def test_a_wrong_digest_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.serve(monkeypatch, b"other weights")
+        with pytest.raises(ModelFileError, match=r"must be [0-9a-f]{8}…"):
+            fetch(Published("V1", f"net-{self.digest[:8]}.pth", 0.5), tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_without_a_connection(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.serve(monkeypatch, urllib.error.URLError("no route"))
+        with pytest.raises(
+            SourceNotFoundError, match=r"cannot be downloaded: no route. Fetch it elsewhere and put it at"
+        ):
+            fetch(Published("V1", "net-00000000.pth", 0.5), tmp_path)
+
+    def test_the_folder_follows_the_cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+        assert weights_folder() == tmp_path / "weights"
+
+
+def test_every_published_file_has_its_digest_and_size() -> None:
+    for net in ZOO.values():
+        for each in net.published:
+            assert len(each.digest) == 8
+            assert int(each.digest, 16) >= 0
+            assert each.url.startswith("https://")
+            assert each.preprocessing.resize >= each.preprocessing.size == 224
+            assert 0.5 < each.accuracy < 0.9
+
+
+def test_the_classes_of_imagenet() -> None:
+    classes = imagenet_classes()
+    assert len(classes) == 1000
+    assert classes[0] == "tench, Tinca tinca"
+    assert classes[207] == "golden retriever"
+
+
+@pytest.mark.slow
+def test_the_published_mobilenet_names_photographs() -> None:
+    """Runs where STRIATE_WEIGHTS names a folder with the file."""
+    from sklearn.datasets import load_sample_image
+
+    file = Path(os.environ.get("STRIATE_WEIGHTS", "")) / "mobilenet_v2-imagenet.safetensors"
+    if not file.is_file():
+        pytest.skip("STRIATE_WEIGHTS names no folder with mobilenet_v2-imagenet.safetensors")
+    found = pretrained("mobilenet_v2", file)
+    photograph = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None].float() / 255
+    square = torch.nn.functional.interpolate(photograph[:, :, :, 106:533], size=224, mode="bilinear", antialias=True)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (found.preprocessing.mean, found.preprocessing.std))
+    with torch.inference_mode():
+        best = found.module.eval()((square - mean) / std).argmax().item()
+    assert found.classes[int(best)] in ("palace", "monastery", "bell cote, bell cot")
