@@ -1,31 +1,132 @@
 import pytest
 import torch
 
-from striate.training.optimisers import learning_rate, make_optimiser
+from striate.training.learner import Learner
+from striate.training.muon import Muon, orthogonalise
+from striate.training.optimisers import Optimisers, rate_share
 from striate.training.recipe import Recipe
 
 
 def test_step_schedule_multiplies_at_milestones():
-    recipe = Recipe(epochs=60, schedule="step", milestones=(30, 45), decay=0.1, learning_rate=1)
-    assert [learning_rate(recipe, e) for e in (0, 29.9, 30, 45)] == pytest.approx([1, 1, 0.1, 0.01])
+    recipe = Recipe(epochs=60, schedule="step", milestones=(30, 45), decay=0.1)
+    assert [rate_share(recipe, e) for e in (0, 29.9, 30, 45)] == pytest.approx([1, 1, 0.1, 0.01])
 
 
 def test_cosine_agrees_with_torch():
-    recipe = Recipe(epochs=10, learning_rate=0.5)
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.5)
+    recipe = Recipe(epochs=10)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 10)
     for epoch in range(10):
-        assert learning_rate(recipe, epoch) == pytest.approx(scheduler.get_last_lr()[0])
+        assert rate_share(recipe, epoch) == pytest.approx(scheduler.get_last_lr()[0])
         optimiser.step()
         scheduler.step()
 
 
 def test_warm_up_rises_to_the_top():
-    recipe = Recipe(epochs=4, warmup_epochs=2, schedule="constant", learning_rate=1)
-    assert [learning_rate(recipe, e) for e in (0, 1, 2, 3)] == [0, 0.5, 1, 1]
+    recipe = Recipe(epochs=4, warmup_epochs=2, schedule="constant")
+    assert [rate_share(recipe, e) for e in (0, 1, 2, 3)] == [0, 0.5, 1, 1]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("sgd", "SGD"), ("adam", "Adam"), ("adamw", "AdamW")])
-def test_optimisers_are_torchs(name, kind):
-    optimiser = make_optimiser(Recipe(optimiser=name), [torch.nn.Parameter(torch.zeros(1))])
-    assert type(optimiser).__name__ == kind
+def test_onecycle_rises_and_falls():
+    recipe = Recipe(epochs=10, schedule="onecycle")
+    assert [rate_share(recipe, e) for e in (0, 3, 10)] == pytest.approx([0, 1, 0])
+
+
+def test_orthogonalise_brings_singular_values_near_one():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((8, 20), (20, 8), (16, 16)):
+        matrix = torch.randn(shape, generator=generator)
+        left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+        values = torch.linalg.svdvals(orthogonalise(matrix, 10))
+        assert values.min() > 0.6
+        assert values.max() < 1.3
+        near = left @ right
+        found = orthogonalise(matrix, 10)
+        assert (found * near).sum() / (found.norm() * near.norm()) > 0.97
+
+
+def test_muon_keeps_filters_at_their_norm():
+    filters = torch.nn.Parameter(torch.randn(4, 3, 3, 3))
+    optimiser = Muon([filters], lr=0.0)
+    filters.grad = torch.randn(4, 3, 3, 3)
+    optimiser.step()
+    assert filters.norm().item() == pytest.approx(2.0)
+
+
+def net():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 36, 3),
+    )
+
+
+def data():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(12, 1, 8, 8, generator=generator), torch.arange(12) % 3
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon"])
+class TestEveryOptimiser:
+    def learner(self, name, **settings):
+        settings = {"learning_rate": 0.05, "side_learning_rate": 0.05, "momentum": 0.5} | settings
+        return Learner(net(), Recipe(optimiser=name, **settings), torch.device("cpu"), "float32")
+
+    def test_it_learns_a_batch_by_heart(self, name):
+        learner, (images, labels) = self.learner(name), data()
+        first = learner.update(images, labels, 1.0)[0]
+        for _ in range(40):
+            last = learner.update(images, labels, 1.0)[0]
+        assert last < first / 5
+
+    def test_saved_and_loaded_it_goes_on_in_the_same_bits(self, name):
+        learner, (images, labels) = self.learner(name, average=0.9), data()
+        for _ in range(3):
+            learner.update(images, labels, 1.0)
+        kept = {key: value.clone() for key, value in learner.tensors().items()}
+        other = self.learner(name, average=0.9)
+        other.load(kept)
+        for one in (learner, other):
+            one.update(images, labels, 0.5)
+        mine, theirs = learner.tensors(), other.tensors()
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+    def test_accumulated_gradients_are_those_of_the_whole_batch(self, name):
+        images, labels = data()
+        modules = [torch.nn.Sequential(torch.nn.Conv2d(1, 3, 8), torch.nn.Flatten()) for _ in range(2)]
+        modules[1].load_state_dict(modules[0].state_dict())
+        for module, parts in zip(modules, (1, 3), strict=True):
+            recipe = Recipe(optimiser=name, accumulate=parts)
+            Learner(module, recipe, torch.device("cpu"), "float32").update(images, labels, 1.0)
+        for one, other in zip(modules[0].parameters(), modules[1].parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_muon_takes_the_filters_and_sgd_the_rest():
+    parts = Optimisers(Recipe(optimiser="muon"), net().parameters())._parts
+    assert [type(optimiser).__name__ for optimiser, _ in parts] == ["Muon", "SGD"]
+    assert [len(optimiser.param_groups[0]["params"]) for optimiser, _ in parts] == [1, 5]
+
+
+def test_clipping_bounds_the_gradient():
+    images, labels = data()
+    module = net()
+    before = [p.detach().clone() for p in module.parameters()]
+    recipe = Recipe(optimiser="sgd", momentum=0, learning_rate=1, clip_norm=0.01)
+    Learner(module, recipe, torch.device("cpu"), "float32").update(images * 100, labels, 1.0)
+    moved = sum(((p - q) ** 2).sum() for p, q in zip(module.parameters(), before, strict=True)) ** 0.5
+    assert moved.item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_average_follows_slowly():
+    images, labels = data()
+    learner = Learner(net(), Recipe(average=0.9, learning_rate=0.01), torch.device("cpu"), "float32")
+    learner.update(images, labels, 1.0)
+    start = next(learner.kept.parameters()).detach().clone()
+    learner.update(images, labels, 1.0)
+    now = next(learner.module.parameters()).detach()
+    torch.testing.assert_close(next(learner.kept.parameters()).detach(), 0.9 * start + 0.1 * now)

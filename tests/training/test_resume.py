@@ -51,6 +51,15 @@ def metrics(folder):
     return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_s")} for line in lines]
 
 
+def test_every_moment_of_an_optimiser_and_an_average_is_resumed(tmp_path):
+    recipe = RECIPE | {"optimiser": "muon", "average": 0.9, "accumulate": 2, "batch_size": 128, "schedule": "onecycle"}
+    run_training("digits", NET, recipe, out=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run_training("digits", NET, recipe, out=tmp_path / "run", observer=StopAt(8))
+    resume_training(tmp_path / "run")
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("steps", [1, 4, 6, 11, 17])
 def test_stopped_and_resumed_is_bit_equal(whole, tmp_path, steps):
     out = tmp_path / "run"

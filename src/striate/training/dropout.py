@@ -30,7 +30,7 @@ def with_dropout(net: Net, rate: float) -> Net:
 
 def _changed(node: Any, rate: float) -> Any:
     if isinstance(node, Dropout):
-        return dataclasses.replace(node, rate=rate)
+        return dataclasses.replace(node, p=rate)
     if isinstance(node, tuple):
         return tuple(_changed(one, rate) for one in node)
     if isinstance(node, Layer) or not dataclasses.is_dataclass(node) or isinstance(node, type):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,12 +13,11 @@ import torch.nn.functional as F  # noqa: N812
 
 from striate.data.imageset import ImageSet
 from striate.errors import TrainingError
-from striate.nets import auxiliary_loss
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.learner import Learner
 from striate.training.observer import Observer, StepReport
-from striate.training.optimisers import learning_rate, make_optimiser
-from striate.training.precision import autocast
+from striate.training.optimisers import rate_share
 from striate.training.preprocessing import Preprocessing
 from striate.training.recipe import Recipe
 
@@ -67,17 +66,15 @@ class State:
 class Storage(Protocol):
     """What the loop asks of a run folder."""
 
-    def load(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-        """Put the last checkpoint's tensors in place and return its state; empty if there is none."""
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
         ...
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
         ...
 
-    def save(
-        self, module: torch.nn.Module, optimiser: torch.optim.Optimizer, state: State, best: Weights | None
-    ) -> None:
+    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
         """Write the better model, where there is a new one, then the checkpoint."""
         ...
 
@@ -118,11 +115,15 @@ def train_loop(
         Interrupted: `stop` said yes.
     """
     observer = observer or Observer()
-    module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimiser = make_optimiser(recipe, [p for p in module.parameters() if p.requires_grad])
+    learner = Learner(module, recipe, device, precision)
     augment = make_augmentation(recipe.augment)
-    state = State(**(storage.load(module, optimiser) if storage else {}))
-    steps = steps_per_epoch(len(train), recipe.batch_size)
+    state = State()
+    if storage:
+        kept, tensors = storage.load()
+        if kept:
+            state = State(**kept)
+            learner.load(tensors)
+    steps = steps_per_epoch(len(train), recipe.batch_size * recipe.accumulate)
     best: Weights | None = None
     unsaved: Weights | None = None
 
@@ -133,26 +134,25 @@ def train_loop(
             seed = step_seed(recipe.seed, state.epoch, step)
             torch.manual_seed(seed)  # dropout draws from the global generator
             batch = preprocessing.normalise(augment(pixels, torch.Generator(device).manual_seed(seed)))
-            rate = learning_rate(recipe, state.epoch + (step + 0.5) / steps)
-            loss, correct = _update(module, optimiser, batch, labels, rate, recipe.label_smoothing, precision)
+            share = rate_share(recipe, state.epoch + (step + 0.5) / steps)
+            loss, correct = learner.update(batch, labels, share)
             if not math.isfinite(loss):
-                raise TrainingError(_advice(loss, state, rate))
+                raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
             state.add(loss, correct, len(labels), time.perf_counter() - start)
             observer.step(_report(state, recipe, steps))
             stopped = stop()
             if storage and (stopped or storage.due()):
-                storage.save(module, optimiser, state, unsaved)
+                storage.save(learner.tensors(), state, unsaved)
                 unsaved = None
             if stopped:
                 raise Interrupted
-        record = _end_of_epoch(
-            module, valid, preprocessing, state, learning_rate(recipe, state.epoch + 1 - 0.5 / steps)
-        )
+        share = rate_share(recipe, state.epoch + 1 - 0.5 / steps)
+        record = _end_of_epoch(learner.kept, valid, preprocessing, state, share * recipe.learning_rate)
         if better := state.end_epoch(record):
-            best = unsaved = {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}
+            best = unsaved = learner.weights()
         observer.epoch(record, better)
         if storage and (storage.due() or state.finished(recipe)):
-            storage.save(module, optimiser, state, unsaved)
+            storage.save(learner.tensors(), state, unsaved)
             unsaved = None
     return best, state
 
@@ -172,27 +172,6 @@ def loss_and_accuracy(
             loss += float(F.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(1) == labels).sum())
     return loss / max(1, len(images)), correct / max(1, len(images))
-
-
-def _update(
-    module: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    batch: torch.Tensor,
-    labels: torch.Tensor,
-    rate: float,
-    label_smoothing: float,
-    precision: str,
-) -> tuple[float, int]:
-    """Take one step of gradient descent; return the batch's mean loss and how many it got right."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    with autocast(precision, batch.device):
-        logits = module(batch)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing) + auxiliary_loss(module, labels)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-    return loss.item(), int((logits.argmax(1) == labels).sum())
 
 
 def _end_of_epoch(

@@ -3,35 +3,77 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 import torch
 
+from striate.training.muon import Muon
 from striate.training.recipe import Recipe
 
 
-def make_optimiser(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """Return torch's optimiser for `recipe`; the learning rate is set anew at every step."""
-    if recipe.optimiser == "sgd":
+class Optimisers:
+    """The optimisers of a recipe as one: muon for the filters and another for the rest, or one for all."""
+
+    def __init__(self, recipe: Recipe, parameters: Iterable[torch.nn.Parameter]):
+        trained = [p for p in parameters if p.requires_grad]
+        filters = [p for p in trained if p.ndim == 4] if recipe.optimiser == "muon" else []
+        rest = [p for p in trained if all(p is not f for f in filters)]
+        self.parameters = trained
+        # Each with its highest learning rate, of which the schedule gives a share.
+        self._parts: list[tuple[torch.optim.Optimizer, float]] = []
+        if filters:
+            self._parts.append((Muon(filters, recipe.learning_rate, recipe.filter_momentum), recipe.learning_rate))
+        if rest:
+            top = recipe.side_learning_rate if recipe.optimiser == "muon" else recipe.learning_rate
+            self._parts.append((_plain(recipe, rest, top), top))
+
+    def step(self, share: float) -> None:
+        """Take one step at `share` of the highest learning rates, and clear the gradients."""
+        for optimiser, top in self._parts:
+            for group in optimiser.param_groups:
+                group["lr"] = share * top
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the moments by name, for a checkpoint."""
+        found = {}
+        for number, (optimiser, _) in enumerate(self._parts):
+            for index, entries in optimiser.state_dict()["state"].items():
+                found |= {f"{number}.{index}.{name}": value for name, value in entries.items() if value is not None}
+        return found
+
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put the moments of a checkpoint in place."""
+        states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in self._parts]
+        for key, value in tensors.items():
+            number, index, name = key.split(".", 2)
+            states[int(number)].setdefault(int(index), {})[name] = value
+        for (optimiser, _), state in zip(self._parts, states, strict=True):
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _plain(recipe: Recipe, parameters: list[torch.nn.Parameter], top: float) -> torch.optim.Optimizer:
+    if recipe.optimiser in ("sgd", "muon"):
         nesterov = recipe.momentum > 0
-        return torch.optim.SGD(
-            parameters, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov
-        )
+        return torch.optim.SGD(parameters, top, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)
     make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-    betas = (recipe.betas[0], recipe.betas[1])
-    return make(parameters, recipe.learning_rate, betas, recipe.epsilon, recipe.weight_decay)
+    return make(parameters, top, (recipe.betas[0], recipe.betas[1]), recipe.epsilon, recipe.weight_decay)
 
 
-def learning_rate(recipe: Recipe, epoch: float) -> float:
-    """Return the learning rate at `epoch`, a fraction counted from 0 (2.5 is half-way through the third).
+def rate_share(recipe: Recipe, epoch: float) -> float:
+    """Return the share of the highest learning rate at `epoch`, a fraction counted from 0 (2.5: half-way in the third).
 
-    >>> [learning_rate(Recipe(epochs=4, learning_rate=1, schedule="linear"), e) for e in (0, 1, 4)]
+    >>> [rate_share(Recipe(epochs=4, schedule="linear"), e) for e in (0, 1, 4)]
     [1.0, 0.75, 0.0]
     """
-    if epoch < recipe.warmup_epochs:
-        return recipe.learning_rate * epoch / recipe.warmup_epochs
+    warmup_epochs = recipe.warmup_epochs
+    if recipe.schedule == "onecycle" and not warmup_epochs:
+        warmup_epochs = 0.3 * recipe.epochs  # torch's OneCycleLR
+    if epoch < warmup_epochs:
+        return epoch / warmup_epochs
     if recipe.schedule == "step":
-        return recipe.learning_rate * recipe.decay ** sum(epoch >= milestone for milestone in recipe.milestones)
-    span = max(recipe.epochs - recipe.warmup_epochs, 1e-9)
-    done = min(1.0, (epoch - recipe.warmup_epochs) / span)
-    share = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[recipe.schedule]
-    return recipe.learning_rate * share
+        return recipe.decay ** sum(epoch >= milestone for milestone in recipe.milestones)
+    done = min(1.0, (epoch - warmup_epochs) / max(recipe.epochs - warmup_epochs, 1e-9))
+    cosine = (1 + math.cos(math.pi * done)) / 2
+    return {"constant": 1.0, "linear": 1 - done, "cosine": cosine, "onecycle": cosine}[recipe.schedule]

@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 
-Optimiser = Literal["sgd", "adam", "adamw"]
-Schedule = Literal["constant", "linear", "cosine", "step"]
+Optimiser = Literal["sgd", "adam", "adamw", "muon"]
+Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -32,21 +32,28 @@ class Recipe:
     'epochs = 3  # passes over the training images'
     >>> Recipe(optimiser="adm")
     Traceback (most recent call last):
-    striate.errors.ArgumentError: unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam, adamw
+    striate.errors.ArgumentError: unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam, adamw, muon
     """
 
     epochs: int = _setting(10, "passes over the training images", 1)
     batch_size: int = _setting(128, "images in one step, at most; an epoch is dealt out evenly", 1)
-    optimiser: Optimiser = _setting("adam", "sgd (with Nesterov momentum), adam or adamw")
+    optimiser: Optimiser = _setting("adam", "sgd (Nesterov), adam, adamw, or muon for filters with sgd for the rest")
     learning_rate: float = _setting(0.001, "at its highest", 0)
-    schedule: Schedule = _setting("cosine", "constant, linear (to 0), cosine (to 0) or step")
+    side_learning_rate: float = _setting(0.05, "muon: of what is no filter, by sgd", 0)
+    schedule: Schedule = _setting("cosine", "constant, linear (to 0), cosine (to 0), onecycle (up, then to 0) or step")
     warmup_epochs: float = _setting(0.0, "epochs in which the learning rate rises from 0", 0)
     milestones: tuple[int, ...] = _setting((), "epochs at which schedule step multiplies the learning rate by decay", 0)
     decay: float = _setting(0.1, "the factor of schedule step", 0, 1)
     momentum: float = _setting(0.9, "sgd's momentum", 0, 1)
+    filter_momentum: float = _setting(0.6, "muon's momentum", 0, 1)
     betas: tuple[float, ...] = _setting((0.9, 0.999), "adam's decay of the two moments", 0, 1)
     epsilon: float = _setting(1e-8, "adam's ε", 0)
     weight_decay: float = _setting(0.0, "weights shrink by learning rate × this a step (adam, sgd: L2 term)", 0)
+    clip_norm: float | None = _setting(None, "longest gradient allowed, over all parameters", 0)
+    accumulate: int = _setting(1, "steps whose gradients are averaged into one update", 1)
+    average: float = _setting(
+        0.0, "decay a step of a moving average of the weights, which is what is kept; 0: none", 0, 1
+    )
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes", 0, 1)
     dropout: float | None = _setting(
         None, "rate of every dropout; if the net has none, of one before its last fc", 0, 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from striate.errors import SourceNotFoundError, StorageError, TrainingError
 from striate.storage import write_atomically
-from striate.training.checkpoints import load_checkpoint, read_state, save_checkpoint
+from striate.training.checkpoints import read_state, read_tensors, save_checkpoint
 from striate.training.loop import State, Weights
 from striate.training.recipe import Recipe, load_recipe
 
@@ -139,19 +139,18 @@ class RunFolder:
 
     # What the training loop asks of its storage:
 
-    def load(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-        """Put the last checkpoint's tensors in place and return its state; empty if there is none."""
-        state = load_checkpoint(self.checkpoint, module, optimiser) if self.checkpoint.exists() else {}
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
         self._next_save = time.monotonic() + SHORTEST_S
-        return state
+        if not self.checkpoint.exists():
+            return {}, {}
+        return read_state(self.checkpoint), read_tensors(self.checkpoint)
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
         return time.monotonic() >= self._next_save
 
-    def save(
-        self, module: torch.nn.Module, optimiser: torch.optim.Optimizer, state: State, best: Weights | None
-    ) -> None:
+    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
         """Write the better model, where there is a new one, then metrics and checkpoint.
 
         In this order a kill between two of them costs nothing: the resumed run makes the same files again.
@@ -161,7 +160,7 @@ class RunFolder:
             self.save_model(best, state)
         lines = [json.dumps(record) + "\n" for record in state.history]
         write_atomically(self.path / "metrics.jsonl", "".join(lines))
-        save_checkpoint(self.checkpoint, module, optimiser, asdict(state))
+        save_checkpoint(self.checkpoint, tensors, asdict(state))
         end = time.monotonic()
         self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
 
