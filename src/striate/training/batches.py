@@ -40,11 +40,12 @@ def to_batch(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Te
 
 def training_batches(
     images: ImageSet, recipe: Recipe, epoch: int, first_step: int, device: torch.device
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Yield (step, uint8 (n, c, h, w), labels (n,)) for the steps of one epoch from `first_step` on."""
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield (step, uint8 (n, c, h, w), labels (n,), indices (n,)) for the steps of an epoch from `first_step` on."""
     batches = epoch_order(len(images), recipe.batch_size * recipe.accumulate, recipe.seed, epoch)
     for step in range(first_step, len(batches)):
         # Sorted rows read a memory map from front to back; the order within a batch does not matter.
         chosen = np.sort(batches[step])
         labels = torch.from_numpy(images.labels[chosen]).to(device)
-        yield step, to_batch(images.pixels[images.rows[chosen]], device), labels
+        indices = torch.from_numpy(chosen).to(device)
+        yield step, to_batch(images.pixels[images.rows[chosen]], device), labels, indices

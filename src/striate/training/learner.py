@@ -41,7 +41,10 @@ class Learner:
         return self.average.module if self.average else self.module
 
     def update(self, batch: torch.Tensor, labels: torch.Tensor, share: float) -> tuple[float, int]:
-        """Take one step on float (n, c, h, w) at `share` of the learning rate; return the mean loss and the hits."""
+        """Take one step on float (n, c, h, w) at `share` of the learning rate; return the mean loss and the hits.
+
+        Labels are int64 (n,), or float (n, k) where images are mixed; a hit is then the class with the larger share.
+        """
         loss_sum, hits = 0.0, 0
         parts = zip(batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True)
         for images, targets in parts:
@@ -51,7 +54,7 @@ class Learner:
             loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / len(batch))
             loss.backward()
             loss_sum += loss.item()
-            hits += int((logits.argmax(1) == targets).sum())
+            hits += int((logits.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).sum())
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.optimisers.parameters, self.recipe.clip_norm)
         self.optimisers.step(share)

@@ -116,7 +116,7 @@ def train_loop(
     """
     observer = observer or Observer()
     learner = Learner(module, recipe, device, precision)
-    augment = make_augmentation(recipe.augment)
+    augment = make_augmentation(recipe.augment, len(train.classes))
     state = State()
     if storage:
         kept, tensors = storage.load()
@@ -129,11 +129,13 @@ def train_loop(
 
     while not state.finished(recipe):
         module.train()
-        for step, pixels, labels in training_batches(train, recipe, state.epoch, state.step, device):
+        for step, pixels, labels, indices in training_batches(train, recipe, state.epoch, state.step, device):
             start = time.perf_counter()
             seed = step_seed(recipe.seed, state.epoch, step)
             torch.manual_seed(seed)  # dropout draws from the global generator
-            batch = preprocessing.normalise(augment(pixels, torch.Generator(device).manual_seed(seed)))
+            generator = torch.Generator(device).manual_seed(seed)
+            pixels, labels = augment(pixels, labels, generator, indices=indices, epoch=state.epoch, seed=recipe.seed)
+            batch = preprocessing.normalise(pixels)
             share = rate_share(recipe, state.epoch + (step + 0.5) / steps)
             loss, correct = learner.update(batch, labels, share)
             if not math.isfinite(loss):
