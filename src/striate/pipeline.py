@@ -20,7 +20,10 @@ from striate.data.reading import read
 from striate.devices import choose_device
 from striate.errors import ArgumentError
 from striate.metrics import Evaluation, judge
+from striate.nets import NetModule
+from striate.nets.structure import layers
 from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
+from striate.training.batches import to_batch
 from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
@@ -32,10 +35,13 @@ from striate.training.precision import (
     recalled_precisions,
     remember_precisions,
 )
+from striate.training.preprocessing import Preprocessing
 from striate.training.run import RunFolder
 from striate.training.scalars import TensorBoardScalars
 
 LOUD_SKIPPED_SHARE = 0.1
+# Enough patches to know their covariance well, few enough to be quick.
+WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +190,7 @@ def _run(
         # Steps seed the global generator for dropout; the caller's is given back.
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed)
+        _learn_whitening(module, train_images, plan.preprocessing)
         best, state = train_loop(
             module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
             precision=run["precision"], storage=folder, observer=observer, stop=stop,
@@ -199,6 +206,14 @@ def _run(
     if folder:
         model.save(folder.model)
     return TrainingResult(model, valid, test, state.train_s, folder.path if folder else None)
+
+
+def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing) -> None:
+    """Let the net's `whiten` layers, where there are any, compute their filters from training images."""
+    if isinstance(module, NetModule) and any(layer.word == "whiten" for layer in layers(module.net.chain)):
+        height, width, _ = images.image_shape
+        count = min(len(images), WHITENING_IMAGES, max(1, WHITENING_PIXELS // (height * width)))
+        module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
 
 
 def _judge(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
