@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from striate.nets.reference import Reference
     from striate.nets.spread import Spread, measure_spread
     from striate.nets.table import Table
-    from striate.nets.weights import Pretrained, load_weights, pretrained
+    from striate.nets.weights import Pretrained, imagenet_classes, load_weights, pretrained
     from striate.nets.zoo import ZOO, Architecture, resolve
 
 _HOMES = {
@@ -29,6 +29,7 @@ _HOMES = {
     "Spread": "spread",
     "Table": "table",
     "auxiliary_loss": "module",
+    "imagenet_classes": "weights",
     "load_weights": "weights",
     "make_module": "module",
     "measure_spread": "spread",
@@ -48,6 +49,7 @@ __all__ = [
     "Spread",
     "Table",
     "auxiliary_loss",
+    "imagenet_classes",
     "load_weights",
     "make_module",
     "measure_spread",

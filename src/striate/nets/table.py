@@ -15,13 +15,16 @@ from striate.nets.plan import Step
 from striate.nets.windows import Window
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table as RichTable
 
     from striate.nets.net import Net
 
 FLOAT_BYTES = 4
 HEADINGS = ("part", "layer", "output", "how", "parameters", "multiply-adds", "sees", "memory")
 RIGHT = {"parameters", "multiply-adds", "memory"}
+WRAPPING = {"layer", "how"}
+LEAST_WIDTH = 22
 
 
 @dataclass(frozen=True)
@@ -167,20 +170,41 @@ class Table:
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
         )
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        lines = str(self).splitlines()
+        if max(len(line) for line in lines if "↳" not in line) > options.max_width:
+            yield self._wrapped(options.max_width)
+            return
+        for number, line in enumerate(lines):
+            style = "yellow" if "↳" in line else "bold" if number in (0, len(lines) - 1) else ""
+            yield Text(line, style=style, overflow="fold")
+
+    def _wrapped(self, width: int) -> RichTable:
+        """Return the table for a terminal that is narrower than it: cells wrap, and the last columns may be missing."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-        for head, total in zip(HEADINGS, self._total, strict=True):
-            side = "right" if head in RIGHT else "left"
-            table.add_column(head, total, justify=side, overflow="fold", no_wrap=head not in ("layer", "how"))
-        for cells, note in self._lines():
-            layer = Text(cells[1], style="bold")
+        lines, total = list(self._lines()), self._total
+        widths = [
+            max(len(cells[i]) for cells in (HEADINGS, total, *(c for c, _ in lines))) for i in range(len(HEADINGS))
+        ]
+        shown = set(HEADINGS)
+        for head in ("memory", "sees", "multiply-adds", "part"):
+            fixed = sum(w + 1 for w, h in zip(widths, HEADINGS, strict=True) if h in shown - WRAPPING)
+            shown -= {head} if fixed + 2 * LEAST_WIDTH > width else set()
+        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
+        places = [i for i, head in enumerate(HEADINGS) if head in shown]
+        for i in places:
+            side, wrapping = "right" if HEADINGS[i] in RIGHT else "left", HEADINGS[i] in WRAPPING
+            table.add_column(HEADINGS[i], total[i], justify=side, overflow="fold", no_wrap=not wrapping)
+        for cells, note in lines:
+            layer = Text(cells[1])
             if note:
-                layer.append(f"\n{note}", style="yellow not bold")
-            table.add_row(Text(cells[0], style="dim"), layer, *cells[2:])
+                layer.append(f"\n{note}", style="yellow")
+            table.add_row(*(layer if HEADINGS[i] == "layer" else Text(cells[i]) for i in places))
         return table
 
     def __str__(self) -> str:

@@ -204,12 +204,26 @@ class Whitening(nn.Conv2d):
 
     def learn(self, images: Tensor, eps: float = 5e-4) -> None:
         """Compute the filters from images (n, c, h, w): covariance eigenvectors / √(eigenvalue + eps)."""
-        c, (h, w) = self.in_channels, self.kernel_size
-        windows = images.double().unfold(2, h, 1).unfold(3, w, 1)
-        patches = windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, c * h * w)
-        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-        directions = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0).reshape(-1, c, h, w)
+        covariance = sum(self._products(part) for part in images.split(500)) / self._places(images)
+        values, vectors = torch.linalg.eigh(covariance)
+        directions = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0).reshape(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat((directions, -directions)))
+
+    def _products(self, images: Tensor) -> Tensor:
+        """Return the sum of patch·patchᵀ over all patches of some images."""
+        h, w = self.kernel_size
+        patches = (
+            images.double()
+            .unfold(2, h, 1)
+            .unfold(3, w, 1)
+            .permute(0, 2, 3, 1, 4, 5)
+            .reshape(-1, self.weight[0].numel())
+        )
+        return patches.T @ patches
+
+    def _places(self, images: Tensor) -> int:
+        h, w = self.kernel_size
+        return len(images) * (images.shape[2] - h + 1) * (images.shape[3] - w + 1)
 
 
 def _sides(value: windows.Sides) -> tuple[int, int]:

@@ -1,0 +1,31 @@
+"""Activations: what they do to a value and to a gradient, and how many ReLU units of a trained net are dead."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from striate.nets import parse
+
+values = np.array([-10.0, -2, -0.5, 0, 0.5, 2, 10])
+print(f"{'x':<16}", *(f"{x:9.4g}" for x in values))
+for word in ("step", "sigmoid", "tanh", "relu", "leakyrelu(0.1)", "softmax scale(1)"):
+    unit = parse(word).reference((len(values),))
+    print(f"{word:<16}", *(f"{y:9.4g}" for y in unit.forward(values[None])[0]))
+    if "softmax" not in word:
+        print(f"{'  its gradient':<16}", *(f"{g:9.2g}" for g in unit.backward(np.ones((1, len(values))))[0]))
+
+# Far from 0 a sigmoid hands back almost nothing; ten of them in a row even less.
+deep = parse("[sigmoid]*10").reference((1,))
+deep.forward([[2.0]])
+print(f"\nthrough ten sigmoids the gradient is {deep.backward([[1.0]]).item():.2g}")
+
+# Dead units: zero for every image. Small steps kill few, large ones many.
+digits = load_digits()
+images, labels = digits.data[:600] / 8 - 1, digits.target[:600]
+for rate in (0.1, 0.4, 1.5):
+    net = parse("[fc(100) relu]*2 fc(10)").reference((64,), seed=0)
+    for _ in range(60):
+        net.descend(images, labels, rate)
+    accuracy = (net.forward(images).argmax(1) == labels).mean()
+    dead = [100 * (net.values[path] == 0).all(0).mean() for path in ("0.0.1", "0.1.1")]
+    shares = ", ".join(f"{share:.0f} %" for share in dead)
+    print(f"learning rate {rate}: dead units {shares}; {100 * accuracy:.1f} % of the digits learned")
