@@ -1,112 +1,187 @@
-"""One contract for every augmentation: shape, dtype, range, seed; and what each one does."""
+"""One contract for every augmentation: shape, dtype, memory, seed, odd sizes; and the words that name them."""
 
-import numpy as np
+import inspect
+
 import pytest
 import torch
 
 from striate.errors import ArgumentError
-from striate.training.augmentation import AUGMENTATIONS, cutout, flip, make_augmentation, rotate, translate, zoom
+from striate.training.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges, make_augmentation
+from striate.training.augmentation.moving import flip, translate
+
+MIXING = ("mixup", "cutmix")
+SHAPES = [(8, 3, 32, 32), (5, 1, 9, 14), (1, 3, 7, 7), (3, 1, 1, 1), (1, 3, 1, 1), (2, 3, 1, 13), (4, 3, 2, 2)]
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(params=[(8, 3, 32, 32), (5, 1, 9, 14), (1, 3, 1, 1)], ids=str)
+def random_batch(n, c, h, w):
+    return torch.randint(0, 256, (n, h, w, c), dtype=torch.uint8, generator=generator(7)).permute(0, 3, 1, 2)
+
+
+def applied(word, batch, seed=0):
+    """The pixels and labels after one word."""
+    labels = torch.arange(len(batch)) % 4
+    return make_augmentation([word], classes=4)(
+        batch, labels, generator(seed), indices=torch.arange(len(batch)), epoch=0, seed=seed
+    )
+
+
+@pytest.fixture(params=SHAPES, ids=str)
 def batch(request):
-    return torch.randint(0, 256, request.param, dtype=torch.uint8, generator=generator(7))
+    return random_batch(*request.param)
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 class TestContract:
-    def test_shape_and_dtype_stay(self, name, batch):
-        result = AUGMENTATIONS[name](batch, generator())
+    def test_shape_dtype_and_memory_stay(self, name, batch):
+        result, _ = applied(name, batch)
         assert result.shape == batch.shape
         assert result.dtype == torch.uint8
+        assert result.is_contiguous(memory_format=torch.channels_last)
+        assert not torch.isnan(result.float()).any()
 
-    def test_the_seed_decides(self, name, batch):
-        function = AUGMENTATIONS[name]
-        assert torch.equal(function(batch, generator(1)), function(batch, generator(1)))
+    def test_the_functions_themselves_keep_channels_last(self, name):
+        batch, given = random_batch(4, 3, 8, 10), inspect.signature(AUGMENTATIONS[name]).parameters
+        context = {"targets": torch.eye(4), "indices": torch.arange(4), "epoch": 0, "seed": 0}
+        context = {key: value for key, value in context.items() if key in given}
+        result = AUGMENTATIONS[name](batch, generator(), **context)
+        pixels = result[0] if name in MIXING else result
+        assert pixels.stride() == batch.stride()
+
+    def test_channels_first_memory_gives_the_same_pixels(self, name, batch):
+        expected, _ = applied(name, batch)
+        assert torch.equal(applied(name, batch.contiguous())[0], expected)
+
+    def test_the_seed_decides_and_the_global_generator_is_left_alone(self, name, batch):
+        before = torch.random.get_rng_state()
+        first, labels = applied(name, batch, 1)
+        torch.rand(3)
+        torch.random.set_rng_state(before)
+        again, labels_again = applied(name, batch, 1)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert torch.equal(first, again)
+        assert torch.equal(labels, labels_again)
 
     def test_the_input_stays(self, name, batch):
         before = batch.clone()
-        AUGMENTATIONS[name](batch, generator())
+        applied(name, batch)
         assert torch.equal(batch, before)
 
     def test_seeds_differ(self, name):
-        batch = torch.randint(0, 256, (32, 3, 16, 16), dtype=torch.uint8, generator=generator(7))
-        function = AUGMENTATIONS[name]
-        assert not torch.equal(function(batch, generator(1)), function(batch, generator(2)))
+        batch = random_batch(32, 3, 16, 16)
+        assert not torch.equal(applied(name, batch, 1)[0], applied(name, batch, 2)[0])
 
-    def test_a_plain_gray_image_keeps_its_middle(self, name):
+    def test_images_differ_in_what_they_get(self, name):
+        batch = random_batch(1, 3, 16, 16).repeat(32, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        batch[16:] = batch[16:].flip(2)  # so that the words that mix find other images
+        result, _ = applied(name, batch)
+        assert len({image.numpy().tobytes() for image in result}) > 2 or "flip" in name
+
+    def test_labels_stay_or_sum_to_one(self, name, batch):
+        _, labels = applied(name, batch)
+        if name in MIXING:
+            assert labels.shape == (len(batch), 4)
+            assert torch.allclose(labels.sum(1), torch.ones(len(batch)))
+            assert labels.min() >= 0
+        else:
+            assert torch.equal(labels, torch.arange(len(batch)) % 4)
+
+    def test_most_of_a_plain_picture_is_left(self, name):
         # Nothing that keeps the label may leave no trace of the picture.
-        result = AUGMENTATIONS[name](torch.full((64, 1, 16, 16), 100, dtype=torch.uint8), generator())
-        assert result.float().mean() > 60
+        result, _ = applied(name, torch.full((64, 1, 16, 16), 100, dtype=torch.uint8))
+        assert 60 < result.float().mean() < 150
+
+    def test_it_is_documented(self, name):
+        function = AUGMENTATIONS[name]
+        assert len((function.__doc__ or "").splitlines()[0]) > 30
+        assert len(list(describe_ranges(function))) == describe_arguments(function).count("=")
 
 
-def test_flip_mirrors_about_half():
-    batch = torch.arange(4, dtype=torch.uint8).view(1, 1, 1, 4).repeat(1000, 1, 1, 1)
-    mirrored = (flip(batch, generator())[:, 0, 0, 0] == 3).float().mean()
-    assert 0.42 < mirrored < 0.58
+@pytest.mark.parametrize("name", ["saturation", "hue"])
+def test_gray_images_have_no_colour_to_change(name):
+    batch = random_batch(6, 1, 8, 8)
+    assert torch.equal(applied(f"{name}(0.5)", batch)[0], batch)
+    coloured = batch.repeat(1, 3, 1, 1)
+    assert (applied(f"{name}(0.5)", coloured)[0].int() - coloured.int()).abs().max() <= 1
 
 
-def test_translate_shifts_and_reflects_like_numpy():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (6, 7), dtype=np.uint8)
-    batch = torch.from_numpy(image).view(1, 1, 6, 7).repeat(200, 1, 1, 1)
-    padded = np.pad(image, 2, mode="reflect")
-    shifted = {padded[r : r + 6, c : c + 7].tobytes() for r in range(5) for c in range(5)}
-    seen = {one[0].numpy().tobytes() for one in translate(batch, generator(), 2)}
-    assert seen == shifted
-
-
-def test_translate_with_zeros_brings_in_black():
-    batch = torch.full((200, 1, 8, 8), 9, dtype=torch.uint8)
-    moved = translate(batch, generator(), 3, fill="zero")
-    assert set(moved.unique().tolist()) == {0, 9}
-    assert (moved == 9).sum((1, 2, 3)).min() == 25
-
-
-def test_rotate_by_quarter_turns_a_square():
-    image = torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4)
-
-    class Quarter:  # draws that always land on +90°
-        device = "cpu"
-
-    turned = rotate(image.repeat(50, 1, 1, 1), generator(), 0)
-    assert torch.equal(turned, image.repeat(50, 1, 1, 1))
-
-
-def test_zoom_by_nothing_is_the_identity(batch):
-    assert torch.equal(zoom(batch, generator(), 0), batch)
-
-
-def test_cutout_blanks_at_most_its_square():
-    batch = torch.full((100, 1, 16, 16), 1, dtype=torch.uint8)
-    blanked = (cutout(batch, generator(), 4) == 0).sum((1, 2, 3))
-    assert blanked.min() >= 4
-    assert blanked.max() <= 25
+@pytest.mark.parametrize(
+    "word",
+    ["translate(0)", "rotate(0)", "zoom(0)", "shear(0)", "brightness(0)", "contrast(0)", "saturation(0)", "hue(0)",
+     "crop(scale=(1, 1), ratio=(1, 1))", "randaugment(magnitude=0, n=1)"],
+)  # fmt: skip
+def test_nothing_asked_is_the_identity(word):
+    batch = random_batch(40, 3, 9, 12)
+    result, _ = applied(word, batch)
+    same = (result == batch).flatten(1).all(1)
+    # Two of RandAugment's fourteen operations, autocontrast and equalize, have no strength.
+    assert same.float().mean() > 0.7 if "randaugment" in word else same.all()
 
 
 def test_words_apply_in_order():
-    batch = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8, generator=generator())
-    both = make_augmentation(["flip", "translate(2)"])(batch, generator(3))
+    batch = random_batch(4, 3, 8, 8)
+    labels = torch.arange(4)
     by_hand = generator(3)
-    assert torch.equal(both, translate(flip(batch, by_hand), by_hand, 2))
-    assert torch.equal(make_augmentation([])(batch, generator()), batch)
+    expected = translate(flip(batch, by_hand), by_hand, 2)
+    for words in (["flip", "translate(2)"], ["flip translate(2)"]):
+        pixels, same = make_augmentation(words)(batch, labels, generator(3))
+        assert torch.equal(pixels, expected)
+        assert same is labels
+    assert torch.equal(make_augmentation([])(batch, labels, generator())[0], batch)
+
+
+def test_it_says_whether_labels_are_mixed():
+    assert make_augmentation(["flip", "mixup"]).mixes
+    assert not make_augmentation(["flip", "cutout"]).mixes
+
+
+def test_what_a_word_needs_and_does_not_get_is_said():
+    batch, labels = random_batch(2, 3, 4, 4), torch.arange(2)
+    with pytest.raises(ArgumentError, match="how many classes"):
+        make_augmentation(["mixup"])(batch, labels, generator())
+    with pytest.raises(ArgumentError, match="alternating_flip must know which images"):
+        make_augmentation(["alternating_flip"])(batch, labels, generator())
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("flipp", "did you mean 'flip'"),
-        ("translate(1, 2, 3)", "translate takes"),
-        ("translate(far=3)", "translate takes"),
+        ("translate(1, 2, 3)", r"translate takes \(by=0.1, fill=\"reflect\"\); got \(1, 2, 3\)"),
+        ("translate(far=3)", r"translate takes .*; got \(far=3\)"),
+        ("translate(2, by=3)", "translate takes"),
         ("translate(", "augment"),
-        ('translate(fill="sky")', "unknown fill"),
+        ('translate(fill="sky")', "unknown fill of translate 'sky'"),
+        ("translate(-1)", r"augment 'translate\(-1\)': by of translate must be from 0 to 16384; got -1"),
+        ("translate(true)", "by of translate must be a number from 0 to 16384; got True"),
+        ("translate(1e999)", "by of translate must be"),
+        ("rotate(1000)", "degrees of rotate must be from 0 to 180; got 1000"),
+        ("zoom(-0.1)", "by of zoom must be"),
+        ("shear(3)", "by of shear must be from 0 to 2"),
+        ("brightness(1.1)", "by of brightness must be from 0 to 1"),
+        ("contrast(-1)", "by of contrast"),
+        ("saturation(2)", "by of saturation"),
+        ("hue(0.6)", "by of hue must be from 0 to 0.5"),
+        ("cutout(0)", "size of cutout must be above 0 and at most 16384; got 0"),
+        ("cutout(4, 300)", "fill of cutout must be from 0 to 255"),
+        ("cutout(4, 0.5)", "fill of cutout must be a whole number"),
+        ("erase(0)", "p of erase must be above 0 and at most 1"),
+        ("erase(area=0.3)", r"area of erase must be a pair, \(lowest, highest\); got 0.3"),
+        ("crop(scale=(1, 0.5))", r"scale of crop must be \(lowest, highest\); got \(1, 0.5\). Turn them around"),
+        ("crop(scale=(0, 1))", "scale of crop must be above 0"),
+        ("crop(scale=(0.1, 0.5, 1))", "scale of crop must be a pair"),
+        ("mixup(0)", "alpha of mixup must be above 0"),
+        ("mixup(targets=3)", "mixup takes"),
+        ("cutmix(p=2)", "p of cutmix must be above 0 and at most 1"),
+        ("alternating_flip(epoch=1)", "alternating_flip takes"),
+        ("randaugment(0)", "n of randaugment must be from 1 to 10"),
+        ("randaugment(2.5)", "n of randaugment must be a whole number"),
+        ("randaugment(2, 31)", "magnitude of randaugment must be from 0 to 30"),
     ],
 )
-def test_bad_words_are_named(word, message):
-    batch = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+def test_bad_words_are_named_before_any_image(word, message):
     with pytest.raises(ArgumentError, match=message):
-        make_augmentation([word])(batch, generator())
+        make_augmentation([word])

@@ -48,18 +48,29 @@ def to_uint8(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.add_(0.5).clamp_(0, 255).to(torch.uint8)
 
 
+def choose(mask: torch.Tensor, there: torch.Tensor | int, elsewhere: torch.Tensor) -> torch.Tensor:
+    """Return uint8 `there` where the mask is 255 and `elsewhere` where it is 0.
+
+    On bytes these three vectorised steps take a third of `torch.where`'s time.
+    """
+    return ((elsewhere ^ there) & mask) ^ elsewhere
+
+
 def boxes(
     top: torch.Tensor, left: torch.Tensor, height: torch.Tensor, width: torch.Tensor, shape: torch.Size
 ) -> torch.Tensor:
-    """Return bool (n, h, w·c): where in its rows each image's box lies; the box may reach outside.
+    """Return uint8 (n, h, w·c): 255 where in its rows each image's box lies, else 0; the box may reach outside.
 
     Arguments:
         top, left, height, width: int (n,), in pixels.
         shape: (n, c, h, w) of the batch.
     """
-    _, c, h, w = shape
+    n, c, h, w = shape
     row = torch.arange(h, device=top.device)
     column = torch.arange(w, device=top.device).repeat_interleave(c)
-    vertical = (row >= top[:, None]) & (row < (top + height)[:, None])
-    horizontal = (column >= left[:, None]) & (column < (left + width)[:, None])
-    return vertical[:, :, None] & horizontal[:, None, :]
+    across = (column >= left[:, None]) & (column < (left + width)[:, None])
+    down = (row >= top[:, None]) & (row < (top + height)[:, None])
+    # Each row of a mask is one of two: nothing, or the box's columns.
+    kinds = torch.cat([torch.zeros_like(across[:1]), across]).to(torch.uint8) * 255
+    kind = torch.arange(1, n + 1, device=top.device)[:, None] * down
+    return kinds.index_select(0, kind.flatten()).view(n, h, w * c)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import torch
 
 from striate.training.augmentation.arguments import Between
-from striate.training.augmentation.batch import as_rows, boxes, from_rows, uniform, whole_pixels
+from striate.training.augmentation.batch import as_rows, boxes, choose, from_rows, uniform, whole_pixels
 
 
 def cutout(
@@ -26,7 +26,7 @@ def cutout(
     height, width = (torch.full((n,), max(1, whole_pixels(size, side)), device=batch.device) for side in (h, w))
     top = torch.randint(h, (n,), generator=generator, device=generator.device) - height // 2
     left = torch.randint(w, (n,), generator=generator, device=generator.device) - width // 2
-    return from_rows(as_rows(batch).masked_fill(boxes(top, left, height, width, batch.shape), fill), c)
+    return from_rows(choose(boxes(top, left, height, width, batch.shape), fill, as_rows(batch)), c)
 
 
 def erase(
@@ -52,9 +52,7 @@ def erase(
     left = (uniform(n, generator) * (w - width + 1)).long()
     hidden = boxes(top, left, height * erased, width, batch.shape)
     rows = as_rows(batch)
-    if fill == "zero":
-        return from_rows(rows.masked_fill(hidden, 0), c)
-    return from_rows(torch.where(hidden, _noise(rows.shape, generator), rows), c)
+    return from_rows(choose(hidden, 0 if fill == "zero" else _noise(rows.shape, generator), rows), c)
 
 
 def _noise(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 
 from striate.training.augmentation.arguments import Between
-from striate.training.augmentation.batch import as_rows, boxes, from_rows, per_image, to_uint8, uniform
+from striate.training.augmentation.batch import as_rows, boxes, choose, from_rows, to_uint8, uniform
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
 
@@ -35,9 +35,9 @@ def mixup(
     n = len(batch)
     partner = torch.randperm(n, generator=generator, device=generator.device)
     weight = _kept(n, generator, alpha, p)
-    mixed = batch.float().mul_(per_image(weight))
-    mixed.addcmul_(batch.index_select(0, partner).float(), per_image(1 - weight))
-    return to_uint8(mixed), blend(targets, partner, weight)
+    rows = as_rows(batch)
+    mixed = rows.index_select(0, partner).float().lerp_(rows.float(), weight[:, None, None])
+    return from_rows(to_uint8(mixed), batch.shape[1]), blend(targets, partner, weight)
 
 
 def cutmix(
@@ -64,7 +64,7 @@ def cutmix(
     left = torch.randint(w, (n,), generator=generator, device=generator.device) - width // 2
     pasted = boxes(top, left, height, width, batch.shape)
     rows = as_rows(batch)
-    mixed = torch.where(pasted, rows.index_select(0, partner), rows)
+    mixed = choose(pasted, rows.index_select(0, partner), rows)
     seen_down = (top + height).clamp(max=h) - top.clamp(min=0)
     seen_across = (left + width).clamp(max=w) - left.clamp(min=0)
     weight = 1 - seen_down * seen_across / (h * w)

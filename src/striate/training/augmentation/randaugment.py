@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 
 from striate.training.augmentation.arguments import Between
+from striate.training.augmentation.batch import channels_first, channels_last
 from striate.training.augmentation.colour import brighten, saturate, stretch
 from striate.training.augmentation.tones import autocontrast, equalize, posterize, sharpen, solarize
 from striate.training.augmentation.warping import turn, warp
@@ -25,7 +26,7 @@ OPERATIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "contrast": lambda batch, strength: stretch(batch, 1 + 0.9 * strength),
     "sharpness": lambda batch, strength: sharpen(batch, 1 + 0.9 * strength),
     "posterize": lambda batch, strength: posterize(batch, 8 - (4 * strength.abs()).round().long()),
-    "solarize": lambda batch, strength: solarize(batch, 256 - (256 * strength.abs()).round().long()),
+    "solarize": lambda batch, strength: solarize(batch, 256 - (255 * strength.abs()).round().long()),
     "autocontrast": lambda batch, strength: autocontrast(batch),
     "equalize": lambda batch, strength: equalize(batch),
 }
@@ -55,13 +56,13 @@ def randaugment(
 
 def _apply_each(batch: torch.Tensor, drawn: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     """Apply to each image the operation that it drew; images of one operation are taken together."""
-    order = drawn.argsort(stable=True)
+    pixels, order = channels_last(batch), drawn.argsort(stable=True)
     parts, start = [], 0
     for operation, size in zip(
         OPERATIONS.values(), torch.bincount(drawn, minlength=len(OPERATIONS)).tolist(), strict=True
     ):
         chosen = order[start : start + size]
         if size:
-            parts.append(operation(batch.index_select(0, chosen), strength[chosen]))
+            parts.append(channels_last(operation(channels_first(pixels.index_select(0, chosen)), strength[chosen])))
         start += size
-    return torch.cat(parts).index_select(0, order.argsort())
+    return channels_first(torch.cat(parts).index_select(0, order.argsort()))

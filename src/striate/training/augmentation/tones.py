@@ -13,8 +13,8 @@ def posterize(batch: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
 
 
 def solarize(batch: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
-    """Invert the pixels from `threshold` (int (n,), 0 to 256) on."""
-    return torch.where(batch >= per_image(threshold), 255 - batch, batch)
+    """Invert the pixels from `threshold` (int (n,), 1 to 256) on."""
+    return batch ^ ((batch > per_image(threshold - 1).to(torch.uint8)).to(torch.uint8) * 255)
 
 
 def autocontrast(batch: torch.Tensor) -> torch.Tensor:
