@@ -1,0 +1,102 @@
+"""`striate augment`: a contact sheet of what training would see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import print_json, progress_bar, stderr, stdout
+
+
+def augment(
+    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=options.SOURCE_HELP)] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            "--augment", metavar="WORDS", help='Words as for train: "flip translate(4)"; by default each one.'
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The sheet: .png, .jpg or .webp.")] = Path("augment.png"),
+    count: Annotated[int, typer.Option(min=1, max=100, help="Images, by turns one of each class.")] = 8,
+    views: Annotated[int, typer.Option(min=1, max=50, help="Augmented views of each image.")] = 8,
+    size: Annotated[str | None, typer.Option(help="Pixels at which to train: 64, or 64x96 (height × width).")] = None,
+    fit: Annotated[str, typer.Option(help="How images come to that size: crop, pad or stretch.")] = "crop",
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of images and of every draw.")] = 0,
+    list_: Annotated[bool, typer.Option("--list", help="List the words, their arguments and ranges.")] = False,
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    data_dir: options.DataDir = None,
+    json: options.Json = False,
+) -> None:
+    """Draw a sheet of images as they are and as training sees them, to judge whether the labels still hold.
+
+    A row is an image: the original at the left, then views of it, one for each epoch. Without --augment a row is a word
+    with its default arguments, all on one image. Flips are wrong for digits and text, large turns for a 6 and a 9.
+
+    [dim]striate augment photos/ --augment "flip translate(4) cutout(8)" -o sheet.png · striate augment --list[/dim]
+    """
+    if list_:
+        _list(json)
+        return
+    if source is None:
+        raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try; or give --list")
+    from striate.data.pixels import check_fit
+    from striate.data.preparing import prepare
+    from striate.data.reading import read
+    from striate.training.augmentation import make_augmentation
+    from striate.training.augmentation import sheet as sheets
+
+    pixels, chosen_fit = options.parse_size(size), check_fit(fit)
+    sheets.check_suffix(out)
+    make_augmentation([words] if words else [])
+    console = stderr()
+    with progress_bar(console) as progress:
+        catalog = read(
+            source, format=format, images=images, image_column=image_column, label_column=label_column,
+            data_dir=data_dir, progress=progress,
+        )  # fmt: skip
+        few = catalog.subset(sheets.spread_over_classes(catalog.labels, count, seed))
+        prepared = prepare(few, pixels, chosen_fit, progress=progress, keep=False)
+    if len(prepared) < len(few):
+        console.print(f"{len(few) - len(prepared)} of {len(few)} chosen images cannot be decoded", style="yellow")
+    if words is None:
+        rows, heading = sheets.catalogue_rows(prepared, views, seed), f"{source}: every word with its defaults"
+    else:
+        rows, heading = sheets.augmented_rows(prepared, [words], views, seed), f"{source}: {words}"
+    sheets.save_sheet(sheets.draw_sheet(rows, f"{heading}   seed {seed}"), out)
+    if json:
+        print_json({"sheet": str(out), "images": [str(name) for name in prepared.names], "views": views, "seed": seed})
+    else:
+        stdout().print(str(out), soft_wrap=True, markup=False)
+
+
+def _list(json: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from striate.training.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges
+
+    words = [
+        {
+            "word": word,
+            "arguments": describe_arguments(function),
+            "ranges": list(describe_ranges(function)),
+            "description": (function.__doc__ or "").splitlines()[0],
+        }
+        for word, function in AUGMENTATIONS.items()
+    ]
+    if json:
+        print_json(words)
+        return
+    table = Table("word", "what", box=None, pad_edge=False)
+    for entry in words:
+        arguments = entry["arguments"] if entry["ranges"] else ""
+        table.add_row(Text(entry["word"] + arguments, overflow="fold"), Text(entry["description"]))
+        for line in entry["ranges"]:
+            table.add_row("", Text(f"  {line}", style="dim"))
+    stdout().print(table)
