@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
     from striate.metrics import Evaluation
-    from striate.nets import Net, parse
+    from striate.nets import ZOO, Net, Table, make_module, parse, resolve
     from striate.pipeline import train
+    from striate.pretrained import load_model, load_pretrained
     from striate.training.recipe import Recipe
 
 __version__ = "0.1.0"
@@ -33,9 +34,15 @@ __all__ = [
     "Prediction",
     "Recipe",
     "StriateError",
+    "Table",
+    "ZOO",
+    "load_model",
+    "load_pretrained",
+    "make_module",
     "parse",
     "prepare",
     "read",
+    "resolve",
     "train",
 ]
 
@@ -49,9 +56,15 @@ _HOMES = {
     "Prediction": "classifier",
     "Recipe": "training.recipe",
     "StriateError": "errors",
+    "Table": "nets",
+    "ZOO": "nets",
+    "load_model": "pretrained",
+    "load_pretrained": "pretrained",
+    "make_module": "nets",
     "parse": "nets",
     "prepare": "data.preparing",
     "read": "data.reading",
+    "resolve": "nets",
     "train": "pipeline",
 }
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_json, progress_bar, stderr, stdout
+from striate.cli.console import percent, print_accuracy, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
     from striate.metrics import Evaluation
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A .striate file.")],
+    model: options.Model,
     source: options.Source,
     split: Annotated[str | None, typer.Option(help="Judge this split of the source: train, valid or test.")] = None,
+    weights: options.Weights = None,
     device: options.Device = None,
     format: options.Format = None,
     images: options.Images = None,
@@ -30,11 +30,11 @@ def evaluate(
 
     The source's own test split is judged if it has one; else every image that training has not seen.
     """
-    from striate.classifier import Classifier
     from striate.data.reading import read
     from striate.devices import choose_device
+    from striate.pretrained import load_model
 
-    classifier = Classifier.load(model).to(choose_device(device))
+    classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     with progress_bar(console) as progress:
         catalog = read(
@@ -54,8 +54,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     from rich.table import Table
 
     console = stdout()
-    low, high = evaluation.interval
-    console.print(f"{evaluation.line()}   95 % interval {percent(low)} to {percent(high)}", soft_wrap=True)
+    print_accuracy(console, evaluation)
     table = Table("class", "correct", "accuracy", "95 % interval", "precision", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"

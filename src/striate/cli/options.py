@@ -7,21 +7,62 @@ from typing import Annotated, Any
 
 import typer
 
+DATA, NET, RUN = "Data", "Net and recipe", "Run"
+
 SOURCE_HELP = (
     "Folder of class folders, CSV/TSV table, CIFAR archive or folder, IDX files, .npz, or a built-in set: "
     "digits, xo, shapes, mnist, fashion-mnist, cifar10, cifar100."
 )
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
-Format = Annotated[str | None, typer.Option("--format", help="Insist on a format instead of looking at the content.")]
-Images = Annotated[Path | None, typer.Option("--images", help="Folder that a table's image paths are relative to.")]
-ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The table's column of image paths.")]
-LabelColumn = Annotated[str | None, typer.Option("--label-column", help="The table's column of labels.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .striate file, or a named net such as mobilenet_v2.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", rich_help_panel=DATA, show_default="told by the content",
+        help="Read the source as folders, table, cifar, cifar100-coarse, idx, npz or npy.",
+    ),
+]  # fmt: skip
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images", rich_help_panel=DATA, show_default="the table's own",
+        help="Folder that a table's image paths are relative to.",
+    ),
+]  # fmt: skip
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column", rich_help_panel=DATA, show_default="guessed", help="The table's column of image paths."
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option("--label-column", rich_help_panel=DATA, show_default="guessed", help="The table's column of labels."),
+]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="STRIATE_DATA", help="Where the published files of built-in sets may lie."),
+    typer.Option(
+        "--data-dir", rich_help_panel=DATA, envvar="STRIATE_DATA",
+        help="Folder in which published files of built-in sets are looked for before they are downloaded.",
+    ),
+]  # fmt: skip
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="For a named net instead of a model file: imagenet (downloaded once), or a .pth or .safetensors.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; by default a GPU if there is one.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        rich_help_panel=RUN,
+        show_default="a GPU if there is one",
+        help="Compute on cpu, cuda, cuda:1 or mps.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print the result as JSON.")]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ SHOWN = 50
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .striate file.")],
+    model: options.Model,
     images_: Annotated[
         list[str],
         typer.Argument(
@@ -29,6 +29,7 @@ def predict(
     like: Annotated[
         Path | None, typer.Option(help="A sample submission: write --csv with its columns, its rows, its order.")
     ] = None,
+    weights: options.Weights = None,
     device: options.Device = None,
     format: options.Format = None,
     images: options.Images = None,
@@ -40,13 +41,13 @@ def predict(
 
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
-    from striate.classifier import Classifier
     from striate.devices import choose_device
     from striate.prediction import gather, predict_catalog, write_csv, write_like
+    from striate.pretrained import load_model
 
     if like and not csv:
         raise typer.BadParameter("--like needs --csv, the file to write")
-    classifier = Classifier.load(model).to(choose_device(device))
+    classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir}
     with progress_bar(console) as progress:

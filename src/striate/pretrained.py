@@ -1,0 +1,66 @@
+"""A zoo net with published weights as a classifier, and models by file or by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.classifier import Classifier
+from striate.errors import ArgumentError, SourceNotFoundError, unknown
+from striate.nets import ZOO, pretrained
+from striate.training.preprocessing import Preprocessing
+
+
+def load_pretrained(name: str, weights: str | Path = "imagenet") -> Classifier:
+    """Return a zoo net with published weights, its classes and its preprocessing, ready to predict.
+
+    Arguments:
+        name: a zoo net, with options if need be: 'mobilenet_v2(width=1.0)'.
+        weights: "imagenet" (downloaded once), "imagenet-v2" where there are two, or a .pth or .safetensors file.
+
+    Images are fitted to the net's input directly: shorter side to its size, centre cut. (The published accuracies were
+    measured on a slightly smaller cut of a larger resize.)
+
+    Raises:
+        ArgumentError: no such net, or the weights are for other classes than ImageNet's.
+        SourceNotFoundError, ModelFileError: the file is not there, cannot be downloaded, or does not fit the net.
+    """
+    found = pretrained(name, weights)
+    if not found.classes:
+        raise ArgumentError(
+            f"the weights {weights} do not have ImageNet's 1,000 classes, so {name} cannot name what it sees"
+        )
+    wanted = found.preprocessing
+    mean, std = (np.array(values, np.float32) * 255 for values in (wanted.mean, wanted.std))
+    preprocessing = Preprocessing((wanted.size, wanted.size), 3, "crop", mean, std)
+    module = found.module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Classifier(_distinct(found.classes), preprocessing, found.net, module, {"weights": list(found.notes)})
+
+
+def load_model(model: str | Path, weights: str | Path | None = None) -> Classifier:
+    """Return the classifier in a `.striate` file, or the zoo net of that name with published weights.
+
+    Raises:
+        SourceNotFoundError: neither a file nor a zoo net.
+        ArgumentError: weights were given for a file, which has its own.
+    """
+    word = str(model).split("(")[0].strip()
+    if not Path(model).is_file() and word in ZOO:
+        return load_pretrained(str(model), weights or "imagenet")
+    if weights is not None:
+        raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
+    if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:
+        raise SourceNotFoundError(f"no model file {model}, and no net of that name: {unknown('net', word, ZOO)}")
+    return Classifier.load(model)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return class names of which no two are equal: ImageNet has two cranes, the bird and the machine."""
+    total, met, result = Counter(names), Counter(), []
+    for name in names:
+        met[name] += 1
+        result.append(f"{name} ({met[name]})" if total[name] > 1 else name)
+    return tuple(result)
