@@ -4,6 +4,7 @@ from safetensors.torch import save_file
 
 import striate
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
+from striate.nets import ZOO
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +12,7 @@ def weights(tmp_path_factory):
     """A file as torchvision would publish it, of random weights."""
     path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
     module = striate.make_module(striate.resolve("squeezenet1_1"), (3, 224, 224), seed=3)
-    key = striate.ZOO["squeezenet1_1"].torchvision_key
+    key = ZOO["squeezenet1_1"].torchvision_key
     save_file({key(name): value.contiguous() for name, value in module.state_dict().items()}, path)
     return path
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
     from striate.metrics import Evaluation
-    from striate.nets import ZOO, Net, Table, make_module, parse, resolve
+    from striate.nets import Net, Table, make_module, parse, resolve
     from striate.pipeline import train
     from striate.pretrained import load_model, load_pretrained
     from striate.training.recipe import Recipe
@@ -35,7 +35,6 @@ __all__ = [
     "Recipe",
     "StriateError",
     "Table",
-    "ZOO",
     "load_model",
     "load_pretrained",
     "make_module",
@@ -57,7 +56,6 @@ _HOMES = {
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",
-    "ZOO": "nets",
     "load_model": "pretrained",
     "load_pretrained": "pretrained",
     "make_module": "nets",
