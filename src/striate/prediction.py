@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import glob
 import io
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from striate.classifier import Classifier, Prediction
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
+from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.tables import load_table
 from striate.data.reading import read
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
@@ -77,38 +79,75 @@ def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
 
 
 def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> None:
-    """Write the predicted classes in the form of a sample submission: its header, its rows, its order.
+    """Write the predictions in the form of a sample submission: its columns, its rows, their order, its delimiter.
 
-    The first column names the image (with or without folder and extension), the second takes the class; further
-    columns are copied.
+    The column of images and the one that takes the class are told by their names, as in any table, else they are the
+    first and the next; the others are copied. Where there is a column for every class, those take the probabilities.
+    Images are found by the name that the sample gives them, with or without folder and extension. Text is UTF-8.
+
+    Arguments:
+        predictions: of at least the images that the sample names.
+        sample: the table whose form is wanted.
+        path: the file to write.
 
     Raises:
-        DataError: the sample is no such table, or names images that were not predicted.
+        DataError: the sample is no such table, or names an image that was not predicted or that could be several.
     """
     table = load_table(sample)
-    header, rows = table.columns, [cells for _, cells in table.rows]
-    if len(header) < 2:
-        raise DataError(f"{sample} must have a column of images and one of classes; its header is {', '.join(header)}")
-    by_name = {key: p.label for p in predictions for key in _keys(p.image)}
-    found = [next((by_name[key] for key in _keys(row[0]) if key in by_name), None) for row in rows]
-    missing = [row[0] for row, label in zip(rows, found, strict=True) if label is None]
+    if len(table.columns) < 2:
+        raise DataError(
+            f"{sample} must have a column of images and one of classes; its columns are {', '.join(table.columns)}"
+        )
+    image, label = table.image_and_label()
+    found = _find_all([cells[image] for _, cells in table.rows], predictions, sample)
+    classes = found[0].classes
+    places = {name: table.columns.index(name) for name in classes if name in table.columns}
+    rows = [list(table.columns)] if table.has_header else []
+    for (_, cells), prediction in zip(table.rows, found, strict=True):
+        row = cells + [""] * (len(table.columns) - len(cells))
+        if len(places) == len(classes):
+            for name, probability in zip(classes, prediction.probabilities, strict=True):
+                row[places[name]] = f"{probability:.6f}"
+        else:
+            row[label] = prediction.label
+        rows.append(row)
+    _write_rows(rows, path, table.delimiter)
+
+
+def _find_all(names: Sequence[str], predictions: Sequence[Prediction], sample: Path) -> list[Prediction]:
+    """Return the prediction of each name, by the whole name, else without folder, else without extension as well."""
+    indices: list[dict[str, list[Prediction]]] = [{}, {}, {}]
+    for prediction in predictions:
+        for index, key in zip(indices, _keys(prediction.image), strict=True):
+            index.setdefault(key, []).append(prediction)
+    found, missing = [], []
+    for name in names:
+        candidates = next((index[key] for index, key in zip(indices, _keys(name), strict=True) if key in index), [])
+        if len(candidates) > 1:
+            raise DataError(
+                f"{name} in {sample} may be {candidates[0].image} or {candidates[1].image}. "
+                "Predict only the images that it names"
+            )
+        missing += [] if candidates else [name]
+        found += candidates
     if missing:
         raise DataError(
-            f"{len(missing):,} of the {len(rows):,} images in {sample} were not predicted: {', '.join(missing[:3])}"
+            f"{len(missing):,} of the {len(names):,} images in {sample} were not predicted: {', '.join(missing[:3])}"
             f"{' …' if len(missing) > 3 else ''}. Predict the images that it names"
         )
-    _write_rows([header, *([row[0], label, *row[2:]] for row, label in zip(rows, found, strict=True))], path)
+    return found
 
 
-def _keys(name: str) -> list[str]:
-    """Return the ways in which a table may write an image's name, the most exact first."""
+def _keys(name: str) -> Iterator[str]:
+    """Yield the ways in which a table may write an image's name: as it is, without folder, without extension."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return [name, base, base.rsplit(".", 1)[0]]
+    stem, extension = os.path.splitext(base)
+    yield from (name, base, stem if extension.lower() in IMAGE_TYPES else base)
 
 
-def _write_rows(rows: Sequence[Sequence[Any]], path: Path) -> None:
+def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str = ",") -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from io import TextIOWrapper
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from striate import __version__
+from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.evaluate import evaluate
 from striate.cli.net import net
@@ -14,7 +19,30 @@ from striate.cli.predict import predict
 from striate.cli.train import train
 from striate.errors import StriateError
 
+
+class _Commands(TyperGroup):
+    """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end("interrupted")
+        except StriateError as error:
+            _end(f"error: {error}")
+        except BrokenPipeError:
+            raise  # whoever read the output has seen enough; the framework ends quietly
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _end(f"error: {where}{error.strerror or error}")
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not re.search("out of memory|allocate memory", str(error)):
+                raise
+            _end("error: out of memory. Try a smaller --batch-size or --size")
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="striate",
     help="From labelled images to a classifier that you can trust.",
     epilog="Try: striate train digits",
@@ -24,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, cache):
+for command in (train, predict, evaluate, net, augment, cache):
     app.command()(command)
 
 
@@ -42,23 +70,15 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit code 1, never in a traceback."""
-    try:
-        app()
-    except StriateError as error:
-        fail(str(error))
-    except MemoryError:
-        fail("out of memory. Try a smaller --size or --batch-size")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}")
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files and signs such as × may be more than the terminal's encoding can say.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()
 
 
-def fail(message: str) -> None:
-    """Print an error and end with exit code 1."""
-    # Names of files may hold bytes that the terminal's encoding cannot say.
-    text = f"error: {message}".encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(
-        sys.stderr.encoding or "utf-8"
-    )
-    print(text, file=sys.stderr)
-    sys.exit(1)
+def _end(message: str) -> NoReturn:
+    """Print a message and end with exit code 1."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from striate.metrics import Evaluation
     from striate.progress import Progress
 
 
@@ -40,34 +40,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.2%}".replace("%", " %")
 
 
+def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test") -> None:
+    """Print the published line and its interval, unbroken: programs and people search for it."""
+    low, high = evaluation.interval
+    console.print(f"{evaluation.line(name)}  95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True)
+
+
 @contextmanager
 def progress_bar(console: Console) -> Iterator[Progress]:
-    """Yield a progress function: a bar on a terminal, a line every five seconds elsewhere."""
-    if not console.is_terminal:
-        yield _Lines(console).report
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """Yield a progress function that shows how far reading, preparing and predicting are."""
+    from striate.cli.live import LiveLine
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total or None)
-            bar.update(tasks[what], completed=done, total=total or None)
-
-        yield report
-
-
-class _Lines:
-    """Progress as plain lines, none for work that ends within the first seconds."""
-
-    def __init__(self, console: Console, every_s: float = 5.0):
-        self.console, self.every_s, self.last = console, every_s, time.monotonic()
-
-    def report(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self.last >= self.every_s:
-            self.last = now
-            self.console.print(f"{what} {done:,}" + (f" / {total:,}" if total else ""))
+    with LiveLine(console) as line:
+        yield line.show

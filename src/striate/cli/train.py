@@ -2,63 +2,96 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_json, stderr, stdout
+from striate.cli.console import print_accuracy, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from striate.pipeline import TrainingResult
 
 
+def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+def _setting(help: str, default: str) -> Any:
+    """Return the option of a recipe's setting, whose default is what the default recipe says."""
+    return _option(help, options.NET, show_default=f"recipe: {default}")
+
+
 def train(
     source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=options.SOURCE_HELP)] = None,
-    net: Annotated[
-        str, typer.Option(help='auto, a name such as lenet, or a sentence: "conv(32, 3) relu fc(classes)".')
-    ] = "auto",
-    recipe: Annotated[str, typer.Option(help="A published recipe (default, classic) or a TOML file.")] = "default",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in one step.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
-    dropout: Annotated[
-        float | None, typer.Option(help="Dropout rate before the last layer, or of every dropout.")
-    ] = None,
-    augment: Annotated[str | None, typer.Option(help='Words such as "flip translate(2)"; "" for none.')] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a better one.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto (measured), float32 or bfloat16.")] = None,
-    set_: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the recipe.")
-    ] = [],  # noqa: B006
-    size: Annotated[str | None, typer.Option(help="Pixels at which to train: 64, or 64x96 (height × width).")] = None,
-    fit: Annotated[str, typer.Option(help="How images come to that size: crop, pad or stretch.")] = "crop",
-    split: Annotated[
-        str, typer.Option(help="train:valid:test where the source has no splits; 70:30 for no test.")
-    ] = "80:10:10",
-    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/SOURCE-NUMBER.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or the last one.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard scalars.")] = False,
-    device: options.Device = None,
     format: options.Format = None,
     images: options.Images = None,
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
+    split: Annotated[
+        str, _option("Shares of train:valid:test where the source has no splits; 70:30 for no test.", options.DATA)
+    ] = "80:10:10",
+    size: Annotated[
+        str | None,
+        _option("Pixels to train at: 64, or 64x96 (height × width).", options.DATA, show_default="from the images"),
+    ] = None,
+    fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
+    net: Annotated[
+        str, _option('auto, a name (striate net --list), or a sentence: "conv(32, 3) relu fc(classes)".', options.NET)
+    ] = "auto",
+    recipe: Annotated[
+        str, _option("A published recipe, or a TOML file such as a run's recipe.toml.", options.NET)
+    ] = "default",
+    epochs: Annotated[int | None, _setting("Passes over the training images.", "10")] = None,
+    batch_size: Annotated[int | None, _setting("Images in one step.", "128, fewer for small sets")] = None,
+    optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.", "adam")] = None,
+    learning_rate: Annotated[float | None, _setting("The highest learning rate.", "0.002")] = None,
+    dropout: Annotated[
+        float | None,
+        _setting("Rate of the net's dropouts; of one before its last fc if it has none.", "as in the net"),
+    ] = None,
+    augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.', "none")] = None,
+    patience: Annotated[
+        int | None,
+        _setting("Stop after so many epochs without a better one; 0: never.", "0"),
+    ] = None,
+    precision: Annotated[str | None, _setting("auto (the faster, measured), float32 or bfloat16.", "auto")] = None,
+    seed: Annotated[int | None, _setting("Of the split and every random choice.", "0")] = None,
+    set_: Annotated[
+        list[str],
+        _option("Any other setting of the recipe; may be given again.", options.NET, "--set", metavar="NAME=VALUE"),
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, _option("The run's folder.", options.RUN, show_default="runs/SOURCE-NUMBER")] = None,
+    resume: Annotated[
+        bool,
+        _option(
+            "Go on with the run in --out, or with the last one of SOURCE, or with the last one.",
+            options.RUN,
+            "--resume",
+        ),
+    ] = False,
+    tensorboard: Annotated[bool, _option("Also write TensorBoard scalars.", options.RUN, "--tensorboard")] = False,
+    device: options.Device = None,
     json: options.Json = False,
 ) -> None:
     """Train a classifier on labelled images, judge it once on the test images, save it.
 
-    [dim]striate train photos/ · striate train digits --epochs 5 · striate train train.csv --split 70:30[/dim]
+    Try it on the embedded digits, then on a folder of class folders, then choose:
+
+    [bold]striate train digits[/bold]
+    [bold]striate train photos/ --size 96 --epochs 20 --augment "flip translate(4)"[/bold]
+    [bold]striate train table.csv --images pictures/ --split 70:30 --net resnet20[/bold]
+
+    The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
     from striate.cli.training_view import TrainingView
     from striate.data.pixels import check_fit
     from striate.pipeline import resume_training, run_training
     from striate.training.loop import Interrupted
-    from striate.training.run import last_run_folder, new_run_folder
+    from striate.training.run import RunFolder, last_run_folder, new_run_folder
 
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
@@ -66,29 +99,43 @@ def train(
     reading = _given(
         format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
     )
+    if source is None:
+        _refuse_changes(net=net != "auto", recipe=recipe != "default", split=split != "80:10:10", size=bool(size),
+                        fit=fit != "crop", format=bool(format), images=bool(images), image_column=bool(image_column),
+                        label_column=bool(label_column))  # fmt: skip
     changes = options.parse_settings(set_) | _given(
         epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
         augment=None if augment is None else tuple(filter(None, [augment])), patience=patience, precision=precision,
         seed=seed,
     )  # fmt: skip
-    folder = out or (last_run_folder().path if resume else new_run_folder(source or "").path)
+    folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     with TrainingView(stderr()) as view:
         common: dict[str, Any] = {"device": device, "observer": view, "tensorboard": tensorboard}
+        view.note(f"run {folder.path}")
         try:
             if source is None:
-                result = resume_training(folder, **common, **changes)
+                result = resume_training(folder.path, **common, **changes)
             else:
                 result = run_training(
-                    source, net, recipe, size=pixels, fit=check_fit(fit), ratios=split, out=folder, resume=resume,
+                    source, net, recipe, size=pixels, fit=check_fit(fit), ratios=split, out=folder.path, resume=resume,
                     reading=reading, **common, **changes,
                 )  # fmt: skip
-        except Interrupted:
-            view.warn(f"stopped and saved. Go on with: striate train --resume --out {folder}")
+        except KeyboardInterrupt as stop:
+            saved = "stopped and saved" if isinstance(stop, Interrupted) else "interrupted"
+            again = f"striate train --resume --out {_quoted(folder.path)}" if folder.exists else "the same command"
+            view.warn(f"{saved}. Go on with: {again}")
             raise typer.Exit(1) from None
     if json:
         print_json(_result_json(result))
     else:
-        _print_result(result)
+        _print_result(result, source)
+
+
+def _refuse_changes(**given: bool) -> None:
+    """Refuse what a run that is resumed without its source would silently ignore."""
+    names = ["--" + name.replace("_", "-") for name, told in given.items() if told]
+    if names:
+        raise typer.BadParameter(f"{', '.join(names)} cannot change with --resume: the run has its own. Leave it out")
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -110,17 +157,23 @@ def _result_json(result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _print_result(result: TrainingResult) -> None:
+def _print_result(result: TrainingResult, source: str | None) -> None:
     console = stdout()
     for name, evaluation in (("validation", result.valid), ("test", result.test)):
         if evaluation:
-            low, high = evaluation.interval
-            # soft_wrap: a line that programs and people search for must stay one line.
-            console.print(f"{evaluation.line(name)}   95 % interval {percent(low)} to {percent(high)}", soft_wrap=True)
-    console.print(
-        f"trained in {result.train_s:.1f} s; best epoch {result.classifier.provenance['epoch']}", soft_wrap=True
-    )
-    console.print(f"model  {result.model}", soft_wrap=True)
-    console.print("next", soft_wrap=True)
-    for line in (f"striate predict {result.model} IMAGE …", f"striate evaluate {result.model} SOURCE"):
-        console.print(f"  {line}", soft_wrap=True, markup=False)
+            print_accuracy(console, evaluation, name)
+    model = _quoted(result.model)
+    lines = [
+        f"trained in {result.train_s:.1f} s; best epoch {result.classifier.provenance['epoch']}",
+        f"model  {result.model}",
+        "next",
+        f"  striate predict {model} IMAGE …",
+        f"  striate evaluate {model} {_quoted(source) if source else 'SOURCE'}",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _quoted(path: object) -> str:
+    """Return a path as it is typed in a shell."""
+    return shlex.quote(str(path))

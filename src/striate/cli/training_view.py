@@ -1,39 +1,30 @@
-"""What `striate train` shows while it works: a live line on a terminal, a line an epoch elsewhere."""
+"""What `striate train` shows while it works: a live line on a terminal, and a line an epoch."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from striate.cli.console import percent
+from striate.cli.live import LiveLine
 from striate.training.observer import Observer, StepReport
 
 
 class TrainingView(Observer):
-    """Prints notes and epochs to a console, with bars while something runs if it is a terminal."""
+    """Prints notes and epochs to a console, above a live line if it is a terminal."""
 
     def __init__(self, console: Console):
         self.console = console
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task: Any = None
-        self._what = ""
-        self._last_line = time.monotonic()
+        self._line = LiveLine(console)
+        self._headed = False
 
     def __enter__(self) -> TrainingView:
-        self._bar.start()
+        self._line.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        self._line.__exit__(*exception)
 
     def note(self, text: str) -> None:
         """Print a sentence."""
@@ -45,34 +36,28 @@ class TrainingView(Observer):
 
     def prepare(self, what: str, done: int, total: int) -> None:
         """Show how far reading, preparing or predicting is."""
-        self._show(what, done, total, f"{done:,} / {total:,}" if total else f"{done:,}")
+        self._line.show(what, done, total)
 
     def step(self, report: StepReport) -> None:
         """Show the step: epoch, step, loss, accuracy, images a second, time left."""
         done = (report.epoch - 1) * report.steps + report.step
         text = (
-            f"epoch {report.epoch}/{report.epochs} step {report.step}/{report.steps}  loss {report.loss:.3f}  "
-            f"accuracy {percent(report.accuracy)}  {report.images_per_s:,.0f} images/s"
+            f"epoch {report.epoch}/{report.epochs} step {report.step}/{report.steps} loss {report.loss:.3f} "
+            f"accuracy {percent(report.accuracy)} {report.images_per_s:,.0f} images/s"
         )
-        self._show("training", done, report.epochs * report.steps, text)
+        self._line.show("training", done, report.epochs * report.steps, text)
 
     def epoch(self, record: dict[str, Any], better: bool) -> None:
-        """Print the epoch's figures."""
-        valid = "" if record["valid_accuracy"] is None else f"  validation {percent(record['valid_accuracy'])}"
+        """Print the epoch's figures, below a header if they are the first."""
+        judged = record["valid_accuracy"] is not None
+        if not self._headed:
+            header = f"epoch  {'loss':>7}  {'train':>9}{'  validation' if judged else ''}  {'images/s':>10}  seconds"
+            self.console.print(header + ("  (* best so far)" if judged else ""), style="bold", markup=False)
+            self._headed = True
+        valid = f"  {percent(record['valid_accuracy']):>8} {'*' if better else ' '}" if judged else ""
         self.console.print(
-            f"epoch {record['epoch']:>3}  loss {record['train_loss']:.3f}  train {percent(record['train_accuracy'])}"
-            f"{valid}{' *' if better else '  '}  {record['images_per_s']:,.0f} images/s  {record['seconds']:.1f} s",
+            f"{record['epoch']:>5}  {record['train_loss']:>7.3f}  {percent(record['train_accuracy']):>9}{valid}"
+            f"  {record['images_per_s']:>10,.0f}  {record['seconds']:>7.1f}",
             markup=False,
         )
-        self._last_line = time.monotonic()
-
-    def _show(self, what: str, done: int, total: int, text: str) -> None:
-        if self.console.is_terminal:
-            if what != self._what:
-                if self._task is not None:
-                    self._bar.remove_task(self._task)
-                self._task, self._what = self._bar.add_task(what, total=total or None, text=text), what
-            self._bar.update(self._task, completed=done, total=total or None, text=text)
-        elif time.monotonic() - self._last_line > 10:
-            self._last_line = time.monotonic()
-            self.console.print(f"{what}  {text}", markup=False)
+        self._line.rest()

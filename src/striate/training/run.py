@@ -109,6 +109,13 @@ class RunFolder:
         except ValueError:
             raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
 
+    def asked_source(self) -> str | None:
+        """Return the source that the run was started with; None if it lay in memory or run.json is damaged."""
+        try:
+            return self.description()["asked"]["source"]
+        except (TrainingError, KeyError, TypeError):
+            return None
+
     def check_same(self, described: dict[str, Any], recipe: Recipe, net: str) -> dict[str, Any]:
         """Return what the run was started with.
 
@@ -174,15 +181,20 @@ def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:
     return RunFolder(parent / f"{stem}-{number}")
 
 
-def last_run_folder(parent: Path = Path("runs")) -> RunFolder:
-    """Return the run folder whose checkpoint was written last.
+def last_run_folder(source: str | None = None, parent: Path = Path("runs")) -> RunFolder:
+    """Return the run folder whose checkpoint was written last; with a source, the last one that trains on it.
 
     Raises:
-        SourceNotFoundError: there is no run.
+        SourceNotFoundError: there is no such run.
     """
     found = [path.parent for path in parent.glob("*/run.json")]
+    if source is not None:
+        found = [path for path in found if RunFolder(path).asked_source() in (source, str(Path(source).resolve()))]
     if not found:
-        raise SourceNotFoundError(f"no run to resume in {parent.resolve()}. Name its folder with --out")
+        of = f" of {source}" if source is not None else ""
+        raise SourceNotFoundError(
+            f"no run{of} to resume in {parent.resolve()}. Name its folder with --out, or start one without --resume"
+        )
     return RunFolder(max(found, key=_last_written))
 
 

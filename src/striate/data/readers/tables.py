@@ -33,10 +33,15 @@ _LARGEST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Table:
-    """The text of a table: column names and rows of cells, each row with the line it starts on."""
+    """The text of a table: column names and rows of cells, each row with the line it starts on.
+
+    A table without a header has the column names 1, 2, 3…
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[int, list[str]]]
+    delimiter: str = ","
+    has_header: bool = True
 
     def place(self, path: Path, name: str, option: str) -> int:
         """Return the place of the column that the user named, or of the only one that differs in case."""
@@ -51,6 +56,17 @@ class Table:
         """Return the place of the first of `names` that is a column, or None."""
         folded = [_fold(column) for column in self.columns]
         return next((folded.index(name) for name in names if name in folded), None)
+
+    def image_and_label(self) -> tuple[int, int]:
+        """Return the places of the columns of images and labels of a table with two columns or more.
+
+        Where names and content do not tell, images are in the first, labels in the next.
+        """
+        image = self.guess(_IMAGE_NAMES)
+        image = _by_content(self) if image is None else image
+        image = 0 if image is None else image
+        label = self.guess(_LABEL_NAMES)
+        return image, label if label not in (None, image) else int(image == 0)
 
 
 def _fold(column: str) -> str:
@@ -104,7 +120,8 @@ def load_table(path: Path) -> Table:
     text = text[told.end() :] if told else text
     if "\0" in text:
         raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=told[1] if told else _delimiter(text))
+    delimiter = told[1] if told else _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[tuple[int, list[str]]] = []
     line = 1
     try:
@@ -117,10 +134,10 @@ def load_table(path: Path) -> Table:
     if not rows:
         raise DataError(f"{path} must have a header and rows; it is empty")
     if any(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in rows[0][1]):
-        return Table(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows)
+        return Table(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, delimiter, has_header=False)
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({', '.join(rows[0][1])}) and no rows; it must name images")
-    return Table(tuple(rows[0][1]), rows[1:])
+    return Table(tuple(rows[0][1]), rows[1:], delimiter)
 
 
 @dataclass(frozen=True)
@@ -140,8 +157,10 @@ def _choose_columns(path: Path, table: Table, image_column: str | None, label_co
             "Name it with --image-column."
         )
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(_LABEL_NAMES)
-    if label is None and table.columns[0] == "1" and len(table.columns) == 2:
+    if label is None and not table.has_header and len(table.columns) == 2:
         label = 1 - image
+    if label is not None and not label_column and not any(_cell(cells, label) for _, cells in table.rows):
+        label = None  # a column to be filled in: the table is there to be predicted
     if label == image:
         if label_column or image_column:
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
