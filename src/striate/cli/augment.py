@@ -20,7 +20,9 @@ def augment(
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The sheet: .png, .jpg or .webp.")] = Path("augment.png"),
-    count: Annotated[int, typer.Option(min=1, max=100, help="Images, by turns one of each class.")] = 8,
+    count: Annotated[
+        int, typer.Option(min=1, max=100, help="Images, by turns one of each class; none of the test images.")
+    ] = 8,
     views: Annotated[int, typer.Option(min=1, max=50, help="Augmented views of each image.")] = 8,
     size: Annotated[str | None, typer.Option(help="Pixels at which to train: 64, or 64x96 (height × width).")] = None,
     fit: Annotated[str, typer.Option(help="How images come to that size: crop, pad or stretch.")] = "crop",
@@ -35,8 +37,9 @@ def augment(
 ) -> None:
     """Draw a sheet of images as they are and as training sees them, to judge whether the labels still hold.
 
-    A row is an image: the original at the left, then views of it, one for each epoch. Without --augment a row is a word
-    with its default arguments, all on one image. Flips are wrong for digits and text, large turns for a 6 and a 9.
+    A row is an image: the original at the left, then views of it, one for each epoch.
+    Without --augment a row is a word with its default arguments, all on one image.
+    Flips are wrong for digits and text, large turns for a 6 and a 9.
 
     [dim]striate augment photos/ --augment "flip translate(4) cutout(8)" -o sheet.png · striate augment --list[/dim]
     """
@@ -60,7 +63,7 @@ def augment(
             source, format=format, images=images, image_column=image_column, label_column=label_column,
             data_dir=data_dir, progress=progress,
         )  # fmt: skip
-        few = catalog.subset(sheets.spread_over_classes(catalog.labels, count, seed))
+        few = sheets.choose_images(catalog, count, seed)
         prepared = prepare(few, pixels, chosen_fit, progress=progress, keep=False)
     if len(prepared) < len(few):
         console.print(f"{len(few) - len(prepared)} of {len(few)} chosen images cannot be decoded", style="yellow")

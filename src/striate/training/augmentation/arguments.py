@@ -60,7 +60,7 @@ def describe_ranges(function: Callable[..., Any]) -> Iterator[str]:
     for parameter in _own(function):
         hint = hints[parameter.name]
         if get_origin(hint) is Literal:
-            yield f"{parameter.name}: {' or '.join(get_args(hint))}"
+            yield f"{parameter.name}: {', '.join(get_args(hint))}"
         else:
             kind, limits = get_args(hint)
             pair = " (lowest, highest)" if get_origin(kind) is tuple else ""
@@ -105,4 +105,6 @@ def _call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))})"
+    return f'"{value}"' if isinstance(value, str) else f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -15,7 +15,7 @@ def cutout(
     batch: torch.Tensor,
     generator: torch.Generator,
     size: Annotated[float, Between(0, 16384, "a share of the side below 1, else pixels", above=True)] = 0.25,
-    fill: Annotated[int, Between(0, 255, "0: black")] = 0,
+    fill: Annotated[int, Between(0, 255, "0 is black")] = 0,
 ) -> torch.Tensor:
     """Blank a square of side `size` whose centre is any pixel of the image; it may reach outside.
 
@@ -34,7 +34,7 @@ def erase(
     generator: torch.Generator,
     p: Annotated[float, Between(0, 1, "probability", above=True)] = 0.5,
     area: Annotated[tuple[float, float], Between(0, 1, "share of the image", above=True)] = (0.02, 0.4),
-    ratio: Annotated[float, Between(1, 10, "the most oblong: 3 is 3 : 1 or 1 : 3")] = 10 / 3,
+    ratio: Annotated[float, Between(1, 10, "3 is from 1 : 3 to 3 : 1")] = 10 / 3,
     fill: Literal["noise", "zero"] = "noise",
 ) -> torch.Tensor:
     """Fill a rectangle in a share `p` of the images with noise, or black.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError
 from striate.storage import write_atomically
@@ -34,7 +35,7 @@ class Row:
     Arguments:
         title: its label; what follows a line break is faint.
         pictures: uint8 (m, h, w, c), the original first.
-        captions: one for each picture, perhaps empty.
+        captions: for each picture a text of one or more lines, perhaps empty.
     """
 
     title: str
@@ -74,7 +75,9 @@ def catalogue_rows(images: ImageSet, views: int = 8, seed: int = 0) -> list[Row]
     rows = []
     for word, function in AUGMENTATIONS.items():
         arguments = describe_arguments(function)[1:-1].replace(", ratio", "\nratio").replace(", fill", "\nfill")
-        rows.append(replace(augmented_rows(images, [word], views, seed)[0], title=f"{word}\n{arguments}"))
+        row = augmented_rows(images, [word], views, seed)[0]
+        idle = "\nno effect on this image" if (row.pictures == row.pictures[0]).all() else ""
+        rows.append(replace(row, title=f"{word}\n{arguments}{idle}"))
     return rows
 
 
@@ -82,9 +85,9 @@ def draw_sheet(rows: Sequence[Row], heading: str = "") -> Image.Image:
     """Return the rows as one picture; tiny images are enlarged without smoothing, large ones reduced."""
     count, h, w = rows[0].pictures.shape[:3]
     width, height = _shown_size(w, h)
-    captioned = any(any(row.captions) for row in rows)
+    lines = max(caption.count("\n") + 1 if caption else 0 for row in rows for caption in row.captions)
     step_x = width + _GAP_PX
-    step_y = max(height + captioned * _LINE_PX, 4 * _LINE_PX) + _GAP_PX
+    step_y = max(height, 4 * _LINE_PX) + lines * _LINE_PX + _GAP_PX
     left, top = _LABEL_PX + 2 * _GAP_PX, _GAP_PX + 2 * _LINE_PX
     sheet = Image.new("RGB", (left + count * step_x, top + len(rows) * step_y), _PAPER)
     pen = ImageDraw.Draw(sheet)
@@ -93,12 +96,13 @@ def draw_sheet(rows: Sequence[Row], heading: str = "") -> Image.Image:
         _write(pen, (left + k * step_x, top - _LINE_PX), str(k) if k else "original", width, _FAINT)
     for i, row in enumerate(rows):
         y = top + i * step_y
-        for j, line in enumerate(row.title.split("\n")):
-            _write(pen, (_GAP_PX, y + j * _LINE_PX), line, _LABEL_PX, _FAINT if j else _INK)
+        first, *others = row.title.split("\n")
+        _write(pen, (_GAP_PX, y), first, _LABEL_PX, _INK)
+        _write_lines(pen, (_GAP_PX, y + _LINE_PX), others, _LABEL_PX)
         for k, (pixels, caption) in enumerate(zip(row.pictures, row.captions, strict=True)):
             x = left + k * step_x
             sheet.paste(_picture(pixels, (width, height)), (x, y))
-            _write(pen, (x, y + height), caption, width, _FAINT)
+            _write_lines(pen, (x, y + height), caption.split("\n"), width)
     return sheet
 
 
@@ -121,25 +125,28 @@ def check_suffix(path: Path) -> None:
         raise ArgumentError(f"the sheet's name must end in {', '.join(SUFFIXES)}; got {path}. Try sheet.png")
 
 
-def spread_over_classes(labels: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Return int (m,), m at most `count`: positions drawn at random, by turns one from each class.
+def choose_images(catalog: Catalog, count: int, seed: int = 0) -> Catalog:
+    """Return at most `count` images, drawn at random, by turns one from each class; none that are kept for the test.
 
-    >>> labels = np.array([0, 0, 0, 0, 1, 2])
-    >>> labels[spread_over_classes(labels, 4)]
-    array([0, 1, 2, 0])
+    >>> from striate.data.reading import read
+    >>> chosen = choose_images(read("digits"), 12)
+    >>> chosen.labels
+    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    turn = np.empty(len(labels), int)  # whether the first, second… of its class
+    allowed = np.flatnonzero(catalog.splits != "test")
+    allowed = allowed if len(allowed) else np.arange(len(catalog))
+    order = allowed[np.random.default_rng(seed).permutation(len(allowed))]
+    labels, turn = catalog.labels[order], np.empty(len(order), int)
     for label in np.unique(labels):
-        members = np.flatnonzero(labels[order] == label)
-        turn[members] = np.arange(len(members))
-    return order[np.lexsort((labels[order], turn))][:count]
+        members = np.flatnonzero(labels == label)
+        turn[members] = np.arange(len(members))  # the first of its class, the second…
+    return catalog.subset(order[np.lexsort((labels, turn))][:count])
 
 
 def _shares(shares: Sequence[float], names: Sequence[str]) -> str:
-    """Return what a mixed image is made of, the most first: 62 % cat, 38 % dog."""
-    order = sorted(range(len(names)), key=lambda k: -shares[k])
-    return ", ".join(f"{shares[k]:.0%} {names[k]}".replace("%", " %") for k in order if shares[k] >= 0.005)
+    """Return what a mixed image is made of, the most first, at most three: 62 % cat, 38 % dog."""
+    order = sorted(range(len(names)), key=lambda k: -shares[k])[:3]
+    return "\n".join(f"{shares[k]:.0%} {names[k]}".replace("%", " %") for k in order if shares[k] >= 0.005)
 
 
 def _shown_size(width: int, height: int) -> tuple[int, int]:
@@ -152,6 +159,11 @@ def _picture(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
     larger = size[0] > picture.width
     return picture.resize(size, Image.Resampling.NEAREST if larger else Image.Resampling.BOX)
+
+
+def _write_lines(pen: ImageDraw.ImageDraw, where: tuple[int, int], lines: Sequence[str], width: int) -> None:
+    for j, line in enumerate(lines):
+        _write(pen, (where[0], where[1] + j * _LINE_PX), line, width, _FAINT)
 
 
 def _write(pen: ImageDraw.ImageDraw, where: tuple[int, int], text: str, width: int, ink: tuple[int, int, int]) -> None:

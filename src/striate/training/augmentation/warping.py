@@ -52,7 +52,7 @@ def rotate(
 def zoom(
     batch: torch.Tensor,
     generator: torch.Generator,
-    by: Annotated[float, Between(0, 10, "0.1: by a tenth")] = 0.1,
+    by: Annotated[float, Between(0, 10, "0.1 is up to a tenth larger")] = 0.1,
     fill: Fill = "edge",
 ) -> torch.Tensor:
     """Enlarge or shrink each image about its centre by a factor between 1 / (1 + by) and 1 + by."""
