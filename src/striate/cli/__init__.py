@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from io import TextIOWrapper
@@ -71,6 +72,9 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    # Threads that wait for work sleep instead of spinning: on a machine that does anything else besides, spinning
+    # makes a step several times slower. OpenMP reads this when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         # Names of files and signs such as × may be more than the terminal's encoding can say.
         if isinstance(stream, TextIOWrapper):
