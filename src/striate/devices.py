@@ -24,4 +24,12 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         torch.empty(1, device=device)
         return torch.device(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ArgumentError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from None
+        raise ArgumentError(
+            f"device must be one that this machine has, such as cpu; got {str(device)!r}: {_reason(error)}"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first sentence of what torch says, without its list of every kind of device."""
+    first = str(error).splitlines()[0]
+    return "there is no such kind" if first.startswith("Expected one of") else first

@@ -90,7 +90,9 @@ def _members(path: Path) -> tuple[bytes, bytes]:
     with path.open("rb") as file:
         head = file.read(4)
     if head != b"PK\x03\x04":
-        raise ModelFileError(f"not a Striate model: it begins with {head!r}, not as a .striate file does")
+        raise ModelFileError(
+            f"not a Striate model: it begins with {head!r}. Give a .striate file, as striate train saves it"
+        )
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if sorted(info.filename for info in infos) != sorted((DESCRIPTION, TENSORS)):

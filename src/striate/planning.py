@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ from striate.data.readers.tables import load_table
 from striate.data.splitting import Splits, check_ratios, parse_ratios, split
 from striate.errors import ArgumentError, DataError
 from striate.nets import Net, resolve
+from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.auto import auto_net
+from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
@@ -117,6 +120,7 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
     splits = split(images, wish.ratios, wish.recipe.seed)
     for note in splits.notes:
         observer.note(note)
+    _check_classes(images, observer)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
     if not len(splits.valid):
@@ -128,6 +132,7 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
         if not isinstance(net, Net):
             raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {net} itself")
         net = with_dropout(net, recipe.dropout)
+    _check_smallest_batch(net, preprocessing.input_shape, recipe, len(splits.train))
     described = {
         "source": catalog.source,
         "format": catalog.format,
@@ -136,6 +141,34 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
         "input": list(preprocessing.input_shape),
     }
     return Plan(net, recipe, splits, preprocessing, images.classes, described)
+
+
+def _check_classes(images: ImageSet, observer: Observer) -> None:
+    """Refuse images of one class only, and point at a class whose name says that it is a split."""
+    present = [images.classes[i] for i in np.unique(images.labels[images.labels >= 0])]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; only {present[0]!r} has images that can be read "
+            f"({images.ledger.summary()})"
+        )
+    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
+        observer.warn(
+            f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
+            "train, valid and test, and nothing beside them"
+        )
+
+
+def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe: Recipe, count: int) -> None:
+    """Refuse steps of one image where that leaves a batch norm one value, which has no variance."""
+    if not isinstance(net, Net) or count // steps_per_epoch(count, recipe.batch_size) > 1:
+        return
+    for step in net.plan(input_shape).steps:
+        if isinstance(step.layer, Bn) and math.prod(step.shape[1:]) == 1:
+            raise ArgumentError(
+                f"batch_size must leave two images or more for each step: {step.layer} at {step.path} has one value "
+                f"of each channel in an image; got {count:,} images in steps of {recipe.batch_size}. "
+                "Choose another batch_size, or leave that layer out"
+            )
 
 
 def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: int) -> AnyNet:
@@ -178,7 +211,7 @@ def _batch_that_fits(recipe: Recipe, count: int, told: bool, observer: Observer)
             )
         return recipe
     suits = 1 << max(4, (count // 32).bit_length() - 1)
-    smaller = min(recipe.batch_size, suits, max(1, count // 4))
+    smaller = min(recipe.batch_size, suits, max(4, count // 4), count)
     if smaller < recipe.batch_size:
         observer.note(f"batch size {smaller} instead of {recipe.batch_size}: there are {count:,} training images")
     return recipe.replace(batch_size=smaller)

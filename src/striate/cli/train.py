@@ -128,7 +128,7 @@ def train(
     if json:
         print_json(_result_json(result))
     else:
-        _print_result(result, source)
+        _print_result(result, source or folder.asked_source())
 
 
 def _refuse_changes(**given: bool) -> None:

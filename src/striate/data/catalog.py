@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.ledger import Ledger
+from striate.errors import ArgumentError, unknown
 
 SPLITS = ("train", "valid", "test")
 
@@ -53,8 +54,18 @@ class Catalog:
         return replace(self, names=names, images=images, labels=self.labels[rows], splits=self.splits[rows])
 
     def own(self, split: str) -> Catalog:
-        """Return the images that the source itself puts into `split`: train, valid or test."""
-        return self.subset(np.flatnonzero(self.splits == split))
+        """Return the images that the source itself puts into `split`: train, valid or test.
+
+        Raises:
+            ArgumentError: there are none.
+        """
+        rows = np.flatnonzero(self.splits == split)
+        if not len(rows):
+            if split not in SPLITS:
+                raise ArgumentError(unknown("split", split, SPLITS))
+            present = ", ".join(name for name in SPLITS if name in self.splits) or "none of its own"
+            raise ArgumentError(f"{self.source} has no {split} split; it has {present}")
+        return self.subset(rows)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return {split: {class: images}}; the split is "" where the source says none."""

@@ -64,12 +64,12 @@ class Ledger:
 
     def summary(self) -> str:
         """Return one line of counts with the most frequent reasons."""
-        parts = [f"{self.count('used')} used"]
+        parts = [f"{self.count('used'):,} used"]
         for status in ("repaired", "skipped"):
             if count := self.count(status):
-                reasons = ", ".join(f"{why}: {n}" for why, n in self.reasons(status).most_common(4))
-                parts.append(f"{count} {status} ({reasons})")
-        return f"{len(self)} file{'s' if len(self) != 1 else ''}: {', '.join(parts)}"
+                reasons = ", ".join(f"{why}: {n:,}" for why, n in self.reasons(status).most_common(4))
+                parts.append(f"{count:,} {status} ({reasons})")
+        return f"{len(self):,} file{'s' if len(self) != 1 else ''}: {', '.join(parts)}"
 
     def write_csv(self, path: str | Path) -> None:
         """Write the ledger as CSV with the columns name, status, detail (UTF-8)."""
