@@ -1,7 +1,8 @@
 """What each augmentation costs: µs per image for each word, on one thread and on all of them.
 
-The best of several runs on the CPU, on batches of random pixels, channels-last in memory. `python -m bench augmentation
---device cuda` measures a GPU instead, `--json FILE` writes the figures to a file.
+The best of several runs on the CPU, on batches of random pixels, channels-last in memory; and the share of a training
+step of a small net that gathering and augmenting a batch takes. `python -m bench augmentation --device cuda` measures a
+GPU instead, `--json FILE` writes the figures to a file.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from bench.record import machine
+from striate.nets import make_module, resolve
 from striate.training.augmentation import AUGMENTATIONS, make_augmentation
+from striate.training.batches import to_batch
 
+USUAL = "alternating_flip translate(4) cutout(8)"
+NET = "conv(24, 2) gelu conv(32, 3, pad=1) maxpool(2) bn gelu conv(48, 3, pad=1) maxpool(2) bn gelu fc(classes)"
 SHAPES = ((500, 3, 32, 32), (32, 3, 150, 150))
 
 
@@ -47,6 +53,30 @@ def measure(words: list[str], shape: tuple[int, ...], device: torch.device, roun
     return found
 
 
+def share_of_step(device: torch.device, rounds: int) -> dict[str, float | str]:
+    """Return µs per image of the data handling and of the whole step of a net that is quicker than most."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20_000, 32, 32, 3), dtype=np.uint8)
+    rows = np.sort(np.random.default_rng(1).permutation(len(pixels))[:500])
+    labels, indices = torch.arange(500, device=device) % 10, torch.from_numpy(rows).to(device)
+    augment, generator = make_augmentation([USUAL], classes=10), torch.Generator(device).manual_seed(0)
+    net = make_module(resolve(NET, classes=10, channels=3), (3, 32, 32)).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.01)
+
+    def data() -> torch.Tensor:
+        return augment(to_batch(pixels[rows], device), labels, generator, indices=indices)[0]
+
+    def step() -> None:
+        batch = (data().float() - 127) / 64
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = net(batch)
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(logits.float(), labels).backward()
+        optimiser.step()
+
+    data_us, step_us = (best_s(run, device, rounds) / 500 * 1e6 for run in (data, step))
+    return {"words": USUAL, "net": NET, "data_us": data_us, "step_us": step_us, "share": data_us / step_us}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="by default every word with its defaults, and a usual list")
@@ -55,7 +85,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device = torch.device(options.device)
-    words = options.words or [*AUGMENTATIONS, "flip translate(4) cutout(8)"]
+    words = options.words or [*AUGMENTATIONS, USUAL]
     all_threads = torch.get_num_threads()
     columns = {}
     for shape in SHAPES:
@@ -67,8 +97,19 @@ def main() -> None:
     print("µs per image".ljust(wide), *columns, sep="  ")
     for word in words:
         print(word.ljust(wide), *(f"{column[word]:{len(title)}.2f}" for title, column in columns.items()), sep="  ")
+    share = share_of_step(device, options.rounds)
+    print(
+        f"gathering and {USUAL}: {share['data_us']:.1f} of a step's {share['step_us']:.0f} µs per image, "
+        f"{share['share']:.1%}"
+    )
     if options.json:
-        record = {"name": "augmentation", "us_per_image": columns, "rounds": options.rounds, "machine": machine()}
+        record = {
+            "name": "augmentation",
+            "us_per_image": columns,
+            "step": share,
+            "rounds": options.rounds,
+            "machine": machine(),
+        }
         options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -73,6 +73,7 @@ class TestMoving:
         for lag in (1, 2, 3, 10, 64, 100, 1000):
             assert abs((bits[lag:] * bits[:-lag]).mean()) < 0.03
         assert set(bits) == {-1, 1}
+        assert 400 < int(parity(torch.arange(1000), 2**80 + 5).sum()) < 600
 
     @pytest.mark.parametrize(("fill", "mode"), [("reflect", "reflect"), ("zero", "constant")])
     @pytest.mark.parametrize("channels", [1, 3])

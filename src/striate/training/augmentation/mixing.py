@@ -82,11 +82,10 @@ def symmetric_beta(count: int, generator: torch.Generator, alpha: float) -> torc
     Source: Devroye 1996, "Random variate generation in one line of code", section 5 (after Ulrich and Bailey):
     ½ (1 ± 1 / √(1 + 1 / ((U^(−1/α) − 1) cos² 2πV))).
     """
-    u = uniform(count, generator).double().clamp(min=1e-30)
-    cos = torch.cos(2 * math.pi * uniform(count, generator).double())
-    sign = torch.where(uniform(count, generator) < 0.5, -1.0, 1.0)
-    spread = torch.expm1(-torch.log(u) / alpha).clamp(max=1e300) * cos**2
-    return (0.5 * (1 + sign / torch.sqrt(1 + 1 / spread.clamp(min=1e-300)))).float()
+    u, angle, side = (uniform(count, generator) for _ in range(3))
+    # A small α takes this beyond float32, where 1 / ∞ is what is wanted; only ∞ · 0 must not come up.
+    spread = torch.expm1(-torch.log(u) / alpha).clamp(max=1e38) * torch.cos(2 * math.pi * angle) ** 2
+    return 0.5 * (1 + torch.where(side < 0.5, -1.0, 1.0) / torch.sqrt(1 + 1 / spread))
 
 
 def _kept(n: int, generator: torch.Generator, alpha: float, p: float) -> torch.Tensor:

@@ -76,7 +76,7 @@ def shift(batch: torch.Tensor, down: torch.Tensor, right: torch.Tensor, most: in
 
 def parity(indices: torch.Tensor, seed: int) -> torch.Tensor:
     """Return 0 or 1 for each index (int64 (n,)), evenly and without a pattern: the last bit of SplitMix64."""
-    z = (indices + seed * 0x1000003) * -0x61C8864680B583EB
+    z = (indices + seed * 0x1000003 % 2**62) * -0x61C8864680B583EB
     for step, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
         z = (z ^ _shifted(z, step)) * factor
     return (z ^ _shifted(z, 31)) & 1
