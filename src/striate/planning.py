@@ -180,7 +180,11 @@ def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: in
     """
     if net == "auto":
         return auto_net(input_shape, classes)
-    chosen = resolve(net, classes=classes, channels=input_shape[0]) if isinstance(net, str) else net
+    chosen = (
+        resolve(net, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
+        if isinstance(net, str)
+        else net
+    )
     outputs = chosen.output_shape(input_shape)
     if outputs != (classes,):
         raise ArgumentError(

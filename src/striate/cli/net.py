@@ -40,7 +40,7 @@ def net(
     shape = options.parse_shape(input_) or (known.input_shape if known else (3, 32, 32))
     if classes is None and known is None:
         classes = 10
-    chosen = resolve(architecture, classes=classes, channels=shape[0])
+    chosen = resolve(architecture, classes=classes, channels=shape[0], side=min(shape[1:]))
     table = chosen.table(shape, batch=batch, strict=strict)
     if svg:
         write_atomically(svg, chosen.svg(shape))

@@ -69,6 +69,11 @@ class Architecture:
         return getattr(self._module, self.name)
 
     @property
+    def adapts(self) -> bool:
+        """Whether the sentence depends on the side of the images."""
+        return "side" in inspect.signature(self.function).parameters
+
+    @property
     def torchvision_key(self) -> Callable[[str], str]:
         """Return the function from our parameter names to torchvision's.
 
@@ -146,6 +151,10 @@ def _zoo() -> dict[str, Architecture]:
         Architecture("densenet121", "densenet", "DenseNet-121 (2016)", published=dense),
         Architecture("mobilenet_v2", "mobilenet", "MobileNetV2 (2018), any width", published=mobilenet),
         Architecture("convnext_tiny", "convnext", "ConvNeXt-Tiny (2022)", published=convnext),
+        *(
+            Architecture(f"swift_{size}", "swift", f"Swift {size}, learns fast at any image size", small, 10)
+            for size in ("xs", "s", "m", "l")
+        ),
     ]
     return {each.name: each for each in found}
 
@@ -160,13 +169,16 @@ def _vgg(name: str, file: str, accuracy: float) -> Architecture:
 ZOO: dict[str, Architecture] = _zoo()
 
 
-def resolve(text: str, classes: int | None = None, channels: int | None = None, **names: Any) -> Net:
+def resolve(
+    text: str, classes: int | None = None, channels: int | None = None, side: int | None = None, **names: Any
+) -> Net:
     """Return the net that a zoo name, a zoo name with options, or a sentence means.
 
     Args:
         text: "resnet18", 'mobilenet_v2(width=0.5, pad="same")' or a sentence.
         classes: the number of classes, for zoo nets and for the name `classes` in a sentence.
         channels: the number of input channels, for the name `channels` in a sentence.
+        side: the shorter side of the images in pixels, for zoo nets that adapt to it.
         names: values for other names used as arguments.
 
     Raises:
@@ -182,7 +194,8 @@ def resolve(text: str, classes: int | None = None, channels: int | None = None, 
         calls = parse_calls(text, **given, **names)
         if len(calls) > 1 or calls[0].args:
             raise NotationError(f"{name} takes its options by name, as in {name}(classes=10); got {text!r}")
-        return ZOO[name].net(**{"classes": classes, **calls[0].kwargs})
+        adapted = {"side": side} if side and ZOO[name].adapts else {}
+        return ZOO[name].net(**{"classes": classes, **adapted, **calls[0].kwargs})
     if name.isidentifier() and name == text.strip() and name not in (*WORDS, *STRUCTURES):
         raise NotationError(f'{unknown("net", name, ZOO)}, or a sentence such as "conv(32, 3) relu fc(10)"')
     return parse(text, **given, **names)
