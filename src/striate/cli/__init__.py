@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -19,6 +20,8 @@ from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.train import train
 from striate.errors import StriateError
+
+PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
 
 
 class _Commands(TyperGroup):
@@ -75,11 +78,18 @@ def main() -> None:
     # Threads that wait for work sleep instead of spinning: on a machine that does anything else besides, spinning
     # makes a step several times slower. OpenMP reads this when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    codecs.register_error("striate", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
-        # Names of files and signs such as × may be more than the terminal's encoding can say.
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="striate")
     app()
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """Return what to print for signs and names of files that the terminal's encoding cannot say."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(PLAIN)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def _end(message: str) -> NoReturn:

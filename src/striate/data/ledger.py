@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from striate.storage import write_atomically
 
 Status = Literal["used", "repaired", "skipped"]
 
@@ -73,7 +76,8 @@ class Ledger:
 
     def write_csv(self, path: str | Path) -> None:
         """Write the ledger as CSV with the columns name, status, detail (UTF-8)."""
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["name", "status", "detail"])
-            writer.writerows((entry.name, entry.status, entry.detail) for entry in self)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["name", "status", "detail"])
+        writer.writerows((entry.name, entry.status, entry.detail) for entry in self)
+        write_atomically(path, text.getvalue())
