@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from bench.record import machine
-from striate.nets import make_module, resolve
-from striate.training.augmentation import AUGMENTATIONS, make_augmentation
-from striate.training.batches import to_batch
+# As the command line sets it, and before torch is imported: on a shared machine spinning threads cost milliseconds.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch  # noqa: E402
+
+from bench.record import machine  # noqa: E402
+from striate.nets import make_module, resolve  # noqa: E402
+from striate.training.augmentation import AUGMENTATIONS, make_augmentation  # noqa: E402
+from striate.training.batches import to_batch  # noqa: E402
 
 USUAL = "alternating_flip translate(4) cutout(8)"
 NET = "conv(24, 2) gelu conv(32, 3, pad=1) maxpool(2) bn gelu conv(48, 3, pad=1) maxpool(2) bn gelu fc(classes)"
@@ -97,10 +102,11 @@ def main() -> None:
     print("µs per image".ljust(wide), *columns, sep="  ")
     for word in words:
         print(word.ljust(wide), *(f"{column[word]:{len(title)}.2f}" for title, column in columns.items()), sep="  ")
+    torch.set_num_threads(1)
     share = share_of_step(device, options.rounds)
     print(
         f"gathering and {USUAL}: {share['data_us']:.1f} of a step's {share['step_us']:.0f} µs per image, "
-        f"{share['share']:.1%}"
+        f"{share['share']:.1%} (one thread)"
     )
     if options.json:
         record = {
