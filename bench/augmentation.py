@@ -19,12 +19,12 @@ import numpy as np
 # As the command line sets it, and before torch is imported: on a shared machine spinning threads cost milliseconds.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch  # noqa: E402
+import torch
 
-from bench.record import machine  # noqa: E402
-from striate.nets import make_module, resolve  # noqa: E402
-from striate.training.augmentation import AUGMENTATIONS, make_augmentation  # noqa: E402
-from striate.training.batches import to_batch  # noqa: E402
+from bench.record import machine
+from striate.nets import make_module, resolve
+from striate.training.augmentation import AUGMENTATIONS, make_augmentation
+from striate.training.batches import to_batch
 
 USUAL = "alternating_flip translate(4) cutout(8)"
 NET = "conv(24, 2) gelu conv(32, 3, pad=1) maxpool(2) bn gelu conv(48, 3, pad=1) maxpool(2) bn gelu fc(classes)"
