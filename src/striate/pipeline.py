@@ -176,7 +176,7 @@ def _run(
     train_images, valid_images, test_images = plan.splits.train, plan.splits.valid, plan.splits.test
 
     def classifier(weights: Weights, state: State) -> Classifier:
-        best = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed)
+        best = build(plan.net, plan.preprocessing.input_shape)
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([train_images.hashes, valid_images.hashes]))
@@ -189,7 +189,7 @@ def _run(
             stop = stack.enter_context(stop_signals())
         # Steps seed the global generator for dropout; the caller's is given back.
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed)
+        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
         _learn_whitening(module, train_images, plan.preprocessing)
         best, state = train_loop(
             module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
@@ -197,7 +197,7 @@ def _run(
         )  # fmt: skip
     if best is None:
         assert folder is not None
-        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape, 0)).module.state_dict()
+        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
     model = classifier(best, state)
     valid, test = (_judge(model, images, observer) for images in (valid_images, test_images))
     if test:
@@ -247,7 +247,7 @@ def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> s
     key = measurement_key(str(plan.net), shape, count, device)
     seconds = recalled_precisions(key)
     if seconds is None:
-        seconds = measure_precisions(build(plan.net, shape, seed=0), count, shape, device)
+        seconds = measure_precisions(build(plan.net, shape), count, shape, device)
         remember_precisions(key, seconds)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import striate
 from striate.errors import ArgumentError, SourceNotFoundError
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 
@@ -66,3 +67,13 @@ def test_bad_files_are_named(tmp_path):
 
 def test_difference_names_what_changed():
     assert Recipe(epochs=3).difference(Recipe(seed=1)) == {"epochs": (3, 10), "seed": (0, 1)}
+
+
+def test_init_decides_the_first_weights():
+    # All units of a layer stay equal when they start at zero: nothing but the last bias learns.
+    settings = {"epochs": 2, "precision": "float32"}
+    zeros = striate.train("digits", "fc(16) relu fc(classes)", init="zeros", **settings)
+    he = striate.train("digits", "fc(16) relu fc(classes)", init="he", **settings)
+    assert zeros.provenance["valid_accuracy"] < 0.2 < he.provenance["valid_accuracy"]
+    with pytest.raises(ArgumentError, match="did you mean 'xavier'"):
+        striate.train("digits", "fc(classes)", init="xavir", **settings)

@@ -59,8 +59,14 @@ def as_net(net: Net | OwnModule | torch.nn.Module) -> AnyNet:
     raise ArgumentError(f"net must be a name, a sentence, a Net or a torch.nn.Module; got {type(net).__name__}")
 
 
-def build(net: AnyNet, input_shape: tuple[int, int, int], seed: int) -> torch.nn.Module:
-    """Return a fresh module of `net`: initialised from `seed`, or a copy of the user's own as it was given."""
+def build(net: AnyNet, input_shape: tuple[int, int, int], seed: int = 0, init: str | None = None) -> torch.nn.Module:
+    """Return a fresh module of `net`: initialised from `seed`, or a copy of the user's own as it was given.
+
+    Raises:
+        ArgumentError: an initialisation that there is not, or one for a module of the user's own.
+    """
     if isinstance(net, OwnModule):
+        if init is not None:
+            raise ArgumentError(f"init can be chosen for a net, not for a module of your own; initialise {net} itself")
         return copy.deepcopy(net.module)
-    return make_module(net, input_shape, seed=seed)
+    return make_module(net, input_shape, seed, init)

@@ -55,6 +55,9 @@ class Recipe:
         0.0, "decay a step of a moving average of the weights, which is what is kept; 0: none", 0, 1
     )
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes", 0, 1)
+    init: str | None = _setting(
+        None, 'of layers that name none: "he", "xavier", "gaussian(0.01)"…; left out: by activation'
+    )
     dropout: float | None = _setting(
         None, "rate of every dropout; if the net has none, of one before its last fc", 0, 1
     )
@@ -138,14 +141,14 @@ def _checked(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> A
         if value not in choices:
             raise ArgumentError(unknown(name, str(value), choices))
         return value
-    if value is None and hint == float | None:
+    if value is None and type(None) in get_args(hint):
         return None
     if getattr(hint, "__origin__", None) is tuple:
         item = get_args(hint)[0]
         if isinstance(value, str) or not isinstance(value, list | tuple):
             raise ArgumentError(f"{name} must be a list; got {value!r}")
         return tuple(_checked(name, one, item, metadata) for one in value)
-    if hint is str:
+    if hint in (str, str | None):
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be text; got {value!r}")
         return value
