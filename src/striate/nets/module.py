@@ -45,7 +45,7 @@ class NetModule(nn.Module):
     def activations(self, images: Tensor, paths: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return the outputs of steps by path, in one pass.
 
-        Args:
+        Arguments:
             images: float (n, c, h, w).
             paths: paths of layers or parts, such as those in the table; None for all layers.
         """
@@ -127,7 +127,7 @@ def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = 
 
     A `softmax` at the very end is left off, so that the module gives logits: the loss applies it, as do probabilities.
 
-    Args:
+    Arguments:
         net: the net.
         input_shape: (c, h, w), or (k,) for nets without images.
         seed: for the initial weights; the same seed gives the same weights.

@@ -48,7 +48,7 @@ class Net:
     def table(self, input_shape: Shape, batch: int = 1, strict: bool = False) -> Table:
         """Return the layer table.
 
-        Args:
+        Arguments:
             input_shape: (c, h, w) or (k,).
             batch: images at a time, for the activation memory.
             strict: refuse a window that leaves pixels unseen.
@@ -69,7 +69,7 @@ class Net:
     def reference(self, input_shape: Shape, seed: int = 0, init: str | None = None, weights: Any = None) -> Reference:
         """Return the NumPy implementation of the net: slow, readable, float64.
 
-        Args:
+        Arguments:
             input_shape: (c, h, w) or (k,).
             seed: for the initial weights.
             init: an initialisation for all layers that do not name their own; None chooses by activation.
@@ -82,7 +82,7 @@ class Net:
     def spread(self, images: np.ndarray, seed: int = 0, init: str | None = None) -> Spread:
         """Return mean, spread and dead share of the activations layer by layer, before any training.
 
-        Args:
+        Arguments:
             images: float (n, c, h, w) or (n, k).
             seed: for the initial weights.
             init: an initialisation; None chooses by activation.

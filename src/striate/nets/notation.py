@@ -48,7 +48,7 @@ STRUCTURES = ("residual", "concat", "gate", "aux")
 def parse(text: str, **names: Any) -> Net:
     """Return the net that a sentence says.
 
-    Args:
+    Arguments:
         text: the sentence.
         names: values for names used as arguments, such as `classes=10` for `fc(classes)`.
 

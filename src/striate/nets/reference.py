@@ -71,7 +71,7 @@ class Reference:
     def forward(self, images: object, training: bool = False) -> Array:
         """Return the net's output (n, k); a softmax at the very end is left to the loss and to `probabilities`.
 
-        Args:
+        Arguments:
             images: (n, c, h, w) or (n, k), any numbers.
             training: normalise by the batch, drop units, and compute auxiliary heads.
 
@@ -116,7 +116,7 @@ class Reference:
     def loss(self, images: object, labels: object, training: bool = False) -> float:
         """Return the mean cross-entropy of the softmax, auxiliary heads included; then `gradients` are its gradients.
 
-        Args:
+        Arguments:
             images: (n, c, h, w) or (n, k).
             labels: whole numbers (n,) in [0, k).
             training: see `forward`.
@@ -153,7 +153,7 @@ class Reference:
     def trace(self, path: str, position: tuple[int, ...], image: int = 0) -> Trace:
         """Return where one output value of the last `forward` comes from.
 
-        Args:
+        Arguments:
             path: the layer, as in the table's first column.
             position: (channel, row, column), or (unit,).
             image: its number in the batch.

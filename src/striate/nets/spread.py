@@ -48,7 +48,7 @@ class Spread:
 def measure_spread(module: NetModule, images: np.ndarray) -> Spread:
     """Return mean, spread and dead share of a module's activations, trained or not.
 
-    Args:
+    Arguments:
         module: the net; it is run in evaluation mode and left in the mode it was in.
         images: float (n, c, h, w), as they enter the net.
 

@@ -59,7 +59,7 @@ def pretrained(
 ) -> Pretrained:
     """Return a zoo net with published weights, ready to predict or to be trained further.
 
-    Args:
+    Arguments:
         name: a zoo net, with options if need be: 'mobilenet_v2(pad="same")'.
         weights: "imagenet" (torchvision's first published file, downloaded once), "imagenet-v2" for the second where
             there is one, or a .pth or .safetensors file with torchvision's names or our own.
@@ -110,7 +110,7 @@ def load_weights(
 
     A last layer for another number of classes is left as it is.
 
-    Args:
+    Arguments:
         module: the module to fill.
         tensors: by name.
         architecture: the zoo net that the module is, for torchvision's names.

@@ -26,7 +26,7 @@ def block(channels: int, widen: int, filters: int, stride: int, pad: str) -> str
 def mobilenet_v2(classes: int = 1000, width: float = 1.0, pad: int | str = 1) -> str:
     """Return MobileNetV2; 224×224 images.
 
-    Args:
+    Arguments:
         classes: the number of classes.
         width: every layer's channels are multiplied by it, and rounded to eights.
         pad: of the 3×3 windows: 1 as torchvision has it, or "same" as TensorFlow has it.

@@ -174,7 +174,7 @@ def resolve(
 ) -> Net:
     """Return the net that a zoo name, a zoo name with options, or a sentence means.
 
-    Args:
+    Arguments:
         text: "resnet18", 'mobilenet_v2(width=0.5, pad="same")' or a sentence.
         classes: the number of classes, for zoo nets and for the name `classes` in a sentence.
         channels: the number of input channels, for the name `channels` in a sentence.
