@@ -241,7 +241,8 @@ class Classifier:
         used = [images.classes[i] for i in np.unique(images.labels)]
         if foreign := [name for name in used if name not in self.classes]:
             raise DataError(
-                f"the data has {len(foreign)} classes that the model does not know: {_few(foreign)}. "
+                f"the data has {'a class' if len(foreign) == 1 else f'{len(foreign)} classes'} that the model does not "
+                f"know: {_few(foreign)}. "
                 f"The model knows {_few(self.classes)}"
             )
         index = {name: i for i, name in enumerate(self.classes)}

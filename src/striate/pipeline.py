@@ -136,6 +136,7 @@ def run_training(
         if folder and resume:
             observer.note(f"resuming {folder.path} from {folder.where()}")
         elif folder:
+            observer.note(f"run {folder.path}")
             asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
             asked |= {"size": size, "fit": fit, "ratios": ratios}
             run |= {"asked": asked, "precision": _choose_precision(plan, target, observer)}

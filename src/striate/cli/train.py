@@ -48,7 +48,7 @@ def train(
     epochs: Annotated[int | None, _setting("Passes over the training images.", "10")] = None,
     batch_size: Annotated[int | None, _setting("Images in one step.", "128, fewer for small sets")] = None,
     optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.", "adam")] = None,
-    learning_rate: Annotated[float | None, _setting("The highest learning rate.", "0.002")] = None,
+    learning_rate: Annotated[float | None, _setting("The highest learning rate.", "0.003")] = None,
     dropout: Annotated[
         float | None,
         _setting("Rate of the net's dropouts; of one before its last fc if it has none.", "as in the net"),
@@ -111,7 +111,8 @@ def train(
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     with TrainingView(stderr()) as view:
         common: dict[str, Any] = {"device": device, "observer": view, "tensorboard": tensorboard}
-        view.note(f"run {folder.path}")
+        if resume:
+            view.note(f"run {folder.path}")
         try:
             if source is None:
                 result = resume_training(folder.path, **common, **changes)

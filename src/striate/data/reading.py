@@ -31,9 +31,11 @@ class _Options:
     image_column: str | None
     label_column: str | None
 
-    def given(self) -> list[str]:
-        """Return the options that were given, as they are written on the command line."""
-        return ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
+    def check_for_tables(self, instead: str) -> None:
+        """Refuse options that were given where there is no table; `instead` says what there is."""
+        given = ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
+        if given:
+            raise ArgumentError(f"{', '.join(given)} must come with a table; {instead}")
 
 
 _Reader = Callable[[Path, _Options, Progress], Catalog]
@@ -90,16 +92,18 @@ def read(
         raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(images), image_column, label_column)
     if not isinstance(source, str | os.PathLike):
+        options.check_for_tables("the images are in memory")
         return read_arrays(source)
     path = Path(os.path.expanduser(source))
     try:
         if not os.fspath(source) or not path.exists():
             if isinstance(source, str) and builtin.is_name(source):
+                options.check_for_tables(f"{source} is a built-in set")
                 return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
             raise SourceNotFoundError(_not_found(source, path))
         chosen = format or recognise(path)
-        if options.given() and chosen != "table":
-            raise ArgumentError(f"{', '.join(options.given())} must come with a table; {path} is read as {chosen}")
+        if chosen != "table":
+            options.check_for_tables(f"{path} is read as {chosen}")
         return FORMATS[chosen](path, options, progress)
     except StriateError:
         raise
