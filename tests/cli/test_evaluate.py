@@ -1,0 +1,53 @@
+"""`striate evaluate`: only images that training has not seen, the published line, JSON."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+QUICK = ("--net", "fc(classes)", "--epochs", 2, "--precision", "float32")
+
+
+def test_json_on_the_training_source_leaves_seen_images_out(striate, digits_run):
+    result = striate("evaluate", digits_run / "model.striate", "digits", "--json")
+    found = json.loads(result.stdout)
+    assert {"accuracy", "correct", "total", "interval", "classes"} <= found.keys()
+    assert found["total"] == 210
+    assert found["accuracy"] == found["correct"] / found["total"]
+    low, high = found["interval"]
+    assert low < found["accuracy"] <= high
+    assert [row["class"] for row in found["classes"]] == [str(i) for i in range(10)]
+    assert sum(row["total"] for row in found["classes"]) == 210
+    assert "1,587 of 1,797 images were seen in training and are left out" in result.stderr
+
+
+def test_words(striate, digits_run):
+    lines = striate("evaluate", digits_run / "model.striate", "digits").stdout.splitlines()
+    assert re.fullmatch(r"Accuracy on test set: \d\d\.\d\d% \(\d+ / 210\)  95 % interval .* to .* %", lines[0])
+    assert lines[1].split() == ["class", "correct", "accuracy", "95", "%", "interval", "precision"]
+    assert len(lines) == 12
+
+
+@pytest.fixture
+def split(photos, tmp_path):
+    """A source with train and test folders; returns it with the model trained on it."""
+    for place in ("train", "test"):
+        for name in ("day", "night"):
+            (tmp_path / "split" / place / name).mkdir(parents=True)
+    for path in sorted(photos.glob("*/*.png")):
+        place = "test" if int(path.stem) >= 8 else "train"
+        shutil.copy(path, tmp_path / "split" / place / path.parent.name / path.name)
+
+
+def test_a_source_s_own_test_split(striate, as_json, split):
+    assert as_json("train", "split", *QUICK, "--out", "run")["test_accuracy"] is not None
+    result = striate("evaluate", "run/model.striate", "split", "--json")
+    assert json.loads(result.stdout)["total"] == 8
+    assert "the source's own test split was judged, 8 of 24 images" in result.stderr
+    assert as_json("evaluate", "run/model.striate", "split", "--split", "test")["total"] == 8
+    seen = striate("evaluate", "run/model.striate", "split", "--split", "train")
+    assert seen.exit_code == 1
+    assert "all images were seen in training, so their accuracy would say nothing" in seen.stderr
+    absent = striate("evaluate", "run/model.striate", "split", "--split", "valid")
+    assert "split has no valid split; it has train, test" in absent.stderr

@@ -1,0 +1,107 @@
+"""`striate predict`: files, folders, patterns, tables and built-in sets; on screen, as JSON and as CSV."""
+
+import csv
+import json
+
+import pytest
+from sklearn.datasets import load_digits
+from tests.data.oddities import encoded
+
+DIGITS = load_digits()
+
+
+@pytest.fixture
+def model(digits_run):
+    return digits_run / "model.striate"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Twenty digits as PNG files."""
+    (tmp_path / "pictures").mkdir()
+    for i in range(20):
+        pixels = (DIGITS.images[i] * 255 / 16).astype("uint8")
+        (tmp_path / f"pictures/{i}.png").write_bytes(encoded(pixels))
+    return tmp_path / "pictures"
+
+
+def test_json(as_json, model, pictures):
+    found = as_json("predict", model, "pictures", "--top", 2)
+    assert len(found) == 20
+    assert sum(row["class"] == str(DIGITS.target[int(row["image"][9:-4])]) for row in found) >= 18
+    for row in found:
+        assert {"image", "class", "probability", "top"} <= row.keys()
+        assert len(row["top"]) == 2
+        assert row["top"][0] == [row["class"], row["probability"]]
+        assert row["top"][0][1] >= row["top"][1][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "images"),
+    [
+        (["pictures/3.png"], ["pictures/3.png"]),
+        (["pictures/3.png", "pictures/1?.png"], ["pictures/3.png"] + [f"pictures/1{i}.png" for i in "0123456789"]),
+        (["table.csv", "--images", "pictures"], ["7.png", "2.png"]),
+        (["table.csv", "--images", "pictures", "--image-column", "second"], ["4.png", "5.png"]),
+        (["filled.csv", "--images", "pictures"], ["7.png"]),
+    ],
+)
+def test_what_it_takes(as_json, model, pictures, tmp_path, arguments, images):
+    (tmp_path / "table.csv").write_text("image;label;second\n7.png;;4.png\n2.png;;5.png\n")  # labels to be filled in
+    (tmp_path / "filled.csv").write_text("image,label\n7.png,7\n")
+    assert [row["image"] for row in as_json("predict", model, *arguments)] == images
+
+
+def test_a_built_in_set(as_json, model):
+    found = as_json("predict", model, "digits")
+    assert len(found) == 1797
+    assert found[0]["image"] == "00000"
+
+
+def test_on_screen(striate, model, pictures):
+    result = striate("predict", model, "pictures/3.png", "--top", 3)
+    assert result.exit_code == 0
+    head, row = result.stdout.splitlines()
+    assert head.split() == ["image", "class", "probability", "next"]
+    assert row.split()[:2] == ["pictures/3.png", "3"]
+    assert row.count("%") == 3
+    assert striate("predict", model, "pictures/3.png", "--top", 1).stdout.count("%") == 1
+
+
+def test_many_are_cut_on_screen(striate, model):
+    result = striate("predict", model, "digits")
+    assert "… and 1,747 more; --csv FILE or --json gives all of them" in result.stdout
+    assert len(result.stdout.splitlines()) == 52
+
+
+def test_csv_holds_all_and_stdout_nothing(striate, model, pictures, tmp_path):
+    result = striate("predict", model, "pictures", "--csv", "out/predictions.csv")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "20 predictions written to out/predictions.csv" in result.stderr
+    with open(tmp_path / "out/predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert set(rows[0]) == {"image", "class", "probability", *(f"p({i})" for i in range(10))}
+
+
+def test_like_a_sample_submission(striate, model, pictures, tmp_path):
+    (tmp_path / "sample.csv").write_text("id;extra;label\n12;a;0\n3;b;0\n")
+    result = striate("predict", model, "pictures", "--like", "sample.csv", "--csv", "out.csv")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.csv").read_text() == "id;extra;label\n12;a;2\n3;b;3\n"
+
+
+def test_like_a_sample_that_names_other_images(striate, model, pictures, tmp_path):
+    (tmp_path / "sample.csv").write_text("id,label\n12,0\n777,0\n")
+    result = striate("predict", model, "pictures", "--like", "sample.csv", "--csv", "out.csv")
+    assert result.exit_code == 1
+    assert "1 of the 2 images in sample.csv were not predicted: 777" in result.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_predicted(striate, model, pictures):
+    (pictures / "3.png").write_bytes(b"rotten")
+    result = striate("predict", model, "pictures/2.png", "pictures/3.png", "--json")
+    assert result.exit_code == 1
+    assert "skipped pictures/3.png: not an image: begins with b'rotten'" in result.stderr
+    assert [row["image"] for row in json.loads(result.stdout)] == ["pictures/2.png"]
