@@ -81,6 +81,8 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
+        for left in self.path.glob(".*.tmp"):  # half-written by a process that was killed
+            left.unlink(missing_ok=True)
         try:
             yield
         finally:
