@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import signal
 import sys
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -82,7 +83,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="striate")
-    app()
+    try:
+        app()
+    finally:  # from here on Ctrl-C has nothing to save and ends at once
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
