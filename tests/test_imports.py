@@ -17,7 +17,7 @@ LEVELS = {
     "data": 2, "nets": 2, "training": 3, "classifier": 4, "model_file": 4, "baselines": 4,
     "evaluation": 5, "explanation": 5, "shipping": 5, "prediction": 5, "planning": 5, "pretrained": 5,
     "pipeline": 6, "estimator": 7,
-    "selection": 7, "cli": 8,
+    "selection": 7, "cli": 8, "__main__": 9,
 }  # fmt: skip
 FRIENDS = {("classifier", "model_file"), ("model_file", "classifier")}
 

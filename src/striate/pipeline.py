@@ -23,7 +23,7 @@ from striate.metrics import Evaluation, judge
 from striate.nets import NetModule
 from striate.nets.structure import layers
 from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
-from striate.training.batches import to_batch
+from striate.training.batches import steps_per_epoch, to_batch
 from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
@@ -36,7 +36,8 @@ from striate.training.precision import (
     remember_precisions,
 )
 from striate.training.preprocessing import Preprocessing
-from striate.training.run import RunFolder
+from striate.training.processes import Processes, is_first, joined
+from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
 
 LOUD_SKIPPED_SHARE = 0.1
@@ -118,33 +119,38 @@ def run_training(
         ArgumentError: a setting that cannot be; a folder that holds another run.
         TrainingError: the loss is not finite; a resume that does not match.
     """
-    observer, reading, target = observer or Observer(), dict(reading or {}), choose_device(device)
+    reading, target = dict(reading or {}), choose_device(device)
+    observer = observer if observer and is_first() else Observer()
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios)  # before any image is read
-    folder = _open_folder(out, resume, observer)
-    resume = folder is not None and folder.exists
     with ExitStack() as stack:
-        if folder:
+        processes = stack.enter_context(joined(target))
+        folder = _open_folder(out, resume, observer) if processes.first else RunFolder(out) if out else None
+        resume = processes.from_first(folder is not None and folder.exists)
+        if folder and processes.first:
             stack.enter_context(folder.held())
             if tensorboard:
                 observer = TensorBoardScalars(folder.path, observer)
-        catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
-        check_trainable(catalog)
-        images = prepare(catalog, size, fit, progress=observer.prepare)
+        with processes.first_goes_first():
+            catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
+            check_trainable(catalog)
+            images = prepare(catalog, size, fit, progress=observer.prepare)
         _tell_ledger(images, observer)
         plan = make_plan(wish, catalog, images, observer)
+        _tell_processes(plan, processes, observer)
         run = folder.check_same(plan.described, plan.recipe, str(plan.net)) if folder and resume else plan.described
         if folder and resume:
             observer.note(f"resuming {folder.path} from {folder.where()}")
-        elif folder:
-            observer.note(f"run {folder.path}")
-            asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
-            asked |= {"size": size, "fit": fit, "ratios": ratios}
-            run |= {"asked": asked, "precision": _choose_precision(plan, target, observer)}
-            images.ledger.write_csv(folder.path / "ledger.csv")
-            folder.describe(run, plan.recipe.to_toml(), str(plan.net))
         else:
-            run |= {"precision": _choose_precision(plan, target, observer)}
-        return _run(plan, run, folder, target, observer)
+            run |= {
+                "precision": processes.from_first(_choose_precision(plan, target, observer) if processes.first else "")
+            }
+            if folder and processes.first:
+                observer.note(f"run {folder.path}")
+                asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
+                asked |= {"size": size, "fit": fit, "ratios": ratios}
+                images.ledger.write_csv(folder.path / "ledger.csv")
+                folder.describe(run | {"asked": asked}, plan.recipe.to_toml(), str(plan.net))
+        return _run(plan, run, folder, target, observer, processes)
 
 
 def resume_training(out: str | Path, **options: Any) -> TrainingResult:
@@ -171,7 +177,12 @@ def resume_training(out: str | Path, **options: Any) -> TrainingResult:
 
 
 def _run(
-    plan: Plan, run: dict[str, Any], folder: RunFolder | None, device: torch.device, observer: Observer
+    plan: Plan,
+    run: dict[str, Any],
+    folder: RunFolder | None,
+    device: torch.device,
+    observer: Observer,
+    processes: Processes,
 ) -> TrainingResult:
     """Train what is planned and judge the best epoch."""
     train_images, valid_images, test_images = plan.splits.train, plan.splits.valid, plan.splits.test
@@ -194,12 +205,15 @@ def _run(
         _learn_whitening(module, train_images, plan.preprocessing)
         best, state = train_loop(
             module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
-            precision=run["precision"], storage=folder, observer=observer, stop=stop,
+            precision=run["precision"], observer=observer, stop=stop, processes=processes,
+            storage=folder if processes.first or not folder else Follower(folder),
         )  # fmt: skip
     if best is None:
         assert folder is not None
         best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
     model = classifier(best, state)
+    if not processes.first:
+        return TrainingResult(model, None, None, state.train_s, folder.path if folder else None)
     valid, test = (_judge(model, images, observer) for images in (valid_images, test_images))
     if test:
         figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
@@ -207,6 +221,23 @@ def _run(
     if folder:
         model.save(folder.model)
     return TrainingResult(model, valid, test, state.train_s, folder.path if folder else None)
+
+
+def _tell_processes(plan: Plan, processes: Processes, observer: Observer) -> None:
+    """Say how a batch is dealt out; refuse batches that do not give every process an image."""
+    if processes.count == 1:
+        return
+    size = plan.recipe.batch_size * plan.recipe.accumulate
+    smallest = len(plan.splits.train) // steps_per_epoch(len(plan.splits.train), size)
+    if smallest < 2 * processes.count * plan.recipe.accumulate:
+        raise ArgumentError(
+            f"batch_size must give each of {processes.count} processes at least two images; batches have {smallest}. "
+            "Choose a larger batch or fewer processes"
+        )
+    observer.note(
+        f"{processes.count} processes, about {smallest // processes.count} images of each batch in each; "
+        "batch-norm is not synchronised: each process normalises its own images"
+    )
 
 
 def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing) -> None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from striate.progress import Progress
 
 
-def stderr() -> Console:
-    """Return the console for words and progress."""
+def stderr(*, quiet: bool = False) -> Console:
+    """Return the console for words and progress; a quiet one says nothing."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
 
 def stdout() -> Console:

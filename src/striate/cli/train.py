@@ -91,8 +91,11 @@ def train(
     from striate.data.pixels import check_fit
     from striate.pipeline import resume_training, run_training
     from striate.training.loop import Interrupted
+    from striate.training.processes import is_first, process_count
     from striate.training.run import RunFolder, last_run_folder, new_run_folder
 
+    if process_count() > 1 and out is None:
+        raise typer.BadParameter("several processes need --out, the folder that they share")
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
     pixels = options.parse_size(size)
@@ -109,7 +112,7 @@ def train(
         seed=seed,
     )  # fmt: skip
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
-    with TrainingView(stderr()) as view:
+    with TrainingView(stderr(quiet=not is_first())) as view:
         common: dict[str, Any] = {"device": device, "observer": view, "tensorboard": tensorboard}
         if resume:
             view.note(f"run {folder.path}")
@@ -126,6 +129,8 @@ def train(
             again = f"striate train --resume --out {_quoted(folder.path)}" if folder.exists else "the same command"
             view.warn(f"{saved}. Go on with: {again}")
             raise typer.Exit(1) from None
+    if not is_first():
+        return
     if json:
         print_json(_result_json(result))
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from striate.data.imageset import ImageSet
+from striate.training.processes import ALONE, Processes
 from striate.training.recipe import Recipe
 
 
@@ -25,9 +27,11 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return -(-count // batch_size)
 
 
-def step_seed(seed: int, epoch: int, step: int) -> int:
-    """Return the seed of one step's random choices (augmentation, dropout), the same after a resume."""
-    return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0] >> 1)
+def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
+    """Return the seed of one step's random choices (augmentation, dropout) in a process, the same after a resume."""
+    return int(
+        np.random.SeedSequence([seed, epoch, step, *([rank] if rank else [])]).generate_state(1, np.uint64)[0] >> 1
+    )
 
 
 def to_batch(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -38,14 +42,37 @@ def to_batch(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Te
     return torch.from_numpy(array).to(device).permute(0, 3, 1, 2)
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """This process's share of the images of one step.
+
+    Arguments:
+        step: counted from 0 within the epoch.
+        pixels: uint8 (n, c, h, w), channels-last in memory.
+        labels: int64 (n,).
+        indices: int64 (n,), the images' places in the training set.
+        total: how many images the step has in all processes.
+    """
+
+    step: int
+    pixels: torch.Tensor
+    labels: torch.Tensor
+    indices: torch.Tensor
+    total: int
+
+
 def training_batches(
-    images: ImageSet, recipe: Recipe, epoch: int, first_step: int, device: torch.device
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Yield (step, uint8 (n, c, h, w), labels (n,), indices (n,)) for the steps of an epoch from `first_step` on."""
+    images: ImageSet, recipe: Recipe, epoch: int, first_step: int, device: torch.device, processes: Processes = ALONE
+) -> Iterator[Batch]:
+    """Yield the batches of an epoch from `first_step` on, dealt out to the processes."""
     batches = epoch_order(len(images), recipe.batch_size * recipe.accumulate, recipe.seed, epoch)
     for step in range(first_step, len(batches)):
         # Sorted rows read a memory map from front to back; the order within a batch does not matter.
-        chosen = np.sort(batches[step])
-        labels = torch.from_numpy(images.labels[chosen]).to(device)
-        indices = torch.from_numpy(chosen).to(device)
-        yield step, to_batch(images.pixels[images.rows[chosen]], device), labels, indices
+        chosen = np.sort(batches[step])[processes.rank :: processes.count]
+        yield Batch(
+            step,
+            to_batch(images.pixels[images.rows[chosen]], device),
+            torch.from_numpy(images.labels[chosen]).to(device),
+            torch.from_numpy(chosen).to(device),
+            len(batches[step]),
+        )

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.errors import ModelFileError
 from striate.nets import auxiliary_loss
 from striate.training.optimisers import Optimisers
 from striate.training.precision import autocast
+from striate.training.processes import ALONE, Processes
 from striate.training.recipe import Recipe
 
 
@@ -25,9 +27,18 @@ class Learner:
         precision: float32, or bfloat16 for the forward pass.
     """
 
-    def __init__(self, module: torch.nn.Module, recipe: Recipe, device: torch.device, precision: str):
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        recipe: Recipe,
+        device: torch.device,
+        precision: str,
+        processes: Processes = ALONE,
+    ):
         self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.device, self.recipe, self.precision = device, recipe, precision
+        self.device, self.recipe, self.precision, self.processes = device, recipe, precision, processes
+        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
+        self._shared = self.module if processes.count == 1 else DistributedDataParallel(self.module)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
         if recipe.average:
@@ -40,19 +51,28 @@ class Learner:
         """The module that is validated and kept: the average where there is one."""
         return self.average.module if self.average else self.module
 
-    def update(self, batch: torch.Tensor, labels: torch.Tensor, share: float) -> tuple[float, int]:
-        """Take one step on float (n, c, h, w) at `share` of the learning rate; return the mean loss and the hits.
+    def update(
+        self, batch: torch.Tensor, labels: torch.Tensor, share: float, total: int | None = None
+    ) -> tuple[float, int]:
+        """Take one step at `share` of the learning rate; return this process's part of the mean loss, and its hits.
 
-        Labels are int64 (n,), or float (n, k) where images are mixed; a hit is then the class with the larger share.
+        Arguments:
+            batch: float (n, c, h, w).
+            labels: int64 (n,), or float (n, k) where images are mixed; a hit is then the class with the larger share.
+            share: of the highest learning rate.
+            total: how many images the step has in all processes; n if there is one.
         """
+        total = total or len(batch)
         loss_sum, hits = 0.0, 0
-        parts = zip(batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True)
-        for images, targets in parts:
+        for images, targets in zip(
+            batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
+        ):
             with autocast(self.precision, self.device):
-                logits = self.module(images)
+                logits = self._shared(images)
             loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
-            loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / len(batch))
-            loss.backward()
+            loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / total)
+            # The gradients of several processes are averaged; their losses are parts of one mean, to be summed.
+            (loss * self.processes.count).backward()
             loss_sum += loss.item()
             hits += int((logits.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).sum())
         if self.recipe.clip_norm is not None:
@@ -61,6 +81,12 @@ class Learner:
         if self.average:
             self.average.update_parameters(self.module)
         return loss_sum, hits
+
+    def synchronise(self) -> None:
+        """Give all processes the first one's batch-norm statistics, so that they validate the model that is kept."""
+        if self.processes.count > 1:
+            for buffer in self.kept.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return a copy of the kept weights on the CPU."""

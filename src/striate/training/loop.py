@@ -19,6 +19,7 @@ from striate.training.learner import Learner
 from striate.training.observer import Observer, StepReport
 from striate.training.optimisers import rate_share
 from striate.training.preprocessing import Preprocessing
+from striate.training.processes import ALONE, Processes
 from striate.training.recipe import Recipe
 
 Weights = dict[str, torch.Tensor]
@@ -95,6 +96,7 @@ def train_loop(
     storage: Storage | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
+    processes: Processes = ALONE,
 ) -> tuple[Weights | None, State]:
     """Train `module` in place; return the weights of the best epoch and the state.
 
@@ -106,6 +108,7 @@ def train_loop(
         module: maps float (n, c, h, w) to logits (n, k).
         train, valid: images of the preprocessing's size; valid may be empty.
         stop: asked after every step; when it says yes, the state is saved and the run ends.
+        processes: those that train together; only the first one's storage is written to.
 
     Returns:
         The best weights on the CPU, None if they were found before the resume and lie in `storage`; and the state.
@@ -115,7 +118,7 @@ def train_loop(
         Interrupted: `stop` said yes.
     """
     observer = observer or Observer()
-    learner = Learner(module, recipe, device, precision)
+    learner = Learner(module, recipe, device, precision, processes)
     augment = make_augmentation(recipe.augment, len(train.classes))
     state = State()
     if storage:
@@ -129,27 +132,29 @@ def train_loop(
 
     while not state.finished(recipe):
         module.train()
-        for step, pixels, labels, indices in training_batches(train, recipe, state.epoch, state.step, device):
+        for batch in training_batches(train, recipe, state.epoch, state.step, device, processes):
             start = time.perf_counter()
-            seed = step_seed(recipe.seed, state.epoch, step)
+            seed = step_seed(recipe.seed, state.epoch, batch.step, processes.rank)
             torch.manual_seed(seed)  # dropout draws from the global generator
             generator = torch.Generator(device).manual_seed(seed)
-            pixels, labels = augment(pixels, labels, generator, indices=indices, epoch=state.epoch, seed=recipe.seed)
-            batch = preprocessing.normalise(pixels)
-            share = rate_share(recipe, state.epoch + (step + 0.5) / steps)
-            loss, correct = learner.update(batch, labels, share)
+            pixels, labels = augment(
+                batch.pixels, batch.labels, generator, indices=batch.indices, epoch=state.epoch, seed=recipe.seed
+            )
+            share = rate_share(recipe, state.epoch + (batch.step + 0.5) / steps)
+            loss, correct = learner.update(preprocessing.normalise(pixels), labels, share, batch.total)
+            loss, correct, stops = processes.sum(loss, correct, stop())
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
-            state.add(loss, correct, len(labels), time.perf_counter() - start)
+            state.add(loss, int(correct), batch.total, time.perf_counter() - start)
             observer.step(_report(state, recipe, steps))
-            stopped = stop()
-            if storage and (stopped or storage.due()):
+            if storage and (stops or storage.due()):
                 storage.save(learner.tensors(), state, unsaved)
                 unsaved = None
-            if stopped:
+            if stops:
                 raise Interrupted
         share = rate_share(recipe, state.epoch + 1 - 0.5 / steps)
-        record = _end_of_epoch(learner.kept, valid, preprocessing, state, share * recipe.learning_rate)
+        learner.synchronise()
+        record = _end_of_epoch(learner.kept, valid, preprocessing, state, share * recipe.learning_rate, processes)
         if better := state.end_epoch(record):
             best = unsaved = learner.weights()
         observer.epoch(record, better)
@@ -160,29 +165,42 @@ def train_loop(
 
 
 def loss_and_accuracy(
-    module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing, batch_size: int = 256
+    module: torch.nn.Module,
+    images: ImageSet,
+    preprocessing: Preprocessing,
+    processes: Processes = ALONE,
+    batch_size: int = 256,
 ) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy of `module` on `images`, in float32 as in prediction."""
+    """Return the mean cross-entropy and the accuracy of `module` on `images`, in float32 as in prediction.
+
+    Several processes share the images.
+    """
     device = next(module.parameters()).device
     module.eval()
     loss, correct = 0.0, 0
     with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
+        for start in range(processes.rank * batch_size, len(images), processes.count * batch_size):
             rows = images.rows[start : start + batch_size]
             labels = torch.from_numpy(images.labels[start : start + batch_size]).to(device)
             logits = module(preprocessing.normalise(to_batch(images.pixels[rows], device))).float()
             loss += float(F.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(1) == labels).sum())
+    loss, correct = processes.sum(loss, correct)
     return loss / max(1, len(images)), correct / max(1, len(images))
 
 
 def _end_of_epoch(
-    module: torch.nn.Module, valid: ImageSet, preprocessing: Preprocessing, state: State, rate: float
+    module: torch.nn.Module,
+    valid: ImageSet,
+    preprocessing: Preprocessing,
+    state: State,
+    rate: float,
+    processes: Processes,
 ) -> dict[str, Any]:
     """Validate and return the epoch's line of the metrics."""
     images_per_s = state.images / max(state.epoch_s, 1e-9)
     start = time.perf_counter()
-    measured = loss_and_accuracy(module, valid, preprocessing) if len(valid) else (None, None)
+    measured = loss_and_accuracy(module, valid, preprocessing, processes) if len(valid) else (None, None)
     state.epoch_s += time.perf_counter() - start
     return {
         "epoch": state.epoch + 1,

@@ -174,6 +174,24 @@ class RunFolder:
         self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
 
 
+class Follower:
+    """A run folder for the processes that only read it: the first one writes."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
+        return self._folder.load()
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint: never."""
+        return False
+
+    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
+        """Leave it to the first process."""
+
+
 def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:
     """Return a folder `runs/<source>-<number>` that no run uses yet."""
     stem = "".join(c if c.isalnum() else "-" for c in Path(source).name.split(".")[0]).strip("-").lower() or "run"

@@ -1,0 +1,5 @@
+"""`python -m striate`: the command line, as `torchrun -m striate` needs it."""
+
+from striate.cli import main
+
+main()
