@@ -94,7 +94,7 @@ class Reader:
         if self.at(mark):
             self.take(mark)
             return
-        if opened is not None:
+        if opened is not None and self.peek() not in (";", "|"):
             self.complain(opened, f"this {self.text[opened]!r} is never closed; a {mark!r} is missing")
         found = _MARKS.get(self.peek(), repr(self.peek()))
         self.complain(self.position, f"expected {_MARKS.get(mark, repr(mark))}, found {found}")
@@ -125,6 +125,8 @@ class Reader:
         for keyword in tree.keywords:
             if keyword.arg is None:
                 self.complain(self.place(keyword.value, start), "arguments are written out one by one; ** is not read")
+            if keyword.arg in kwargs:
+                self.complain(self.place(keyword, start), f"{word} got {keyword.arg!r} twice. Say it once")
             kwargs[keyword.arg] = self.value(keyword.value, start)
             where.append(self.place(keyword, start))
         self.position = end

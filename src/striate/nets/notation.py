@@ -115,7 +115,7 @@ class SentenceReader(Reader):
         self.position = start
         if word not in WORDS:
             self.position = after_word
-            self.complain(start, unknown("layer", word, sorted([*WORDS, *STRUCTURES])))
+            self.complain(start, unknown("layer", word[:40], sorted([*WORDS, *STRUCTURES])))
         call, where = self.call(word)
         return self.layer(call, start, where)
 
@@ -136,7 +136,8 @@ class SentenceReader(Reader):
         digits = found.group()
         times = self.bound(digits, at) if not digits[0].isdigit() else int(digits[:9])
         if not isinstance(times, int) or not 1 <= times <= MOST_LAYERS:
-            self.complain(at, f"repeats must be a whole number from 1 to {MOST_LAYERS:,}; got {str(times)[:20]}")
+            got = digits if digits[0].isdigit() else str(times)
+            self.complain(at, f"repeats must be a whole number from 1 to {MOST_LAYERS:,}; got {got[:20]}")
         return Repeat(body, times)
 
     def structure(self, word: str, start: int, depth: int) -> Node:
