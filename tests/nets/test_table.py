@@ -96,8 +96,17 @@ def test_a_narrow_terminal_gets_a_table_too() -> None:
     console.print(resolve("lenet").table((1, 28, 28)))
     console.file.close()
     text = console.export_text()
-    for part in ("61,706", "conv(6, 5,", "6×28×28", "(28 − 5"):
+    for part in ("61,706", "conv(6, 5,", "6×28×28", "(28 − 5", "wider terminal also shows: multiply-adds, part, sees,"):
         assert part in text
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(80, "part, sees, memory"), (120, "")])
+def test_every_line_fits_the_terminal_and_notes_have_their_own(width: int, hidden: str) -> None:
+    lines = [line for line, _ in resolve("alexnet").table((3, 224, 224))._printed(width)]
+    assert max(map(len, lines)) <= width
+    assert any("↳ 1 pixel at the right and bottom is never seen; 223 or 227 pixels would fit" in line for line in lines)
+    assert lines[-1].startswith(f"a wider terminal also shows: {hidden}" if hidden else "        total")
+    assert "101,616,768" in "".join(lines)
 
 
 def test_html_is_escaped() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ShapeError
@@ -16,7 +18,6 @@ from striate.nets.windows import Window
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.table import Table as RichTable
 
     from striate.nets.net import Net
 
@@ -24,7 +25,8 @@ FLOAT_BYTES = 4
 HEADINGS = ("part", "layer", "output", "how", "parameters", "multiply-adds", "sees", "memory")
 RIGHT = {"parameters", "multiply-adds", "memory"}
 WRAPPING = {"layer", "how"}
-LEAST_WIDTH = 22
+DISPENSABLE = ("memory", "sees", "part", "multiply-adds")
+LEAST_WIDTH, GAP, ENDLESS = 18, 2, 100_000
 
 
 @dataclass(frozen=True)
@@ -157,14 +159,16 @@ class Table:
         def row(cells: tuple[str, ...], tag: str = "td") -> str:
             sides = ("right" if head in RIGHT else "left" for head in HEADINGS)
             return "".join(
-                f'<{tag} style="text-align:{s}">{html.escape(c)}</{tag}>' for c, s in zip(cells, sides, strict=True)
+                f'<{tag} style="text-align:{s};padding:0 .5em">{html.escape(c)}</{tag}>'
+                for c, s in zip(cells, sides, strict=True)
             )
 
         body = []
         for cells, note in self._lines():
             body.append(f"<tr>{row(cells)}</tr>")
             if note:
-                body.append(f'<tr><td></td><td colspan="{len(HEADINGS) - 1}"><em>{html.escape(note)}</em></td></tr>')
+                place = f'colspan="{len(HEADINGS) - 1}" style="text-align:left;padding:0 .5em"'
+                body.append(f"<tr><td></td><td {place}><em>{html.escape(note)}</em></td></tr>")
         head, foot = row(HEADINGS, "th"), row(self._total, "th")
         return (
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
@@ -173,49 +177,33 @@ class Table:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        lines = str(self).splitlines()
-        if max(len(line) for line in lines if "↳" not in line) > options.max_width:
-            yield self._wrapped(options.max_width)
-            return
-        for number, line in enumerate(lines):
-            style = "yellow" if "↳" in line else "bold" if number in (0, len(lines) - 1) else ""
+        for line, style in self._printed(options.max_width):
             yield Text(line, style=style, overflow="fold")
 
-    def _wrapped(self, width: int) -> RichTable:
-        """Return the table for a terminal that is narrower than it: cells wrap, and the last columns may be missing."""
-        from rich import box
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        lines, total = list(self._lines()), self._total
-        widths = [
-            max(len(cells[i]) for cells in (HEADINGS, total, *(c for c, _ in lines))) for i in range(len(HEADINGS))
-        ]
-        shown = set(HEADINGS)
-        for head in ("memory", "sees", "multiply-adds", "part"):
-            fixed = sum(w + 1 for w, h in zip(widths, HEADINGS, strict=True) if h in shown - WRAPPING)
-            shown -= {head} if fixed + 2 * LEAST_WIDTH > width else set()
-        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
-        places = [i for i, head in enumerate(HEADINGS) if head in shown]
-        for i in places:
-            side, wrapping = "right" if HEADINGS[i] in RIGHT else "left", HEADINGS[i] in WRAPPING
-            table.add_column(HEADINGS[i], total[i], justify=side, overflow="fold", no_wrap=not wrapping)
-        for cells, note in lines:
-            layer = Text(cells[1])
-            if note:
-                layer.append(f"\n{note}", style="yellow")
-            table.add_row(*(layer if HEADINGS[i] == "layer" else Text(cells[i]) for i in places))
-        return table
-
     def __str__(self) -> str:
-        lines = [HEADINGS, *(cells for cells, _ in self._lines()), self._total]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
-        text = [_align(HEADINGS, widths), "─" * (sum(widths) + 2 * len(widths) - 2)]
-        for cells, note in self._lines():
-            text.append(_align(cells, widths))
+        return "\n".join(line for line, _ in self._printed())
+
+    def _printed(self, width: int = ENDLESS) -> Iterator[tuple[str, str]]:
+        """Yield lines and their styles; if they are too wide, cells wrap, and the columns left out are named below."""
+        lines = list(self._lines())
+        widths = {
+            head: max(len(cells[i]) for cells in (HEADINGS, self._total, *(cells for cells, _ in lines)))
+            for i, head in enumerate(HEADINGS)
+        }
+        hidden = _fit(widths, width)
+        rule = "─" * (sum(widths.values()) + GAP * (len(widths) - 1))
+        indent = " " * (widths["part"] + GAP if "part" in widths else GAP)
+        yield from ((line, "bold") for line in _aligned(HEADINGS, widths))
+        yield rule, ""
+        for cells, note in lines:
+            yield from ((line, "") for line in _aligned(cells, widths))
             if note:
-                text.append(f"{' ' * (widths[0] + 2)}↳ {note}")
-        return "\n".join([*text, text[1], _align(self._total, widths)])
+                wrapped = textwrap.wrap(f"↳ {note}", max(width, 40) - len(indent), subsequent_indent="  ")
+                yield from ((indent + line, "yellow") for line in wrapped)
+        yield rule, ""
+        yield from ((line, "bold") for line in _aligned(self._total, widths))
+        if hidden:
+            yield f"a wider terminal also shows: {', '.join(hidden)}", "dim"
 
 
 def _joined(row: Row, after: Row) -> Row:
@@ -228,9 +216,30 @@ def _joined(row: Row, after: Row) -> Row:
     )
 
 
-def _align(cells: tuple[str, ...], widths: list[int]) -> str:
-    parts = [c.rjust(w) if h in RIGHT else c.ljust(w) for c, w, h in zip(cells, widths, HEADINGS, strict=True)]
-    return "  ".join(parts).rstrip()
+def _fit(widths: dict[str, int], width: int) -> list[str]:
+    """Take columns from `widths` and narrow those that wrap until they fit a width; return what was left out."""
+    hidden = []
+    for head in DISPENSABLE:
+        least = sum(min(wide, LEAST_WIDTH) if name in WRAPPING else wide for name, wide in widths.items())
+        if least + GAP * (len(widths) - 1) > width:
+            del widths[head]
+            hidden.insert(0, head)
+    spare = width - sum(wide + GAP for name, wide in widths.items() if name not in WRAPPING) - GAP
+    how = max(min(widths["how"], max(spare // 2, spare - widths["layer"])), LEAST_WIDTH // 2)
+    widths["layer"], widths["how"] = max(min(widths["layer"], spare - how), LEAST_WIDTH // 2), how
+    return hidden
+
+
+def _aligned(cells: tuple[str, ...], widths: dict[str, int]) -> Iterator[str]:
+    """Yield the lines of one row, its cells wrapped where they are wider than their column."""
+    columns = [
+        [cell] if len(cell) <= widths[head] else textwrap.wrap(cell, widths[head])
+        for head, cell in zip(HEADINGS, cells, strict=True)
+        if head in widths
+    ]
+    for parts in zip_longest(*columns, fillvalue=""):
+        aligned = (p.rjust(w) if h in RIGHT else p.ljust(w) for p, (h, w) in zip(parts, widths.items(), strict=True))
+        yield (" " * GAP).join(aligned).rstrip()
 
 
 def say_bytes(count: int) -> str:
