@@ -79,6 +79,16 @@ def test_traces_of_layers_without_a_kernel() -> None:
     assert reference.trace("2", (0, 0, 0)).patch.tolist() == [[5, 7], [13, 15]]
 
 
+def test_traces_of_sums_gates_and_joined_branches_have_every_term() -> None:
+    images = np.arange(8.0).reshape(1, 2, 2, 2)
+    reference = parse("residual(scale(3)) gate(globalavg) concat(scale(2) | )").reference((2, 2, 2))
+    reference.forward(images)
+    assert reference.trace("0.add", (1, 0, 1)).patch.tolist() == [15, 5]
+    assert reference.trace("1.multiply", (0, 1, 1)).patch.tolist() == [12, 6]
+    assert reference.trace("2.join", (0, 1, 1)).patch.tolist() == [144]
+    assert reference.trace("2.join", (2, 1, 1)).patch.tolist() == [72]
+
+
 def test_every_intermediate_value_and_gradient_can_be_asked_for() -> None:
     reference = parse("body: [conv(2, 3) relu] head: fc(3)").reference((1, 5, 5))
     reference.loss(np.ones((2, 1, 5, 5)), [0, 1])
@@ -97,9 +107,18 @@ def test_refusals() -> None:
     reference = net.reference((2,))
     with pytest.raises(ShapeError, match=r"batches of 2; got an array of shape \(1, 3\)"):
         reference.forward([[1, 2, 3]])
+    with pytest.raises(ShapeError, match=r"takes batches of 2; got an array of shape \(0, 2\)"):
+        reference.forward(np.zeros((0, 2)))
     with pytest.raises(ArgumentError, match="call forward first"):
         reference.trace("0", (0,))
+    with pytest.raises(ArgumentError, match="call forward first"):
+        reference.backward([[1, 0, 0]])
     reference.forward([[1, 2]])
+    with pytest.raises(ShapeError, match=r"the output's shape, \(1, 3\); got \(1, 2\)"):
+        reference.backward([[1, 0]])
+    for labels in ([3], [-1], [0, 1], [0.5], "a"):
+        with pytest.raises(ArgumentError, match="labels must be 1 whole numbers from 0 to 2, one an image"):
+            reference.loss([[1, 2]], labels)
     with pytest.raises(ShapeError, match=r"has 3 values for each of 1 images; got \(3,\) of image 0"):
         reference.trace("0", (3,))
     with pytest.raises(ArgumentError, match="no layer has the path '1'"):

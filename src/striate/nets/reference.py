@@ -79,15 +79,14 @@ class Reference:
             ShapeError: the batch does not have the shape that the net was made for.
         """
         x = np.asarray(images, np.float64)
-        if x.shape[1:] != self.input_shape:
+        if x.shape[1:] != self.input_shape or not len(x):
             raise ShapeError(f"this net takes batches of {say(self.input_shape)}; got an array of shape {x.shape}")
         mode = Mode(training, self._generator)
         self._input, self._applied = x, {}
         for i, step in enumerate(self.plan.steps):
             if step.head and not training:
                 continue
-            inputs = tuple(x if source == INPUT else self._applied[source].value for source in step.inputs)
-            self._applied[i] = apply(step.layer, inputs, self._of(step), mode)
+            self._applied[i] = apply(step.layer, self._reads(step), self._of(step), mode)
         self.values = {self.plan.steps[i].path: applied.value for i, applied in self._applied.items()}
         return self._applied[self.plan.output].value
 
@@ -99,8 +98,17 @@ class Reference:
         """Return the gradient at the input of the last `forward`, given the one at its output; fill `gradients`.
 
         A value used twice gets the sum of its two gradients. `heads` has gradients for auxiliary heads, by step.
+
+        Raises:
+            ArgumentError: there was no `forward`.
+            ShapeError: the gradient does not have the output's shape.
         """
-        arriving: dict[int, Array] = {**(heads or {}), self.plan.output: np.asarray(gradient, np.float64)}
+        if not self._applied:
+            raise ArgumentError("backward needs the values of a batch; call forward first")
+        at_output, made = np.asarray(gradient, np.float64), self._applied[self.plan.output].value
+        if at_output.shape != made.shape:
+            raise ShapeError(f"the gradient must have the output's shape, {made.shape}; got {at_output.shape}")
+        arriving: dict[int, Array] = {**(heads or {}), self.plan.output: at_output}
         self.gradients, self.value_gradients = {}, {}
         for i in sorted(self._applied, reverse=True):
             if i not in arriving:
@@ -120,9 +128,15 @@ class Reference:
             images: (n, c, h, w) or (n, k).
             labels: whole numbers (n,) in [0, k).
             training: see `forward`.
+
+        Raises:
+            ArgumentError: the labels are not such numbers, one an image.
         """
-        classes = np.asarray(labels)
-        loss, gradient = cross_entropy(self.forward(images, training), classes)
+        logits, classes = self.forward(images, training), np.asarray(labels)
+        n, k = logits.shape[:2]
+        if classes.shape != (n,) or classes.dtype.kind not in "iu" or not ((classes >= 0) & (classes < k)).all():
+            raise ArgumentError(f"labels must be {n} whole numbers from 0 to {k - 1}, one an image; got {labels!r:.60}")
+        loss, gradient = cross_entropy(logits, classes)
         heads = {}
         for number, weight in self.plan.heads if training else ():
             extra, head = cross_entropy(self._applied[number].value, classes)
@@ -143,7 +157,7 @@ class Reference:
         for i in self._applied:
             step = self.plan.steps[i]
             if isinstance(step.layer, Bn):
-                x = self._reads(step)
+                (x,) = self._reads(step)
                 axes = tuple(axis for axis in range(x.ndim) if axis != 1)
                 share, n = step.layer.momentum, x.size // x.shape[1]
                 for name, now in (("running_mean", x.mean(axes)), ("running_var", x.var(axes) * n / max(n - 1, 1))):
@@ -173,11 +187,11 @@ class Reference:
             shape, n = say(step.shape), len(self._input)
             raise ShapeError(f"layer {path} has {shape} values for each of {n} images; got {position} of image {image}")
         value = float(self._applied[number].value[(image, *position)])
-        return trace(step.layer, step.path, self._reads(step)[image], self._of(step), tuple(position), value)
+        inputs = tuple(x[image] for x in self._reads(step))
+        return trace(step.layer, step.path, inputs, self._of(step), tuple(position), value)
 
-    def _reads(self, step: Step) -> Array:
-        source = step.inputs[0]
-        return self._input if source == INPUT else self._applied[source].value
+    def _reads(self, step: Step) -> tuple[Array, ...]:
+        return tuple(self._input if source == INPUT else self._applied[source].value for source in step.inputs)
 
     def _of(self, step: Step) -> dict[str, Array]:
         return {name: self.weights[f"{step.path}.{name}"] for name in starting(step.layer, step.in_shapes[0])}

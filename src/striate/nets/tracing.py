@@ -11,13 +11,17 @@ import numpy as np
 from striate.nets.arithmetic import Array
 from striate.nets.layers import Fc, Layer
 from striate.nets.patches import Patches
+from striate.nets.structure import Add, Join, Multiply
 from striate.nets.windows import Conv, Globalavg, Pool, Whiten, Window
+
+Inputs = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
 class Trace:
     """The terms of one output value: value = Σ patch · kernel + bias, where there is a kernel.
 
+    Otherwise `patch` holds what the value was made of: a pool's window, the terms of a sum, the factors of a gate.
     `corner` is the (row, column) of the patch's first pixel in the layer's input, negative in the padding.
     """
 
@@ -52,44 +56,69 @@ class Trace:
 
 @singledispatch
 def trace(
-    layer: Layer, path: str, x: Array, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+    layer: Layer, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
 ) -> Trace:
-    """Return the terms of one output value of a layer, for one image `x` (c, h, w) or (k,)."""
-    patch = x[position] if len(position) == x.ndim else x
+    """Return the terms of one output value of a layer, for one image; each input is (c, h, w) or (k,)."""
+    patch = inputs[0][position] if len(position) == inputs[0].ndim else inputs[0]
     return Trace(path, str(layer), position, value, np.atleast_1d(patch))
 
 
+@trace.register(Add)
+@trace.register(Multiply)
+def _(
+    layer: Layer, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+) -> Trace:
+    terms = [np.broadcast_to(x, inputs[0].shape)[position] for x in inputs]
+    return Trace(path, str(layer), position, value, np.array(terms))
+
+
 @trace.register
-def _(layer: Fc, path: str, x: Array, weights: Mapping[str, Array], position: tuple[int, ...], value: float) -> Trace:
+def _(
+    layer: Join, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+) -> Trace:
+    return Trace(path, str(layer), position, value, np.atleast_1d(np.concatenate(inputs)[position]))
+
+
+@trace.register
+def _(
+    layer: Fc, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+) -> Trace:
     bias = float(weights["bias"][position]) if layer.bias else 0.0
-    return Trace(path, str(layer), position, value, x.ravel(), weights["weight"][position], bias)
+    return Trace(path, str(layer), position, value, inputs[0].ravel(), weights["weight"][position], bias)
 
 
 @trace.register(Conv)
 @trace.register(Whiten)
 def _(
-    layer: Conv | Whiten, path: str, x: Array, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+    layer: Conv | Whiten,
+    path: str,
+    inputs: Inputs,
+    weights: Mapping[str, Array],
+    position: tuple[int, ...],
+    value: float,
 ) -> Trace:
     channel, row, column = position
     kernel, groups = weights["weight"][channel], getattr(layer, "groups", 1)
     first = channel // (len(weights["weight"]) // groups) * len(kernel)
-    patch, corner = _cut(layer, x, row, column)
+    patch, corner = _cut(layer, inputs[0], row, column)
     bias = float(weights["bias"][channel]) if layer.bias else 0.0
     return Trace(path, str(layer), position, value, patch[first : first + len(kernel)], kernel, bias, corner)
 
 
 @trace.register
-def _(layer: Pool, path: str, x: Array, weights: Mapping[str, Array], position: tuple[int, ...], value: float) -> Trace:
+def _(
+    layer: Pool, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+) -> Trace:
     channel, row, column = position
-    patch, corner = _cut(layer, x, row, column, np.nan)
+    patch, corner = _cut(layer, inputs[0], row, column, np.nan)
     return Trace(path, str(layer), position, value, patch[channel], corner=corner)
 
 
 @trace.register
 def _(
-    layer: Globalavg, path: str, x: Array, weights: Mapping[str, Array], position: tuple[int, ...], value: float
+    layer: Globalavg, path: str, inputs: Inputs, weights: Mapping[str, Array], position: tuple[int, ...], value: float
 ) -> Trace:
-    return Trace(path, str(layer), position, value, x[position[0]], corner=(0, 0))
+    return Trace(path, str(layer), position, value, inputs[0][position[0]], corner=(0, 0))
 
 
 def _cut(layer: Window, x: Array, row: int, column: int, padding: float = 0.0) -> tuple[Array, tuple[int, int]]:
