@@ -81,6 +81,9 @@ def test_missing_spare_and_misshapen_are_named(published: dict[str, torch.Tensor
         ModelFileError, match=r"features\.0\.0\.weight must have the shape \(8, 3, 3, 3\); got \(8, 1, 3, 3\)"
     ):
         pretrained(NAME, save(bent, tmp_path / "c.pth"))
+    lost = {**published, "features.0.0.weight": torch.full((8, 3, 3, 3), torch.nan)}
+    with pytest.raises(ModelFileError, match=r"features\.0\.0\.weight must hold finite numbers"):
+        pretrained(NAME, save(lost, tmp_path / "e.pth"))
     with pytest.raises(ModelFileError, match=r"and 9[0-9] more"):
         pretrained("resnet18", save(published, tmp_path / "d.pth"))
 
@@ -115,9 +118,14 @@ def test_files_that_are_not_weights(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("hello")
     (tmp_path / "empty.pth").touch()
     torch.save([torch.ones(1)], tmp_path / "list.pth")
-    for name in ("evil.pth", "evil2.pth", "text.safetensors", "empty.pth", "list.pth"):
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "checkpoint.pth")
+    for name in ("evil.pth", "evil2.pth", "text.safetensors", "empty.pth", "list.pth", "checkpoint.pth"):
         with pytest.raises(ModelFileError, match=name):
             read_tensors(tmp_path / name)
+    with pytest.raises(ModelFileError, match=r"it would call \w+\.system, and is not read"):
+        read_tensors(tmp_path / "evil2.pth")
+    with pytest.raises(ModelFileError, match="'epoch' is of type int"):
+        read_tensors(tmp_path / "checkpoint.pth")
     assert not Path("/tmp/striate-was-here").exists()
     with pytest.raises(SourceNotFoundError, match=r"none\.pth does not exist"):
         read_tensors(tmp_path / "none.pth")

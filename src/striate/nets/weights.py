@@ -11,6 +11,7 @@ import pickle
 import re
 import urllib.error
 import urllib.request
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -120,7 +121,7 @@ def load_weights(
         The names of the parameters that were left.
 
     Raises:
-        ModelFileError: a tensor is missing, spare or of another shape; nothing has been copied then.
+        ModelFileError: a tensor is missing, spare, of another shape or not finite; nothing has been copied then.
     """
     ours = module.state_dict()
     names = {name: name for name in ours}
@@ -139,6 +140,8 @@ def load_weights(
         if key not in tensors:
             continue
         given, own = tensors[key], ours[name]
+        if not torch.isfinite(given).all():
+            raise ModelFileError(f"{source}: {key} must hold finite numbers; it has NaN or infinity")
         if _squeezed(given) == _squeezed(own):
             copies[name] = given.reshape(own.shape)
         elif name.rpartition(".")[0] in heads and given.shape[1:].numel() == own.shape[1:].numel():
@@ -192,13 +195,25 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
             with safe_open(path, "pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelFileError(f"{path} holds more than tensors, and is not read: {_first_line(error)}") from None
+        call = re.search(r"GLOBAL (\S+)", str(error))
+        raise ModelFileError(
+            f"{path} must hold nothing but tensors; it would call {call[1] if call else 'code'}, and is not read. "
+            "Ask its author for a state_dict, best as .safetensors"
+        ) from None
     except Exception as error:  # the readers raise what they like on damaged files
         raise ModelFileError(f"{path} cannot be read as weights: {_first_line(error)}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(found, dict):
         raise ModelFileError(f"{path} must hold tensors by name; got {type(found).__name__}")
+    for key, value in found.items():
+        if not isinstance(value, Tensor):
+            raise ModelFileError(
+                f"{path} must hold tensors by name; {key!r} is of type {type(value).__name__}. "
+                "From a checkpoint, save the state_dict alone"
+            )
     return found, {}
 
 
