@@ -141,10 +141,15 @@ def _zoo() -> dict[str, Architecture]:
         Architecture("alexnet_torchvision", "alexnet", "AlexNet in one column (2014)", published=weird),
         Architecture("zfnet", "zfnet", "ZFNet (2013)"),
         *(_vgg(name, *file) for name, file in vggs.items()),
-        Architecture("googlenet", "googlenet", "GoogLeNet (2014) with batch normalisation", published=inception),
+        Architecture(
+            "googlenet",
+            "googlenet",
+            "GoogLeNet (2014) with batch normalisation; (aux=true) adds the heads",
+            published=inception,
+        ),
         *(Architecture(n, "resnet", f"ResNet-{n[6:]} (2015)", published=p) for n, p in resnets.items()),
         *(
-            Architecture(f"resnet{n}", "resnet_cifar", f"ResNet-{n} for CIFAR", small, 10)
+            Architecture(f"resnet{n}", "resnet_cifar", f"ResNet-{n} for CIFAR (2015), option A shortcuts", small, 10)
             for n in (20, 32, 44, 56, 110)
         ),
         Architecture("squeezenet1_1", "squeezenet", "SqueezeNet 1.1 (2016)", published=squeezed),
