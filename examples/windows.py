@@ -4,7 +4,8 @@ from striate.nets import parse
 
 EXAMPLES = [
     ("one 5×5 filter over three channels: 75 + 1 parameters, 32 → 28", "conv(1, 5)", (3, 32, 32)),
-    ("3×3 without and with padding: 6 → 4, 6 → 6", "conv(1, 3) conv(1, 3, pad=1)", (1, 6, 6)),
+    ("3×3 without padding: 6 → 4", "conv(1, 3)", (1, 6, 6)),
+    ("3×3 with one pixel of padding: 6 → 6", "conv(1, 3, pad=1)", (1, 6, 6)),
     ("a window that does not fit evenly: 32 → 26 → 11.5", "conv(10, 7) conv(6, 5, stride=2)", (3, 32, 32)),
     ('"same" padding is (F - 1)/2', 'conv(1, 7, pad="same")', (1, 28, 28)),
     ("pooling by two: 4 → 2", "maxpool(2)", (1, 4, 4)),

@@ -13,9 +13,10 @@ PROMISED = {
                    "f(0.5 - A - B)    1  0  0  0", " -1.5 0 0 0 1", "-0.9 0 1 1 1", "-2.1 0 0 0 0"],
     "xnor.py": ["of 4,913: 0", "1 0 0 1", "learned                                              1 0 0 1"],
     "propagation.py": ["A (1, 5) · W (5, 5)", "= 12", "de/da = c = 4, de/db = -c = -4, de/dc = a - b = 3", "1 + 3 = 4"],
-    "activations.py": ["sigmoid", "dead units"],
+    "activations.py": ["sigmoid", "0.0: dead units 1 %, 7 %"],
     "initialisation.py": ["zeros   different units: 1,", "xavier  different units: 8,"],
-    "windows.py": ["32 − 5", "11.5 → 11", "2,352", "120,000", "is never seen", "[[6. 5.]\n [3. 9.]]"],
+    "windows.py": ["32 − 5", "(6 − 3)/1 + 1 = 4", "(6 − 3 + 2·1)/1 + 1 = 6",
+                   "11.5 → 11", "2,352", "120,000", "is never seen", "[[6. 5.]\n [3. 9.]]"],
     "filters.py": ["blur     427×640 pixels"],
 }  # fmt: skip
 
