@@ -44,6 +44,14 @@ def test_the_examples_can_be_read():
             parse(sentence, classes=10)
 
 
+def test_the_python_runs(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    exec(compile(block, str(PAGE), "exec"), {})
+    printed = capsys.readouterr().out
+    assert "sum of 25 products" in printed
+    assert printed.count("conv(6, 5, pad=2)") == 3
+
+
 if __name__ == "__main__":
     head = PAGE.read_text("utf-8").split(MARK)[0]
     PAGE.write_text(head + MARK + table(), "utf-8")
