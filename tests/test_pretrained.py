@@ -38,6 +38,8 @@ def test_weights_of_another_net_are_refused(weights):
 def test_neither_a_file_nor_a_net(digits_run):
     with pytest.raises(SourceNotFoundError, match="did you mean 'resnet18'"):
         striate.load_model("resnet118")
+    with pytest.raises(SourceNotFoundError, match="did you mean 'mobilenet_v2'"):
+        striate.load_model("MobileNetV2", "some.safetensors")
     with pytest.raises(SourceNotFoundError, match=r"no model file .*m\.striate"):
         striate.load_model("m.striate")
     with pytest.raises(ArgumentError, match="has its own"):

@@ -66,6 +66,7 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     "unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam"
     """
     names = list(choices)
-    near = difflib.get_close_matches(name, names, 1)
+    folded = {choice.casefold(): choice for choice in names}
+    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, 1)]
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {kind} {name!r}{hint} Choices: {', '.join(names)}"

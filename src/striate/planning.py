@@ -20,6 +20,7 @@ from striate.data.readers.tables import load_table
 from striate.data.splitting import Splits, check_ratios, parse_ratios, split
 from striate.errors import ArgumentError, DataError
 from striate.nets import Net, resolve
+from striate.nets.initialisation import read_rule
 from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.auto import auto_net
@@ -80,6 +81,8 @@ def make_wish(
     """
     settled = load_recipe(recipe).replace(**changes)
     make_augmentation(settled.augment)
+    if settled.init is not None:
+        read_rule(settled.init)
     if not isinstance(net, str):
         net = as_net(net)
     elif net != "auto":
@@ -187,9 +190,9 @@ def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: in
     )
     outputs = chosen.output_shape(input_shape)
     if outputs != (classes,):
+        advice = f"Write fc({classes}) or fc(classes) at its end" if isinstance(chosen, Net) else "Build it for them"
         raise ArgumentError(
-            f"the net must end in {classes} outputs, one a class; it ends in {' × '.join(map(str, outputs))}. "
-            f"Write fc({classes}) or fc(classes) at its end"
+            f"the net must end in {classes} outputs, one a class; it ends in {' × '.join(map(str, outputs))}. {advice}"
         )
     return chosen
 

@@ -50,7 +50,7 @@ def load_model(model: str | Path, weights: str | Path | None = None) -> Classifi
     word = str(model).split("(")[0].strip()
     if not Path(model).is_file() and word in ZOO:
         return load_pretrained(str(model), weights or "imagenet")
-    if weights is not None:
+    if weights is not None and Path(model).is_file():
         raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
     if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:
         raise SourceNotFoundError(f"no model file {model}, and no net of that name: {unknown('net', word, ZOO)}")
