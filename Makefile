@@ -1,8 +1,8 @@
 # Everything works from a fresh clone: each target sets up .venv first. PYTHON may name any Python ≥ 3.11.
 PYTHON ?= python3
 BIN := .venv/bin
-# As the command line does: threads that wait sleep, so that a busy machine stays quick.
-export OMP_WAIT_POLICY ?= PASSIVE
+# As the command line does: threads that wait soon sleep, so that a busy machine stays quick.
+export GOMP_SPINCOUNT ?= 3000
 
 .PHONY: setup demo test test-all lint format bench clean
 .DEFAULT_GOAL := help

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 # As the command line sets it, and before torch is imported: on a shared machine spinning threads cost milliseconds.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import torch
 

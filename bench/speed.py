@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
+
 import striate
 from bench.record import summary, write
 from striate.pipeline import run_training
@@ -35,7 +37,6 @@ class Clock(Observer):
 
 
 def main() -> None:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="swift_s")
     parser.add_argument("--recipe", default="swift-79")

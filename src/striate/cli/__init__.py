@@ -76,9 +76,9 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    # Threads that wait for work sleep instead of spinning: on a machine that does anything else besides, spinning
-    # makes a step several times slower. OpenMP reads this when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for work spin a moment, then sleep. Spinning on as OpenMP does by default makes a step several
+    # times slower when anything else runs on the machine (bench/threads.py). Read when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     codecs.register_error("striate", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
