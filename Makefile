@@ -23,6 +23,7 @@ setup: .venv/ready
 
 demo: setup
 	$(BIN)/striate train digits --epochs 10
+	@echo 'once in a shell, before: source .venv/bin/activate'
 
 test: setup
 	$(BIN)/python -m pytest -q
