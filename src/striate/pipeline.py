@@ -137,10 +137,16 @@ def run_training(
         _tell_ledger(images, observer)
         plan = make_plan(wish, catalog, images, observer)
         _tell_processes(plan, processes, observer)
-        run = folder.check_same(plan.described, plan.recipe, str(plan.net)) if folder and resume else plan.described
         if folder and resume:
+            run = folder.check_same(plan.described, plan.recipe, str(plan.net))
             observer.note(f"resuming {folder.path} from {folder.where()}")
+            if run["processes"] != processes.count:
+                observer.warn(
+                    f"this run was started with {run['processes']} processes and goes on with {processes.count}: "
+                    "it will not end in the same bits"
+                )
         else:
+            run = plan.described | {"processes": processes.count}
             run |= {
                 "precision": processes.from_first(_choose_precision(plan, target, observer) if processes.first else "")
             }

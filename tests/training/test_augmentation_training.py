@@ -1,29 +1,16 @@
 """Augmentation in the loop: mixed labels train, and a stopped run goes on to the same bits."""
 
-import os
-import signal
-
 import pytest
+from tests.training.stopping import StopAt
 
 from striate.pipeline import resume_training, run_training
 from striate.training.loop import Interrupted
-from striate.training.observer import Observer
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {
     "epochs": 3, "batch_size": 512, "precision": "float32", "label_smoothing": 0.1,
     "augment": ["alternating_flip translate(1) erase", "mixup(0.4) cutmix(p=0.5)", "randaugment(1)"],
 }  # fmt: skip
-
-
-class StopAt(Observer):
-    def __init__(self, steps):
-        self.left = steps
-
-    def step(self, report):
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_run_with_mixed_labels_resumes_to_the_same_bits(tmp_path):

@@ -1,15 +1,15 @@
 """A run that is stopped or killed at any moment and resumed ends in the same bits as one that never was."""
 
 import json
-import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from tests.training.stopping import StopAt
 
 import striate
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, TrainingError
@@ -21,18 +21,6 @@ from striate.training.run import RunFolder
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}
-
-
-class StopAt(Observer):
-    """Asks for a stop, as Ctrl-C does, after so many steps."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def step(self, report):
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def files(folder):
@@ -127,6 +115,17 @@ def test_a_folder_with_a_run_is_not_overwritten(whole):
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no run to resume"):
         resume_training(tmp_path / "nothing")
+
+
+def test_another_number_of_processes_is_said(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "run")
+    run = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps(run | {"processes": 2}))
+    heard = []
+    observer = Observer()
+    observer.warn = heard.append
+    resume_training(out, observer=observer)
+    assert heard == ["this run was started with 2 processes and goes on with 1: it will not end in the same bits"]
 
 
 def test_a_run_in_use_is_refused(whole):
