@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,11 +172,10 @@ def test_the_caret_stands_below_the_mistake() -> None:
         "\x00" * 1000,
     ],
 )
-def test_hostile_sentences_are_refused_quickly(text: str) -> None:
-    start = time.perf_counter()
+def test_hostile_sentences_are_refused(text: str) -> None:
+    # One that were read to its end, or expanded, would exhaust memory or the stack instead.
     with pytest.raises(NotationError):
         parse(text)
-    assert time.perf_counter() - start < 2
 
 
 @settings(deadline=None)
