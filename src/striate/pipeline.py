@@ -28,13 +28,7 @@ from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
 from striate.training.own_module import build
-from striate.training.precision import (
-    faster,
-    measure_precisions,
-    measurement_key,
-    recalled_precisions,
-    remember_precisions,
-)
+from striate.training.precision import faster, precision_seconds
 from striate.training.preprocessing import Preprocessing
 from striate.training.processes import Processes, is_first, joined
 from striate.training.run import Follower, RunFolder
@@ -279,14 +273,8 @@ def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> s
     """Return the precision to train in, measured on this machine where the recipe says auto."""
     if plan.recipe.precision != "auto":
         return plan.recipe.precision
-    shape = plan.preprocessing.input_shape
-    # As many images as a moment allows: the ratio of the two hardly depends on the batch.
-    count = min(plan.recipe.batch_size, len(plan.splits.train), max(4, 150_000 // (shape[1] * shape[2])))
-    key = measurement_key(str(plan.net), shape, count, device)
-    seconds = recalled_precisions(key)
-    if seconds is None:
-        seconds = measure_precisions(build(plan.net, shape), count, shape, device)
-        remember_precisions(key, seconds)
+    size = min(plan.recipe.batch_size, len(plan.splits.train))
+    count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
     return faster(seconds)

@@ -1,25 +1,18 @@
-"""Which number format a net trains in: the faster one by measurement, said and kept in the run.
-
-A measurement is kept for the machine, too: else a noisy moment could make the same command end in other bits.
-"""
+"""Which number format a net trains in: the faster one by measurement, said and kept in the run."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import hashlib
-import json
-import os
-import platform
 import time
-from pathlib import Path
 
-import platformdirs
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from striate.errors import StorageError
-from striate.storage import write_atomically
+from striate.training.measurements import measurement_key, recall, remember
+from striate.training.own_module import AnyNet, build
+
+# As many pixels as a moment allows: the ratio of the precisions hardly depends on the batch.
+_MEASURED_PIXELS = 150_000
 
 CANDIDATES = ("float32", "bfloat16")
 # bfloat16 must win clearly: it costs some exactness, and a choice on the edge would flip from run to run.
@@ -29,6 +22,22 @@ MARGIN = 0.8
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """Return the context in which a forward pass runs in `precision`; float32 leaves everything as it is."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def precision_seconds(
+    net: AnyNet, batch_size: int, input_shape: tuple[int, int, int], device: torch.device
+) -> tuple[int, dict[str, float]]:
+    """Return how many images were tried, at most a batch, and the seconds of a step on them in each precision.
+
+    Measured once on a machine, then recalled.
+    """
+    count = min(batch_size, max(4, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
+    key = measurement_key(device, "precision", str(net), input_shape, count)
+    seconds = recall(key)
+    if seconds is None or set(seconds) != set(CANDIDATES):
+        seconds = measure_precisions(build(net, input_shape), count, input_shape, device)
+        remember(key, seconds)
+    return count, seconds
 
 
 def measure_precisions(
@@ -55,35 +64,6 @@ def faster(seconds: dict[str, float]) -> str:
     ('bfloat16', 'float32')
     """
     return "bfloat16" if seconds["bfloat16"] < MARGIN * seconds["float32"] else "float32"
-
-
-def recalled_precisions(key: str) -> dict[str, float] | None:
-    """Return what was measured on this machine under `key`, None if nothing was."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(_memory().read_text("utf-8"))[key]
-        return {precision: float(kept[precision]) for precision in CANDIDATES}
-    return None
-
-
-def remember_precisions(key: str, seconds: dict[str, float]) -> None:
-    """Keep a measurement for this machine; where nothing can be written, nothing is kept."""
-    kept = {}
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(_memory().read_text("utf-8"))
-    with contextlib.suppress(StorageError):
-        write_atomically(_memory(), json.dumps({**dict(kept), key: seconds}, indent=0))
-
-
-def measurement_key(net: str, input_shape: tuple[int, int, int], count: int, device: torch.device) -> str:
-    """Return the name of a measurement: what is trained, with what, on which machine and how many threads."""
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.node()} {platform.processor()}"
-    told = [net, input_shape, count, device.type, where, torch.get_num_threads(), torch.__version__]
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
-
-
-def _memory() -> Path:
-    folder = os.environ.get("STRIATE_CACHE") or platformdirs.user_cache_dir("striate")
-    return Path(folder) / "precisions.json"
 
 
 def _step_s(module: torch.nn.Module, batch: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
