@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from striate.training.observer import Observer
 from striate.training.own_module import build
 from striate.training.precision import faster, precision_seconds
 from striate.training.preprocessing import Preprocessing
-from striate.training.processes import Processes, is_first, joined
+from striate.training.processes import ALONE, Processes, is_first, joined
 from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
 
@@ -142,7 +142,7 @@ def run_training(
         else:
             run = plan.described | {"processes": processes.count}
             run |= {
-                "precision": processes.from_first(_choose_precision(plan, target, observer) if processes.first else "")
+                "precision": processes.from_first(choose_precision(plan, target, observer) if processes.first else "")
             }
             if folder and processes.first:
                 observer.note(f"run {folder.path}")
@@ -185,42 +185,65 @@ def _run(
     processes: Processes,
 ) -> TrainingResult:
     """Train what is planned and judge the best epoch."""
-    train_images, valid_images, test_images = plan.splits.train, plan.splits.valid, plan.splits.test
-
-    def classifier(weights: Weights, state: State) -> Classifier:
-        best = build(plan.net, plan.preprocessing.input_shape)
-        best.load_state_dict(weights)
-        best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-        seen = np.unique(np.concatenate([train_images.hashes, valid_images.hashes]))
-        return Classifier(plan.classes, plan.preprocessing, plan.net, best, _provenance(plan, run, state), seen)
-
-    with ExitStack() as stack:
-        stop = lambda: False  # noqa: E731
-        if folder:
-            folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
-            stop = stack.enter_context(stop_signals())
-        # Steps seed the global generator for dropout; the caller's is given back.
-        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
-        _learn_whitening(module, train_images, plan.preprocessing)
-        best, state = train_loop(
-            module, train_images, valid_images, plan.recipe, plan.preprocessing, device=device,
-            precision=run["precision"], observer=observer, stop=stop, processes=processes,
-            storage=folder if processes.first or not folder else Follower(folder),
-        )  # fmt: skip
-    if best is None:
-        assert folder is not None
-        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
-    model = classifier(best, state)
+    with stop_signals() if folder else nullcontext(lambda: False) as stop:
+        model, state = train_plan(plan, run, device, observer, folder=folder, stop=stop, processes=processes)
     if not processes.first:
         return TrainingResult(model, None, None, state.train_s, folder.path if folder else None)
-    valid, test = (_judge(model, images, observer) for images in (valid_images, test_images))
+    valid, test = (judge_images(model, images, observer) for images in (plan.splits.valid, plan.splits.test))
     if test:
         figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
         model = replace(model, provenance=model.provenance | figures)
     if folder:
         model.save(folder.model)
     return TrainingResult(model, valid, test, state.train_s, folder.path if folder else None)
+
+
+def train_plan(
+    plan: Plan,
+    run: Mapping[str, Any],
+    device: torch.device,
+    observer: Observer,
+    *,
+    folder: RunFolder | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[dict[str, Any]], bool] = lambda record: False,
+    processes: Processes = ALONE,
+) -> tuple[Classifier, State]:
+    """Train what is planned; return the classifier of the best epoch and the state. No test image is looked at.
+
+    Arguments:
+        plan: from `make_plan`, or from `change_plan` where several nets or recipes share the images.
+        run: the plan's `described`, and the `precision`, from `choose_precision`.
+        folder: where model, metrics and checkpoint go; without one all stays in memory.
+        stop, enough: end the run after a step, or with what was best after an epoch; as for `train_loop`.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        Interrupted: `stop` said yes.
+    """
+
+    def classifier(weights: Weights, state: State) -> Classifier:
+        best = build(plan.net, plan.preprocessing.input_shape)
+        best.load_state_dict(weights)
+        best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+        seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
+        return Classifier(plan.classes, plan.preprocessing, plan.net, best, _provenance(plan, run, state), seen)
+
+    if folder:
+        folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
+    # Steps seed the global generator for dropout; the caller's is given back.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
+        _learn_whitening(module, plan.splits.train, plan.preprocessing)
+        best, state = train_loop(
+            module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
+            precision=run["precision"], observer=observer, stop=stop, enough=enough, processes=processes,
+            storage=folder if processes.first or not folder else Follower(folder),
+        )  # fmt: skip
+    if best is None:
+        assert folder is not None
+        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
+    return classifier(best, state), state
 
 
 def _tell_processes(plan: Plan, processes: Processes, observer: Observer) -> None:
@@ -248,13 +271,14 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
         module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
 
 
-def _judge(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
+def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
+    """Return how the model does on prepared images, None if there are none."""
     if not len(images):
         return None
     return judge(model.predict_proba(images, progress=observer.prepare), images.labels, model.classes)
 
 
-def _provenance(plan: Plan, run: dict[str, Any], state: State) -> dict[str, Any]:
+def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:
     from striate import __version__
 
     splits = plan.splits
@@ -269,7 +293,7 @@ def _provenance(plan: Plan, run: dict[str, Any], state: State) -> dict[str, Any]
     }
 
 
-def _choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
+def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
     """Return the precision to train in, measured on this machine where the recipe says auto."""
     if plan.recipe.precision != "auto":
         return plan.recipe.precision

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +130,7 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
         observer.warn("there are no validation images: the last epoch is kept, not the best")
     recipe = _batch_that_fits(wish.recipe, len(splits.train), wish.told_batch, observer)
     preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
-    net = choose_net(wish.net, preprocessing.input_shape, len(images.classes))
-    if recipe.dropout is not None:
-        if not isinstance(net, Net):
-            raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {net} itself")
-        net = with_dropout(net, recipe.dropout)
-    _check_smallest_batch(net, preprocessing.input_shape, recipe, len(splits.train))
+    net = _net_for(wish.net, recipe, preprocessing.input_shape, len(images.classes), len(splits.train))
     described = {
         "source": catalog.source,
         "format": catalog.format,
@@ -144,6 +139,30 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
         "input": list(preprocessing.input_shape),
     }
     return Plan(net, recipe, splits, preprocessing, images.classes, described)
+
+
+def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
+    """Return a plan for the same images, split and preprocessed as they are, with another net and recipe.
+
+    The recipe's seed decides the training alone, and its `subtract` nothing.
+
+    Raises:
+        ArgumentError, NotationError, ShapeError: the net or the recipe does not fit the images.
+    """
+    chosen = net if isinstance(net, str) else as_net(net)
+    shape, count = plan.preprocessing.input_shape, len(plan.splits.train)
+    return replace(plan, net=_net_for(chosen, recipe, shape, len(plan.classes), count), recipe=recipe)
+
+
+def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], classes: int, count: int) -> AnyNet:
+    """Return the net as it is trained, with the recipe's dropout, checked against the images."""
+    chosen = choose_net(net, input_shape, classes)
+    if recipe.dropout is not None:
+        if not isinstance(chosen, Net):
+            raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {chosen} itself")
+        chosen = with_dropout(chosen, recipe.dropout)
+    _check_smallest_batch(chosen, input_shape, recipe, count)
+    return chosen
 
 
 def _check_classes(images: ImageSet, observer: Observer) -> None:

@@ -96,6 +96,7 @@ def train_loop(
     storage: Storage | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[dict[str, Any]], bool] = lambda record: False,
     processes: Processes = ALONE,
 ) -> tuple[Weights | None, State]:
     """Train `module` in place; return the weights of the best epoch and the state.
@@ -108,6 +109,7 @@ def train_loop(
         module: maps float (n, c, h, w) to logits (n, k).
         train, valid: images of the preprocessing's size; valid may be empty.
         stop: asked after every step; when it says yes, the state is saved and the run ends.
+        enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
         processes: those that train together; only the first one's storage is written to.
 
     Returns:
@@ -158,9 +160,12 @@ def train_loop(
         if better := state.end_epoch(record):
             best = unsaved = learner.weights()
         observer.epoch(record, better)
-        if storage and (storage.due() or state.finished(recipe)):
+        ended = enough(record) or state.finished(recipe)
+        if storage and (storage.due() or ended):
             storage.save(learner.tensors(), state, unsaved)
             unsaved = None
+        if ended:
+            break
     return best, state
 
 
