@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from striate.training.own_module import AnyNet
+    from striate.training.recipe import Views
 
     OneImage = str | Path | Image.Image | np.ndarray
     Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
@@ -75,6 +76,7 @@ class Classifier:
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
         provenance: what it was trained on and how, as plain values.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
+        views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
     """
 
     classes: tuple[str, ...]
@@ -83,6 +85,7 @@ class Classifier:
     module: torch.nn.Module
     provenance: dict[str, Any] = field(default_factory=dict)
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    views: Views = "none"
 
     def __repr__(self) -> str:
         h, w = self.preprocessing.size
@@ -102,20 +105,26 @@ class Classifier:
         Raises:
             DecodingError: one of the images cannot be read; the message names it.
         """
+        return self._probabilities(images, batch_size, progress)[0]
+
+    def _probabilities(self, images: Images, batch_size: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
         import torch
 
         from striate.training.batches import to_batch
+        from striate.training.views import look
 
-        parts, total = [], len(images)
+        parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self.module.eval()
         with torch.inference_mode():
             for start in range(0, total, batch_size):
                 pixels = self._block(images, start, min(start + batch_size, total))
-                logits = self.module(self.preprocessing.normalise(to_batch(pixels, device)))
-                parts.append(logits.float().softmax(1).cpu().numpy())
+                logits = look(self.module, to_batch(pixels, device), self.preprocessing, self.views)
+                parts.append(tuple(one.softmax(1).cpu().numpy() for one in logits))
                 progress("predicting", min(start + batch_size, total), total)
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+        averaged, alone = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return averaged, alone
 
     def predict(self, images: OneImage | Images) -> Prediction | list[Prediction]:
         """Return what the classifier says: one `Prediction` for one image, a list for several.
@@ -157,8 +166,26 @@ class Classifier:
             data = read(data)
         images = self.prepare(data, progress) if isinstance(data, Catalog) else data
         images, notes = self._unseen(images)
-        labels = self._own_labels(images)
-        return judge(self.predict_proba(images, progress=progress), labels, self.classes, notes)
+        return self.judge(images, self._own_labels(images), notes, progress)
+
+    def judge(
+        self, images: ImageSet, labels: np.ndarray, notes: Sequence[str] = (), progress: Progress = silent
+    ) -> Evaluation:
+        """Return how the classifier does on all of these images, seen or not, with and without their other views.
+
+        Arguments:
+            labels: int64 (n,), indices into this model's classes.
+            notes: for the reader of the figures.
+        """
+        averaged, alone = (
+            judge(probabilities, labels, self.classes, notes)
+            for probabilities in self._probabilities(images, 256, progress)
+        )
+        if self.views == "none":
+            return averaged
+        from striate.training.views import view_count
+
+        return replace(averaged, views=view_count(self.views), alone=alone)
 
     def save(self, path: str | Path) -> None:
         """Write the classifier to one `.striate` file, whole or not at all; see `striate.model_file`."""

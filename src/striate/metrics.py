@@ -40,11 +40,15 @@ class Evaluation:
         classes: (k,) class names.
         confusion: int64 (k, k), rows the true class, columns the predicted one.
         notes: what the reader of the figures must know, such as images that were left out.
+        views: over how many views of each image the predictions were averaged.
+        alone: the same images judged without their other views; None where there were none.
     """
 
     classes: tuple[str, ...]
     confusion: np.ndarray
     notes: tuple[str, ...] = ()
+    views: int = 1
+    alone: Evaluation | None = None
 
     @property
     def total(self) -> int:
@@ -94,15 +98,27 @@ class Evaluation:
             "classes": self.per_class(),
             "confusion": self.confusion.tolist(),
             "notes": list(self.notes),
+            "views": self.views,
+            "accuracy_without_views": self.alone and self.alone.accuracy,
         }
 
     def line(self, name: str = "test") -> str:
         """Return the published line: `Accuracy on test set: 78.81% (7881 / 10000)`."""
         return f"Accuracy on {name} set: {self.accuracy:.2%} ({self.correct} / {self.total})"
 
+    def views_line(self) -> str:
+        """Return what must be said of figures that rest on several views of each image; empty where they do not."""
+        if not self.alone:
+            return ""
+        return (
+            f"predictions averaged over {self.views} views of each image; "
+            f"without: {self.alone.accuracy:.2%} ({self.alone.correct} / {self.alone.total})"
+        )
+
     def __str__(self) -> str:
         low, high = self.interval
-        return f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
+        text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
+        return "; ".join(filter(None, [text, self.views_line()]))
 
 
 def judge(

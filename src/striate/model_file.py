@@ -21,6 +21,7 @@ from striate.nets import Net, parse
 from striate.storage import replace_atomically
 from striate.training.own_module import AnyNet, OwnModule, build
 from striate.training.preprocessing import Preprocessing
+from striate.training.views import check_views
 
 FORMAT = 1
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
@@ -46,6 +47,7 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
         "classes": list(model.classes),
         "preprocessing": model.preprocessing.to_json(),
         "net": str(model.net),
+        "views": model.views,
         "provenance": model.provenance,
     }
     weights = {f"weights.{name}": value.detach().cpu().numpy() for name, value in model.module.state_dict().items()}
@@ -151,6 +153,7 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray], module: 
         description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
     )
     trained_on = tensors.pop("trained_on")
+    views = check_views(description.get("views", "none"))  # files of before there were views have none
     net = _net(description, module)
     if isinstance(net, Net):
         # Before anything is allocated: a short sentence can describe a net of any size.
@@ -164,7 +167,8 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray], module: 
     built = build(net, preprocessing.input_shape, seed=0)
     _put_weights(built, tensors)
     built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Classifier(tuple(description["classes"]), preprocessing, net, built, description["provenance"], trained_on)
+    classes, provenance = tuple(description["classes"]), description["provenance"]
+    return Classifier(classes, preprocessing, net, built, provenance, trained_on, views)
 
 
 def _net(description: dict[str, Any], module: torch.nn.Module | None) -> AnyNet:

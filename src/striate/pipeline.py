@@ -19,7 +19,7 @@ from striate.data.preparing import prepare
 from striate.data.reading import read
 from striate.devices import choose_device
 from striate.errors import ArgumentError
-from striate.metrics import Evaluation, judge
+from striate.metrics import Evaluation
 from striate.nets import NetModule
 from striate.nets.structure import layers
 from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
@@ -192,6 +192,8 @@ def _run(
     valid, test = (judge_images(model, images, observer) for images in (plan.splits.valid, plan.splits.test))
     if test:
         figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+        if test.alone:
+            figures["test_accuracy_without_views"] = test.alone.accuracy
         model = replace(model, provenance=model.provenance | figures)
     if folder:
         model.save(folder.model)
@@ -227,7 +229,8 @@ def train_plan(
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
-        return Classifier(plan.classes, plan.preprocessing, plan.net, best, _provenance(plan, run, state), seen)
+        provenance = _provenance(plan, run, state)
+        return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
 
     if folder:
         folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
@@ -273,9 +276,7 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
 
 def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
     """Return how the model does on prepared images, None if there are none."""
-    if not len(images):
-        return None
-    return judge(model.predict_proba(images, progress=observer.prepare), images.labels, model.classes)
+    return model.judge(images, images.labels, progress=observer.prepare) if len(images) else None
 
 
 def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
 from striate.training.preprocessing import Preprocessing, measure
 from striate.training.recipe import Recipe, load_recipe, recipe_names
+from striate.training.views import view_count
 
 RecipeLike = str | Path | Mapping[str, Any] | Recipe
 NetLike = AnyNet | torch.nn.Module
@@ -131,6 +132,7 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
     recipe = _batch_that_fits(wish.recipe, len(splits.train), wish.told_batch, observer)
     preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
     net = _net_for(wish.net, recipe, preprocessing.input_shape, len(images.classes), len(splits.train))
+    _tell_views(recipe, observer)
     described = {
         "source": catalog.source,
         "format": catalog.format,
@@ -191,6 +193,20 @@ def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe
                 f"of each channel in an image; got {count:,} images in steps of {recipe.batch_size}. "
                 "Choose another batch_size, or leave that layer out"
             )
+
+
+def _tell_views(recipe: Recipe, observer: Observer) -> None:
+    if recipe.views == "none":
+        return
+    observer.note(
+        f"views {recipe.views}: the final figures are of predictions averaged over {view_count(recipe.views)} views of "
+        "each image, those of each epoch of the image alone"
+    )
+    if not make_augmentation(recipe.augment).mirrors:
+        observer.warn(
+            f"views = {recipe.views} looks at mirror images, which training without flip never saw; "
+            "that is right only where a class stays the same in the mirror"
+        )
 
 
 def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: int) -> AnyNet:

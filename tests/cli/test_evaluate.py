@@ -51,3 +51,16 @@ def test_a_source_s_own_test_split(striate, as_json, split):
     assert "all images were seen in training, so their accuracy would say nothing" in seen.stderr
     absent = striate("evaluate", "run/model.striate", "split", "--split", "valid")
     assert "split has no valid split; it has train, test" in absent.stderr
+
+
+def test_views_of_the_model_or_as_told(striate, as_json):
+    trained = as_json("train", "xo", *QUICK, "--set", "views=mirror", "--augment", "flip", "--out", "run")
+    assert {"test_accuracy", "test_accuracy_without_views"} <= trained.keys()
+    result = striate("evaluate", "run/model.striate", "xo")
+    assert "  predictions averaged over 2 views of each image; without: " in result.stdout.splitlines()[1]
+    found = as_json("evaluate", "run/model.striate", "xo", "--views", "none")
+    assert found["accuracy"] == trained["test_accuracy_without_views"]
+    assert (found["views"], found["accuracy_without_views"]) == (1, None)
+    wrong = striate("evaluate", "run/model.striate", "xo", "--views", "all")
+    assert wrong.exit_code == 1
+    assert "unknown views 'all'. Choices: none, mirror, mirror-shift" in wrong.stderr

@@ -17,6 +17,13 @@ def evaluate(
     model: options.Model,
     source: options.Source,
     split: Annotated[str | None, typer.Option(help="Judge this split of the source: train, valid or test.")] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help="Average over these views of each image: none (the image alone), mirror or mirror-shift.",
+            show_default="the model's",
+        ),
+    ] = None,
     weights: options.Weights = None,
     device: options.Device = None,
     format: options.Format = None,
@@ -30,11 +37,16 @@ def evaluate(
 
     The source's own test split is judged if it has one; else every image that training has not seen.
     """
+    from dataclasses import replace
+
     from striate.data.reading import read
     from striate.devices import choose_device
     from striate.pretrained import load_model
+    from striate.training.views import check_views
 
     classifier = load_model(model, weights).to(choose_device(device))
+    if views is not None:
+        classifier = replace(classifier, views=check_views(views))
     console = stderr()
     with progress_bar(console) as progress:
         catalog = read(

@@ -157,6 +157,7 @@ def _result_json(result: TrainingResult) -> dict[str, Any]:
         "classes": len(model.classes),
         "valid_accuracy": result.valid and result.valid.accuracy,
         "test_accuracy": result.test and result.test.accuracy,
+        "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
         "test_interval": result.test and list(result.test.interval),
         "best_epoch": model.provenance["epoch"],
         "train_s": round(result.train_s, 3),

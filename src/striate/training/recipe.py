@@ -18,6 +18,7 @@ Optimiser = Literal["sgd", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Views = Literal["none", "mirror", "mirror-shift"]
 
 
 def _setting(default: Any, text: str, low: float = -math.inf, high: float = math.inf) -> Any:
@@ -64,6 +65,9 @@ class Recipe:
     augment: tuple[str, ...] = _setting((), 'words as in "flip", "translate(2)"; applied in order to each batch')
     subtract: Subtract = _setting("channel", "what is subtracted from the pixels: channel means, the mean image, none")
     precision: Precision = _setting("auto", "float32, bfloat16, or auto: the faster of the two by measurement")
+    views: Views = _setting(
+        "none", "what predictions are averaged over: none (the image alone), mirror, mirror-shift (6 views)"
+    )
     patience: int = _setting(0, "stop after so many epochs without a better validation accuracy; 0: never", 0)
     seed: int = _setting(0, "of the first weights, the order of images and every random choice", 0)
 

@@ -50,6 +50,11 @@ class Augmentation:
         """Whether it makes labels soft: float (n, k) instead of int64 (n,)."""
         return any("targets" in _asked(step) for step in self.steps)
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether it says that an image and its mirror image are of the same class."""
+        return any(getattr(step, "func", step) in (flip, alternating_flip) for step in self.steps)
+
     def __call__(
         self,
         pixels: torch.Tensor,
