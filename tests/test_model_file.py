@@ -129,6 +129,16 @@ def test_a_flipped_byte_or_a_cut_never_crashes(digits_run, tmp_path_factory, dat
         striate.Classifier.load(path)
 
 
+def test_a_flipped_bit_in_the_zip_s_directory_never_crashes(digits_run, tmp_path):
+    content = (digits_run / "model.striate").read_bytes()
+    path = tmp_path / "m.striate"
+    for place in range(content.index(b"PK\x01\x02"), len(content)):
+        for bit in (1, 128):
+            path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+            with contextlib.suppress(ModelFileError):  # and nothing else
+                striate.Classifier.load(path)
+
+
 def test_a_full_disk_keeps_the_old_model(digits_model, tmp_path, monkeypatch):
     path = tmp_path / "m.striate"
     digits_model.save(path)

@@ -6,6 +6,7 @@ raw tensors only, every shape checked against the net that the sentence describe
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import zipfile
@@ -82,8 +83,10 @@ def load_classifier(path: str | Path, module: torch.nn.Module | None = None) -> 
     try:
         text, tensors = _members(path)
         return _build(_description(text), _tensors(tensors), module)
-    except zipfile.BadZipFile as error:
-        raise ModelFileError(f"{path} is damaged ({error}). Copy or train it again") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: told to seek before the file's start
+            raise
+        raise ModelFileError(f"{path} is damaged ({str(error) or 'cut short'}). Copy or train it again") from None
     except StriateError as error:
         raise ModelFileError(f"{path}: {error}") from None
 
