@@ -19,6 +19,7 @@ from striate.cli.cache import cache
 from striate.cli.evaluate import evaluate
 from striate.cli.net import net
 from striate.cli.predict import predict
+from striate.cli.runs import runs
 from striate.cli.train import train
 from striate.errors import StriateError
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, augment, cache):
+for command in (train, predict, evaluate, net, augment, runs, cache):
     app.command()(command)
 
 

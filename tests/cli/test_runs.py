@@ -1,0 +1,50 @@
+"""`striate runs`: the list, the comparison, what they say of nothing and of nonsense."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def two(striate, tmp_path):
+    for name, net in (("a", "fc(classes)"), ("b", "fc(32) relu fc(classes)")):
+        arguments = ("train", "digits", "--net", net, "--epochs", 2, "--precision", "float32", "--out", f"runs/{name}")
+        assert striate(*arguments).exit_code == 0
+    return tmp_path / "runs"
+
+
+def test_the_list_and_its_json(striate, as_json, two):
+    shutil.copytree(two / "a", two / "broken [x]")
+    (two / "broken [x]" / "run.json").write_text("{")
+    shown = striate("runs").stdout
+    for words in ("runs/a", "fc(10)", "2/2", "finished", "runs/broken [x]", "broken: run.json is damaged"):
+        assert words in shown
+    entries = {entry["run"]: entry for entry in as_json("runs")}
+    assert set(entries) == {"runs/a", "runs/b", "runs/broken [x]"}
+    assert entries["runs/a"]["epochs"] == 2
+    assert entries["runs/a"]["valid_interval"][0] < entries["runs/a"]["valid_accuracy"]
+    ranked = [entry["valid_accuracy"] for entry in as_json("runs", "--sort", "accuracy")]
+    assert ranked[0] > ranked[1]
+    assert ranked[2] is None
+
+
+def test_runs_are_compared(striate, as_json, two):
+    shown = striate("runs", "runs/a", "runs/b").stdout
+    for words in ("fc(32) relu fc(10)", "parameters", "on the same validation images", "noise"):
+        assert words in shown
+    assert "learning rate" not in shown
+    compared = as_json("runs", "--compare")
+    assert compared["differences"]["net"] == ["fc(10)", "fc(32) relu fc(10)"]
+    assert compared["verdicts"][0]["same_images"] is True
+    same = striate("runs", "runs/a", "runs/a").stdout
+    assert "source, data, net and recipe are the same" in same
+
+
+def test_nothing_and_nonsense(striate, tmp_path):
+    result = striate("runs")
+    assert result.exit_code == 1
+    assert "no folder runs" in result.output
+    assert "did you mean 'accuracy'" in striate("runs", "--sort", "acuracy").output
+    (tmp_path / "runs").mkdir()
+    assert "no runs below runs" in striate("runs").stderr
+    assert "at least two runs" in striate("runs", "--compare").output
