@@ -58,7 +58,9 @@ def train(
         int | None,
         _setting("Stop after so many epochs without a better one; 0: never.", "0"),
     ] = None,
-    precision: Annotated[str | None, _setting("auto (the faster, measured), float32 or bfloat16.", "auto")] = None,
+    precision: Annotated[
+        str | None, _setting("auto (the fastest, measured), float32, bfloat16 or bfloat16-pure.", "auto")
+    ] = None,
     seed: Annotated[int | None, _setting("Of the split and every random choice.", "0")] = None,
     set_: Annotated[
         list[str],

@@ -161,7 +161,8 @@ def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = 
 def auxiliary_loss(module: nn.Module, labels: Tensor) -> Tensor | float:
     """Return the weighted cross-entropy of the auxiliary heads after a call in training mode; 0.0 without heads."""
     heads = getattr(module, "auxiliary", [])
-    return sum((weight * functional.cross_entropy(logits, labels) for weight, logits in heads), start=0.0)
+    exact = ((weight, logits.to(torch.promote_types(logits.dtype, torch.float32))) for weight, logits in heads)
+    return sum((weight * functional.cross_entropy(logits, labels) for weight, logits in exact), start=0.0)
 
 
 def state_arrays(module: nn.Module) -> dict[str, np.ndarray]:

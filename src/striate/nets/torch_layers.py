@@ -117,6 +117,14 @@ class DropPath(nn.Module):
         return x * (kept.to(x.dtype) / (1 - self.p))
 
 
+class ResponseNorm(nn.LocalResponseNorm):
+    """Local response normalisation, never in bfloat16: torch has no 3-D pool for it on CPUs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised values in the input's type."""
+        return super().forward(input.to(torch.promote_types(input.dtype, torch.float32))).to(input.dtype)
+
+
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over axis 1 at each position."""
 
@@ -322,7 +330,7 @@ def _(layer: layers.Ln, shape: Shape) -> nn.Module:
 
 @make_layer.register
 def _(layer: layers.Lrn, shape: Shape) -> nn.Module:
-    return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
+    return ResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
 
 
 @make_layer.register

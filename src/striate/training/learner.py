@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from striate.errors import ModelFileError
 from striate.nets import auxiliary_loss
 from striate.training.optimisers import Optimisers
-from striate.training.precision import autocast
+from striate.training.precision import in_precision
 from striate.training.processes import ALONE, Processes
 from striate.training.recipe import Recipe
 
@@ -24,7 +24,7 @@ class Learner:
         module: maps float (n, c, h, w) to logits (n, k); trained in place.
         recipe: what decides the updates.
         device: where to train.
-        precision: float32, or bfloat16 for the forward pass.
+        precision: of the forward and backward pass, float32, bfloat16 or bfloat16-pure; the weights stay float32.
     """
 
     def __init__(
@@ -36,9 +36,10 @@ class Learner:
         processes: Processes = ALONE,
     ):
         self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.device, self.recipe, self.precision, self.processes = device, recipe, precision, processes
+        self.device, self.recipe, self.processes = device, recipe, processes
         # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
-        self._shared = self.module if processes.count == 1 else DistributedDataParallel(self.module)
+        computed = in_precision(self.module, precision)
+        self._shared = computed if processes.count == 1 else DistributedDataParallel(computed)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
         if recipe.average:
@@ -67,8 +68,7 @@ class Learner:
         for images, targets in zip(
             batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
         ):
-            with autocast(self.precision, self.device):
-                logits = self._shared(images)
+            logits = self._shared(images)
             loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
             loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / total)
             # The gradients of several processes are averaged; their losses are parts of one mean, to be summed.

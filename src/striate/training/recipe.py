@@ -17,7 +17,7 @@ from striate.errors import ArgumentError, SourceNotFoundError, unknown
 Optimiser = Literal["sgd", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "bfloat16-pure"]
 Views = Literal["none", "mirror", "mirror-shift"]
 
 
@@ -64,7 +64,9 @@ class Recipe:
     )
     augment: tuple[str, ...] = _setting((), 'words as in "flip", "translate(2)"; applied in order to each batch')
     subtract: Subtract = _setting("channel", "what is subtracted from the pixels: channel means, the mean image, none")
-    precision: Precision = _setting("auto", "float32, bfloat16, or auto: the faster of the two by measurement")
+    precision: Precision = _setting(
+        "auto", "float32, bfloat16 (autocast), bfloat16-pure, or auto: the fastest by measurement"
+    )
     views: Views = _setting(
         "none", "what predictions are averaged over: none (the image alone), mirror, mirror-shift (6 views)"
     )
