@@ -18,6 +18,8 @@ PROMISED = {
     "windows.py": ["32 − 5", "(6 − 3)/1 + 1 = 4", "(6 − 3 + 2·1)/1 + 1 = 6",
                    "11.5 → 11", "2,352", "120,000", "is never seen", "[[6. 5.]\n [3. 9.]]"],
     "filters.py": ["blur     427×640 pixels"],
+    "tweaks.py": ["1,252 images to train on, 545 to validate on", "784-50-10                   39,760       1",
+                  "five of 500, 25 epochs   1,399,510       2", "three layers of filters     26,585"],
 }  # fmt: skip
 
 
@@ -29,7 +31,7 @@ def run(name: str, *args: str) -> str:
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_examples_run(name: str, tmp_path: Path) -> None:
-    out = run(name, *([str(tmp_path)] if name == "filters.py" else []))
+    out = run(name, *{"filters.py": [str(tmp_path)], "tweaks.py": ["--quick"]}.get(name, []))
     for words in PROMISED[name]:
         assert words in out
     if name == "xnor.py":
