@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import save_file
 
 import striate
@@ -44,3 +45,33 @@ def test_neither_a_file_nor_a_net(digits_run):
         striate.load_model("m.striate")
     with pytest.raises(ArgumentError, match="has its own"):
         striate.load_model(digits_run / "model.striate", "imagenet")
+
+
+def test_the_published_cut_is_the_same_from_every_form(weights, tmp_path):
+    model = striate.load_pretrained("squeezenet1_1", weights)
+    assert model.preprocessing.resize == 256
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a" / "0.png")
+    prepared = model.prepare(striate.read(tmp_path))
+    expected = np.asarray(
+        Image.fromarray(pixels).resize((256, 256), Image.Resampling.BILINEAR).crop((16, 16, 240, 240))
+    )
+    # One resize of the box that is cut, rather than two steps with rounding between.
+    assert np.abs(prepared.images[0].astype(int) - expected).max() <= 1
+    for form in ([pixels], [tmp_path / "a" / "0.png"], pixels[None], prepared, striate.read(([pixels], ["x"]))):
+        assert np.array_equal(model.predict_proba(form), model.predict_proba(prepared))
+
+
+def test_another_size_cuts_the_same_share(weights, tmp_path):
+    model = striate.load_pretrained("squeezenet1_1", weights, (112, 112))
+    assert (model.preprocessing.size, model.preprocessing.resize) == ((112, 112), 128)
+    model.save(tmp_path / "m.striate")
+    again = striate.load_model(tmp_path / "m.striate", size=(56, 56))
+    assert (again.preprocessing.size, again.preprocessing.resize) == ((56, 56), 64)
+    assert again.predict_proba(np.zeros((1, 70, 80, 3), np.uint8)).shape == (1, 1000)
+
+
+def test_a_size_that_the_weights_do_not_fit(digits_run):
+    with pytest.raises(ArgumentError, match="size must be 8×8, as the weights fit no other; got 16×16"):
+        striate.load_model(digits_run / "model.striate", size=(16, 16))

@@ -119,7 +119,7 @@ class Classifier:
         self.module.eval()
         with torch.inference_mode():
             for start in range(0, total, batch_size):
-                pixels = self._block(images, start, min(start + batch_size, total))
+                pixels = self.block(images, start, min(start + batch_size, total))
                 logits = look(self.module, to_batch(pixels, device), self.preprocessing, self.views)
                 parts.append(tuple(one.softmax(1).cpu().numpy() for one in logits))
                 progress("predicting", min(start + batch_size, total), total)
@@ -146,7 +146,9 @@ class Classifier:
             keep: whether they will be wanted again and belong into the cache.
         """
         shape = self.preprocessing
-        return prepare(catalog, shape.size, shape.fit, shape.channels, progress=progress, keep=keep)
+        return prepare(
+            catalog, shape.size, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize
+        )
 
     def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
         """Return how the classifier does on labelled images that it has not seen.
@@ -213,8 +215,8 @@ class Classifier:
         self.module.to(device)
         return self
 
-    def _block(self, images: Images, start: int, stop: int) -> np.ndarray:
-        """Return images start…stop as uint8 (m, h, w, c) of the model's own size."""
+    def block(self, images: Images, start: int, stop: int) -> np.ndarray:
+        """Return images start…stop as uint8 (m, h, w, c) of the model's own size, as its net is given them."""
         if isinstance(images, ImageSet):
             block: Iterable[Any] = images.pixels[images.rows[start:stop]]
         elif isinstance(images, Catalog):
@@ -228,7 +230,9 @@ class Classifier:
                     f"got {block.dtype} {(len(images), *block.shape[1:])}"
                 )
             block = block[..., None] if block.ndim == 3 else block
-            if block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
+            # An image set of this size was cut to it; of plain arrays that is known only where nothing is cut.
+            cut = isinstance(images, ImageSet) or self.preprocessing.resize is None
+            if cut and block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
                 return block
         return np.stack([self._fit(one) for one in block])
 
@@ -239,7 +243,7 @@ class Classifier:
             name = _name(image)
             raise DecodingError(f"{name}: {error}" if name else str(error)) from None
         shape = self.preprocessing
-        return to_channels(fit_pixels(pixels, shape.size, shape.fit), shape.channels)
+        return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
 
     def _unseen(self, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
         """Return the images to judge, and what must be said about the choice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,19 @@ import torch
 from striate.classifier import Classifier
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.nets import ZOO, pretrained
+from striate.training.own_module import build
 from striate.training.preprocessing import Preprocessing
 
 
-def load_pretrained(name: str, weights: str | Path = "imagenet") -> Classifier:
+def load_pretrained(name: str, weights: str | Path = "imagenet", size: tuple[int, int] | None = None) -> Classifier:
     """Return a zoo net with published weights, its classes and its preprocessing, ready to predict.
 
     Arguments:
         name: a zoo net, with options if need be: 'mobilenet_v2(width=1.0)'.
         weights: "imagenet" (downloaded once), "imagenet-v2" where there are two, or a .pth or .safetensors file.
+        size: (h, w) in pixels to look at images at; None is what the weights were trained for.
 
-    Images are fitted to the net's input directly: shorter side to its size, centre cut. (The published accuracies were
-    measured on a slightly smaller cut of a larger resize.)
+    Images are fitted as the weights want it: shorter side to 256 pixels, say, and 224 cut from the centre.
 
     Raises:
         ArgumentError: no such net, or the weights are for other classes than ImageNet's.
@@ -35,12 +37,33 @@ def load_pretrained(name: str, weights: str | Path = "imagenet") -> Classifier:
         )
     wanted = found.preprocessing
     mean, std = (np.array(values, np.float32) * 255 for values in (wanted.mean, wanted.std))
-    preprocessing = Preprocessing((wanted.size, wanted.size), 3, "crop", mean, std)
+    preprocessing = Preprocessing((wanted.size, wanted.size), 3, "crop", mean, std, wanted.resize)
     module = found.module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Classifier(_distinct(found.classes), preprocessing, found.net, module, {"weights": list(found.notes)})
+    model = Classifier(_distinct(found.classes), preprocessing, found.net, module, {"weights": list(found.notes)})
+    return model if size is None else at_size(model, size)
 
 
-def load_model(model: str | Path, weights: str | Path | None = None) -> Classifier:
+def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
+    """Return a model that looks at images at another size, with the same weights.
+
+    Arguments:
+        size: (h, w) in pixels.
+
+    Raises:
+        ArgumentError: the weights fit no other size: the net has an fc layer on what is not pooled, or a mean image.
+    """
+    preprocessing = model.preprocessing.at(size)
+    module = build(model.net, preprocessing.input_shape)
+    weights = model.module.state_dict()
+    if any(value.shape != weights[name].shape for name, value in module.state_dict().items()):
+        (h, w), (own_h, own_w) = size, model.preprocessing.size
+        raise ArgumentError(f"size must be {own_h}×{own_w}, as the weights fit no other; got {h}×{w}")
+    module.load_state_dict(weights)
+    module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return replace(model, preprocessing=preprocessing, module=module)
+
+
+def load_model(model: str | Path, weights: str | Path | None = None, size: tuple[int, int] | None = None) -> Classifier:
     """Return the classifier in a `.striate` file, or the zoo net of that name with published weights.
 
     Raises:
@@ -49,12 +72,13 @@ def load_model(model: str | Path, weights: str | Path | None = None) -> Classifi
     """
     word = str(model).split("(")[0].strip()
     if not Path(model).is_file() and word in ZOO:
-        return load_pretrained(str(model), weights or "imagenet")
+        return load_pretrained(str(model), weights or "imagenet", size)
     if weights is not None and Path(model).is_file():
         raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
     if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:
         raise SourceNotFoundError(f"no model file {model}, and no net of that name: {unknown('net', word, ZOO)}")
-    return Classifier.load(model)
+    loaded = Classifier.load(model)
+    return loaded if size is None else at_size(loaded, size)
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:

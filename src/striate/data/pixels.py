@@ -40,7 +40,21 @@ def check_fit(fit: str) -> Fit:
     return fit  # pyright: ignore[reportReturnType]
 
 
-def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop") -> np.ndarray:
+def check_resize(resize: int | None, size: tuple[int, int], fit: str) -> int | None:
+    """Return `resize` if an image resized to it can be cut to `size`.
+
+    Raises:
+        ArgumentError: it cannot, or the fit is not "crop".
+    """
+    if resize is not None and (fit != "crop" or not isinstance(resize, int) or not max(size) <= resize <= 32768):
+        raise ArgumentError(
+            f"resize must be whole pixels, at least {max(size)} to cut {size[0]}×{size[1]} from them, and fit crop; "
+            f"got {resize!r} and {fit}"
+        )
+    return resize
+
+
+def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", resize: int | None = None) -> np.ndarray:
     """Resize one image to `size`, antialiased (bilinear, as Pillow's `ImageOps.fit` and `pad`).
 
     Arguments:
@@ -48,31 +62,39 @@ def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop") -> 
         size: (height, width) wanted, in pixels.
         fit: "crop" fills the size and cuts what is over, equally on both sides; "pad" shows the whole image between
             black bars; "stretch" changes the proportions.
+        resize: what is cut is of the image with its shorter side at so many pixels, as published nets want it; only
+            with fit "crop", and at least as long as the sides of `size`.
 
     Returns:
         uint8 (height, width, c); `pixels` itself where the size is right already.
 
     Raises:
-        ArgumentError: the size or the fit is none.
+        ArgumentError: the size, the fit or resize is none.
 
     >>> fit_pixels(np.zeros((40, 60, 3), np.uint8), (28, 28)).shape
     (28, 28, 3)
     """
     height, width = check_size(size)
     h, w, c = pixels.shape
+    if check_resize(resize, size, fit) is not None:
+        scale = min(h, w) / resize  # pyright: ignore[reportOptionalOperand]
+        return _resized(pixels, height, width, _centred(h, w, height * scale, width * scale))
     if check_fit(fit) == "stretch" or (h, w) == (height, width):
         return pixels if (h, w) == (height, width) else _resized(pixels, height, width, (0, 0, w, h))
     if fit == "crop":
         scale = min(h / height, w / width)
-        cut_w, cut_h = width * scale, height * scale
-        box = ((w - cut_w) / 2, (h - cut_h) / 2, (w + cut_w) / 2, (h + cut_h) / 2)
-        return _resized(pixels, height, width, (max(0, box[0]), max(0, box[1]), min(w, box[2]), min(h, box[3])))
+        return _resized(pixels, height, width, _centred(h, w, height * scale, width * scale))
     scale = min(height / h, width / w)
     inner_h, inner_w = max(1, round(h * scale)), max(1, round(w * scale))
     padded = np.zeros((height, width, c), np.uint8)
     top, left = round((height - inner_h) / 2), round((width - inner_w) / 2)
     padded[top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_h, inner_w, (0, 0, w, h))
     return padded
+
+
+def _centred(h: int, w: int, cut_h: float, cut_w: float) -> tuple[float, float, float, float]:
+    """Return the box (left, top, right, bottom) of `cut_h` × `cut_w` pixels in the middle of h × w."""
+    return (max(0, (w - cut_w) / 2), max(0, (h - cut_h) / 2), min(w, (w + cut_w) / 2), min(h, (h + cut_h) / 2))
 
 
 def _resized(pixels: np.ndarray, height: int, width: int, box: tuple[float, float, float, float]) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -22,7 +22,16 @@ from striate.data.decoding import QUIET, Header, decode, probe, read_bytes
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry, Ledger
 from striate.data.parallel import in_order
-from striate.data.pixels import Fit, check_fit, check_size, fit_pixels, pixel_hash, pixel_hashes, to_channels
+from striate.data.pixels import (
+    Fit,
+    check_fit,
+    check_resize,
+    check_size,
+    fit_pixels,
+    pixel_hash,
+    pixel_hashes,
+    to_channels,
+)
 from striate.data.writing import MemoryWriter, Writer
 from striate.errors import ArgumentError, DataError, DecodingError, StorageError
 from striate.progress import Progress, silent
@@ -37,11 +46,12 @@ _PASSING_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What every image becomes: (height, width) in pixels, how it is fitted, and its channels."""
+    """What every image becomes: (height, width) in pixels, how it is fitted, its channels, what it is cut from."""
 
     size: tuple[int, int]
     fit: Fit
     channels: int
+    resize: int | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -58,6 +68,7 @@ def prepare(
     progress: Progress = silent,
     *,
     keep: bool = True,
+    resize: int | None = None,
 ) -> ImageSet:
     """Decode the images of a catalog to one size.
 
@@ -73,6 +84,7 @@ def prepare(
         cache_dir: where prepared files are kept; None is `default_cache_dir()`.
         progress: told how far it is.
         keep: whether the next run will want these files again; if not, a small set stays out of the cache.
+        resize: shorter side in pixels from which `size` is cut, as published nets want it; with a size only.
 
     Returns:
         An `ImageSet` without the images that cannot be decoded; `ledger` says which and why, `notes` what was chosen.
@@ -80,34 +92,44 @@ def prepare(
     Raises:
         DataError: there are no images, or none of them can be decoded.
         StorageError: the cache's disk is full.
-        ArgumentError: size, fit or channels are none.
+        ArgumentError: size, fit, channels or resize are none.
     """
     size = None if size is None else check_size(size)
     check_fit(fit)
+    if resize is not None:
+        check_resize(resize, size or (resize + 1, resize + 1), fit)
     if channels not in (None, 1, 3):
         raise ArgumentError(f"channels must be 1 (gray) or 3 (RGB); got {channels!r}")
     if not len(catalog):
         raise DataError(f"nothing to prepare: {catalog.source} holds no images")
-    if isinstance(catalog.images, np.ndarray) and (whole := _as_they_are(catalog.images, size, channels)) is not None:
+    wish = _Wish(size, fit, channels, resize)
+    if isinstance(catalog.images, np.ndarray) and (whole := _as_they_are(catalog.images, wish)) is not None:
         return _image_set(catalog, Prepared(whole, pixel_hashes(whole)))
     with QUIET:
         passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
         if not passing and all(isinstance(image, (str, Path)) for image in catalog.images):
-            made = _prepare_files(catalog, size, fit, channels, cache_dir or default_cache_dir(), progress)
+            made = _prepare_files(catalog, wish, cache_dir or default_cache_dir(), progress)
         else:
-            made = _prepare_objects(catalog, size, fit, channels, progress)
+            made = _prepare_objects(catalog, wish, progress)
     return _image_set(catalog, made)
 
 
-def _prepare_files(
-    catalog: Catalog, size: tuple[int, int] | None, fit: Fit, channels: int | None, cache_dir: Path, progress: Progress
-) -> Prepared:
+class _Wish(NamedTuple):
+    """What `prepare` was asked for."""
+
+    size: tuple[int, int] | None
+    fit: Fit
+    channels: int | None
+    resize: int | None
+
+
+def _prepare_files(catalog: Catalog, wish: _Wish, cache_dir: Path, progress: Progress) -> Prepared:
     paths = [Path(path) for path in catalog.images]
-    state = _state(paths, (size, fit, channels))
+    state = _state(paths, wish)
     if state and (made := cache.recall(cache_dir, state)):
         return made
     scan = _scan(paths, catalog, progress)
-    target, notes = _target(scan.headers, size, fit, channels)
+    target, notes = _target(scan.headers, wish)
     key = _key(scan, target)
     made = cache.load(cache_dir, key)
     if made is None:
@@ -119,18 +141,19 @@ def _prepare_files(
     return Prepared(made.pixels, made.hashes, made.skipped, made.repaired, notes)
 
 
-def _prepare_objects(
-    catalog: Catalog, size: tuple[int, int] | None, fit: Fit, channels: int | None, progress: Progress
-) -> Prepared:
+def _prepare_objects(catalog: Catalog, wish: _Wish, progress: Progress) -> Prepared:
     scan = _scan(catalog.images, catalog, progress)
-    target, notes = _target(scan.headers, size, fit, channels)
+    target, notes = _target(scan.headers, wish)
     writer = MemoryWriter(len(scan.headers) - len(scan.skipped), target.image_shape)
     made = _decode_into(writer, catalog.images, scan, target, catalog, progress)
     return Prepared(made.pixels, made.hashes, made.skipped, made.repaired, notes)
 
 
-def _as_they_are(images: np.ndarray, size: tuple[int, int] | None, channels: int | None) -> np.ndarray | None:
+def _as_they_are(images: np.ndarray, wish: _Wish) -> np.ndarray | None:
     """Return the array itself if nothing is to be changed about it."""
+    size, channels = wish.size, wish.channels
+    if wish.resize is not None:
+        return None
     images = images[..., None] if images.ndim == 3 else images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         return None
@@ -177,10 +200,9 @@ def _digest(content: Any) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest() if isinstance(content, bytes) else b""
 
 
-def _target(
-    headers: Sequence[Header | None], size: tuple[int, int] | None, fit: Fit, channels: int | None
-) -> tuple[Target, tuple[str, ...]]:
+def _target(headers: Sequence[Header | None], wish: _Wish) -> tuple[Target, tuple[str, ...]]:
     """Choose what was not asked for; see `prepare`."""
+    size, fit, channels, resize = wish
     found = [header for header in headers if header]
     sizes = sorted({(header.height, header.width) for header in found}, key=lambda side: (side[0] * side[1], side))
     notes: tuple[str, ...] = ()
@@ -196,19 +218,20 @@ def _target(
         size, notes = (side, side), (f"{what}; prepared at {side}×{side}; --size changes that",)
     if channels is None:
         channels = max(header.channels for header in found)
-    return Target(size, "crop" if sizes == [size] else fit, channels), notes
+    return Target(size, "crop" if sizes == [size] else fit, channels, resize), notes
 
 
 def _key(scan: _Scan, target: Target) -> str:
     """Return the name of the cache entry: the same for the same content, wherever the files are."""
     versions = [cache.VERSION, DECODER_VERSION, PIL.__version__.split(".")[0]]
-    digest = hashlib.blake2b(json.dumps([versions, target.image_shape, target.fit]).encode(), digest_size=16)
+    told = [versions, target.image_shape, target.fit, *([target.resize] if target.resize else [])]
+    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
     for part in scan.digests:
         digest.update(part)
     return digest.hexdigest()
 
 
-def _state(paths: Sequence[Path], wish: tuple) -> str | None:
+def _state(paths: Sequence[Path], wish: _Wish) -> str | None:
     """Return a digest of what the file system says about the files and of what is wanted; None if they are in flux."""
     digest = hashlib.blake2b(repr((cache.VERSION, DECODER_VERSION, PIL.__version__, wish)).encode(), digest_size=16)
     now_ns = time.time_ns()
@@ -272,7 +295,7 @@ def _decode_into(
             decoded = decode(source)
         except DecodingError as error:
             return i, None, 0, str(error)
-        pixels = to_channels(fit_pixels(decoded.pixels, target.size, target.fit), target.channels)
+        pixels = to_channels(fit_pixels(decoded.pixels, target.size, target.fit, target.resize), target.channels)
         return i, pixels, pixel_hash(decoded.pixels), "; ".join(decoded.repairs)
 
     hashes: list[int] = []

@@ -157,8 +157,12 @@ class SamePad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x padded for its own size."""
-        (top, bottom), (left, right) = (self._pads(int(x.shape[2 + i]), *self.axes[i]) for i in range(2))
+        (top, bottom), (left, right) = self.pads(x)
         return functional.pad(x, (left, right, top, bottom), value=self.value)
+
+    def pads(self, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the padding of (n, c, h, w): (top, bottom), (left, right)."""
+        return self._pads(int(x.shape[2]), *self.axes[0]), self._pads(int(x.shape[3]), *self.axes[1])
 
     @staticmethod
     def _pads(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
@@ -174,9 +178,12 @@ class SameConv(nn.Conv2d):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.same = SamePad(layer)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the convolution of the padded input."""
-        return super().forward(self.same(input))
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        (top, bottom), (left, right) = self.same.pads(input)
+        if (top, left) != (bottom, right):
+            input, top, left = self.same(input), 0, 0
+        # Even padding is the convolution's own, which spares a copy of the input.
+        return functional.conv2d(input, weight, bias, self.stride, (top, left), self.dilation, self.groups)
 
 
 class SameMean(nn.Module):

@@ -97,7 +97,8 @@ def wanted(architecture: Architecture, published: Published | None, metadata: di
     known = published or next(iter(architecture.published), None)
     base = known.preprocessing if known else Preprocessing(architecture.input_shape[1], architecture.input_shape[1])
     if "input" in metadata:
-        base = replace(base, size=int(metadata["input"]))
+        side = int(metadata["input"])
+        base = replace(base, size=side, resize=round(side * base.resize / base.size))
     for key in ("mean", "std"):
         if key in metadata:
             base = replace(base, **{key: tuple(float(value) for value in metadata[key].split(","))})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.data.pixels import Fit, check_fit
+from striate.data.pixels import Fit, check_fit, check_resize
 from striate.errors import ArgumentError, ModelFileError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Preprocessing:
         fit: crop, pad or stretch, see `striate.data.decoding.fit_pixels`.
         mean: float32, (c,) for channel means or (c, h, w) for a mean image, in pixel units 0…255.
         std: float32 (c,), in pixel units, positive.
+        resize: the shorter side in pixels from which `size` is cut, as published nets want it; None: all that fits.
     """
 
     size: tuple[int, int]
@@ -31,6 +32,7 @@ class Preprocessing:
     fit: Fit
     mean: np.ndarray
     std: np.ndarray
+    resize: int | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -47,7 +49,15 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """Return what describes it, without the arrays."""
-        return {"size": list(self.size), "channels": self.channels, "fit": self.fit}
+        described = {"size": list(self.size), "channels": self.channels, "fit": self.fit}
+        return described | ({"resize": self.resize} if self.resize else {})
+
+    def at(self, size: tuple[int, int]) -> Preprocessing:
+        """Return the same for another size (h, w), cutting about the same share of the images."""
+        if self.mean.ndim == 3 and size != self.size:
+            raise ArgumentError(f"a mean image of {self.size[0]}×{self.size[1]} pixels fits no other size; got {size}")
+        resize = self.resize and round(self.resize * max(size) / max(self.size))
+        return replace(self, size=size, resize=resize)
 
     @classmethod
     def from_parts(cls, description: dict[str, Any], mean: np.ndarray, std: np.ndarray) -> Preprocessing:
@@ -59,8 +69,9 @@ class Preprocessing:
         try:
             height, width = (int(x) for x in description["size"])
             channels, fit = int(description["channels"]), check_fit(description["fit"])
+            resize = check_resize(description.get("resize"), (height, width), fit)
         except (KeyError, TypeError, ValueError, ArgumentError):
-            raise ModelFileError("the preprocessing must say size, channels and fit") from None
+            raise ModelFileError("the preprocessing must say size, channels and fit, and perhaps resize") from None
         sane = 1 <= height <= 16384 and 1 <= width <= 16384 and channels in (1, 3)
         shapes = mean.shape in ((channels,), (channels, height, width)) and std.shape == (channels,)
         if not (sane and shapes and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
@@ -68,7 +79,7 @@ class Preprocessing:
                 f"the preprocessing does not fit together: size {height}×{width}, {channels} channels, fit {fit!r}, "
                 f"mean {mean.shape}, std {std.shape}"
             )
-        return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32))
+        return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32), resize)
 
 
 def measure(pixels: np.ndarray, rows: np.ndarray, subtract: str, fit: Fit, block: int = 1024) -> Preprocessing:

@@ -1,0 +1,169 @@
+"""Features: what a net makes of images before its last layer, computed once and kept by content.
+
+They lie beside the prepared images, so that `striate cache` shows and clears both:
+
+    <cache>/<key>/features.npy   float32 (n, d)
+    <cache>/<key>/about.json     source, shape
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.classifier import Classifier
+from striate.data import cache
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.errors import ArgumentError, StorageError
+from striate.nets import NetModule
+from striate.nets.folding import keep_statistics
+from striate.progress import Progress, silent
+from striate.storage import write_atomically
+from striate.training.batches import to_batch
+from striate.training.measurements import measurement_key, recall, remember
+
+_VERSION = 1
+_MEASURED_IMAGES = 32
+
+
+def extract(
+    model: Classifier,
+    images: ImageSet | Catalog,
+    *,
+    layer: str | None = None,
+    batch_size: int = 64,
+    keep: bool = True,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Return the features of images: what the model's net gives to its last fc layer.
+
+    They are kept in the cache by their content, weights, preprocessing and pixels, and found there the next time.
+
+    Arguments:
+        model: a trained classifier, or `striate.load_pretrained`.
+        images: of any size; a catalog is prepared first.
+        layer: the path of another layer or part, as in the layer table; maps (c, h, w) are averaged over their pixels.
+        batch_size: images at a time.
+        keep: whether to keep them in the cache.
+        progress: told how far it is.
+
+    Returns:
+        float32 (n, d).
+
+    Raises:
+        ArgumentError: no layer has that path, or the net has no fc layer.
+    """
+    images = model.prepare(images, progress) if isinstance(images, Catalog) else images
+    if not keep:
+        return _computed(model, images, layer, batch_size, progress)
+    key = _key(model, images, layer)
+    found = _load(key, len(images))
+    if found is None:
+        found = _computed(model, images, layer, batch_size, progress)
+        _save(key, found, f"features of {len(images):,} images by {_shortened(str(model.net))}")
+    return found
+
+
+def extraction_s(model: Classifier, count: int) -> float:
+    """Return how many seconds the features of `count` images will take, from a measurement that this machine keeps."""
+    device = _device(model)
+    key = measurement_key(device, "features", str(model.net), model.preprocessing.input_shape)
+    measured = recall(key)
+    if measured is None:
+        run = _function(model, None)
+        batch = torch.zeros(_MEASURED_IMAGES, *model.preprocessing.input_shape, device=device)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            run(batch[:4])  # the first run chooses kernels
+            start = time.perf_counter()
+            run(batch).cpu()
+        measured = {"image_s": (time.perf_counter() - start) / _MEASURED_IMAGES}
+        remember(key, measured)
+    return count * measured["image_s"]
+
+
+def _computed(
+    model: Classifier, images: ImageSet, layer: str | None, batch_size: int, progress: Progress
+) -> np.ndarray:
+    run, device = _function(model, layer), _device(model)
+    progress("features", 0, len(images))
+    with torch.inference_mode():
+        parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]
+        for start in range(0, len(images), batch_size):
+            stop = min(start + batch_size, len(images))
+            pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device))
+            parts.append(run(pixels).float().cpu().numpy())
+            progress("features", stop, len(images))
+    return np.concatenate(parts)
+
+
+def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor]:
+    """Return what makes features (n, d) of a normalised batch (n, c, h, w).
+
+    Raises:
+        ArgumentError: the layer is not there.
+    """
+    module = model.module.eval()
+    if not isinstance(module, NetModule):
+        raise ArgumentError(
+            f"features need a net that Striate built; {model.net} is a module of your own. Call it itself"
+        )
+    if layer is None:
+        return keep_statistics(copy.deepcopy(module)).embed
+    module.plan.number(layer)
+    return lambda batch: _pooled(module.activations(batch, [layer])[layer])
+
+
+def _pooled(values: Tensor) -> Tensor:
+    return values.mean((2, 3)) if values.ndim == 4 else values.flatten(1)
+
+
+def _device(model: Classifier) -> torch.device:
+    return next((p.device for p in model.module.parameters()), torch.device("cpu"))
+
+
+def _key(model: Classifier, images: ImageSet, layer: str | None) -> str:
+    """Return the name of the cache entry: a digest of all that decides the features."""
+    shape = model.preprocessing
+    told = [_VERSION, str(model.net), shape.to_json(), layer, images.image_shape, _device(model).type]
+    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
+    for array in (shape.mean, shape.std, *(value.cpu().numpy() for value in model.module.state_dict().values())):
+        digest.update(np.ascontiguousarray(array).data)
+    # The set's own digests are of the images before they were resized; these pixels are what the net is given.
+    for start in range(0, len(images), 256):
+        digest.update(np.ascontiguousarray(images.pixels[images.rows[start : start + 256]]).data)
+    return digest.hexdigest()
+
+
+def _load(key: str, count: int) -> np.ndarray | None:
+    folder = cache.default_cache_dir() / key
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found = np.load(folder / "features.npy")
+        if found.dtype == np.float32 and found.ndim == 2 and len(found) == count and np.isfinite(found).all():
+            (folder / "about.json").touch()
+            return found
+    return None
+
+
+def _save(key: str, features: np.ndarray, source: str) -> None:
+    """Keep features; a cache that cannot be written forgets them, harmlessly."""
+    folder, content = cache.default_cache_dir() / key, io.BytesIO()
+    np.save(content, features)
+    n, d = features.shape
+    with contextlib.suppress(StorageError):
+        write_atomically(folder / "features.npy", content.getvalue())
+        write_atomically(folder / "about.json", json.dumps({"source": source, "shape": [n, 1, 1, d]}))
+
+
+def _shortened(net: str) -> str:
+    return net if len(net) <= 40 else f"{net[:39]}…"

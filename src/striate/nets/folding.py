@@ -1,0 +1,68 @@
+"""Batch norms with kept statistics, computed inside the convolution before them: the same function, much faster."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from striate.nets.module import NetModule
+from striate.nets.torch_layers import Whitening
+
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
+
+def keep_statistics(module: NetModule) -> NetModule:
+    """Let the batch norms of a net use the statistics that they have, in training too, and return the net.
+
+    Each is then a fixed scale and shift a channel, but for γ and β. Where it alone reads a convolution, the filters
+    are scaled instead of the activations: a few numbers rather than every pixel. Everything is trained as before, and
+    the state keeps its names. `activations` of such a convolution include the norm.
+
+    Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2.
+    """
+    steps, layers = module.plan.steps, module._layers
+    sources = [source for step in steps for source in step.inputs]
+    for i, norm in enumerate(layers):
+        if isinstance(norm, Norm):
+            before = steps[i].inputs[0]
+            conv = layers[before] if before >= 0 and sources.count(before) == 1 else None
+            if isinstance(conv, nn.Conv2d) and not isinstance(conv, Whitening):
+                layers[before], layers[i] = FoldedConv(conv, norm), nn.Identity()
+            else:
+                layers[i] = KeptNorm(norm)
+    return module
+
+
+class FoldedConv(nn.Module):
+    """A convolution with the scale and shift of the batch norm behind it."""
+
+    def __init__(self, conv: nn.Conv2d, norm: Norm) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normalised convolution: γ (w∗x + b − μ) / √(σ² + ε) + β."""
+        scale, shift = _scale_and_shift(self.norm)
+        bias = shift if self.conv.bias is None else shift + scale * self.conv.bias
+        return self.conv._conv_forward(x, self.conv.weight * scale[:, None, None, None], bias)
+
+
+class KeptNorm(nn.Module):
+    """A batch norm that uses its running statistics whatever the mode."""
+
+    def __init__(self, norm: Norm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return γ (x − μ) / √(σ² + ε) + β."""
+        scale, shift = (value.reshape(-1, *(1 for _ in x.shape[2:])) for value in _scale_and_shift(self.norm))
+        return x * scale + shift
+
+
+def _scale_and_shift(norm: Norm) -> tuple[Tensor, Tensor]:
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale
