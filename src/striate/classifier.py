@@ -111,13 +111,14 @@ class Classifier:
         """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
         import torch
 
+        from striate.devices import fitting_threads
         from striate.training.batches import to_batch
         from striate.training.views import look
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self.module.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), fitting_threads():
             for start in range(0, total, batch_size):
                 pixels = self.block(images, start, min(start + batch_size, total))
                 logits = look(self.module, to_batch(pixels, device), self.preprocessing, self.views)

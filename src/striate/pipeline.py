@@ -17,7 +17,7 @@ from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.reading import read
-from striate.devices import choose_device
+from striate.devices import choose_device, fitting_threads
 from striate.errors import ArgumentError
 from striate.metrics import Evaluation
 from striate.nets import NetModule
@@ -117,6 +117,7 @@ def run_training(
     observer = observer if observer and is_first() else Observer()
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios)  # before any image is read
     with ExitStack() as stack:
+        stack.enter_context(fitting_threads(observer.note))
         processes = stack.enter_context(joined(target))
         folder = _open_folder(out, resume, observer) if processes.first else RunFolder(out) if out else None
         resume = processes.from_first(folder is not None and folder.exists)
@@ -134,13 +135,14 @@ def run_training(
         if folder and resume:
             run = folder.check_same(plan.described, plan.recipe, str(plan.net))
             observer.note(f"resuming {folder.path} from {folder.where()}")
-            if run["processes"] != processes.count:
-                observer.warn(
-                    f"this run was started with {run['processes']} processes and goes on with {processes.count}: "
-                    "it will not end in the same bits"
-                )
+            for name, now in _workers(processes).items():
+                if (before := run.get(name, now)) != now:
+                    observer.warn(
+                        f"this run was started with {before} {name} and goes on with {now}: "
+                        "it will not end in the same bits"
+                    )
         else:
-            run = plan.described | {"processes": processes.count}
+            run = plan.described | _workers(processes)
             run |= {
                 "precision": processes.from_first(choose_precision(plan, target, observer) if processes.first else "")
             }
@@ -247,6 +249,11 @@ def train_plan(
         assert folder is not None
         best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
     return classifier(best, state), state
+
+
+def _workers(processes: Processes) -> dict[str, int]:
+    """Return what the order of sums depends on, and with it the last bits."""
+    return {"processes": processes.count, "threads": torch.get_num_threads()}
 
 
 def _tell_processes(plan: Plan, processes: Processes, observer: Observer) -> None:

@@ -309,7 +309,7 @@ def test_threads_give_the_same_in_the_same_order(tmp_path, monkeypatch):
     one = prepare(catalog_of(paths), cache_dir=tmp_path / "one")
     monkeypatch.setattr(preparing, "_HEAVY_PX", 0)
     monkeypatch.setattr(preparing, "_BATCH", 3)
-    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 5)
+    monkeypatch.setattr(parallel, "usable_cpus", lambda: 5)
     many = prepare(catalog_of(paths), cache_dir=tmp_path / "many")
     assert same(one, many)
 

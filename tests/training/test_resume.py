@@ -117,15 +117,18 @@ def test_nothing_to_resume(tmp_path):
         resume_training(tmp_path / "nothing")
 
 
-def test_another_number_of_processes_is_said(whole, tmp_path):
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_another_number_of_processes_or_threads_is_said(whole, tmp_path, workers):
     out = shutil.copytree(whole, tmp_path / "run")
     run = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps(run | {"processes": 2}))
+    now = run[workers]
+    (out / "run.json").write_text(json.dumps(run | {workers: 7}))
     heard = []
     observer = Observer()
     observer.warn = heard.append
     resume_training(out, observer=observer)
-    assert heard == ["this run was started with 2 processes and goes on with 1: it will not end in the same bits"]
+    said = f"this run was started with 7 {workers} and goes on with {now}: it will not end in the same bits"
+    assert heard == [said]
 
 
 def test_a_run_in_use_is_refused(whole):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -11,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
+
+from striate.devices import usable_cpus
 
 R = TypeVar("R")
 
@@ -44,7 +45,7 @@ def in_order(
         for start in starts[1:]:
             yield run(start)
         return
-    workers = max(4 if waited else 1, min(16, os.cpu_count() or 1))
+    workers = max(4 if waited else 1, min(16, usable_cpus()))
     pending: deque[Future[list[R]]] = deque()
     with ThreadPoolExecutor(workers, "striate-decode") as pool:
         try:
