@@ -13,7 +13,7 @@ ROOT = Path(striate.__file__).parent
 
 # Lower numbers are lower down; a module may import from its own level's own package and from below.
 LEVELS = {
-    "errors": 0, "progress": 0, "storage": 1, "devices": 1, "metrics": 1,
+    "errors": 0, "progress": 0, "storage": 1, "durations": 1, "devices": 1, "metrics": 1,
     "data": 2, "nets": 2, "training": 3, "classifier": 4, "model_file": 4, "baselines": 4,
     "evaluation": 5, "explanation": 5, "shipping": 5, "prediction": 5, "planning": 5, "pretrained": 5, "features": 5,
     "runs": 5, "comparing": 6,

@@ -18,7 +18,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     """Train an image classifier as a scikit-learn estimator.
 
     Arguments:
-        net: auto, a name, or a sentence such as "conv(16, 3) relu fc(classes)".
+        net: a name, "swift" for the size that suits, or a sentence such as "conv(16, 3) relu fc(classes)".
         recipe: a published name, a TOML file or a dictionary of settings.
         epochs, batch_size, learning_rate: changes to the recipe; None leaves it as it is.
         image_shape: (h, w) or (h, w, c) of images that come as flat rows (n, h·w·c).
@@ -42,10 +42,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        net: str = "auto",
-        recipe: Any = "default",
+        net: str = "swift",
+        recipe: Any = "auto",
         *,
-        epochs: int | None = None,
+        epochs: int | None = 8,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         image_shape: tuple[int, ...] | None = None,

@@ -31,6 +31,7 @@ from striate.training.own_module import build
 from striate.training.precision import faster, precision_seconds
 from striate.training.preprocessing import Preprocessing
 from striate.training.processes import ALONE, Processes, is_first, joined
+from striate.training.recipe import load_recipe
 from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
 
@@ -62,7 +63,7 @@ class TrainingResult:
         return self.run and RunFolder(self.run).model
 
 
-def train(source: Any, net: str | NetLike = "auto", recipe: RecipeLike = "default", **options: Any) -> Classifier:
+def train(source: Any, net: str | NetLike = "swift", recipe: RecipeLike = "auto", **options: Any) -> Classifier:
     """Train a classifier and return it; `run_training` says what the options are.
 
     >>> import striate
@@ -76,9 +77,10 @@ def train(source: Any, net: str | NetLike = "auto", recipe: RecipeLike = "defaul
 
 def run_training(
     source: Any,
-    net: str | NetLike = "auto",
-    recipe: RecipeLike = "default",
+    net: str | NetLike = "swift",
+    recipe: RecipeLike = "auto",
     *,
+    budget: str | float | None = None,
     size: tuple[int, int] | None = None,
     fit: Fit = "crop",
     ratios: str | tuple[float, float, float] = "80:10:10",
@@ -95,8 +97,9 @@ def run_training(
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
         net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
-            trained); auto fits the image size.
-        recipe: a published name, a TOML file, settings, or a Recipe.
+            trained); "swift" is the size of swift net that suits the images and the budget.
+        recipe: a published name, a TOML file, settings, or a Recipe; auto is "swift" for swift nets, else "default".
+        budget: seconds that training may take, or "5m": as many epochs as fit into it on this machine, by measurement.
         size: (h, w) in pixels at which to train; by default chosen from the images.
         fit: crop, pad or stretch images to that size.
         ratios: train:valid:test where the source has no splits of its own.
@@ -115,7 +118,7 @@ def run_training(
     """
     reading, target = dict(reading or {}), choose_device(device)
     observer = observer if observer and is_first() else Observer()
-    wish = make_wish(net, recipe, changes, check_fit(fit), ratios)  # before any image is read
+    wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget)  # before any image is read
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         processes = stack.enter_context(joined(target))
@@ -130,7 +133,13 @@ def run_training(
             check_trainable(catalog)
             images = prepare(catalog, size, fit, progress=observer.prepare)
         _tell_ledger(images, observer)
-        plan = make_plan(wish, catalog, images, observer)
+        if folder and resume and wish.fitted:
+            wish = wish.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
+        elif wish.fitted and not processes.first:
+            wish = wish.settled(*processes.from_first(None))
+        plan = make_plan(wish, catalog, images, observer, target)
+        if wish.fitted and processes.first:
+            processes.from_first((str(plan.net), plan.recipe.epochs))
         _tell_processes(plan, processes, observer)
         if folder and resume:
             run = folder.check_same(plan.described, plan.recipe, str(plan.net))

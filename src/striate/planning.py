@@ -18,18 +18,19 @@ from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
 from striate.data.readers.tables import load_table
 from striate.data.splitting import Splits, check_ratios, parse_ratios, split
+from striate.durations import parse_duration, say_duration
 from striate.errors import ArgumentError, DataError
 from striate.nets import Net, resolve
 from striate.nets.initialisation import read_rule
 from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
-from striate.training.auto import auto_net
 from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
 from striate.training.preprocessing import Preprocessing, measure
 from striate.training.recipe import Recipe, load_recipe, recipe_names
+from striate.training.swift import DEFAULT_BUDGET_S, adapt_swift, choose_swift, epochs_within
 from striate.training.views import view_count
 
 RecipeLike = str | Path | Mapping[str, Any] | Recipe
@@ -41,15 +42,28 @@ class Wish:
     """What the user asked for, checked as far as can be without the images.
 
     Arguments:
-        net: a name, a sentence, auto or a Net.
-        told_batch: whether the user chose the batch size, so that it may not be changed for him.
+        net: a name, a sentence, "swift" (the size that suits) or a Net.
+        published: the name of the recipe if it is a published one, which may be fitted to the images; else "".
+        told: settings that the user chose, which may not be changed for him.
+        budget_s: seconds that training may take, where the user says so.
     """
 
     net: str | AnyNet
     recipe: Recipe
+    published: str
+    told: frozenset[str]
+    budget_s: float | None
     fit: Fit
     ratios: tuple[float, float, float]
-    told_batch: bool
+
+    @property
+    def fitted(self) -> bool:
+        """Whether net and epochs depend on what this machine can do."""
+        return self.net == "swift" or self.budget_s is not None
+
+    def settled(self, net: str, epochs: int) -> Wish:
+        """Return the wish with net and epochs as they were decided before, or in another process."""
+        return replace(self, net=net, recipe=self.recipe.replace(epochs=epochs), budget_s=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,23 +88,29 @@ def make_wish(
     changes: Mapping[str, Any],
     fit: Fit,
     ratios: str | tuple[float, float, float],
+    budget: str | float | None = None,
 ) -> Wish:
     """Return what is asked for; `changes` are settings of the recipe that the user gave one by one.
 
     Raises:
         ArgumentError, NotationError: a setting, an augmentation, a split or a sentence that cannot be.
     """
+    if recipe == "auto":
+        recipe = "swift" if isinstance(net, str) and net.startswith("swift") else "default"
+    published = recipe if isinstance(recipe, str) and recipe in recipe_names() else ""
     settled = load_recipe(recipe).replace(**changes)
+    if budget is not None and "epochs" in changes and net != "swift":
+        raise ArgumentError("give epochs or a budget, not both: with a budget the epochs are those that fit into it")
     make_augmentation(settled.augment)
     if settled.init is not None:
         read_rule(settled.init)
     if not isinstance(net, str):
         net = as_net(net)
-    elif net != "auto":
+    elif net != "swift":
         resolve(net, classes=2, channels=3)
-    told = "batch_size" in changes or not isinstance(recipe, str) or recipe not in recipe_names()
     shares = parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
-    return Wish(net, settled, fit, shares, told)
+    budget_s = None if budget is None else parse_duration(budget)
+    return Wish(net, settled, published, frozenset(changes), budget_s, fit, shares)
 
 
 def check_trainable(catalog: Catalog) -> None:
@@ -113,8 +133,10 @@ def check_trainable(catalog: Catalog) -> None:
         )
 
 
-def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer) -> Plan:
-    """Return the plan of a run: the wish, fitted to the images.
+def make_plan(
+    wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer, device: torch.device | None = None
+) -> Plan:
+    """Return the plan of a run: the wish, fitted to the images, and to the `device` where there is a budget.
 
     Raises:
         ArgumentError: a batch larger than the set, a net with other outputs than classes.
@@ -129,9 +151,11 @@ def make_plan(wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
     if not len(splits.valid):
         observer.warn("there are no validation images: the last epoch is kept, not the best")
-    recipe = _batch_that_fits(wish.recipe, len(splits.train), wish.told_batch, observer)
+    recipe = _recipe_that_fits(wish, splits.train, observer)
     preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
-    net = _net_for(wish.net, recipe, preprocessing.input_shape, len(images.classes), len(splits.train))
+    shape = preprocessing.input_shape
+    chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
+    net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
     _tell_views(recipe, observer)
     described = {
         "source": catalog.source,
@@ -209,15 +233,35 @@ def _tell_views(recipe: Recipe, observer: Observer) -> None:
         )
 
 
+def _within_budget(
+    wish: Wish,
+    recipe: Recipe,
+    input_shape: tuple[int, int, int],
+    train: ImageSet,
+    device: torch.device,
+    observer: Observer,
+) -> tuple[str | AnyNet, Recipe]:
+    """Return the net, and the recipe with the epochs that fit into the budget where there is one."""
+    net, count, classes = wish.net, len(train), len(train.classes)
+    budget_s = wish.budget_s or DEFAULT_BUDGET_S
+    if net == "swift":
+        told = recipe.epochs if "epochs" in wish.told or not wish.published else None
+        net, epochs = choose_swift(budget_s, recipe, input_shape, classes, count, device, told)
+    elif wish.budget_s is not None:
+        epochs = epochs_within(budget_s, choose_net(net, input_shape, classes), recipe, input_shape, count, device)
+    else:
+        return net, recipe
+    observer.note(f"{epochs} epochs of {net} suit a budget of {say_duration(budget_s)} on this machine")
+    return net, recipe.replace(epochs=epochs)
+
+
 def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: int) -> AnyNet:
-    """Return the net for a name, a sentence or auto, checked against the images (c, h, w) and the classes.
+    """Return the net for a name or a sentence, checked against the images (c, h, w) and the classes.
 
     Raises:
         ArgumentError: its outputs are not as many as the classes.
         NotationError, ShapeError: the sentence cannot be read or does not fit the images.
     """
-    if net == "auto":
-        return auto_net(input_shape, classes)
     chosen = (
         resolve(net, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         if isinstance(net, str)
@@ -240,17 +284,21 @@ def fingerprint(splits: Splits[ImageSet]) -> str:
     return digest.hexdigest()
 
 
-def _batch_that_fits(recipe: Recipe, count: int, told: bool, observer: Observer) -> Recipe:
-    """Return the recipe with a batch size that suits the number of training images; one that the user chose stays.
+def _recipe_that_fits(wish: Wish, train: ImageSet, observer: Observer) -> Recipe:
+    """Return the recipe fitted to the training images; settings that the user chose stay.
 
     An epoch of a few steps learns little: small sets get smaller batches, down to 16, for at least 32 steps an epoch.
     """
-    if told:
-        if recipe.batch_size > count:
-            raise ArgumentError(
-                f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
-                f"Choose {max(1, min(32, count // 4))}, say"
-            )
+    recipe, count = wish.recipe, len(train)
+    own = "batch_size" in wish.told or not wish.published
+    if own and recipe.batch_size > count:
+        raise ArgumentError(
+            f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
+            f"Choose {max(1, min(32, count // 4))}, say"
+        )
+    if wish.published == "swift":
+        return adapt_swift(recipe, count, min(train.image_shape[:2]), wish.told)
+    if own:
         return recipe
     suits = 1 << max(4, (count // 32).bit_length() - 1)
     smaller = min(recipe.batch_size, suits, max(4, count // 4), count)

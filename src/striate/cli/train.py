@@ -40,12 +40,21 @@ def train(
     ] = None,
     fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
     net: Annotated[
-        str, _option('auto, a name (striate net --list), or a sentence: "conv(32, 3) relu fc(classes)".', options.NET)
-    ] = "auto",
+        str, _option('swift, a name (striate net --list), or a sentence: "conv(32, 3) relu fc(classes)".', options.NET)
+    ] = "swift",
     recipe: Annotated[
-        str, _option("A published recipe, or a TOML file such as a run's recipe.toml.", options.NET)
-    ] = "default",
-    epochs: Annotated[int | None, _setting("Passes over the training images.", "10")] = None,
+        str,
+        _option(
+            "A published recipe, or a TOML file such as a run's recipe.toml.",
+            options.NET,
+            show_default="swift for swift nets, else default",
+        ),
+    ] = "auto",
+    budget: Annotated[
+        str | None,
+        _option("Time that training may take, as 90s, 5m or 1h: as many epochs as fit.", options.NET),
+    ] = None,
+    epochs: Annotated[int | None, _setting("Passes over the training images.", "as the budget allows, or 10")] = None,
     batch_size: Annotated[int | None, _setting("Images in one step.", "128, fewer for small sets")] = None,
     optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.", "adam")] = None,
     learning_rate: Annotated[float | None, _setting("The highest learning rate.", "0.003")] = None,
@@ -105,9 +114,9 @@ def train(
         format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
     )
     if source is None:
-        _refuse_changes(net=net != "auto", recipe=recipe != "default", split=split != "80:10:10", size=bool(size),
-                        fit=fit != "crop", format=bool(format), images=bool(images), image_column=bool(image_column),
-                        label_column=bool(label_column))  # fmt: skip
+        _refuse_changes(net=net != "swift", recipe=recipe != "auto", budget=bool(budget), split=split != "80:10:10",
+                        size=bool(size), fit=fit != "crop", format=bool(format), images=bool(images),
+                        image_column=bool(image_column), label_column=bool(label_column))  # fmt: skip
     changes = options.parse_settings(set_) | _given(
         epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
         augment=None if augment is None else tuple(filter(None, [augment])), patience=patience, precision=precision,
@@ -124,7 +133,7 @@ def train(
             else:
                 result = run_training(
                     source, net, recipe, size=pixels, fit=check_fit(fit), ratios=split, out=folder.path, resume=resume,
-                    reading=reading, **common, **changes,
+                    reading=reading, budget=budget, **common, **changes,
                 )  # fmt: skip
         except KeyboardInterrupt as stop:
             saved = "stopped and saved" if isinstance(stop, Interrupted) else "interrupted"

@@ -1,0 +1,44 @@
+"""Times as people write them: "90s", "5m", "1h30m"."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from striate.errors import ArgumentError
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_duration(text: str | float) -> float:
+    """Return seconds from "90s", "5m", "1h30m", "1.5h" or a plain number of seconds.
+
+    Raises:
+        ArgumentError: not a time, or none at all.
+
+    >>> parse_duration("5m"), parse_duration("1h30m"), parse_duration(20), parse_duration("0.5h")
+    (300.0, 5400.0, 20.0, 1800.0)
+    """
+    words = str(text).strip().lower().replace(" ", "")
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(min|[smh])", words)
+    try:
+        seconds = float(words) if not parts else sum(float(number) * _UNITS[unit] for number, unit in parts)
+    except ValueError:
+        seconds = math.nan
+    if (parts and "".join(number + unit for number, unit in parts) != words) or not 0 < seconds < math.inf:
+        raise ArgumentError(f"a time must be as 90s, 5m or 1h30m, above zero; got {text!r}")
+    return seconds
+
+
+def say_duration(seconds: float) -> str:
+    """Return a time in words as short as its size deserves.
+
+    >>> say_duration(0.034), say_duration(12.34), say_duration(300), say_duration(5461)
+    ('0.034 s', '12 s', '5 min', '1 h 31 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h" + (f" {minutes % 60} min" * (minutes % 60 > 0))

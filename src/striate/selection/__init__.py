@@ -1,0 +1,1 @@
+"""Choosing: the ladder that picks a model within a budget."""
