@@ -8,6 +8,8 @@ from striate.errors import ArgumentError, ShapeError
 from striate.pipeline import judge_images, run_training, train_plan
 from striate.planning import change_plan, make_plan, make_wish
 from striate.training.observer import Observer
+from striate.training.recipe import load_recipe
+from striate.training.swift import adapt_swift
 
 RECIPE = {"epochs": 4, "precision": "float32"}
 
@@ -47,3 +49,30 @@ def test_a_net_that_does_not_fit_is_refused(plan):
         change_plan(plan, "conv(4, 11) fc(classes)", plan.recipe)
     with pytest.raises(ArgumentError, match="must end in 10 outputs"):
         change_plan(plan, "fc(4)", plan.recipe)
+
+
+def test_a_budget_decides_epochs_and_the_size_of_swift_and_a_resume_keeps_them(tmp_path, monkeypatch):
+    seconds = {"float32": 0.01, "bfloat16": 0.02, "bfloat16-pure": 0.02}
+    monkeypatch.setattr("striate.training.swift.precision_seconds", lambda net, batch, *rest: (batch, seconds))
+    monkeypatch.setattr("striate.training.swift._update_s", lambda *told: 0.0)
+    short = run_training("xo", budget=0.05, out=tmp_path / "run", precision="float32")
+    recipe = load_recipe(tmp_path / "run" / "recipe.toml")
+    assert 1 <= recipe.epochs < 5
+    seconds["float32"] = 1000.0  # another day, a slower machine
+    again = run_training("xo", budget=0.05, out=tmp_path / "run", precision="float32", resume=True)
+    assert str(again.classifier.net) == str(short.classifier.net)
+    with pytest.raises(ArgumentError, match="epochs or a budget"):
+        run_training("xo", "fc(classes)", budget="1m", epochs=3)
+    with pytest.raises(ArgumentError, match="a time must be as 90s"):
+        run_training("xo", budget="soon")
+
+
+def test_the_swift_recipe_follows_the_number_and_size_of_images():
+    recipe = load_recipe("swift")
+    small = adapt_swift(recipe, 1_000, 64)
+    assert small.batch_size == 32
+    assert small.side_learning_rate / recipe.side_learning_rate == small.batch_size / recipe.batch_size
+    assert small.augment == ("translate(4)",)
+    assert adapt_swift(recipe, 50_000, 32) == recipe
+    told = adapt_swift(recipe.replace(batch_size=7), 1_000, 64, frozenset({"batch_size", "augment"}))
+    assert (told.batch_size, told.augment) == (7, recipe.augment)

@@ -19,9 +19,9 @@ def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
-def _setting(help: str, default: str) -> Any:
-    """Return the option of a recipe's setting, whose default is what the default recipe says."""
-    return _option(help, options.NET, show_default=f"recipe: {default}")
+def _setting(help: str) -> Any:
+    """Return the option of a recipe's setting."""
+    return _option(help, options.NET, show_default="the recipe's")
 
 
 def train(
@@ -54,23 +54,23 @@ def train(
         str | None,
         _option("Time that training may take, as 90s, 5m or 1h: as many epochs as fit.", options.NET),
     ] = None,
-    epochs: Annotated[int | None, _setting("Passes over the training images.", "as the budget allows, or 10")] = None,
-    batch_size: Annotated[int | None, _setting("Images in one step.", "128, fewer for small sets")] = None,
-    optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.", "adam")] = None,
-    learning_rate: Annotated[float | None, _setting("The highest learning rate.", "0.003")] = None,
+    epochs: Annotated[int | None, _setting("Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, _setting("Images in one step.")] = None,
+    optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.")] = None,
+    learning_rate: Annotated[float | None, _setting("The highest learning rate.")] = None,
     dropout: Annotated[
         float | None,
-        _setting("Rate of the net's dropouts; of one before its last fc if it has none.", "as in the net"),
+        _setting("Rate of the net's dropouts; of one before its last fc if it has none."),
     ] = None,
-    augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.', "none")] = None,
+    augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.')] = None,
     patience: Annotated[
         int | None,
-        _setting("Stop after so many epochs without a better one; 0: never.", "0"),
+        _setting("Stop after so many epochs without a better one; 0: never."),
     ] = None,
     precision: Annotated[
-        str | None, _setting("auto (the fastest, measured), float32, bfloat16 or bfloat16-pure.", "auto")
+        str | None, _setting("auto (the fastest, measured), float32, bfloat16 or bfloat16-pure.")
     ] = None,
-    seed: Annotated[int | None, _setting("Of the split and every random choice.", "0")] = None,
+    seed: Annotated[int | None, _setting("Of the split and every random choice.")] = None,
     set_: Annotated[
         list[str],
         _option("Any other setting of the recipe; may be given again.", options.NET, "--set", metavar="NAME=VALUE"),
