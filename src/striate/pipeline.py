@@ -24,13 +24,14 @@ from striate.nets import NetModule
 from striate.nets.structure import layers
 from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
 from striate.training.batches import steps_per_epoch, to_batch
+from striate.training.compilation import pays
 from striate.training.interrupt import stop_signals
 from striate.training.loop import State, Weights, train_loop
 from striate.training.observer import Observer
 from striate.training.own_module import build
 from striate.training.precision import faster, precision_seconds
 from striate.training.preprocessing import Preprocessing
-from striate.training.processes import ALONE, Processes, is_first, joined
+from striate.training.processes import ALONE, Processes, is_first, joined, own_device
 from striate.training.recipe import load_recipe
 from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
@@ -116,7 +117,7 @@ def run_training(
         ArgumentError: a setting that cannot be; a folder that holds another run.
         TrainingError: the loss is not finite; a resume that does not match.
     """
-    reading, target = dict(reading or {}), choose_device(device)
+    reading, target = dict(reading or {}), own_device(choose_device(device))
     observer = observer if observer and is_first() else Observer()
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget)  # before any image is read
     with ExitStack() as stack:
@@ -140,7 +141,7 @@ def run_training(
         plan = make_plan(wish, catalog, images, observer, target)
         if wish.fitted and processes.first:
             processes.from_first((str(plan.net), plan.recipe.epochs))
-        _tell_processes(plan, processes, observer)
+        _tell_processes(plan, processes, target, observer)
         if folder and resume:
             run = folder.check_same(plan.described, plan.recipe, str(plan.net))
             observer.note(f"resuming {folder.path} from {folder.where()}")
@@ -152,9 +153,7 @@ def run_training(
                     )
         else:
             run = plan.described | _workers(processes)
-            run |= {
-                "precision": processes.from_first(choose_precision(plan, target, observer) if processes.first else "")
-            }
+            run |= processes.from_first(_choose_computation(plan, target, observer) if processes.first else {})
             if folder and processes.first:
                 observer.note(f"run {folder.path}")
                 asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
@@ -196,7 +195,7 @@ def _run(
     processes: Processes,
 ) -> TrainingResult:
     """Train what is planned and judge the best epoch."""
-    with stop_signals() if folder else nullcontext(lambda: False) as stop:
+    with stop_signals(observer.note) if folder else nullcontext(lambda: False) as stop:
         model, state = train_plan(plan, run, device, observer, folder=folder, stop=stop, processes=processes)
     if not processes.first:
         return TrainingResult(model, None, None, state.train_s, folder.path if folder else None)
@@ -251,8 +250,8 @@ def train_plan(
         _learn_whitening(module, plan.splits.train, plan.preprocessing)
         best, state = train_loop(
             module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
-            precision=run["precision"], observer=observer, stop=stop, enough=enough, processes=processes,
-            storage=folder if processes.first or not folder else Follower(folder),
+            precision=run["precision"], compiled=run.get("compiled", False), observer=observer, stop=stop,
+            enough=enough, processes=processes, storage=folder if processes.first or not folder else Follower(folder),
         )  # fmt: skip
     if best is None:
         assert folder is not None
@@ -265,7 +264,7 @@ def _workers(processes: Processes) -> dict[str, int]:
     return {"processes": processes.count, "threads": torch.get_num_threads()}
 
 
-def _tell_processes(plan: Plan, processes: Processes, observer: Observer) -> None:
+def _tell_processes(plan: Plan, processes: Processes, device: torch.device, observer: Observer) -> None:
     """Say how a batch is dealt out; refuse batches that do not give every process an image."""
     if processes.count == 1:
         return
@@ -276,9 +275,12 @@ def _tell_processes(plan: Plan, processes: Processes, observer: Observer) -> Non
             f"batch_size must give each of {processes.count} processes at least two images; batches have {smallest}. "
             "Choose a larger batch or fewer processes"
         )
+    norms = "is not synchronised: each process normalises its own images"
+    if device.type == "cuda":
+        norms = "is synchronised over all of them"
     observer.note(
         f"{processes.count} processes, about {smallest // processes.count} images of each batch in each; "
-        "batch-norm is not synchronised: each process normalises its own images"
+        f"batch-norm {norms}"
     )
 
 
@@ -308,6 +310,18 @@ def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, A
         "epoch": state.best and state.best["epoch"],
         "valid_accuracy": state.best and state.best["valid_accuracy"],
     }
+
+
+def _choose_computation(plan: Plan, device: torch.device, observer: Observer) -> dict[str, Any]:
+    """Return precision and compiled: how the steps are computed, kept in the run so that a resume does the same."""
+    precision, compiled = choose_precision(plan, device, observer), False
+    if device.type == "cuda":  # elsewhere nothing is compiled, and a measurement would be a waste
+        size = min(plan.recipe.batch_size, len(plan.splits.train))
+        count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device)
+        run_s = seconds.get(precision, seconds["float32"]) / count * len(plan.splits.train) * plan.recipe.epochs
+        if compiled := pays(run_s, device):
+            observer.note(f"torch.compile is used: the run would take about {run_s / 60:.0f} minutes without it")
+    return {"precision": precision, "compiled": compiled}
 
 
 def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:

@@ -39,6 +39,17 @@ def metrics(folder):
     return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_s")} for line in lines]
 
 
+def test_a_stop_is_acknowledged_at_once(tmp_path):
+    heard = []
+
+    class Listener(StopAt):
+        note = staticmethod(heard.append)
+
+    with pytest.raises(Interrupted):
+        run_training("digits", NET, RECIPE, out=tmp_path / "run", observer=Listener(2))
+    assert heard[-1] == "stopping after this step; once more stops at once, without saving it"
+
+
 def test_every_moment_of_an_optimiser_and_an_average_is_resumed(tmp_path):
     recipe = RECIPE | {"optimiser": "muon", "average": 0.9, "accumulate": 2, "batch_size": 128, "schedule": "onecycle"}
     run_training("digits", NET, recipe, out=tmp_path / "whole")

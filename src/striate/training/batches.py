@@ -1,7 +1,8 @@
-"""The order of images and the seeds of every step: pure functions of (seed, epoch, step)."""
+"""The order of images and the seeds of every step: pure functions of (seed, epoch, step); where the pixels lie."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ import torch
 from striate.data.imageset import ImageSet
 from striate.training.processes import ALONE, Processes
 from striate.training.recipe import Recipe
+
+# Of a device's free memory: the net's values need the rest.
+MOST_RESIDENT = 1 / 3
+_BLOCK = 4096
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -42,6 +47,36 @@ def to_batch(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Te
     return torch.from_numpy(array).to(device).permute(0, 3, 1, 2)
 
 
+class Pixels:
+    """The pixels of an image set by batches on a device: resident there where they fit, else brought for each batch.
+
+    Arguments:
+        images: in memory or memory-mapped.
+        device: where the batches are wanted.
+        resident: whether to keep all pixels on the device; None asks whether they fit.
+    """
+
+    def __init__(self, images: ImageSet, device: torch.device, resident: bool | None = None):
+        self.images, self.device = images, device
+        self._resident: torch.Tensor | None = None
+        if _fit_on(device, len(images) * math.prod(images.image_shape)) if resident is None else resident:
+            self._resident = torch.empty((len(images), *images.image_shape), dtype=torch.uint8, device=device)
+            for start in range(0, len(images), _BLOCK):
+                block = images.pixels[images.rows[start : start + _BLOCK]]
+                self._resident[start : start + len(block)] = to_batch(block, device).permute(0, 2, 3, 1)
+
+    def batch(self, chosen: np.ndarray) -> torch.Tensor:
+        """Return uint8 (n, c, h, w) on the device, channels-last in memory, of the images at places `chosen` (n,)."""
+        if self._resident is None:
+            return to_batch(self.images.pixels[self.images.rows[chosen]], self.device)
+        return self._resident[torch.from_numpy(chosen).to(self.device)].permute(0, 3, 1, 2)
+
+
+def _fit_on(device: torch.device, size: int) -> bool:
+    """Return whether a device with memory of its own can keep `size` bytes of images beside the net."""
+    return device.type == "cuda" and size < MOST_RESIDENT * torch.cuda.mem_get_info(device)[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """This process's share of the images of one step.
@@ -62,16 +97,17 @@ class Batch:
 
 
 def training_batches(
-    images: ImageSet, recipe: Recipe, epoch: int, first_step: int, device: torch.device, processes: Processes = ALONE
+    pixels: Pixels, recipe: Recipe, epoch: int, first_step: int, processes: Processes = ALONE
 ) -> Iterator[Batch]:
     """Yield the batches of an epoch from `first_step` on, dealt out to the processes."""
+    images, device = pixels.images, pixels.device
     batches = epoch_order(len(images), recipe.batch_size * recipe.accumulate, recipe.seed, epoch)
     for step in range(first_step, len(batches)):
         # Sorted rows read a memory map from front to back; the order within a batch does not matter.
         chosen = np.sort(batches[step])[processes.rank :: processes.count]
         yield Batch(
             step,
-            to_batch(images.pixels[images.rows[chosen]], device),
+            pixels.batch(chosen),
             torch.from_numpy(images.labels[chosen]).to(device),
             torch.from_numpy(chosen).to(device),
             len(batches[step]),

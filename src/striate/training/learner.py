@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -13,7 +13,7 @@ from striate.errors import ModelFileError
 from striate.nets import auxiliary_loss
 from striate.training.optimisers import Optimisers
 from striate.training.precision import in_precision
-from striate.training.processes import ALONE, Processes
+from striate.training.processes import ALONE, Processes, synchronise_norms
 from striate.training.recipe import Recipe
 
 
@@ -25,6 +25,8 @@ class Learner:
         recipe: what decides the updates.
         device: where to train.
         precision: of the forward and backward pass, float32, bfloat16 or bfloat16-pure; the weights stay float32.
+        processes: those that train together.
+        translate: makes a quicker module of the one that is computed, such as `Compiled`.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class Learner:
         device: torch.device,
         precision: str,
         processes: Processes = ALONE,
+        translate: Callable[[torch.nn.Module], torch.nn.Module] = lambda module: module,
     ):
         self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.device, self.recipe, self.processes = device, recipe, processes
+        if processes.count > 1 and device.type == "cuda":
+            synchronise_norms(self.module)
         # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
-        computed = in_precision(self.module, precision)
+        computed = translate(in_precision(self.module, precision))
         self._shared = computed if processes.count == 1 else DistributedDataParallel(computed)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +15,8 @@ import torch.nn.functional as F  # noqa: N812
 from striate.data.imageset import ImageSet
 from striate.errors import TrainingError
 from striate.training.augmentation import make_augmentation
-from striate.training.batches import step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.batches import Pixels, step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.compilation import Compiled
 from striate.training.learner import Learner
 from striate.training.observer import Observer, StepReport
 from striate.training.optimisers import rate_share
@@ -93,6 +95,7 @@ def train_loop(
     *,
     device: torch.device,
     precision: str = "float32",
+    compiled: bool = False,
     storage: Storage | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -108,6 +111,7 @@ def train_loop(
     Arguments:
         module: maps float (n, c, h, w) to logits (n, k).
         train, valid: images of the preprocessing's size; valid may be empty.
+        precision, compiled: what is computed in, and whether by torch.compile.
         stop: asked after every step; when it says yes, the state is saved and the run ends.
         enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
         processes: those that train together; only the first one's storage is written to.
@@ -120,7 +124,8 @@ def train_loop(
         Interrupted: `stop` said yes.
     """
     observer = observer or Observer()
-    learner = Learner(module, recipe, device, precision, processes)
+    translate = partial(Compiled, warn=observer.warn) if compiled else lambda module: module
+    learner = Learner(module, recipe, device, precision, processes, translate)
     augment = make_augmentation(recipe.augment, len(train.classes))
     state = State()
     if storage:
@@ -128,14 +133,15 @@ def train_loop(
         if kept:
             state = State(**kept)
             learner.load(tensors)
+    source = Pixels(train, device)
     steps = steps_per_epoch(len(train), recipe.batch_size * recipe.accumulate)
     best: Weights | None = None
     unsaved: Weights | None = None
 
     while not state.finished(recipe):
         module.train()
-        for batch in training_batches(train, recipe, state.epoch, state.step, device, processes):
-            start = time.perf_counter()
+        start = time.perf_counter()
+        for batch in training_batches(source, recipe, state.epoch, state.step, processes):
             seed = step_seed(recipe.seed, state.epoch, batch.step, processes.rank)
             torch.manual_seed(seed)  # dropout draws from the global generator
             generator = torch.Generator(device).manual_seed(seed)
@@ -147,7 +153,9 @@ def train_loop(
             loss, correct, stops = processes.sum(loss, correct, stop())
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
-            state.add(loss, int(correct), batch.total, time.perf_counter() - start)
+            end = time.perf_counter()
+            state.add(loss, int(correct), batch.total, end - start)  # bringing the batch and the last save included
+            start = end
             observer.step(_report(state, recipe, steps))
             if storage and (stops or storage.due()):
                 storage.save(learner.tensors(), state, unsaved)

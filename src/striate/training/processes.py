@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-from striate.errors import TrainingError
+from striate.errors import ArgumentError, TrainingError
 
 T = TypeVar("T")
 
@@ -71,9 +71,40 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def synchronise_norms(module: torch.nn.Module) -> None:
+    """Let every batch norm of `module`, in place, take its statistics over the images of all processes (CUDA only).
+
+    torch's own conversion makes new layers; ours are known by reference and may have a fixed gain.
+    """
+    for part in module.modules():
+        if type(part) in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d):
+            part.__class__ = torch.nn.SyncBatchNorm
+            part.process_group = None  # pyright: ignore[reportArgumentType]
+
+
+def own_device(device: torch.device) -> torch.device:
+    """Return this process's device: of several GPUs the one with the number that `torchrun` gave the process.
+
+    Raises:
+        ArgumentError: this machine has fewer GPUs than processes.
+    """
+    if device.type != "cuda" or process_count() == 1:
+        return device
+    local, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if local >= count:
+        raise ArgumentError(
+            f"every process must have a GPU of its own; process {local} of this machine has none, there are {count}. "
+            f"Start torchrun with --nproc-per-node {count}, or train on --device cpu"
+        )
+    return torch.device("cuda", local)
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that `torchrun` started, for the time of a `with` block.
+    """Join the processes that `torchrun` started, for the time of a `with` block: over nccl on GPUs, else over gloo.
+
+    Arguments:
+        device: this process's own.
 
     Raises:
         TrainingError: another process ended, so that this one cannot go on; the last checkpoint stands.
@@ -81,7 +112,11 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if process_count() == 1:
         yield ALONE
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        dist.init_process_group("nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
     except RuntimeError as error:
