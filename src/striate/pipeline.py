@@ -137,7 +137,7 @@ def run_training(
         if folder and resume and wish.fitted:
             wish = wish.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
         elif wish.fitted and not processes.first:
-            wish = wish.settled(*processes.from_first(None))
+            wish = wish.settled(*processes.from_first(("", 0)))
         plan = make_plan(wish, catalog, images, observer, target)
         if wish.fitted and processes.first:
             processes.from_first((str(plan.net), plan.recipe.epochs))
