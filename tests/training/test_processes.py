@@ -1,6 +1,7 @@
 """Several processes train as one: same images a step, one model, one that ends ends all, and the run can be resumed."""
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -22,7 +23,9 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks ps for the workers")
 
 PLAIN = "conv(8, 3, pad=1) relu maxpool(2) fc(classes)"
-NORMED = "conv(8, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
+RESIDUAL = (
+    "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn dropout(0.2)) relu maxpool(2) dropout(0.2) fc(classes)"
+)
 
 
 def command(out, net, *words, processes=2):
@@ -53,22 +56,23 @@ def test_two_processes_learn_what_one_learns(tmp_path):
 @pytest.mark.slow
 @linux
 def test_a_killed_worker_ends_all_and_the_run_resumes_in_the_same_bits(tmp_path):
-    words = ("--epochs", "150", "--augment", "translate(1)", "--set", "average=0.9")
-    assert run(tmp_path / "whole", NORMED, *words).returncode == 0
+    words = ("--epochs", "150", "--augment", "translate(1) mixup", "--set", "average=0.9")
+    assert run(tmp_path / "whole", RESIDUAL, *words).returncode == 0
     killed = tmp_path / "killed"
     started = subprocess.Popen(
-        command(killed, NORMED, *words), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+        command(killed, RESIDUAL, *words), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
     )
     while not (killed / "checkpoint.safetensors").exists():
         assert started.poll() is None, started.communicate()[1]
         time.sleep(0.05)
+    time.sleep(random.uniform(0, 2))  # any step will do
     os.kill(workers(started.pid)[-1], 9)
     _, words_said = started.communicate()
     assert started.returncode != 0
     assert "--resume" in words_said
     assert not workers(started.pid)
     striate.Classifier.load(killed / "model.striate")
-    resumed = run(killed, NORMED, *words, "--resume")
+    resumed = run(killed, RESIDUAL, *words, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming" in resumed.stderr
     assert (killed / "model.striate").read_bytes() == (tmp_path / "whole" / "model.striate").read_bytes()

@@ -70,6 +70,41 @@ def test_stopped_and_resumed_is_bit_equal(whole, tmp_path, steps):
     assert metrics(out) == metrics(whole)
 
 
+RUNS = {
+    "swift": (
+        "swift_xs",
+        {"optimiser": "muon", "learning_rate": 0.2, "side_learning_rate": 3.0, "label_smoothing": 0.2,
+         "augment": ["alternating_flip translate(1)"], "views": "mirror-shift"},
+    ),
+    "residual": (
+        "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn relu dropout(0.2) conv(8, 3, pad=1) bn) relu "
+        "droppath(0.1) globalavg dropout(0.3) fc(classes)",
+        {"optimiser": "adamw", "weight_decay": 0.01, "average": 0.95, "clip_norm": 1.0, "warmup_epochs": 1,
+         "augment": ["translate(1)", "mixup", "cutout(2)"]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_stopped_at_random_steps(tmp_path, name):
+    net, settings = RUNS[name]
+    recipe = {"epochs": 3, "batch_size": 128, "precision": "float32"} | settings
+    run_training("digits", net, recipe, out=tmp_path / "whole")
+    steps, out, stops = 3 * 11, tmp_path / "run", 0
+    random_steps = random.Random(name)
+    while True:
+        stop = StopAt(random_steps.randint(1, steps // 2))
+        try:
+            run_training("digits", net, recipe, out=out, observer=stop, resume=True)
+        except Interrupted:
+            stops += 1
+            continue
+        break
+    assert stops >= 2
+    assert files(out) == files(tmp_path / "whole")
+    assert metrics(out) == metrics(tmp_path / "whole")
+
+
 def test_stopped_after_every_step(whole, tmp_path):
     out = tmp_path / "run"
     for _ in range(30):
