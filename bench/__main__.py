@@ -6,11 +6,12 @@ import runpy
 import sys
 from pathlib import Path
 
-SHORT = ("start", "reading")
+SHORT = ("start", "reading", "checkpoint", "share", "decoding")
+PARTS = ("__init__", "__main__", "record")
 
 
 def main() -> None:
-    names = [p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in ("__init__", "__main__", "record")]
+    names = [p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in PARTS]
     chosen, rest = (sys.argv[1:2], sys.argv[2:]) if len(sys.argv) > 1 else (SHORT, [])
     for name in chosen:
         if name not in names:

@@ -2,17 +2,15 @@
 
 The best of several runs on the CPU, on batches of random pixels, channels-last in memory; and the share of a training
 step of a small net that gathering and augmenting a batch takes. `python -m bench augmentation --device cuda` measures a
-GPU instead, `--json FILE` writes the figures to a file.
+GPU instead. Without words the figures are recorded.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 import torch
 
-from bench.record import machine
+from bench.record import write
 from striate.nets import make_module, resolve
 from striate.training.augmentation import AUGMENTATIONS, make_augmentation
 from striate.training.batches import to_batch
@@ -79,7 +77,7 @@ def share_of_step(device: torch.device, rounds: int) -> dict[str, float | str]:
         optimiser.step()
 
     data_us, step_us = (best_s(run, device, rounds) / 500 * 1e6 for run in (data, step))
-    return {"words": USUAL, "net": NET, "data_us": data_us, "step_us": step_us, "share": data_us / step_us}
+    return {"step_words": USUAL, "step_net": NET, "data_us": data_us, "step_us": step_us, "share": data_us / step_us}
 
 
 def main() -> None:
@@ -87,7 +85,6 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="by default every word with its defaults, and a usual list")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     device = torch.device(options.device)
     words = options.words or [*AUGMENTATIONS, USUAL]
@@ -104,19 +101,15 @@ def main() -> None:
         print(word.ljust(wide), *(f"{column[word]:{len(title)}.2f}" for title, column in columns.items()), sep="  ")
     torch.set_num_threads(1)
     share = share_of_step(device, options.rounds)
+    torch.set_num_threads(all_threads)
     print(
         f"gathering and {USUAL}: {share['data_us']:.1f} of a step's {share['step_us']:.0f} µs per image, "
         f"{share['share']:.1%} (one thread)"
     )
-    if options.json:
-        record = {
-            "name": "augmentation",
-            "us_per_image": columns,
-            "step": share,
-            "rounds": options.rounds,
-            "machine": machine(),
-        }
-        options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if not options.words:
+        by_word = {word: {title: column[word] for title, column in columns.items()} for word in words}
+        found = {"best_of": options.rounds, **share, "us_per_image": by_word}
+        write("augmentation", found, "a batch of random pixels on the device to the augmented batch")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,11 @@ def main() -> None:
         rows = [once(words, seed) for seed in options.seeds]
         figures = ("valid_accuracy", "test_accuracy", "train_s")
         timed = {key: summary([row[key] for row in rows]) for key in figures if rows[0][key] is not None}
-        write(f"first_training_{name}", {"command": words[1:], "seeds": options.seeds, **timed})
+        write(
+            f"first_training_{name}",
+            {"command": words[1:], "seeds": options.seeds, **timed},
+            "train_s is the training loop, validation after each epoch included",
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ def main() -> None:
             "build_s": best_s(lambda net=net, shape=shape: make_module(net, shape), runs),
         }
     slowest = max(rows, key=lambda name: rows[name]["build_s"])
-    write("nets", {"runs": runs, "slowest_to_build": slowest, "nets": rows})
+    write(
+        "nets",
+        {"best_of": runs, "slowest_to_build": slowest, "nets": rows},
+        "the sentence to its table; the module with initialised weights",
+    )
 
 
 if __name__ == "__main__":

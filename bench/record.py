@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-RECORDS = Path(__file__).parent / "records"
+from bench.table import RECORDS, write_page
 
 
 def machine() -> dict[str, Any]:
@@ -45,12 +45,18 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def write(name: str, result: dict[str, Any]) -> None:
-    """Write a record as bench/records/NAME.json and print it."""
+def write(name: str, result: dict[str, Any], clock: str) -> None:
+    """Write a record as bench/records/NAME.json and into docs/speed.md, and print it.
+
+    Arguments:
+        clock: what the times include.
+    """
     RECORDS.mkdir(exist_ok=True)
-    record = {"name": name, **result, "machine": machine()}
-    (RECORDS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    print(json.dumps(record, indent=1))
+    record = {"name": name, **result, "clock": clock, "machine": machine()}
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (RECORDS / f"{name}.json").write_text(text + "\n", "utf-8")
+    print(text)
+    write_page()
 
 
 def _git(*words: str) -> str:

@@ -33,7 +33,7 @@ def main() -> None:
     for name, command in COMMANDS.items():
         seconds(command)
         result[name] = summary([seconds(command) for _ in range(runs)])
-    write("start", result)
+    write("start", result, "a whole process, from its start to its end")
 
 
 if __name__ == "__main__":

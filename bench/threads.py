@@ -54,7 +54,8 @@ def main() -> None:
         for name, setting in SETTINGS.items():
             found.setdefault(f"{name}_alone", []).extend(rates(setting, 1))
             found.setdefault(f"{name}_beside_another", []).extend(rates(setting, 2))
-    write("threads", {"images_per_s": {name: summary(values) for name, values in found.items()}})
+    rates_of = {name: summary(values) for name, values in found.items()}
+    write("threads", {"images_per_s": rates_of}, "six seconds of steps after three that warm up")
 
 
 if __name__ == "__main__":

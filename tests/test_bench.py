@@ -1,0 +1,51 @@
+"""docs/speed.md is what the records say (`python -m bench table` writes it anew); every bench can be imported."""
+
+import importlib
+import json
+
+import pytest
+from bench.record import RECORDS, summary
+from bench.table import MARK, PAGE, section, tables
+
+SCRIPTS = sorted(path.stem for path in RECORDS.parent.glob("[a-z]*.py"))
+MACHINE = {
+    "cpu": "Some CPU", "fast": ["avx2"], "cores": 4, "threads": 2, "gpu": None, "python": "3.12.1", "torch": "2.13.0",
+    "commit": "abc1234",
+}  # fmt: skip
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text("utf-8").split(MARK)[1] == "\n" + tables()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_says_what_it_measures(name):
+    assert (importlib.import_module(f"bench.{name}").__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_record_says_where_it_was_measured(path):
+    record = json.loads(path.read_text("utf-8"))
+    assert record["name"] == path.stem
+    assert MACHINE.keys() <= record["machine"].keys()
+
+
+def test_a_record_as_markdown():
+    record = {
+        "name": "sample", "seeds": [0, 1], "net": "swift_s", "test_accuracy": summary([0.94, 0.95]),
+        "images_per_s": {"alone": summary([1400.0]), "together": summary([2600.0, 2700.0])},
+        "steps": {"float32": {"step_s": 0.25, "share": 0.5}, "bfloat16": {"step_s": 0.125, "share": 0.75}},
+        "clock": "all of it", "machine": MACHINE,
+    }  # fmt: skip
+    assert section(record) == (
+        "## sample\n\n"
+        "|  | mean ± standard error | median | runs |\n| --- | --: | --: | --: |\n"
+        "| test accuracy | 94.50 % ± 0.50 % | 94.50 % | 2 |\n\n"
+        "| images per s | mean ± standard error | median | runs |\n| --- | --: | --: | --: |\n"
+        "| alone | 1,400 | 1,400 | 1 |\n| together | 2,650 ± 50 | 2,650 | 2 |\n\n"
+        "| steps | step s | share |\n| --- | --: | --: |\n"
+        "| float32 | 0.25 | 50.00 % |\n| bfloat16 | 0.125 | 75.00 % |\n\n"
+        "Clock: all of it.\n\n"
+        "Settings: seeds 0, 1; net `swift_s`.\n\n"
+        "Machine: Some CPU (avx2), 4 cores, 2 threads; Python 3.12.1, torch 2.13.0; commit abc1234.\n"
+    )
