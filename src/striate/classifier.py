@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+    from striate.heads.fitted import Fitted
     from striate.training.own_module import AnyNet
     from striate.training.recipe import Views
 
@@ -72,7 +73,7 @@ class Classifier:
     Arguments:
         classes: (k,) class names, in the order of the net's outputs.
         preprocessing: how an image becomes the net's input.
-        net: the architecture, or the reference of a module of the user's own.
+        net: the architecture, the reference of a module of the user's own, or what was fitted instead.
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
         provenance: what it was trained on and how, as plain values.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
@@ -81,7 +82,7 @@ class Classifier:
 
     classes: tuple[str, ...]
     preprocessing: Preprocessing
-    net: AnyNet
+    net: AnyNet | Fitted
     module: torch.nn.Module
     provenance: dict[str, Any] = field(default_factory=dict)
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
@@ -116,7 +117,7 @@ class Classifier:
         from striate.training.views import look
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
-        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
         self.module.eval()
         with torch.inference_mode(), fitting_threads():
             for start in range(0, total, batch_size):
@@ -147,9 +148,10 @@ class Classifier:
             keep: whether they will be wanted again and belong into the cache.
         """
         shape = self.preprocessing
-        return prepare(
-            catalog, shape.size, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize
-        )
+        size: tuple[int, int] | None = shape.size
+        if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(size):
+            size = None  # small images, in memory: they are enlarged block by block when they are looked at
+        return prepare(catalog, size, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize)
 
     def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
         """Return how the classifier does on labelled images that it has not seen.

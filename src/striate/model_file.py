@@ -1,14 +1,13 @@
 """The `.striate` file: a zip of `striate.json` and `tensors.safetensors`, both stored uncompressed.
 
 Reading is strict and runs no code: two members by these names and no other, sizes bounded by the file's own, JSON and
-raw tensors only, every shape checked against the net that the sentence describes.
+raw tensors only, every shape checked against the net or the head that is described.
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,15 @@ import torch
 
 from striate.classifier import Classifier
 from striate.errors import ModelFileError, SourceNotFoundError, StriateError
-from striate.nets import Net, parse
+from striate.heads.fitted import Fitted, FittedModule, describe, put_weights, rebuild
+from striate.nets import Net, NetModule, parse
 from striate.storage import replace_atomically
 from striate.training.own_module import AnyNet, OwnModule, build
 from striate.training.preprocessing import Preprocessing
 from striate.training.views import check_views
 
 FORMAT = 1
+KINDS = {Net: "net", OwnModule: "module", Fitted: "fitted"}
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
 _MOST_JSON_BYTES = 64 << 20
 # A fixed date makes equal models equal files.
@@ -44,13 +45,15 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     description = {
         "format": FORMAT,
         "striate": __version__,
-        "kind": "module" if isinstance(model.net, OwnModule) else "net",
+        "kind": KINDS[type(model.net)],
         "classes": list(model.classes),
         "preprocessing": model.preprocessing.to_json(),
         "net": str(model.net),
         "views": model.views,
         "provenance": model.provenance,
     }
+    if isinstance(model.module, FittedModule):
+        description["fitted"] = describe(model.module)
     weights = {f"weights.{name}": value.detach().cpu().numpy() for name, value in model.module.state_dict().items()}
     tensors = weights | {
         "preprocessing.mean": model.preprocessing.mean,
@@ -125,7 +128,7 @@ def _description(text: bytes) -> dict[str, Any]:
         raise ModelFileError(
             f"it has format {description['format']}, this Striate reads format {FORMAT}. Upgrade Striate"
         )
-    if description.get("kind") not in ("net", "module"):
+    if description.get("kind") not in KINDS.values():
         raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
@@ -157,21 +160,31 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray], module: 
     )
     trained_on = tensors.pop("trained_on")
     views = check_views(description.get("views", "none"))  # files of before there were views have none
-    net = _net(description, module)
+    classes = tuple(description["classes"])
+    weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
+    if description["kind"] == "fitted":
+        built = rebuild(description.get("fitted"), weights, preprocessing.input_shape, len(classes))
+        net = Fitted(description["net"], built.body.net if isinstance(built.body, NetModule) else None)
+    else:
+        net = _net(description, module)
+        built = _build_net(net, weights, preprocessing.input_shape, len(classes))
+    built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Classifier(classes, preprocessing, net, built, description["provenance"], trained_on, views)
+
+
+def _build_net(
+    net: AnyNet, weights: dict[str, torch.Tensor], input_shape: tuple[int, int, int], classes: int
+) -> torch.nn.Module:
     if isinstance(net, Net):
         # Before anything is allocated: a short sentence can describe a net of any size.
-        needed = net.table(preprocessing.input_shape).parameters
-        stored = sum(math.prod(value.shape) for value in tensors.values())
+        needed = net.table(input_shape).parameters
+        stored = sum(value.numel() for value in weights.values())
         if needed > stored:
             raise ModelFileError(f"the net has {needed:,} parameters, the file holds {stored:,} numbers")
-    outputs = net.output_shape(preprocessing.input_shape)
-    if outputs != (len(description["classes"]),):
-        raise ModelFileError(f"the net's output {outputs} does not match {len(description['classes'])} classes")
-    built = build(net, preprocessing.input_shape, seed=0)
-    _put_weights(built, tensors)
-    built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    classes, provenance = tuple(description["classes"]), description["provenance"]
-    return Classifier(classes, preprocessing, net, built, provenance, trained_on, views)
+    outputs = net.output_shape(input_shape)
+    if outputs != (classes,):
+        raise ModelFileError(f"the net's output {outputs} does not match {classes} classes")
+    return put_weights(build(net, input_shape, seed=0), weights)
 
 
 def _net(description: dict[str, Any], module: torch.nn.Module | None) -> AnyNet:
@@ -183,18 +196,3 @@ def _net(description: dict[str, Any], module: torch.nn.Module | None) -> AnyNet:
             "Build it and give it: Classifier.load(path, module)"
         )
     return OwnModule(module)
-
-
-def _put_weights(module: torch.nn.Module, tensors: dict[str, np.ndarray]) -> None:
-    """Copy the tensors into the module; every name and shape must be as the module has it."""
-    weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
-    expected = module.state_dict()
-    if unmatched := sorted(expected.keys() ^ weights.keys()):
-        raise ModelFileError(f"missing or spare tensors: {', '.join(unmatched[:4])}")
-    for name, value in weights.items():
-        if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
-            raise ModelFileError(
-                f"{name} must be {expected[name].dtype} {tuple(expected[name].shape)}; "
-                f"got {value.dtype} {tuple(value.shape)}"
-            )
-    module.load_state_dict(weights)

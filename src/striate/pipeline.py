@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from striate.baselines.features import Features
+from striate.baselines.task import read_task
 from striate.classifier import Classifier
-from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
-from striate.data.reading import read
+from striate.data.splitting import DEFAULT_RATIOS
 from striate.devices import choose_device, fitting_threads
 from striate.errors import ArgumentError
-from striate.metrics import Evaluation
+from striate.fitting import run_fitting
 from striate.nets import NetModule
 from striate.nets.structure import layers
-from striate.planning import NetLike, Plan, RecipeLike, check_trainable, make_plan, make_wish
+from striate.planning import NetLike, Plan, RecipeLike, make_plan, make_wish
+from striate.running import (
+    TrainingResult,
+    finish,
+    found_again,
+    open_folder,
+    read_catalog,
+    tell_ledger,
+)
 from striate.training.batches import steps_per_epoch, to_batch
 from striate.training.compilation import pays
 from striate.training.interrupt import stop_signals
@@ -36,32 +44,8 @@ from striate.training.recipe import load_recipe
 from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
 
-LOUD_SKIPPED_SHARE = 0.1
 # Enough patches to know their covariance well, few enough to be quick.
 WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """What a run ends with.
-
-    Arguments:
-        classifier: the best model, its figures in the provenance.
-        valid, test: how it did on the validation and the test images; None where there are none.
-        train_s: seconds in the training loop, validation after each epoch included.
-        run: the run folder, None if the run was kept in memory.
-    """
-
-    classifier: Classifier
-    valid: Evaluation | None
-    test: Evaluation | None
-    train_s: float
-    run: Path | None
-
-    @property
-    def model(self) -> Path | None:
-        """Where the model is saved."""
-        return self.run and RunFolder(self.run).model
 
 
 def train(source: Any, net: str | NetLike = "swift", recipe: RecipeLike = "auto", **options: Any) -> Classifier:
@@ -84,7 +68,8 @@ def run_training(
     budget: str | float | None = None,
     size: tuple[int, int] | None = None,
     fit: Fit = "crop",
-    ratios: str | tuple[float, float, float] = "80:10:10",
+    ratios: str | tuple[float, float, float] | None = None,
+    features: Features | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
@@ -95,15 +80,19 @@ def run_training(
 ) -> TrainingResult:
     """Train a net, keep the epoch that does best on the validation images, judge it once on the test images.
 
+    A baseline such as "neighbours" is fitted instead, and judged alike.
+
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
         net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
-            trained); "swift" is the size of swift net that suits the images and the budget.
+            trained); "swift" is the size of swift net that suits the images and the budget. A baseline's name, perhaps
+            with options: "neighbours(k=5)".
         recipe: a published name, a TOML file, settings, or a Recipe; auto is "swift" for swift nets, else "default".
         budget: seconds that training may take, or "5m": as many epochs as fit into it on this machine, by measurement.
         size: (h, w) in pixels at which to train; by default chosen from the images.
         fit: crop, pad or stretch images to that size.
-        ratios: train:valid:test where the source has no splits of its own.
+        ratios: train:valid:test where the source has no splits of its own; None is 80:10:10.
+        features: fit a baseline, or with auto the best of several, to these instead of to pixels; see `net_features`.
         out: a folder for the run; without one nothing is written.
         resume: go on from the last checkpoint in `out`; start there if there is no run yet.
         device: where to train; by default a GPU if there is one.
@@ -119,21 +108,26 @@ def run_training(
     """
     reading, target = dict(reading or {}), own_device(choose_device(device))
     observer = observer if observer and is_first() else Observer()
+    if task := read_task(net, features, recipe, {"budget": budget, **changes}):
+        return run_fitting(
+            source, task, size=size, fit=fit, ratios=ratios, out=out, resume=resume, seed=changes.get("seed", 0),
+            observer=observer, reading=reading,
+        )  # fmt: skip
+    ratios = ratios or DEFAULT_RATIOS
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget)  # before any image is read
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         processes = stack.enter_context(joined(target))
-        folder = _open_folder(out, resume, observer) if processes.first else RunFolder(out) if out else None
+        folder = open_folder(out, resume, observer) if processes.first else RunFolder(out) if out else None
         resume = processes.from_first(folder is not None and folder.exists)
         if folder and processes.first:
             stack.enter_context(folder.held())
             if tensorboard:
                 observer = TensorBoardScalars(folder.path, observer)
         with processes.first_goes_first():
-            catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
-            check_trainable(catalog)
+            catalog = read_catalog(source, reading, observer)
             images = prepare(catalog, size, fit, progress=observer.prepare)
-        _tell_ledger(images, observer)
+        tell_ledger(images, observer)
         if folder and resume and wish.fitted:
             wish = wish.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
         elif wish.fitted and not processes.first:
@@ -156,7 +150,7 @@ def run_training(
             run |= processes.from_first(_choose_computation(plan, target, observer) if processes.first else {})
             if folder and processes.first:
                 observer.note(f"run {folder.path}")
-                asked = {"source": _absolute(source), "reading": {k: str(v) for k, v in reading.items()}}
+                asked = {"source": found_again(source), "reading": {k: str(v) for k, v in reading.items()}}
                 asked |= {"size": size, "fit": fit, "ratios": ratios}
                 images.ledger.write_csv(folder.path / "ledger.csv")
                 folder.describe(run | {"asked": asked}, plan.recipe.to_toml(), str(plan.net))
@@ -173,7 +167,10 @@ def resume_training(out: str | Path, **options: Any) -> TrainingResult:
         SourceNotFoundError: there is no run.
     """
     folder = RunFolder(out)
-    asked = folder.description()["asked"]
+    description = folder.description()
+    if "fitted" in description:
+        raise ArgumentError(f"{description['fitted']} in {out} was fitted at once: there is nothing to resume")
+    asked = description["asked"]
     size = asked["size"] and tuple(asked["size"])
     ratios = asked["ratios"] if isinstance(asked["ratios"], str) else tuple(asked["ratios"])
     if asked["source"] is None:
@@ -199,15 +196,7 @@ def _run(
         model, state = train_plan(plan, run, device, observer, folder=folder, stop=stop, processes=processes)
     if not processes.first:
         return TrainingResult(model, None, None, state.train_s, folder.path if folder else None)
-    valid, test = (judge_images(model, images, observer) for images in (plan.splits.valid, plan.splits.test))
-    if test:
-        figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
-        if test.alone:
-            figures["test_accuracy_without_views"] = test.alone.accuracy
-        model = replace(model, provenance=model.provenance | figures)
-    if folder:
-        model.save(folder.model)
-    return TrainingResult(model, valid, test, state.train_s, folder.path if folder else None)
+    return finish(model, plan.splits, state.train_s, folder, observer)
 
 
 def train_plan(
@@ -292,11 +281,6 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
         module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
 
 
-def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
-    """Return how the model does on prepared images, None if there are none."""
-    return model.judge(images, images.labels, progress=observer.prepare) if len(images) else None
-
-
 def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:
     from striate import __version__
 
@@ -333,33 +317,3 @@ def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> st
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
     return faster(seconds)
-
-
-def _open_folder(out: str | Path | None, resume: bool, observer: Observer) -> RunFolder | None:
-    if out is None:
-        if resume:
-            raise ArgumentError("resume needs the folder of the run: give out")
-        return None
-    folder = RunFolder(out)
-    if folder.exists and not resume:
-        raise ArgumentError(
-            f"{folder.path} already holds a run. Add --resume to go on with it, or choose another --out"
-        )
-    if resume and not folder.exists:
-        observer.note(f"no run in {folder.path} yet: starting one")
-    return folder
-
-
-def _tell_ledger(images: ImageSet, observer: Observer) -> None:
-    for note in images.notes:
-        observer.note(note)
-    observer.note(images.ledger.summary())
-    if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
-        observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
-
-
-def _absolute(source: Any) -> str | None:
-    """Return a source as it can be found again from another folder, None if it lives in memory."""
-    if not isinstance(source, str | Path):
-        return None
-    return str(Path(source).resolve()) if Path(source).exists() else str(source)

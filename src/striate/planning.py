@@ -108,9 +108,13 @@ def make_wish(
         net = as_net(net)
     elif net != "swift":
         resolve(net, classes=2, channels=3)
-    shares = parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
     budget_s = None if budget is None else parse_duration(budget)
-    return Wish(net, settled, published, frozenset(changes), budget_s, fit, shares)
+    return Wish(net, settled, published, frozenset(changes), budget_s, fit, as_shares(ratios))
+
+
+def as_shares(ratios: str | tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the shares of train, valid and test, from "80:10:10" or numbers; they sum to 1."""
+    return parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
 
 
 def check_trainable(catalog: Catalog) -> None:
@@ -143,12 +147,7 @@ def make_plan(
         DataError: no training images.
         ShapeError: the net does not fit the images.
     """
-    splits = split(images, wish.ratios, wish.recipe.seed)
-    for note in splits.notes:
-        observer.note(note)
-    _check_classes(images, observer)
-    if not len(splits.train):
-        raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
+    splits = split_images(images, wish.ratios, wish.recipe.seed, catalog, observer)
     if not len(splits.valid):
         observer.warn("there are no validation images: the last epoch is kept, not the best")
     recipe = _recipe_that_fits(wish, splits.train, observer)
@@ -157,14 +156,35 @@ def make_plan(
     chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
     net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
     _tell_views(recipe, observer)
-    described = {
+    described = describe(catalog, images, splits) | {"input": list(preprocessing.input_shape)}
+    return Plan(net, recipe, splits, preprocessing, images.classes, described)
+
+
+def split_images(
+    images: ImageSet, ratios: tuple[float, float, float], seed: int, catalog: Catalog, observer: Observer
+) -> Splits[ImageSet]:
+    """Return the images split, and say what should be known about it.
+
+    Raises:
+        DataError: fewer than two classes can be read, or there are no training images.
+    """
+    splits = split(images, ratios, seed)
+    for note in splits.notes:
+        observer.note(note)
+    _check_classes(images, observer)
+    if not len(splits.train):
+        raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
+    return splits
+
+
+def describe(catalog: Catalog, images: ImageSet, splits: Splits[ImageSet]) -> dict[str, Any]:
+    """Return plain values that say what the data of a run are."""
+    return {
         "source": catalog.source,
         "format": catalog.format,
         "images": len(images),
         "data": fingerprint(splits),
-        "input": list(preprocessing.input_shape),
     }
-    return Plan(net, recipe, splits, preprocessing, images.classes, described)
 
 
 def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:

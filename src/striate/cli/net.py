@@ -57,6 +57,7 @@ def net(
 def _list(json: bool) -> None:
     from rich.table import Table
 
+    from striate.baselines.registry import BASELINES
     from striate.nets import ZOO
 
     rows = []
@@ -76,3 +77,8 @@ def _list(json: bool) -> None:
         shape = "×".join(map(str, known.input_shape))
         shown.add_row(name, f"{parameters:,}", f"{multiply_adds:,}", shape, known.description)
     stdout().print(shown)
+    fitted = Table("baseline", "what striate train --net fits instead of training a net", box=None, pad_edge=False)
+    for name, baseline in BASELINES.items():
+        fitted.add_row(name, baseline.description)
+    stdout().print()
+    stdout().print(fitted)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_accuracy, print_json, stderr, stdout
+from striate.cli.console import percent, print_accuracy, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.pipeline import TrainingResult
+    from rich.console import Console
+
+    from striate.running import TrainingResult
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -32,16 +34,35 @@ def train(
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
     split: Annotated[
-        str, _option("Shares of train:valid:test where the source has no splits; 70:30 for no test.", options.DATA)
-    ] = "80:10:10",
+        str | None,
+        _option(
+            "Shares of train:valid:test where the source has no splits; 70:30 for no test.",
+            options.DATA,
+            show_default="80:10:10",
+        ),
+    ] = None,
     size: Annotated[
         str | None,
         _option("Pixels to train at: 64, or 64x96 (height × width).", options.DATA, show_default="from the images"),
     ] = None,
     fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
     net: Annotated[
-        str, _option('swift, a name (striate net --list), or a sentence: "conv(32, 3) relu fc(classes)".', options.NET)
+        str,
+        _option(
+            'swift; a name (striate net --list), also of a baseline; or a sentence: "conv(32, 3) relu fc(classes)".',
+            options.NET,
+        ),
     ] = "swift",
+    features: Annotated[
+        str | None,
+        _option(
+            "Fit baselines to what this model (.striate, or a net with published weights) makes of the images, and "
+            "keep the best, or the one that --net names.",
+            options.NET,
+            metavar="MODEL|NET",
+        ),
+    ] = None,
+    weights: options.Weights = None,
     recipe: Annotated[
         str,
         _option(
@@ -95,11 +116,13 @@ def train(
     [bold]striate train digits[/bold]
     [bold]striate train photos/ --size 96 --epochs 20 --augment "flip translate(4)"[/bold]
     [bold]striate train table.csv --images pictures/ --split 70:30 --net resnet20[/bold]
+    [bold]striate train photos/ --features mobilenet_v2[/bold]
 
     The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
     from striate.cli.training_view import TrainingView
     from striate.data.pixels import check_fit
+    from striate.fitting import load_features
     from striate.pipeline import resume_training, run_training
     from striate.training.loop import Interrupted
     from striate.training.processes import is_first, process_count
@@ -109,14 +132,17 @@ def train(
         raise typer.BadParameter("several processes need --out, the folder that they share")
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
+    if weights is not None and features is None:
+        raise typer.BadParameter("--weights are those of the net that --features names; give both")
     pixels = options.parse_size(size)
     reading = _given(
         format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
     )
     if source is None:
-        _refuse_changes(net=net != "swift", recipe=recipe != "auto", budget=bool(budget), split=split != "80:10:10",
+        _refuse_changes(net=net != "swift", recipe=recipe != "auto", budget=bool(budget), split=bool(split),
                         size=bool(size), fit=fit != "crop", format=bool(format), images=bool(images),
-                        image_column=bool(image_column), label_column=bool(label_column))  # fmt: skip
+                        image_column=bool(image_column), label_column=bool(label_column), features=bool(features),
+                        weights=bool(weights))  # fmt: skip
     changes = options.parse_settings(set_) | _given(
         epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
         augment=None if augment is None else tuple(filter(None, [augment])), patience=patience, precision=precision,
@@ -133,6 +159,7 @@ def train(
             else:
                 result = run_training(
                     source, net, recipe, size=pixels, fit=check_fit(fit), ratios=split, out=folder.path, resume=resume,
+                    features=load_features(features, weights, device) if features else None,
                     reading=reading, budget=budget, **common, **changes,
                 )  # fmt: skip
         except KeyboardInterrupt as stop:
@@ -172,17 +199,19 @@ def _result_json(result: TrainingResult) -> dict[str, Any]:
         "test_interval": result.test and list(result.test.interval),
         "best_epoch": model.provenance["epoch"],
         "train_s": round(result.train_s, 3),
-    }
+    } | {key: model.provenance[key] for key in ("features", "candidates") if key in model.provenance}
 
 
 def _print_result(result: TrainingResult, source: str | None) -> None:
     console = stdout()
+    _print_candidates(console, result)
     for name, evaluation in (("validation", result.valid), ("test", result.test)):
         if evaluation:
             print_accuracy(console, evaluation, name)
     model = _quoted(result.model)
+    epoch = result.classifier.provenance["epoch"]
     lines = [
-        f"trained in {result.train_s:.1f} s; best epoch {result.classifier.provenance['epoch']}",
+        f"trained in {result.train_s:.1f} s; best epoch {epoch}" if epoch else f"fitted in {result.train_s:.1f} s",
         f"model  {result.model}",
         "next",
         f"  striate predict {model} IMAGE …",
@@ -190,6 +219,24 @@ def _print_result(result: TrainingResult, source: str | None) -> None:
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+
+
+def _print_candidates(console: Console, result: TrainingResult) -> None:
+    """Print how each did among which the model was chosen."""
+    from rich.table import Table
+
+    candidates = result.classifier.provenance.get("candidates", [])
+    if not candidates:
+        return
+    table = Table("classifier", "validation", "95 % interval", "seconds", "", box=None, pad_edge=False)
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for one in candidates:
+        low, high = one["valid_interval"] or (None, None)
+        kept = "kept" if one["net"] == result.classifier.provenance["fitted"] else ""
+        interval = f"{percent(low)} to {percent(high)}"
+        table.add_row(one["net"], percent(one["valid_accuracy"]), interval, f"{one['fit_s']:.1f}", kept)
+    console.print(table, markup=False)
 
 
 def _quoted(path: object) -> str:

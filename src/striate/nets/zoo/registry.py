@@ -136,6 +136,8 @@ def _zoo() -> dict[str, Architecture]:
     squeezed, dense = v1("squeezenet1_1-b8a52dc0.pth", 0.58178), v1("densenet121-a639ec97.pth", 0.74434)
     small = (3, 32, 32)
     found = [
+        Architecture("linear", "plain", "A linear classifier: one template picture a class", small, 10),
+        Architecture("mlp", "plain", "Two hidden layers, as wide as the images ask for", small, 10),
         Architecture("lenet", "lenet", "LeNet-5 (1998), for digits", (1, 28, 28), 10),
         Architecture("alexnet", "alexnet", "AlexNet (2012), grouped, with response normalisation", (3, 227, 227)),
         Architecture("alexnet_torchvision", "alexnet", "AlexNet in one column (2014)", published=weird),
