@@ -5,8 +5,9 @@ import torch
 
 import striate
 from striate.errors import ArgumentError, ShapeError
-from striate.pipeline import judge_images, run_training, train_plan
+from striate.pipeline import run_training, train_plan
 from striate.planning import change_plan, make_plan, make_wish
+from striate.running import judge_images
 from striate.training.observer import Observer
 from striate.training.recipe import load_recipe
 from striate.training.swift import adapt_swift

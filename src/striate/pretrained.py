@@ -11,6 +11,7 @@ import torch
 
 from striate.classifier import Classifier
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
+from striate.heads.fitted import Fitted
 from striate.nets import ZOO, pretrained
 from striate.training.own_module import build
 from striate.training.preprocessing import Preprocessing
@@ -52,6 +53,8 @@ def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
     Raises:
         ArgumentError: the weights fit no other size: the net has an fc layer on what is not pooled, or a mean image.
     """
+    if isinstance(model.net, Fitted):
+        raise ArgumentError(f"size can be changed of a net only; {model.net} was fitted at its own")
     preprocessing = model.preprocessing.at(size)
     module = build(model.net, preprocessing.input_shape)
     weights = model.module.state_dict()

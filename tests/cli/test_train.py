@@ -118,7 +118,7 @@ def test_a_folder_with_a_run_is_not_overwritten(striate, finished):
 
 
 def test_interrupted_before_training(striate, monkeypatch, tmp_path):
-    monkeypatch.setattr("striate.pipeline.read", _interrupt)
+    monkeypatch.setattr("striate.running.read", _interrupt)
     result = striate("train", "digits")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "interrupted. Go on with: the same command" in result.stderr

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 import striate
 from striate.baselines.dividing import from_svc
@@ -44,8 +45,16 @@ def probabilities(head, features):
 each_count = pytest.mark.parametrize("classes", [2, 3, 7])
 
 
+@pytest.fixture
+def _one_thread():
+    """Threads that share little work wait for each other longer than they work."""
+    with threadpool_limits(1):
+        yield
+
+
 @each_count
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.usefixtures("_one_thread")
 def test_trees_are_scikit_learns(classes, seed):
     x, y, new, _ = examples(classes, seed=seed)
     one = DecisionTreeClassifier(random_state=0).fit(x, y)
@@ -59,6 +68,7 @@ def test_trees_are_scikit_learns(classes, seed):
     np.testing.assert_allclose(probabilities(from_boosted(boosted, 2), new), staged[1], atol=1e-6)
 
 
+@pytest.mark.usefixtures("_one_thread")
 def test_trees_are_walked_in_blocks(monkeypatch):
     x, y, new, _ = examples(3)
     boosted = HistGradientBoostingClassifier(max_iter=5, early_stopping=False).fit(x, y)

@@ -20,7 +20,7 @@ Metric = Literal["l1", "l2"]
 METRICS: tuple[str, ...] = get_args(Metric)
 
 BLOCK = 4096  # vectors compared at once
-_ROWS_BYTES = 768 << 10  # of largest values made at once: they should stay in a core's second-level cache
+_PAIRS_BYTES = 768 << 10  # of largest values made at once: they should stay in a core's second-level cache
 # Products of 1,024 pairs of 8-bit numbers sum to at most 2^24: float32 holds that exactly.
 _EXACT = 1024
 
@@ -89,13 +89,16 @@ def _sums_of_largest(ours: Tensor, theirs: Tensor) -> Tensor:
     n, d = ours.shape
     result = torch.empty((n, len(theirs)), dtype=torch.int32, device=ours.device)
     ones = torch.ones((d, 1), dtype=torch.int8, device=ours.device)
-    rows = max(1, _ROWS_BYTES // d)
+    rows = max(1, min(len(theirs), _PAIRS_BYTES // d))
+    queries = max(1, min(n, _PAIRS_BYTES // (rows * d)))
+    buffer = torch.empty((queries, rows, d), dtype=torch.int8, device=ours.device)
     for start in range(0, len(theirs), rows):
         part = theirs[start : start + rows]
-        largest = torch.empty_like(part)
-        for i in range(n):
-            torch.maximum(part, ours[i], out=largest)
-            result[i, start : start + rows] = _products(largest, ones)[:, 0]
+        for i in range(0, n, queries):
+            some = ours[i : i + queries, None]
+            largest = torch.maximum(part, some, out=buffer[: len(some), : len(part)])
+            sums = _products(largest.reshape(-1, d), ones)
+            result[i : i + queries, start : start + rows] = sums.reshape(len(some), len(part))
     return result
 
 
