@@ -1,8 +1,9 @@
 """How fast JPEG photographs become training images, against decoding them alone.
 
 Alone: Pillow's `Image.open(…).convert("RGB")` of bytes in memory, at full size, in as many threads; Pillow decodes with
-libjpeg-turbo and lets go of Python's lock meanwhile. Whole: `striate.read` and `striate.prepare` of the folder into an
-empty cache: finding and hashing the files, decoding, turning by EXIF, fitting to the size, writing the arrays.
+libjpeg-turbo and lets go of Python's lock meanwhile. With the resize that follows (bilinear): the same and
+`Image.resize`. Whole: `striate.read` and `striate.prepare` of the folder into an empty cache: finding and hashing the
+files, decoding, turning by EXIF, fitting to the size, writing the arrays.
 
 Photographs of your own with --photos; else drawn ones of 512×384 pixels.
 """
@@ -39,12 +40,16 @@ def draw(folder: Path, count: int) -> None:
         Image.fromarray(cloud.clip(0, 255).astype(np.uint8)).save(place / f"{number}.jpg", quality=90)
 
 
-def decode_all(files: list[bytes], threads: int) -> float:
-    """Return the images a second of plain decoding."""
+def decode_all(files: list[bytes], threads: int, side: int | None = None) -> float:
+    """Return the images a second of plain decoding, and of resizing the shorter side to `side` as `prepare` does."""
 
     def decode(content: bytes) -> None:
         with Image.open(io.BytesIO(content)) as image:
-            image.convert("RGB")
+            pixels = image.convert("RGB")
+            if side is not None:
+                pixels.resize(
+                    [round(length * side / min(image.size)) for length in image.size], Image.Resampling.BILINEAR
+                )
 
     start = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
@@ -72,10 +77,11 @@ def main() -> None:
             draw(folder, 300)
         files = [path.read_bytes() for path in sorted(folder.glob("*/*.jpg"))]
         ways = {f"decode_{threads}_threads": threads for threads in sorted({1, usable_cpus()})}
-        found: dict[str, list[float]] = {name: [] for name in [*ways, "read_and_prepare"]}
+        found: dict[str, list[float]] = {name: [] for name in [*ways, "decode_and_resize", "read_and_prepare"]}
         for _ in range(options.runs):
             for name, threads in ways.items():
                 found[name].append(decode_all(files, threads))
+            found["decode_and_resize"].append(decode_all(files, usable_cpus(), options.size))
             found["read_and_prepare"].append(prepare_all(folder, options.size))
         megapixels = sum(math.prod(Image.open(io.BytesIO(content)).size) for content in files) / 1e6
     settings = {

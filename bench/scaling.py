@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="swift_s")
     parser.add_argument("--recipe", default="swift-79")
-    parser.add_argument("--images", type=int, default=6_000)
+    parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--data-dir", default=os.environ.get("STRIATE_DATA"))
     options = parser.parse_args()

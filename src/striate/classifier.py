@@ -93,7 +93,7 @@ class Classifier:
         return f"<Classifier of {len(self.classes)} classes on {h}×{w}×{self.preprocessing.channels} images>"
 
     def predict_proba(self, images: Images, *, batch_size: int = 256, progress: Progress = silent) -> np.ndarray:
-        """Return the probability of each class for each image.
+        """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
 
         Arguments:
             images: uint8 (n, h, w) or (n, h, w, c) of any size; or an ImageSet, a Catalog, or a list of paths, PIL
