@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import striate
-from striate.errors import ArgumentError, ShapeError
+from striate.errors import ArgumentError, NotationError, ShapeError
 from striate.pipeline import run_training, train_plan
 from striate.planning import change_plan, make_plan, make_wish
 from striate.running import judge_images
@@ -77,3 +77,12 @@ def test_the_swift_recipe_follows_the_number_and_size_of_images():
     assert adapt_swift(recipe, 50_000, 32) == recipe
     told = adapt_swift(recipe.replace(batch_size=7), 1_000, 64, frozenset({"batch_size", "augment"}))
     assert (told.batch_size, told.augment) == (7, recipe.augment)
+
+
+def test_a_recipe_may_bring_its_net_and_the_user_may_say_another(tmp_path):
+    (tmp_path / "own.toml").write_text('net = "fc(8) relu fc(classes)"\nepochs = 1\n')
+    wish = make_wish("swift", tmp_path / "own.toml", {}, "crop", "80:10:10")
+    assert (wish.net, wish.recipe.net) == ("fc(8) relu fc(classes)", None)
+    assert make_wish("lenet", tmp_path / "own.toml", {}, "crop", "80:10:10").net == "lenet"
+    with pytest.raises(NotationError):
+        make_wish("swift", {"net": "fc("}, {}, "crop", "80:10:10")

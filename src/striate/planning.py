@@ -35,6 +35,7 @@ from striate.training.views import view_count
 
 RecipeLike = str | Path | Mapping[str, Any] | Recipe
 NetLike = AnyNet | torch.nn.Module
+DEFAULT_NET = "swift"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,8 @@ def make_wish(
 ) -> Wish:
     """Return what is asked for; `changes` are settings of the recipe that the user gave one by one.
 
+    A recipe may bring a net, which is taken unless the user says another than the default one.
+
     Raises:
         ArgumentError, NotationError: a setting, an augmentation, a split or a sentence that cannot be.
     """
@@ -99,6 +102,9 @@ def make_wish(
         recipe = "swift" if isinstance(net, str) and net.startswith("swift") else "default"
     published = recipe if isinstance(recipe, str) and recipe in recipe_names() else ""
     settled = load_recipe(recipe).replace(**changes)
+    if net == DEFAULT_NET and settled.net is not None:
+        net = settled.net
+    settled = settled.replace(net=None)  # said once: a run keeps its net in net.txt
     if budget is not None and "epochs" in changes and net != "swift":
         raise ArgumentError("give epochs or a budget, not both: with a budget the epochs are those that fit into it")
     make_augmentation(settled.augment)

@@ -27,7 +27,7 @@ def _setting(default: Any, text: str, low: float = -math.inf, high: float = math
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run, beside the data and the net.
+    """Everything that decides a training run, beside the data; the net only where it belongs to the recipe.
 
     >>> Recipe(epochs=3).to_toml().splitlines()[1]
     'epochs = 3  # passes over the training images'
@@ -36,6 +36,7 @@ class Recipe:
     striate.errors.ArgumentError: unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam, adamw, muon
     """
 
+    net: str | None = _setting(None, "the name or sentence that is trained unless the user says another")
     epochs: int = _setting(10, "passes over the training images", 1)
     batch_size: int = _setting(128, "images in one step, at most; an epoch is dealt out evenly", 1)
     optimiser: Optimiser = _setting("adam", "sgd (Nesterov), adam, adamw, or muon for filters with sgd for the rest")
