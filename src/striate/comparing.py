@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.errors import StriateError
-from striate.metrics import wilson_interval
+from striate.metrics import difference_interval
 from striate.runs import Run
 
 
@@ -91,13 +91,9 @@ def compare(better: Run, other: Run) -> Verdict:
     first, second = better.valid, other.valid
     if not (same and first and second and first.total and second.total):
         return Verdict(better, other, same)
-    difference = first.value - second.value
-    (low_1, high_1), (low_2, high_2) = (
-        wilson_interval(round(one.value * n), n) for one, n in ((first, first.total), (second, second.total))
-    )
-    low = difference - math.hypot(first.value - low_1, high_2 - second.value)
-    high = difference + math.hypot(high_1 - first.value, second.value - low_2)
-    return Verdict(better, other, same, difference, (low, high))
+    pairs = (round(first.value * first.total), first.total), (round(second.value * second.total), second.total)
+    interval = difference_interval(*pairs)
+    return Verdict(better, other, same, first.value - second.value, interval)
 
 
 def _size(run: Run) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A message reads `<what> must be <constraint>; got <value>. <what to do>` and nam
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -57,6 +58,15 @@ class StorageError(StriateError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was too small; torch raises a plain RuntimeError on a CPU.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory")), is_out_of_memory(ValueError("x"))
+    (True, False)
+    """
+    return isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)) is not None
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:

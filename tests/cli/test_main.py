@@ -8,7 +8,7 @@ import pytest
 
 import striate as package
 
-COMMANDS = ["train", "predict", "evaluate", "net", "runs", "cache"]
+COMMANDS = ["train", "predict", "evaluate", "net", "tune", "runs", "cache"]
 
 
 def test_version(striate):

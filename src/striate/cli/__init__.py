@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import signal
 import sys
 from io import TextIOWrapper
@@ -21,7 +20,8 @@ from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.runs import runs
 from striate.cli.train import train
-from striate.errors import StriateError
+from striate.cli.tune import tune
+from striate.errors import StriateError, is_out_of_memory
 
 PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
 
@@ -42,7 +42,7 @@ class _Commands(TyperGroup):
             where = f"{error.filename}: " if error.filename else ""
             _end(f"error: {where}{error.strerror or error}")
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not re.search("out of memory|allocate memory", str(error)):
+            if not is_out_of_memory(error):
                 raise
             _end("error: out of memory. Try a smaller --batch-size or --size")
 
@@ -58,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, augment, runs, cache):
+for command in (train, predict, evaluate, net, augment, tune, runs, cache):
     app.command()(command)
 
 

@@ -194,11 +194,19 @@ class Follower:
 
 def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:
     """Return a folder `runs/<source>-<number>` that no run uses yet."""
-    stem = "".join(c if c.isalnum() else "-" for c in Path(source).name.split(".")[0]).strip("-").lower() or "run"
-    number = 1
+    stem, number = stem_of(source), 1
     while (parent / f"{stem}-{number}").exists():
         number += 1
     return RunFolder(parent / f"{stem}-{number}")
+
+
+def stem_of(source: str) -> str:
+    """Return what a folder is named after a source.
+
+    >>> stem_of("data/My photos.csv"), stem_of("../")
+    ('my-photos', 'run')
+    """
+    return "".join(c if c.isalnum() else "-" for c in Path(source).name.split(".")[0]).strip("-").lower() or "run"
 
 
 def last_run_folder(source: str | None = None, parent: Path = Path("runs")) -> RunFolder:

@@ -1,0 +1,163 @@
+"""`striate tune`: the net and recipe that suit the images, searched by Optuna."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import percent, print_accuracy, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from striate.selection.tuning import TuningResult
+
+
+def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+SEARCH, STUDY = "Search", "Study"
+
+
+def tune(
+    source: options.Source,
+    budget: Annotated[
+        str | None,
+        _option("Time for the search: 90s, 5m, 1h.", SEARCH, show_default="5m, or none with --trials"),
+    ] = None,
+    trials: Annotated[int | None, _option("Trials that the study is to have in all.", SEARCH, min=1)] = None,
+    net: Annotated[
+        str, _option("any, mlp, conv or swift; or a name or sentence, to tune its recipe alone.", SEARCH)
+    ] = "any",
+    epochs: Annotated[int, _option("The most epochs of a trial.", SEARCH, min=1)] = 30,
+    flip: Annotated[
+        bool, _option("Mirrored images keep their classes (photographs, not digits): try flips.", SEARCH, "--flip")
+    ] = False,
+    set_: Annotated[
+        list[str],
+        _option(
+            "A setting of the recipe that is not searched; may be given again.", SEARCH, "--set", metavar="NAME=VALUE"
+        ),
+    ] = [],  # noqa: B006
+    seed: Annotated[int, _option("Of the split, the proposals and every training.", SEARCH, min=0)] = 0,
+    out: Annotated[Path | None, _option("The study's folder.", STUDY, show_default="runs/tune-SOURCE")] = None,
+    storage: Annotated[
+        str | None,
+        _option("URL of a database that several machines share.", STUDY, show_default="study.db in the folder"),
+    ] = None,
+    study: Annotated[str, _option("The study's name in that database.", STUDY)] = "striate",
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    data_dir: options.DataDir = None,
+    split: Annotated[
+        str, _option("Shares of train:valid:test where the source has no splits; 70:30 for no test.", options.DATA)
+    ] = "80:10:10",
+    size: Annotated[
+        str | None,
+        _option("Pixels to train at: 64, or 64x96 (height × width).", options.DATA, show_default="from the images"),
+    ] = None,
+    fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Search for the net and recipe with the best validation accuracy; hopeless trials end early.
+
+    The first trial is the default fully connected net, which the others have to beat. The same command again goes on
+    with the study, also after Ctrl-C or a power cut. Several machines share a study with --storage.
+
+    [bold]striate tune digits --budget 60s[/bold]
+    [bold]striate tune photos/ --trials 50 --flip[/bold]
+    [bold]striate tune photos/ --net resnet20 --set optimiser=sgd[/bold]
+    """
+    from striate.cli.tuning_view import TuningView
+    from striate.data.pixels import check_fit
+    from striate.selection.report import write_report
+    from striate.selection.tuning import tune as search
+    from striate.training.run import stem_of
+
+    given = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
+             "data_dir": data_dir}  # fmt: skip
+    pixels, seconds, fixed = options.parse_size(size), options.parse_seconds(budget), options.parse_settings(set_)
+    _refuse_fixed(fixed)
+    folder = out or Path("runs") / f"tune-{stem_of(source)}"
+    with TuningView(stderr()) as view:
+        result = search(
+            source, folder, net=net, budget_s=seconds, trials=trials, most_epochs=epochs, flip=flip, seed=seed,
+            storage=storage, study=study, size=pixels, fit=check_fit(fit), ratios=split, device=device, observer=view,
+            reading={name: value for name, value in given.items() if value is not None}, **fixed,
+        )  # fmt: skip
+        asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
+                 "--size": size, "--split": split if split != "80:10:10" else None,
+                 "--fit": fit if fit != "crop" else None}  # fmt: skip
+        words = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
+        command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
+        page = write_report(result, command)
+    if json:
+        print_json(_result_json(result, page))
+    else:
+        _print_result(result, page, command)
+    if result.stopped:
+        view.warn("stopped; the trials are kept. Go on with the same command")
+        raise typer.Exit(1)
+
+
+def _refuse_fixed(fixed: dict[str, Any]) -> None:
+    """Refuse as settings what has an option of its own."""
+    if taken := [name for name in ("net", "seed", "epochs") if name in fixed]:
+        raise typer.BadParameter(f"--set {taken[0]}=…: give --{taken[0]} instead")
+
+
+def _result_json(result: TuningResult, page: Path) -> dict[str, Any]:
+    best, first = result.best, result.baseline
+    return {
+        "study": str(result.out),
+        "recipe": str(result.recipe) if best else None,
+        "model": result.model and str(result.model),
+        "report": str(page),
+        "net": best and best.net,
+        "best_trial": best and best.number,
+        "valid_accuracy": best and best.accuracy,
+        "valid_interval": best and best.interval and list(best.interval),
+        "test_accuracy": result.test and result.test.accuracy,
+        "test_interval": result.test and list(result.test.interval),
+        "baseline_accuracy": first and first.accuracy,
+        "stopped": result.stopped,
+        "trials": [trial.to_json() for trial in result.trials],
+    }
+
+
+def _print_result(result: TuningResult, page: Path, command: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from striate.selection.report import optimism, verdict
+
+    console, best = stdout(), result.best
+    if best is None:
+        why = next((trial.why for trial in result.trials if trial.why), "there was no time for one")
+        console.print(f"no trial has finished: {why}", soft_wrap=True, markup=False)
+        return
+    ranked = sorted((t for t in result.trials if t.accuracy is not None), key=lambda t: (-t.correct, t.number))
+    table = Table("trial", "net", "recipe", box=None, pad_edge=False)
+    for name in ("parameters", "epochs", "validation", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for trial in ranked[:5]:
+        cells = [str(trial.number), trial.what, trial.how, f"{trial.parameters:,}", str(len(trial.accuracies)),
+                 percent(trial.accuracy), f"{trial.seconds:.1f}"]  # fmt: skip
+        table.add_row(*map(Text, cells))
+    console.print(table)
+    low, high = best.interval or (0.0, 1.0)
+    console.print(
+        f"Accuracy on validation set: {percent(best.accuracy)} ({best.correct} / {best.total})  "
+        f"95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True
+    )  # fmt: skip
+    if result.test:
+        print_accuracy(console, result.test)
+    model = result.model or "on the machine that trained it; the command below trains it here"
+    for line in (verdict(result), optimism(result), f"model  {model}", f"report {page}", "next", f"  {command}"):
+        console.print(line, soft_wrap=True, markup=False)

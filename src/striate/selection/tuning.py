@@ -1,0 +1,368 @@
+"""`striate tune`: Optuna over nets and recipes, on images that are prepared once."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from striate.classifier import Classifier
+from striate.data.catalog import Catalog
+from striate.data.pixels import Fit, check_fit
+from striate.data.preparing import prepare
+from striate.data.reading import read
+from striate.devices import choose_device
+from striate.errors import ArgumentError, ShapeError, StorageError, StriateError, TrainingError, is_out_of_memory
+from striate.metrics import Evaluation
+from striate.pipeline import choose_precision, judge_images, train_plan
+from striate.planning import Plan, change_plan, check_trainable, make_plan, make_wish
+from striate.selection.foresight import epoch_s
+from striate.selection.space import KINDS, Space
+from striate.selection.study import (
+    Trial,
+    best_of,
+    open_study,
+    parts_passed,
+    pruner,
+    queue_again,
+    quiet,
+    read_trials,
+    require_optuna,
+    sampler,
+    take_up_lost,
+)
+from striate.storage import write_atomically
+from striate.training.observer import Observer
+from striate.training.recipe import load_recipe
+from striate.training.run import RunFolder
+
+if TYPE_CHECKING:
+    import optuna
+
+# No trial may take more of the budget than this; the first, which the others are measured by, may take half.
+LARGEST_SHARE, FIRST_SHARE = 1 / 3, 1 / 2
+LEAST_EPOCHS_SHARE = 1 / 3  # a trial that would have time for fewer of its epochs is not started
+MISFITS = 3  # trials in a row that do not fit into the time left, after which the study ends
+
+
+class TuningObserver(Observer):
+    """Hears about a study, too."""
+
+    def trial_starts(self, number: int, net: str, epochs: int, seconds_left: float | None) -> None:
+        """Hear that a trial starts; `epochs` are those that it has time for."""
+
+    def trial_ends(self, trial: Trial, best: Trial | None) -> None:
+        """Hear how a trial ended, and which is the best so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class TuningResult:
+    """What a study has come to.
+
+    Arguments:
+        out: its folder: study.db, best.toml, model.striate.
+        study: as Optuna knows it.
+        trials: those that have ended, by number; the first is the baseline.
+        best: the best of them by validation accuracy, None if none finished.
+        test: how its model did on the test images; None without any, or where another machine has the model.
+        stopped: whether it was interrupted.
+    """
+
+    out: Path
+    study: optuna.Study
+    trials: list[Trial]
+    best: Trial | None
+    test: Evaluation | None
+    stopped: bool
+
+    @property
+    def baseline(self) -> Trial | None:
+        """The first trial that finished: the default net and recipe."""
+        return next((trial for trial in self.trials if trial.accuracy is not None), None)
+
+    @property
+    def recipe(self) -> Path:
+        """Where the best recipe is, with its net; `striate train --recipe` takes it."""
+        return self.out / "best.toml"
+
+    @property
+    def model(self) -> Path | None:
+        """Where the best model is, None if it was trained elsewhere."""
+        return _own_model(self.out, self.best)
+
+
+def tune(
+    source: Any,
+    out: str | Path,
+    *,
+    net: str = "any",
+    budget_s: float | None = None,
+    trials: int | None = None,
+    most_epochs: int = 30,
+    flip: bool = False,
+    seed: int = 0,
+    storage: str | None = None,
+    study: str = "striate",
+    size: tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    ratios: str | tuple[float, float, float] = "80:10:10",
+    device: str | torch.device | None = None,
+    observer: TuningObserver | None = None,
+    reading: Mapping[str, Any] | None = None,
+    **fixed: Any,
+) -> TuningResult:
+    """Search for the net and recipe of the highest validation accuracy; the test images are looked at once, at the end.
+
+    A study in `out` is gone on with. With `trials` and no budget, the same seed gives the same study.
+
+    Arguments:
+        source: a catalog, or anything that `striate.read` takes.
+        out: the folder of the study.
+        net: any, mlp, conv, swift, or a name or sentence, of which the recipe alone is tuned.
+        budget_s: seconds after which no trial goes on, reading included; 300 unless `trials` is given.
+        trials: how many the study is to have in all.
+        most_epochs: of a trial.
+        flip: whether mirrored images keep their classes.
+        seed: of the split, the proposals and every training.
+        storage: the URL of a database that several machines share, instead of out/study.db.
+        study: its name there.
+        size, fit, ratios, device, observer, reading: as for `run_training`.
+        fixed: settings of the recipe that are not searched, such as optimiser="sgd".
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        ArgumentError: the study in `out` was made on other images or searches something else.
+        DataError: no labels, fewer than two classes, no validation images.
+    """
+    require_optuna()
+    start = time.monotonic()
+    budget_s = 300.0 if budget_s is None and trials is None else budget_s
+    observer, folder = observer or TuningObserver(), Path(out)
+    given = "auto" if net in ("any", *KINDS) else net
+    wish = make_wish(given, "default", {**fixed, "seed": seed}, check_fit(fit), ratios)
+    catalog = source if isinstance(source, Catalog) else read(source, **(reading or {}), progress=observer.prepare)
+    check_trainable(catalog)
+    plan = make_plan(wish, catalog, prepare(catalog, size, fit, progress=observer.prepare), observer)
+    if not len(plan.splits.valid):
+        raise ArgumentError("tuning needs validation images to choose by; there are none. Split 80:10:10, say")
+    with _held(folder):
+        asked = {"data": plan.described["data"], "input": plan.described["input"], "net": net, "flip": flip,
+                 "most_epochs": most_epochs, "seed": seed, "fixed": _plain(fixed)}  # fmt: skip
+        opened = open_study(folder, storage, study, asked)
+        if storage is None and (lost := take_up_lost(opened)):
+            observer.note(f"{lost} trial{'s' * (lost > 1)} of a process that was killed will be made again")
+        target = choose_device(device)
+        precision = opened.user_attrs.get("precision") or choose_precision(plan, target, observer)
+        opened.set_user_attr("precision", precision)
+        space = Space(
+            min(plan.preprocessing.input_shape[1:]), len(plan.classes), len(plan.splits.train), net, most_epochs, flip,
+            {**_plain(fixed), "seed": seed, "precision": precision},
+        )  # fmt: skip
+        worker = _Worker(opened, space, plan, folder, target, observer, budget_s and start + budget_s, budget_s)
+        stopped = worker.work(seed, trials)
+        return _finish(folder, opened, plan, observer, stopped)
+
+
+@dataclass
+class _Worker:
+    """One process that makes trials of a study."""
+
+    study: optuna.Study
+    space: Space
+    plan: Plan
+    folder: Path
+    device: torch.device
+    observer: TuningObserver
+    deadline: float | None
+    budget_s: float | None
+    misfits: int = 0
+    foreseen_s: float = 0.0  # an epoch of the trial under way
+    slowness: list[float] = field(default_factory=lambda: [1.1])  # what trials took ÷ what was foreseen
+
+    def work(self, seed: int, trials: int | None) -> bool:
+        """Make trials until there are enough or the time is up; return whether it was interrupted."""
+        if not self.study.get_trials(deepcopy=False):
+            for start in self.space.starts():
+                self.study.enqueue_trial(start)
+        self.study.pruner = pruner()
+        while not self._enough(trials):
+            self.study.sampler = sampler(seed, self._index())
+            try:
+                with quiet():
+                    self.study.optimize(self._trial, n_trials=1, catch=(TrainingError,))
+            except KeyboardInterrupt:
+                return True
+            ended = read_trials(self.study)
+            self.observer.trial_ends(ended[-1], best_of(ended))
+        return False
+
+    def _enough(self, trials: int | None) -> bool:
+        done = sum(trial.state != "lost" for trial in read_trials(self.study))
+        late = self.deadline is not None and done > 0 and time.monotonic() >= self.deadline
+        return late or self.misfits >= MISFITS or (trials is not None and done >= trials)
+
+    def _index(self) -> int:
+        """Return the place of the next trial among those that were not lost; waiting ones come later."""
+        from optuna.trial import TrialState
+
+        running = len(self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]))
+        return running + sum(trial.state != "lost" for trial in read_trials(self.study))
+
+    def _trial(self, trial: optuna.Trial) -> float:
+        """Train what the study proposes and return its validation accuracy."""
+        import optuna
+
+        start = time.monotonic()
+        try:
+            net, recipe = self.space.propose(trial)
+            plan = change_plan(self.plan, net, recipe)
+            plan = self._shortened(trial, plan)
+            self._describe(trial, plan)
+            return self._train(trial, plan)
+        except KeyboardInterrupt:
+            queue_again(self.study, trial.number)
+            raise
+        except optuna.TrialPruned as end:
+            trial.set_user_attr("why", str(end))
+            raise
+        except (TrainingError, ShapeError, ArgumentError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, StriateError) and not is_out_of_memory(error):
+                raise
+            trial.set_user_attr("why", "out of memory" if is_out_of_memory(error) else " ".join(str(error).split()))
+            raise TrainingError(str(error)) from error
+        finally:
+            if not isinstance(sys.exception(), KeyboardInterrupt):
+                trial.set_user_attr("seconds", round(time.monotonic() - start, 3))
+
+    def _shortened(self, trial: optuna.Trial, plan: Plan) -> Plan:
+        """Return the plan with as many epochs as there is time for; refuse it if those are too few."""
+        import optuna
+
+        left = None if self.deadline is None else self.deadline - time.monotonic()
+        epochs = plan.recipe.epochs
+        if left is not None and self.budget_s is not None:
+            first = trial.number == 0
+            self.foreseen_s = epoch_s(plan, self.device) * statistics.median(self.slowness)
+            left = self.deadline - time.monotonic()  # pyright: ignore[reportOptionalOperand]
+            allowed = min(left, self.budget_s * (FIRST_SHARE if first else LARGEST_SHARE))
+            fitting = int(allowed / self.foreseen_s)
+            if fitting < max(1, LEAST_EPOCHS_SHARE * epochs) and not first:
+                self.misfits += 1
+                raise optuna.TrialPruned(
+                    f"{epochs} epochs would take {epochs * self.foreseen_s:.0f} s; there are {max(0.0, allowed):.0f}"
+                )
+            epochs = max(1, min(epochs, fitting))
+        self.misfits = 0
+        self.observer.trial_starts(trial.number, str(plan.net), epochs, left)
+        return replace(plan, recipe=plan.recipe.replace(epochs=epochs))
+
+    def _describe(self, trial: optuna.Trial, plan: Plan) -> None:
+        trial.set_user_attr("net", str(plan.net))
+        trial.set_user_attr("recipe", plan.recipe.to_dict())
+        trial.set_user_attr("machine", platform.node())
+
+    def _train(self, trial: optuna.Trial, plan: Plan) -> float:
+        import optuna
+
+        accuracies: list[float] = []
+
+        def hopeless(record: dict[str, Any]) -> bool:
+            accuracies.append(record["valid_accuracy"])
+            for part in parts_passed(record["epoch"], plan.recipe.epochs):
+                trial.report(max(accuracies), part)
+            if record["epoch"] < plan.recipe.epochs and trial.should_prune():
+                raise optuna.TrialPruned(f"below the median after epoch {record['epoch']}")
+            return False
+
+        def late() -> bool:
+            return self.deadline is not None and trial.number > 0 and time.monotonic() > self.deadline
+
+        run = plan.described | {"precision": plan.recipe.precision}
+        try:
+            model, state = train_plan(plan, run, self.device, self.observer, stop=late, enough=hopeless)
+        except KeyboardInterrupt:
+            if late():
+                raise optuna.TrialPruned("the time was up") from None
+            raise
+        finally:
+            trial.set_user_attr("accuracies", accuracies)
+        if self.budget_s is not None:
+            self.slowness.append(max(0.5, state.train_s / (plan.recipe.epochs * self.foreseen_s)))
+        valid = judge_images(model, plan.splits.valid, self.observer)
+        assert valid is not None
+        best = best_of(read_trials(self.study))
+        trial.set_user_attr("parameters", sum(parameter.numel() for parameter in model.module.parameters()))
+        trial.set_user_attr("correct", valid.correct)
+        trial.set_user_attr("total", valid.total)
+        trial.set_user_attr("train_accuracy", state.history[-1]["train_accuracy"])
+        if best is None or valid.accuracy > (best.accuracy or 0.0):
+            tuned = {"study": self.study.study_name, "trial": trial.number, "trials": trial.number + 1}
+            replace(model, provenance=model.provenance | {"tuning": tuned}).save(self.folder / "model.striate")
+            _write_best(self.folder, str(plan.net), plan.recipe.to_dict())
+        return valid.accuracy
+
+
+def _finish(folder: Path, study: optuna.Study, plan: Plan, observer: Observer, stopped: bool) -> TuningResult:
+    """Write the best recipe and measure the best model on the test images."""
+    trials = read_trials(study)
+    best, test = best_of(trials), None
+    if best:
+        _write_best(folder, best.net, best.recipe)
+        if path := _own_model(folder, best):
+            model = Classifier.load(path)
+            test = judge_images(model, plan.splits.test, observer)
+            figures = {"tuning": model.provenance["tuning"] | {"trials": len(trials)}}
+            if test:
+                figures |= {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+            replace(model, provenance=model.provenance | figures).save(path)
+    return TuningResult(folder, study, trials, best, test, stopped)
+
+
+def _own_model(folder: Path, best: Trial | None) -> Path | None:
+    """Return the model in the folder if it is that of the best trial; another machine may have made that."""
+    path = folder / "model.striate"
+    if best is None or not path.exists():
+        return None
+    provenance = Classifier.load(path).provenance
+    return path if provenance.get("tuning", {}).get("trial") == best.number else None
+
+
+def _write_best(folder: Path, net: str, recipe: Mapping[str, Any]) -> None:
+    write_atomically(folder / "best.toml", load_recipe({**recipe, "net": net}).to_toml())
+
+
+def _plain(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fixed.items()}
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of the folder for the time of a `with` block.
+
+    Raises:
+        ArgumentError: a run is in it.
+        TrainingError: another process is tuning here.
+    """
+    if RunFolder(folder).exists:
+        raise ArgumentError(f"{folder} already holds a run. Choose another --out")
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingError(f"another process is tuning in {folder}. Wait for it or choose another --out") from None
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror}. Choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
