@@ -40,7 +40,7 @@ class Run:
 
     Arguments:
         state: finished, stopped, training (a process holds it) or broken.
-        why: where it stopped, or what is broken.
+        why: where it stopped, what is broken, or of how many trials it is the best.
         net: the sentence.
         epochs, planned: epochs done and epochs of the recipe; None for what does not train in epochs.
         valid: of the best epoch.
@@ -143,7 +143,9 @@ def _read(path: Path, written: float) -> Run:
     finished = _finished(history, settings, provenance, model is not None)
     if finished and model is None:
         raise ValueError("model.striate is missing")
-    state, why = ("finished", "") if finished else _unfinished(path, len(history), planned)
+    trials = _dict(provenance.get("tuning")).get("trials")
+    why = f"the best of {trials} trials" if trials else ""
+    state, why = ("finished", why) if finished else _unfinished(path, len(history), planned)
     best = _best(history)
     train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None
     net = (path / "net.txt").read_text("utf-8", "replace").strip() if (path / "net.txt").exists() else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,21 +78,6 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
         raise typer.BadParameter(f"size must be pixels, as 64 or HEIGHTxWIDTH, 1 to 16384; got {text!r}")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
-
-
-def parse_seconds(text: str | None) -> float | None:
-    """Return the seconds in "90s", "5m", "1h" or "90"; None stays None.
-
-    >>> parse_seconds("90"), parse_seconds("1.5m")
-    (90.0, 90.0)
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?(s|m|min|h)?", text.strip().lower())
-    seconds = float(found[1]) * {"m": 60, "min": 60, "h": 3600}.get(found[2], 1) if found else 0.0
-    if not seconds:
-        raise typer.BadParameter(f"budget must be a time above 0, such as 90s, 5m or 1h; got {text!r}")
-    return seconds
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
         cells = [str(run.path), Path(run.source).name, run.net, epochs, _shown(run.valid), _shown(run.test)]
         seconds = "" if run.train_s is None else f"{run.train_s:,.1f}"
         style = {"broken": "red", "stopped": "yellow", "training": "cyan"}.get(run.state, "")
-        state = run.state + ({"broken": ": ", "": ""}.get(run.state if run.why else "", " ") + run.why)
+        state = f"{run.state}{' ' if run.state in ('stopped', 'training') else ': '}{run.why}" if run.why else run.state
         table.add_row(*(Text(cell) for cell in [*cells, seconds]), Text(state, style))
     stdout().print(table)
 

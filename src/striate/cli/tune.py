@@ -76,13 +76,15 @@ def tune(
     """
     from striate.cli.tuning_view import TuningView
     from striate.data.pixels import check_fit
+    from striate.durations import parse_duration
     from striate.selection.report import write_report
     from striate.selection.tuning import tune as search
     from striate.training.run import stem_of
 
     given = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
              "data_dir": data_dir}  # fmt: skip
-    pixels, seconds, fixed = options.parse_size(size), options.parse_seconds(budget), options.parse_settings(set_)
+    pixels, fixed = options.parse_size(size), options.parse_settings(set_)
+    seconds = None if budget is None else parse_duration(budget)
     _refuse_fixed(fixed)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
     with TuningView(stderr()) as view:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from striate.errors import ArgumentError
 from striate.nets.zoo.swift import WIDTHS as SWIFT_NETS
-from striate.training.recipe import Recipe
+from striate.training.recipe import Recipe, load_recipe
 
 KINDS = ("mlp", "conv", "swift")
 OPTIMISERS = ("adam", "adamw", "sgd")
@@ -17,10 +17,6 @@ ACTIVATIONS = ("relu", "gelu", "tanh")
 USUAL_RATE = {"adam": 0.003, "adamw": 0.003, "sgd": 0.05, "muon": 0.24}
 USUAL_DECAY = {"adam": 1.0, "adamw": 100.0, "sgd": 1.0, "muon": 1.0}
 LEAST_DECAY = 1e-6  # stands for none
-PLAIN = {"schedule": "cosine", "warmup_epochs": 0.5}
-SWIFT = {
-    "optimiser": "muon", "side_learning_rate": 25.0, "schedule": "linear", "momentum": 0.85, "filter_momentum": 0.6,
-}  # fmt: skip
 SMALLEST_SIDE = {"mlp": 1, "conv": 6, "swift": 8}
 
 
@@ -102,10 +98,11 @@ class Space:
 
     def _recipe(self, trial: Proposer, kind: str) -> Recipe:
         swift = kind == "swift" or kind.split("(")[0] in SWIFT_NETS
-        settings: dict[str, Any] = dict(SWIFT if swift else PLAIN)
+        base = load_recipe("swift" if swift else "default")
+        settings: dict[str, Any] = {}
         if not swift and self._free("optimiser"):
             settings["optimiser"] = trial.suggest_categorical("optimiser", OPTIMISERS)
-        optimiser = (settings | self.fixed)["optimiser"]
+        optimiser = (base.to_dict() | settings | self.fixed)["optimiser"]
         if self._free("learning_rate"):
             rate = trial.suggest_float("rate", 0.2, 5.0, log=True)
             settings["learning_rate"] = _rounded(rate * USUAL_RATE[optimiser])
@@ -115,14 +112,16 @@ class Space:
         if self._free("label_smoothing"):
             settings["label_smoothing"] = _rounded(trial.suggest_float("label smoothing", 0.0, 0.2))
         if self._free("batch_size"):
-            settings["batch_size"] = trial.suggest_categorical("batch size", self._batches)
+            settings["batch_size"] = batch = trial.suggest_categorical("batch size", self._batches)
+            if swift:  # as the loss is a mean, the rate of what is no filter follows the batch
+                settings["side_learning_rate"] = _rounded(base.side_learning_rate * batch / base.batch_size)
         if self._free("epochs"):
             settings["epochs"] = trial.suggest_int("epochs", min(2, self.most_epochs), self.most_epochs, log=True)
         if self._free("augment"):
             settings["augment"] = self._augment(trial)
         if kind not in KINDS and self._free("dropout"):
             settings["dropout"] = _rounded(trial.suggest_float("dropout", 0.0, 0.5)) or None
-        return Recipe().replace(**settings | self.fixed)
+        return base.replace(**settings | self.fixed)
 
     def _augment(self, trial: Proposer) -> tuple[str, ...]:
         shift = trial.suggest_float("shift", 0.0, 0.15)
@@ -160,7 +159,7 @@ class Space:
         size = trial.suggest_categorical("filter", (3, 5))
         pool = trial.suggest_categorical("pool", ("max", "avg"))
         head = trial.suggest_categorical("head", ("globalavg", "flatten"))
-        words = ["conv(16, 5, stride=2, pad=2) bn relu maxpool(2)"] if self.side >= 96 else []  # as in auto_net
+        words = ["conv(16, 5, stride=2, pad=2) bn relu maxpool(2)"] if self.side >= 96 else []
         for block in range(blocks):
             words += [f"conv({width << block if widening else width}, {size}, pad={size // 2}) {after}"] * depth
             words.append(f"{pool}pool(2)")

@@ -20,7 +20,7 @@ from striate.data.catalog import Catalog
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.reading import read
-from striate.devices import choose_device
+from striate.devices import choose_device, fitting_threads
 from striate.errors import ArgumentError, ShapeError, StorageError, StriateError, TrainingError, is_out_of_memory
 from striate.metrics import Evaluation
 from striate.pipeline import choose_precision, judge_images, train_plan
@@ -62,6 +62,13 @@ class TuningObserver(Observer):
 
     def trial_ends(self, trial: Trial, best: Trial | None) -> None:
         """Hear how a trial ended, and which is the best so far."""
+
+
+class _Warnings(Observer):
+    """Passes on warnings alone: what is noted of the first recipe holds for no trial."""
+
+    def __init__(self, observer: Observer):
+        self.warn = observer.warn
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,29 +154,38 @@ def tune(
     start = time.monotonic()
     budget_s = 300.0 if budget_s is None and trials is None else budget_s
     observer, folder = observer or TuningObserver(), Path(out)
-    given = "auto" if net in ("any", *KINDS) else net
+    given = "fc(classes)" if net in ("any", *KINDS) else net
     wish = make_wish(given, "default", {**fixed, "seed": seed}, check_fit(fit), ratios)
     catalog = source if isinstance(source, Catalog) else read(source, **(reading or {}), progress=observer.prepare)
     check_trainable(catalog)
-    plan = make_plan(wish, catalog, prepare(catalog, size, fit, progress=observer.prepare), observer)
+    plan = make_plan(wish, catalog, prepare(catalog, size, fit, progress=observer.prepare), _Warnings(observer))
+    for note in plan.splits.notes:
+        observer.note(note)
     if not len(plan.splits.valid):
         raise ArgumentError("tuning needs validation images to choose by; there are none. Split 80:10:10, say")
-    with _held(folder):
-        asked = {"data": plan.described["data"], "input": plan.described["input"], "net": net, "flip": flip,
-                 "most_epochs": most_epochs, "seed": seed, "fixed": _plain(fixed)}  # fmt: skip
+    space = Space(
+        min(plan.preprocessing.input_shape[1:]), len(plan.classes), len(plan.splits.train), net, most_epochs, flip,
+        {**_plain(fixed), "seed": seed},
+    )  # fmt: skip
+    asked = {"data": plan.described["data"], "input": plan.described["input"], "net": net, "flip": flip,
+             "most_epochs": most_epochs, "fixed": space.fixed}  # fmt: skip
+    target = choose_device(device)
+    with _held(folder), fitting_threads(observer.note):
         opened = open_study(folder, storage, study, asked)
         if storage is None and (lost := take_up_lost(opened)):
             observer.note(f"{lost} trial{'s' * (lost > 1)} of a process that was killed will be made again")
-        target = choose_device(device)
-        precision = opened.user_attrs.get("precision") or choose_precision(plan, target, observer)
+        precision = opened.user_attrs.get("precision") or _choose_precision(plan, space, target, observer)
         opened.set_user_attr("precision", precision)
-        space = Space(
-            min(plan.preprocessing.input_shape[1:]), len(plan.classes), len(plan.splits.train), net, most_epochs, flip,
-            {**_plain(fixed), "seed": seed, "precision": precision},
-        )  # fmt: skip
-        worker = _Worker(opened, space, plan, folder, target, observer, budget_s and start + budget_s, budget_s)
-        stopped = worker.work(seed, trials)
+        space = replace(space, fixed={**space.fixed, "precision": precision})
+        deadline = None if budget_s is None else start + budget_s
+        stopped = _Worker(opened, space, plan, folder, target, observer, deadline, budget_s).work(seed, trials)
         return _finish(folder, opened, plan, observer, stopped)
+
+
+def _choose_precision(plan: Plan, space: Space, device: torch.device, observer: Observer) -> str:
+    """Return one precision for all trials, measured on a net of the kind that has most to gain."""
+    typical = change_plan(plan, "swift_s", plan.recipe) if "swift" in space.kinds else plan
+    return choose_precision(typical, device, observer)
 
 
 @dataclass
