@@ -9,7 +9,7 @@ import torch
 
 from striate.planning import Plan
 from striate.training.augmentation import make_augmentation
-from striate.training.batches import steps_per_epoch, to_batch, training_batches
+from striate.training.batches import Pixels, steps_per_epoch, to_batch, training_batches
 from striate.training.learner import Learner
 from striate.training.own_module import build
 
@@ -28,7 +28,7 @@ def epoch_s(plan: Plan, device: torch.device) -> float:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         module = build(plan.net, preprocessing.input_shape, recipe.seed, recipe.init)
         learner = Learner(module, recipe, device, recipe.precision)
-        for batch in training_batches(plan.splits.train, recipe, 0, 0, device):
+        for batch in training_batches(Pixels(plan.splits.train, device, resident=False), recipe, 0, 0):
             start = time.perf_counter()
             generator = torch.Generator(device).manual_seed(0)
             pixels, labels = augment(batch.pixels, batch.labels, generator, indices=batch.indices)
