@@ -42,6 +42,8 @@ class Verdict:
         if self.difference is None or self.interval is None:
             return f"{names} cannot be compared: one of them has no validation accuracy"
         low, high = (f"{100 * end:+.2f}" for end in self.interval)
+        if not self.difference:
+            return f"{names} are equally accurate on the same validation images"
         told = "beyond noise" if self.beyond_noise else "within noise"
         return (
             f"{self.better.path} is {100 * self.difference:.2f} points above {self.other.path} on the same "

@@ -64,9 +64,10 @@ def test_small_images_have_fewer_kinds():
 
 
 def test_the_first_start_is_the_default_net_of_two_layers():
-    space = Space(28, 10, 40_000)
-    net, recipe = space.propose(Told(space.starts()[0]))
-    assert net == "fc(896) bn relu dropout(0.3) fc(448) bn relu dropout(0.3) fc(classes)"
+    for side, classes in ((28, 10), (8, 3), (96, 200)):
+        space = Space(side, classes, 40_000)
+        net, recipe = space.propose(Told(space.starts()[0]))
+        assert str(resolve(net, classes=classes)) == str(resolve("mlp", classes=classes, side=side))
     assert (recipe.optimiser, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("adam", 0.003, 128, 10)
     assert (recipe.weight_decay, recipe.augment) == (0.0, ())
 

@@ -23,8 +23,9 @@ from striate.data.reading import read
 from striate.devices import choose_device, fitting_threads
 from striate.errors import ArgumentError, ShapeError, StorageError, StriateError, TrainingError, is_out_of_memory
 from striate.metrics import Evaluation
-from striate.pipeline import choose_precision, judge_images, train_plan
+from striate.pipeline import choose_precision, train_plan
 from striate.planning import Plan, change_plan, check_trainable, make_plan, make_wish
+from striate.running import judge_images
 from striate.selection.foresight import epoch_s
 from striate.selection.space import KINDS, Space
 from striate.selection.study import (
