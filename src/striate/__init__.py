@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.nets import Net, Table, make_module, parse, resolve
     from striate.pipeline import train
     from striate.pretrained import load_model, load_pretrained
+    from striate.selection.choosing import fit
     from striate.training.recipe import Recipe
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "Recipe",
     "StriateError",
     "Table",
+    "fit",
     "load_model",
     "load_pretrained",
     "make_module",
@@ -56,6 +58,7 @@ _HOMES = {
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",
+    "fit": "selection.choosing",
     "load_model": "pretrained",
     "load_pretrained": "pretrained",
     "make_module": "nets",

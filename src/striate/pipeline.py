@@ -25,6 +25,7 @@ from striate.nets.structure import layers
 from striate.planning import NetLike, Plan, RecipeLike, make_plan, make_wish
 from striate.running import (
     TrainingResult,
+    asked_before,
     finish,
     found_again,
     open_folder,
@@ -157,10 +158,11 @@ def run_training(
         return _run(plan, run, folder, target, observer, processes)
 
 
-def resume_training(out: str | Path, **options: Any) -> TrainingResult:
+def resume_training(out: str | Path, source: Any = None, **options: Any) -> TrainingResult:
     """Go on with the run in the folder `out` as it was started.
 
     Arguments:
+        source: what the run was started from, where it has moved; None looks where it was.
         options: device, observer, tensorboard as for `run_training`.
 
     Raises:
@@ -170,17 +172,10 @@ def resume_training(out: str | Path, **options: Any) -> TrainingResult:
     description = folder.description()
     if "fitted" in description:
         raise ArgumentError(f"{description['fitted']} in {out} was fitted at once: there is nothing to resume")
-    asked = description["asked"]
-    size = asked["size"] and tuple(asked["size"])
-    ratios = asked["ratios"] if isinstance(asked["ratios"], str) else tuple(asked["ratios"])
-    if asked["source"] is None:
-        raise ArgumentError(
-            f"the run in {out} was started from data in memory; resume it with run_training and that data"
-        )
+    asked = asked_before(folder, source)
     return run_training(
-        asked["source"], folder.net.read_text("utf-8"), folder.recipe, size=size, fit=asked["fit"], ratios=ratios,
-        reading=asked["reading"], out=out, resume=True, **options,
-    )  # fmt: skip
+        net=folder.net.read_text("utf-8"), recipe=folder.recipe, out=out, resume=True, **asked, **options
+    )
 
 
 def _run(

@@ -277,7 +277,9 @@ def _within_budget(
         epochs = epochs_within(budget_s, choose_net(net, input_shape, classes), recipe, input_shape, count, device)
     else:
         return net, recipe
-    observer.note(f"{epochs} epochs of {net} suit a budget of {say_duration(budget_s)} on this machine")
+    observer.note(
+        f"{epochs} epoch{'s' * (epochs > 1)} of {net} suit a budget of {say_duration(budget_s)} on this machine"
+    )
     return net, recipe.replace(epochs=epochs)
 
 

@@ -100,6 +100,22 @@ def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Eva
     return model.judge(images, images.labels, progress=observer.prepare) if len(images) else None
 
 
+def asked_before(folder: RunFolder, source: Any = None) -> dict[str, Any]:
+    """Return the options with which the run in a folder was started, to start it alike; `source` replaces its own.
+
+    Raises:
+        ArgumentError: it was started from data in memory, and no source is given.
+    """
+    asked = dict(folder.description()["asked"])
+    source = asked["source"] if source is None else source
+    if source is None:
+        raise ArgumentError(
+            f"the run in {folder.path} was started from data in memory; resume it in Python with that data"
+        )
+    ratios = asked["ratios"] if isinstance(asked["ratios"], str) else tuple(asked["ratios"])
+    return asked | {"source": source, "size": asked["size"] and tuple(asked["size"]), "ratios": ratios}
+
+
 def found_again(source: Any) -> str | None:
     """Return a source as it can be found again from another folder, None if it lives in memory."""
     if not isinstance(source, str | Path):

@@ -33,7 +33,7 @@ def test_split_folders(names, tmp_path):
     catalog = read(tmp_path)
     assert catalog.classes == ("a", "b")
     expected = ("train", "valid", "test")[: len(names)]
-    assert {split: len(catalog.own(split)) for split in expected} == dict.fromkeys(expected, 4)
+    assert {split: len(getattr(catalog, split)) for split in expected} == dict.fromkeys(expected, 4)
 
 
 def test_a_class_that_one_split_lacks_keeps_its_number(tmp_path):

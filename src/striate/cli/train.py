@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_accuracy, print_json, stderr, stdout
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from striate.running import TrainingResult
+from striate.cli.console import print_json, stderr
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -49,10 +43,11 @@ def train(
     net: Annotated[
         str,
         _option(
-            'swift; a name (striate net --list), also of a baseline; or a sentence: "conv(32, 3) relu fc(classes)".',
+            "auto climbs from simple methods to nets and keeps the best; or a name (striate net --list), also of a "
+            'baseline; swift, in the size that suits; or a sentence: "conv(32, 3) relu fc(classes)".',
             options.NET,
         ),
-    ] = "swift",
+    ] = "auto",
     features: Annotated[
         str | None,
         _option(
@@ -73,7 +68,9 @@ def train(
     ] = "auto",
     budget: Annotated[
         str | None,
-        _option("Time that training may take, as 90s, 5m or 1h: as many epochs as fit.", options.NET),
+        _option(
+            "Time that training may take, as 90s, 5m or 1h.", options.NET, show_default="5m; with a net, its epochs"
+        ),
     ] = None,
     epochs: Annotated[int | None, _setting("Passes over the training images.")] = None,
     batch_size: Annotated[int | None, _setting("Images in one step.")] = None,
@@ -120,10 +117,13 @@ def train(
 
     The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
+    from striate.cli.ladder_view import LadderView
+    from striate.cli.results import print_result, quoted, result_json
     from striate.cli.training_view import TrainingView
     from striate.data.pixels import check_fit
     from striate.fitting import load_features
-    from striate.pipeline import resume_training, run_training
+    from striate.pipeline import run_training
+    from striate.selection.choosing import DEFAULT_BUDGET, is_ladder, resume_run, run_ladder
     from striate.training.loop import Interrupted
     from striate.training.processes import is_first, process_count
     from striate.training.run import RunFolder, last_run_folder, new_run_folder
@@ -139,7 +139,7 @@ def train(
         format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
     )
     if source is None:
-        _refuse_changes(net=net != "swift", recipe=recipe != "auto", budget=bool(budget), split=bool(split),
+        _refuse_changes(net=net != "auto", recipe=recipe != "auto", budget=bool(budget), split=bool(split),
                         size=bool(size), fit=fit != "crop", format=bool(format), images=bool(images),
                         image_column=bool(image_column), label_column=bool(label_column), features=bool(features),
                         weights=bool(weights))  # fmt: skip
@@ -149,30 +149,43 @@ def train(
         seed=seed,
     )  # fmt: skip
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
-    with TrainingView(stderr(quiet=not is_first())) as view:
-        common: dict[str, Any] = {"device": device, "observer": view, "tensorboard": tensorboard}
+    one_net = sorted({*changes} - {"seed"}) + ["recipe"] * (recipe != "auto") + ["tensorboard"] * tensorboard
+    one_net += [f"{process_count()} processes"] * (process_count() > 1)
+    climbs = net == "auto" and features is None and not one_net and (not folder.exists or is_ladder(folder))
+    with (LadderView if climbs else TrainingView)(stderr(quiet=not is_first())) as view:
+        common: dict[str, Any] = {"device": device, "observer": view}
+        settings: dict[str, Any] = {
+            "size": pixels, "fit": check_fit(fit), "ratios": split, "out": folder.path, "resume": resume,
+            "reading": reading,
+        }  # fmt: skip
         if resume:
             view.note(f"run {folder.path}")
         try:
-            if source is None:
-                result = resume_training(folder.path, **common, **changes)
+            if source is None or (resume and folder.exists and net == "auto" and features is None and not one_net):
+                result = resume_run(folder.path, source, tensorboard=tensorboard, **common, **changes)
+            elif climbs:
+                result = run_ladder(
+                    source, budget or DEFAULT_BUDGET, weights=weights, seed=seed or 0, **settings, **common
+                )
             else:
+                if net == "auto" and features is None:
+                    view.note(f"{one_net[0]} is for one net: swift is trained alone, without the ladder")
                 result = run_training(
-                    source, net, recipe, size=pixels, fit=check_fit(fit), ratios=split, out=folder.path, resume=resume,
+                    source, "swift" if net == "auto" else net, recipe, budget=budget, tensorboard=tensorboard,
                     features=load_features(features, weights, device) if features else None,
-                    reading=reading, budget=budget, **common, **changes,
+                    **settings, **common, **changes,
                 )  # fmt: skip
         except KeyboardInterrupt as stop:
             saved = "stopped and saved" if isinstance(stop, Interrupted) else "interrupted"
-            again = f"striate train --resume --out {_quoted(folder.path)}" if folder.exists else "the same command"
+            again = f"striate train --resume --out {quoted(folder.path)}" if folder.exists else "the same command"
             view.warn(f"{saved}. Go on with: {again}")
             raise typer.Exit(1) from None
     if not is_first():
         return
     if json:
-        print_json(_result_json(result))
+        print_json(result_json(result))
     else:
-        _print_result(result, source or folder.asked_source())
+        print_result(result, source or folder.asked_source())
 
 
 def _refuse_changes(**given: bool) -> None:
@@ -184,61 +197,3 @@ def _refuse_changes(**given: bool) -> None:
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _result_json(result: TrainingResult) -> dict[str, Any]:
-    model = result.classifier
-    return {
-        "model": str(result.model),
-        "run": str(result.run),
-        "net": str(model.net),
-        "classes": len(model.classes),
-        "valid_accuracy": result.valid and result.valid.accuracy,
-        "test_accuracy": result.test and result.test.accuracy,
-        "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
-        "test_interval": result.test and list(result.test.interval),
-        "best_epoch": model.provenance["epoch"],
-        "train_s": round(result.train_s, 3),
-    } | {key: model.provenance[key] for key in ("features", "candidates") if key in model.provenance}
-
-
-def _print_result(result: TrainingResult, source: str | None) -> None:
-    console = stdout()
-    _print_candidates(console, result)
-    for name, evaluation in (("validation", result.valid), ("test", result.test)):
-        if evaluation:
-            print_accuracy(console, evaluation, name)
-    model = _quoted(result.model)
-    epoch = result.classifier.provenance["epoch"]
-    lines = [
-        f"trained in {result.train_s:.1f} s; best epoch {epoch}" if epoch else f"fitted in {result.train_s:.1f} s",
-        f"model  {result.model}",
-        "next",
-        f"  striate predict {model} IMAGE …",
-        f"  striate evaluate {model} {_quoted(source) if source else 'SOURCE'}",
-    ]
-    for line in lines:
-        console.print(line, soft_wrap=True, markup=False)
-
-
-def _print_candidates(console: Console, result: TrainingResult) -> None:
-    """Print how each did among which the model was chosen."""
-    from rich.table import Table
-
-    candidates = result.classifier.provenance.get("candidates", [])
-    if not candidates:
-        return
-    table = Table("classifier", "validation", "95 % interval", "seconds", "", box=None, pad_edge=False)
-    for column in table.columns[1:4]:
-        column.justify = "right"
-    for one in candidates:
-        low, high = one["valid_interval"] or (None, None)
-        kept = "kept" if one["net"] == result.classifier.provenance["fitted"] else ""
-        interval = f"{percent(low)} to {percent(high)}"
-        table.add_row(one["net"], percent(one["valid_accuracy"]), interval, f"{one['fit_s']:.1f}", kept)
-    console.print(table, markup=False)
-
-
-def _quoted(path: object) -> str:
-    """Return a path as it is typed in a shell."""
-    return shlex.quote(str(path))

@@ -53,6 +53,21 @@ class Catalog:
         names = [self.names[i] for i in rows]
         return replace(self, names=names, images=images, labels=self.labels[rows], splits=self.splits[rows])
 
+    @property
+    def train(self) -> Catalog:
+        """The images that the source itself trains on; an ArgumentError where it does not say."""
+        return self.own("train")
+
+    @property
+    def valid(self) -> Catalog:
+        """The images that the source itself validates on; an ArgumentError where it does not say."""
+        return self.own("valid")
+
+    @property
+    def test(self) -> Catalog:
+        """The images that the source itself holds back for the test; an ArgumentError where it does not say."""
+        return self.own("test")
+
     def own(self, split: str) -> Catalog:
         """Return the images that the source itself puts into `split`: train, valid or test.
 

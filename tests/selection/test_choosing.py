@@ -1,0 +1,108 @@
+"""From a source to the chosen classifier: the run folder, resuming, few images, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import striate
+from striate.data.reading import read
+from striate.errors import ArgumentError, TrainingError
+from striate.selection.choosing import LadderObserver, resume_run, run_ladder
+from striate.selection.ladder import Result
+from striate.training.run import RunFolder
+
+
+class Heard(LadderObserver):
+    """Remembers the rungs and notes, and asks for a stop after a number of rungs."""
+
+    def __init__(self, rungs=99):
+        self.names, self.notes, self.most = [], [], rungs
+
+    def rung(self, result):
+        self.names.append(result.name)
+        if len(self.names) == self.most:
+            raise KeyboardInterrupt
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return read("digits").subset(np.arange(900))
+
+
+@pytest.fixture(scope="module")
+def climbed(digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("ladder") / "run"
+    return run_ladder(digits, "8s", out=out), out
+
+
+def test_the_best_rung_is_kept_and_judged_once(climbed):
+    result, out = climbed
+    assert [one.name for one in result.rungs] == ["majority", "neighbours", "linear", "mlp", "swift"]
+    best = max(result.rungs, key=lambda one: one.valid.accuracy)
+    assert result.chosen == best.name
+    assert result.valid is best.valid
+    assert result.valid.accuracy > 0.9 > result.rungs[0].valid.accuracy
+    saved = striate.Classifier.load(out / "model.striate")
+    assert saved.provenance["chosen"] == best.name
+    assert saved.provenance["test_accuracy"] == result.test.accuracy
+    assert saved.provenance["verdict"] == result.verdict
+    assert [one["name"] for one in json.loads((out / "ladder.json").read_text())["rungs"]] == [
+        one.name for one in result.rungs
+    ]
+    assert not (out / "rungs").exists()
+
+
+def test_no_test_image_taught_or_chose(climbed, digits):
+    result, _ = climbed
+    images = striate.prepare(digits)
+    unseen = ~np.isin(images.hashes, result.classifier.trained_on)
+    assert unseen.sum() == result.test.total > 50
+
+
+def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_ladder(digits, "6s", out=tmp_path / "run", observer=Heard(2))
+    assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance["fitted"].startswith("neighbours")
+    heard = Heard()
+    whole = resume_run(tmp_path / "run", digits, observer=heard)
+    assert heard.names == ["majority", "neighbours", "linear", "mlp", "swift"]
+    assert whole.rungs[1].valid.total == whole.rungs[4].valid.total
+    assert isinstance(whole.rungs[1], Result)
+    other = digits.subset(np.arange(800))
+    with pytest.raises(TrainingError, match="other data"):
+        run_ladder(other, "6s", out=tmp_path / "run", resume=True)
+    with pytest.raises(ArgumentError, match="already holds a run"):
+        run_ladder(digits, "6s", out=tmp_path / "run")
+
+
+def test_few_images_take_turns(tmp_path):
+    catalog = read("xo").subset(np.arange(36))
+    heard = Heard()
+    result = run_ladder(catalog, "3s", observer=heard)
+    assert any("are few: each rung is cross-validated in 5 folds" in note for note in heard.notes)
+    assert result.valid.total + result.test.total == 36
+    assert result.test.total == (~np.isin(striate.prepare(catalog).hashes, result.classifier.trained_on)).sum()
+
+
+def test_a_class_of_one_image_ends_no_climb():
+    catalog = read("digits").subset(np.arange(25))
+    result = run_ladder(catalog, "2s", ratios=(1, 0, 0))
+    assert result.test is None
+    assert result.valid.total == 25
+
+
+def test_a_run_of_one_net_is_resumed_as_such(tmp_path, digits):
+    from striate.pipeline import run_training
+
+    run_training(digits, "fc(classes)", epochs=1, out=tmp_path / "run")
+    assert resume_run(tmp_path / "run", digits).train_s > 0
+    assert RunFolder(tmp_path / "run").net.read_text().strip() == "fc(10)"
+
+
+def test_a_time_that_is_none_is_refused(digits):
+    with pytest.raises(ArgumentError, match="a time must be as 90s, 5m or 1h30m, above zero; got 'soon'"):
+        run_ladder(digits, "soon")
