@@ -50,7 +50,7 @@ class LadderView(TrainingView, LadderObserver):
         self._line.rest()
 
 
-def say_bytes(count: int) -> str:
+def say_bytes(count: float) -> str:
     """Return a size as people read it.
 
     >>> say_bytes(870), say_bytes(150_000_000)
