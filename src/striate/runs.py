@@ -157,7 +157,7 @@ def _read(path: Path, written: float) -> Run:
         planned=planned,
         valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid")),
         test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total")),
-        train_s=train_s if train_s is not None else _number(provenance.get("train_s")),
+        train_s=train_s if train_s is not None else _number(provenance.get("fit_s")),
         data=str(described.get("data") or ""),
         settings=settings | _asked(described),
         written_s=written,
