@@ -51,6 +51,8 @@ def verdict(result: TuningResult) -> str:
     best, first = result.best, result.baseline
     if best is None or first is None:
         return "No trial has finished."
+    if best.number == first.number and len(result.trials) < 2:
+        return f"Trial {first.number} is the default net and recipe."
     if best.number == first.number:
         return "Nothing was better than the first trial, the default net and recipe."
     difference = best.correct / best.total - first.correct / first.total
@@ -65,6 +67,8 @@ def verdict(result: TuningResult) -> str:
 def optimism(result: TuningResult) -> str:
     """Return what must be said of an accuracy that was chosen by."""
     count = len(result.trials)
+    if count < 2:
+        return "There was time for one trial only: nothing was chosen."
     return f"The best of {count} trials on one validation set looks better than it is" + (
         "; the test images took no part in the choice." if result.test else "."
     )

@@ -49,8 +49,8 @@ from striate.training.run import RunFolder
 if TYPE_CHECKING:
     import optuna
 
-# No trial may take more of the budget than this; the first, which the others are measured by, may take half.
-LARGEST_SHARE, FIRST_SHARE = 1 / 3, 1 / 2
+# The most of the budget that a trial may take; of the time left, the most that the first, to be beaten, may.
+LARGEST_SHARE, FIRST_SHARE = 1 / 3, 0.4
 LEAST_EPOCHS_SHARE = 1 / 3  # a trial that would have time for fewer of its epochs is not started
 MISFITS = 3  # trials in a row that do not fit into the time left, after which the study ends
 
@@ -270,7 +270,7 @@ class _Worker:
             first = trial.number == 0
             self.foreseen_s = epoch_s(plan, self.device) * statistics.median(self.slowness)
             left = self.deadline - time.monotonic()  # pyright: ignore[reportOptionalOperand]
-            allowed = min(left, self.budget_s * (FIRST_SHARE if first else LARGEST_SHARE))
+            allowed = FIRST_SHARE * left if first else min(left, LARGEST_SHARE * self.budget_s)
             fitting = int(allowed / self.foreseen_s)
             if fitting < max(1, LEAST_EPOCHS_SHARE * epochs) and not first:
                 self.misfits += 1
