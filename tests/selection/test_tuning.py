@@ -143,7 +143,7 @@ def test_a_budget_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "epoch_s", lambda *told: 1e6)
     slow = tune(SOURCE, tmp_path / "slow", budget_s=600, **QUICK)
     assert [len(t.accuracies) for t in slow.trials if t.accuracy is not None] == [1]  # the first always runs
-    assert {t.state for t in slow.trials[1:]} == {"pruned"}
+    assert {t.state for t in slow.trials[1:]} == {"refused"}
     assert "there are" in slow.trials[-1].why
     assert len(slow.trials) == 1 + tuning.MISFITS
 

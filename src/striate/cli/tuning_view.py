@@ -42,7 +42,9 @@ class TuningView(TrainingView, TuningObserver):
         """Keep still: a study has too many epochs to print."""
 
     def trial_ends(self, trial: Trial, best: Trial | None) -> None:
-        """Print the trial's figures, below a header if they are the first."""
+        """Print the trial's figures, below a header if they are the first; nothing of what was refused unseen."""
+        if trial.state == "refused":
+            return
         if not self._headed:
             header = f"trial  {'validation':>10}    seconds  what  (* best so far)"
             self.console.print(header, style="bold", markup=False)

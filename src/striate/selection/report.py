@@ -22,6 +22,7 @@ INK, FAINT, BEST = "#1d2433", "#8a93a6", "#d9480f"
 COLOURS = {"mlp": "#4263eb", "conv": "#0c8599", "swift": "#e67700"}
 LEAST_FINISHED = 6  # trials below which importances would be guesses
 MOST_BARS = 10
+STATES = ("finished", "pruned", "refused", "failed", "lost")
 
 
 def write_report(result: TuningResult, command: str) -> Path:
@@ -51,7 +52,7 @@ def verdict(result: TuningResult) -> str:
     best, first = result.best, result.baseline
     if best is None or first is None:
         return "No trial has finished."
-    if best.number == first.number and len(result.trials) < 2:
+    if len([trial for trial in result.trials if trial.accuracy is not None]) < 2:
         return f"Trial {first.number} is the default net and recipe."
     if best.number == first.number:
         return "Nothing was better than the first trial, the default net and recipe."
@@ -66,7 +67,7 @@ def verdict(result: TuningResult) -> str:
 
 def optimism(result: TuningResult) -> str:
     """Return what must be said of an accuracy that was chosen by."""
-    count = len(result.trials)
+    count = sum(trial.accuracy is not None or trial.state == "pruned" for trial in result.trials)
     if count < 2:
         return "There was time for one trial only: nothing was chosen."
     return f"The best of {count} trials on one validation set looks better than it is" + (
@@ -80,13 +81,14 @@ def _page(result: TuningResult, charts: dict[str, str], of: str, command: str) -
     template = (resources.files("striate.selection") / "tuning.html").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.2f} %"
-    ranked = sorted(result.trials, key=lambda trial: (-(trial.accuracy or -1), trial.number))
+    shown = [trial for trial in result.trials if trial.state != "refused"]
+    ranked = sorted(shown, key=lambda trial: (-(trial.accuracy or -1), trial.number))
     best = result.best
     return environment.from_string(template).render(
         result=result, best=best, charts=charts, importances_of=of, command=command, ranked=ranked,
         verdict=verdict(result), optimism=optimism(result), settings=_unusual(best),
         seconds=sum(trial.seconds for trial in result.trials),
-        counts={state: sum(t.state == state for t in ranked) for state in ("finished", "pruned", "failed", "lost")},
+        counts={state: sum(trial.state == state for trial in result.trials) for state in STATES},
     )  # fmt: skip
 
 

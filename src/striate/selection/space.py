@@ -80,21 +80,23 @@ class Space:
         return self._net(trial, kind), recipe
 
     def starts(self) -> list[dict[str, Any]]:
-        """Return what is tried first, as values by name: the baseline, then what often does well."""
+        """Return what is tried first, as values by name: the baseline, then what often does well, cheapest first."""
         plain = {
             "optimiser": "adam", "rate": 1.0, "decay": LEAST_DECAY, "label smoothing": 0.0, "shift": 0.0, "turn": 0.0,
             "flip": False, "batch size": self._batch(128), "epochs": min(10, self.most_epochs), "normalise": True,
             "activation": "relu", "dropout": 0.3,
         }  # fmt: skip
-        moved = {"shift": 0.07, "flip": self.flip}
+        moved = plain | {"shift": 0.07, "flip": self.flip}
         mlp = {"kind": "mlp", "mlp layers": 2, "mlp width": self._mlp_width, "narrowing": True}
-        conv = {"kind": "conv", "conv blocks": self._most_blocks(2), "conv depth": 2, "conv width": 32,
-                "widening": True, "filter": 3, "pool": "max", "head": "globalavg", "dropout": 0.2}  # fmt: skip
+        light = {"kind": "conv", "conv blocks": self._most_blocks(2), "conv depth": 1, "conv width": 16, "filter": 5,
+                 "widening": True, "pool": "max", "head": "flatten", "epochs": min(5, self.most_epochs)}  # fmt: skip
+        conv = light | {"conv depth": 2, "conv width": 32, "filter": 3, "head": "globalavg", "dropout": 0.2,
+                        "epochs": min(10, self.most_epochs)}  # fmt: skip
         swift = {"kind": "swift", "swift size": "swift_xs", "decay": 4e-5, "label smoothing": 0.1,
                  "batch size": self._batch(512), "epochs": min(5, self.most_epochs)}  # fmt: skip
-        found = {"mlp": [plain | mlp], "conv": [plain | moved | conv], "swift": [plain | moved | swift]}
-        first = [start for kind in ("mlp", "swift", "conv") if kind in self.kinds for start in found[kind]]
-        return first or [plain | {"dropout": 0.0}, plain | moved]
+        found = {"mlp": [plain | mlp], "conv": [moved | light, moved | conv], "swift": [moved | swift]}
+        first = [start for kind in KINDS if kind in self.kinds for start in found[kind]]
+        return first or [plain | {"dropout": 0.0}, moved]
 
     def _recipe(self, trial: Proposer, kind: str) -> Recipe:
         swift = kind == "swift" or kind.split("(")[0] in SWIFT_NETS

@@ -31,7 +31,8 @@ class Trial:
     """One trial, as the study keeps it.
 
     Arguments:
-        state: finished, pruned (hopeless, or no time left), failed or lost (its process was killed).
+        state: finished, pruned (hopeless, or the time was up), refused (it would have taken too long), failed or lost
+            (its process was killed).
         why: it was pruned or failed.
         params: what was proposed, by name.
         net: the sentence as trained.
@@ -185,7 +186,7 @@ def read_trials(study: optuna.Study) -> list[Trial]:
         found.append(
             Trial(
                 frozen.number,
-                states[frozen.state] if "seconds" in said else "lost",
+                said.get("state", states[frozen.state]) if "seconds" in said else "lost",
                 said.get("why", ""),
                 frozen.params,
                 said.get("net", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import statistics
 import sys
@@ -21,8 +22,10 @@ from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.reading import read
 from striate.devices import choose_device, fitting_threads
+from striate.durations import say_duration
 from striate.errors import ArgumentError, ShapeError, StorageError, StriateError, TrainingError, is_out_of_memory
 from striate.metrics import Evaluation
+from striate.nets import Net
 from striate.pipeline import choose_precision, train_plan
 from striate.planning import Plan, change_plan, check_trainable, make_plan, make_wish
 from striate.running import judge_images
@@ -51,8 +54,8 @@ if TYPE_CHECKING:
 
 # The most of the budget that a trial may take; of the time left, the most that the first, to be beaten, may.
 LARGEST_SHARE, FIRST_SHARE = 1 / 3, 0.4
-LEAST_EPOCHS_SHARE = 1 / 3  # a trial that would have time for fewer of its epochs is not started
-MISFITS = 3  # trials in a row that do not fit into the time left, after which the study ends
+LEAST_EPOCHS_SHARE = 0.2  # a trial that would have time for fewer of its epochs is not started
+MISFITS = 30  # trials in a row that do not fit into the time left, after which the study ends
 
 
 class TuningObserver(Observer):
@@ -203,6 +206,7 @@ class _Worker:
     budget_s: float | None
     misfits: int = 0
     foreseen_s: float = 0.0  # an epoch of the trial under way
+    rates: list[float] = field(default_factory=list)  # seconds of an epoch for a multiply-add
     slowness: list[float] = field(default_factory=lambda: [1.1])  # what trials took ÷ what was foreseen
 
     def work(self, seed: int, trials: int | None) -> bool:
@@ -223,7 +227,7 @@ class _Worker:
         return False
 
     def _enough(self, trials: int | None) -> bool:
-        done = sum(trial.state != "lost" for trial in read_trials(self.study))
+        done = sum(trial.state not in ("lost", "refused") for trial in read_trials(self.study))
         late = self.deadline is not None and done > 0 and time.monotonic() >= self.deadline
         return late or self.misfits >= MISFITS or (trials is not None and done >= trials)
 
@@ -242,6 +246,7 @@ class _Worker:
         try:
             net, recipe = self.space.propose(trial)
             plan = change_plan(self.plan, net, recipe)
+            self._describe(trial, plan)
             plan = self._shortened(trial, plan)
             self._describe(trial, plan)
             return self._train(trial, plan)
@@ -262,25 +267,44 @@ class _Worker:
 
     def _shortened(self, trial: optuna.Trial, plan: Plan) -> Plan:
         """Return the plan with as many epochs as there is time for; refuse it if those are too few."""
-        import optuna
-
-        left = None if self.deadline is None else self.deadline - time.monotonic()
-        epochs = plan.recipe.epochs
-        if left is not None and self.budget_s is not None:
+        epochs, left = plan.recipe.epochs, None
+        if self.deadline is not None and self.budget_s is not None:
             first = trial.number == 0
+            least = 1 if first else max(1, math.ceil(LEAST_EPOCHS_SHARE * epochs))
+            if not first:
+                self._refuse_beyond(trial, self._at_best_s(plan), least, self._allowed_s(first))
             self.foreseen_s = epoch_s(plan, self.device) * statistics.median(self.slowness)
-            left = self.deadline - time.monotonic()  # pyright: ignore[reportOptionalOperand]
-            allowed = FIRST_SHARE * left if first else min(left, LARGEST_SHARE * self.budget_s)
-            fitting = int(allowed / self.foreseen_s)
-            if fitting < max(1, LEAST_EPOCHS_SHARE * epochs) and not first:
-                self.misfits += 1
-                raise optuna.TrialPruned(
-                    f"{epochs} epochs would take {epochs * self.foreseen_s:.0f} s; there are {max(0.0, allowed):.0f}"
-                )
-            epochs = max(1, min(epochs, fitting))
+            self.rates.append(self.foreseen_s / _multiply_adds(plan))
+            left = self._allowed_s(first)
+            if not first:
+                self._refuse_beyond(trial, self.foreseen_s, least, left)
+            epochs = max(1, min(epochs, int(left / self.foreseen_s)))
+            left = self.deadline - time.monotonic()
         self.misfits = 0
         self.observer.trial_starts(trial.number, str(plan.net), epochs, left)
         return replace(plan, recipe=plan.recipe.replace(epochs=epochs))
+
+    def _allowed_s(self, first: bool) -> float:
+        """Return the seconds that a trial may take that starts now."""
+        assert self.deadline is not None
+        assert self.budget_s is not None
+        left = self.deadline - time.monotonic()
+        return FIRST_SHARE * left if first else min(left, LARGEST_SHARE * self.budget_s)
+
+    def _at_best_s(self, plan: Plan) -> float:
+        """Return the seconds of an epoch at twice the best speed seen: what is too long even so is not measured."""
+        return min(self.rates, default=0.0) / 2 * _multiply_adds(plan)
+
+    def _refuse_beyond(self, trial: optuna.Trial, one_s: float, epochs: int, allowed_s: float) -> None:
+        import optuna
+
+        if one_s * epochs > allowed_s:
+            self.misfits += 1
+            trial.set_user_attr("state", "refused")
+            raise optuna.TrialPruned(
+                f"{epochs} epoch{'s' * (epochs > 1)} would take {say_duration(one_s * epochs)}; there are "
+                f"{say_duration(max(0.0, allowed_s))}"
+            )
 
     def _describe(self, trial: optuna.Trial, plan: Plan) -> None:
         trial.set_user_attr("net", str(plan.net))
@@ -355,6 +379,11 @@ def _own_model(folder: Path, best: Trial | None) -> Path | None:
 
 def _write_best(folder: Path, net: str, recipe: Mapping[str, Any]) -> None:
     write_atomically(folder / "best.toml", load_recipe({**recipe, "net": net}).to_toml())
+
+
+def _multiply_adds(plan: Plan) -> int:
+    """Return those of one image; at least 1."""
+    return max(1, plan.net.table(plan.preprocessing.input_shape).multiply_adds) if isinstance(plan.net, Net) else 1
 
 
 def _plain(fixed: Mapping[str, Any]) -> dict[str, Any]:
