@@ -16,7 +16,7 @@ LEVELS = {
     "errors": 0, "progress": 0, "storage": 1, "durations": 1, "devices": 1, "metrics": 1,
     "data": 2, "nets": 2, "training": 3, "heads": 3, "classifier": 4, "model_file": 4,
     "evaluation": 5, "explanation": 5, "shipping": 5, "prediction": 5, "planning": 5, "pretrained": 5, "features": 5,
-    "runs": 5, "comparing": 6, "baselines": 6, "running": 6,
+    "runs": 5, "comparing": 6, "baselines": 6, "running": 6, "transfer": 6,
     "fitting": 7, "pipeline": 8, "estimator": 9,
     "selection": 9, "cli": 10, "__main__": 11,
 }  # fmt: skip

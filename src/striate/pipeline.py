@@ -44,6 +44,7 @@ from striate.training.processes import ALONE, Processes, is_first, joined, own_d
 from striate.training.recipe import load_recipe
 from striate.training.run import Follower, RunFolder
 from striate.training.scalars import TensorBoardScalars
+from striate.transfer import digest_of, fit_start, load_start, starting_module
 
 # Enough patches to know their covariance well, few enough to be quick.
 WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
@@ -77,6 +78,7 @@ def run_training(
     observer: Observer | None = None,
     tensorboard: bool = False,
     reading: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
     **changes: Any,
 ) -> TrainingResult:
     """Train a net, keep the epoch that does best on the validation images, judge it once on the test images.
@@ -88,7 +90,8 @@ def run_training(
         net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
             trained); "swift" is the size of swift net that suits the images and the budget. A baseline's name, perhaps
             with options: "neighbours(k=5)".
-        recipe: a published name, a TOML file, settings, or a Recipe; auto is "swift" for swift nets, else "default".
+        recipe: a published name, a TOML file, settings, or a Recipe; auto is "fine" where weights are
+            given, "swift" for swift nets, else "default".
         budget: seconds that training may take, or "5m": as many epochs as fit into it on this machine, by measurement.
         size: (h, w) in pixels at which to train; by default chosen from the images.
         fit: crop, pad or stretch images to that size.
@@ -100,6 +103,8 @@ def run_training(
         observer: hears about the progress.
         tensorboard: also write TensorBoard scalars into `out`.
         reading: options for `striate.read`.
+        weights: what to start from: "imagenet" or a file for a zoo net, or a .striate file; its preprocessing is used,
+            and it gets a new head where its classes are others.
         changes: settings of the recipe to change, such as epochs=3.
 
     Raises:
@@ -115,7 +120,8 @@ def run_training(
             observer=observer, reading=reading,
         )  # fmt: skip
     ratios = ratios or DEFAULT_RATIOS
-    wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget)  # before any image is read
+    start = None if weights is None else load_start(net, weights)
+    wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget, start)  # before any image is read
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         processes = stack.enter_context(joined(target))
@@ -127,13 +133,21 @@ def run_training(
                 observer = TensorBoardScalars(folder.path, observer)
         with processes.first_goes_first():
             catalog = read_catalog(source, reading, observer)
-            images = prepare(catalog, size, fit, progress=observer.prepare)
+            if start:
+                start = fit_start(start, catalog, size, fit)
+                images = start.prepare(catalog, observer.prepare)
+                spent_s = extraction_s(start, len(images)) if budget is not None else 0.0
+                wish = wish.started(start, spent_s)
+            else:
+                images = prepare(catalog, size, fit, progress=observer.prepare)
         tell_ledger(images, observer)
         if folder and resume and wish.fitted:
             wish = wish.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
         elif wish.fitted and not processes.first:
             wish = wish.settled(*processes.from_first(("", 0)))
         plan = make_plan(wish, catalog, images, observer, target)
+        if plan.start:
+            plan = replace(plan, described=plan.described | {"weights": digest_of(plan.start)})
         if wish.fitted and processes.first:
             processes.from_first((str(plan.net), plan.recipe.epochs))
         _tell_processes(plan, processes, target, observer)
@@ -153,6 +167,7 @@ def run_training(
                 observer.note(f"run {folder.path}")
                 asked = {"source": found_again(source), "reading": {k: str(v) for k, v in reading.items()}}
                 asked |= {"size": size, "fit": fit, "ratios": ratios}
+                asked |= {"net": str(net), "weights": found_again(weights)} if weights else {}
                 images.ledger.write_csv(folder.path / "ledger.csv")
                 folder.describe(run | {"asked": asked}, plan.recipe.to_toml(), str(plan.net))
         return _run(plan, run, folder, target, observer, processes)
@@ -172,10 +187,8 @@ def resume_training(out: str | Path, source: Any = None, **options: Any) -> Trai
     description = folder.description()
     if "fitted" in description:
         raise ArgumentError(f"{description['fitted']} in {out} was fitted at once: there is nothing to resume")
-    asked = asked_before(folder, source)
-    return run_training(
-        net=folder.net.read_text("utf-8"), recipe=folder.recipe, out=out, resume=True, **asked, **options
-    )
+    asked = {"net": folder.net.read_text("utf-8")} | asked_before(folder, source)
+    return run_training(recipe=folder.recipe, out=out, resume=True, **asked, **options)
 
 
 def _run(
@@ -230,12 +243,18 @@ def train_plan(
         folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
     # Steps seed the global generator for dropout; the caller's is given back.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
-        _learn_whitening(module, plan.splits.train, plan.preprocessing)
+        if plan.start and not (folder and folder.checkpoint.exists()):
+            with processes.first_goes_first():  # the others find the features in the cache
+                module, learned_s = starting_module(plan, device, observer)
+        else:
+            module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
+            _learn_whitening(module, plan.splits.train, plan.preprocessing)
+            learned_s = None
         best, state = train_loop(
             module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
             precision=run["precision"], compiled=run.get("compiled", False), observer=observer, stop=stop,
             enough=enough, processes=processes, storage=folder if processes.first or not folder else Follower(folder),
+            learned_s=learned_s,
         )  # fmt: skip
     if best is None:
         assert folder is not None
@@ -305,10 +324,10 @@ def _choose_computation(plan: Plan, device: torch.device, observer: Observer) ->
 
 def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
     """Return the precision to train in, measured on this machine where the recipe says auto."""
-    if plan.recipe.precision != "auto":
-        return plan.recipe.precision
+    if plan.recipe.precision != "auto" or not plan.recipe.epochs:
+        return plan.recipe.precision.replace("auto", "float32")
     size = min(plan.recipe.batch_size, len(plan.splits.train))
-    count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device)
+    count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device, plan.recipe)
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
     return faster(seconds)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from striate.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
@@ -26,6 +27,7 @@ from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
+from striate.training.heads import with_outputs
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
 from striate.training.preprocessing import Preprocessing, measure
@@ -45,6 +47,7 @@ class Wish:
     Arguments:
         net: a name, a sentence, "swift" (the size that suits) or a Net.
         published: the name of the recipe if it is a published one, which may be fitted to the images; else "".
+        start: what training starts from instead of random weights.
         told: settings that the user chose, which may not be changed for him.
         budget_s: seconds that training may take, where the user says so.
     """
@@ -56,6 +59,7 @@ class Wish:
     budget_s: float | None
     fit: Fit
     ratios: tuple[float, float, float]
+    start: Classifier | None = None
 
     @property
     def fitted(self) -> bool:
@@ -73,6 +77,7 @@ class Plan:
 
     Arguments:
         described: plain values that say what the data are, to compare on resume.
+        start: the weights to start from, at the size of the images; None for random ones.
     """
 
     net: AnyNet
@@ -81,6 +86,7 @@ class Plan:
     preprocessing: Preprocessing
     classes: tuple[str, ...]
     described: dict[str, Any]
+    start: Classifier | None = None
 
 
 def make_wish(
@@ -90,6 +96,7 @@ def make_wish(
     fit: Fit,
     ratios: str | tuple[float, float, float],
     budget: str | float | None = None,
+    start: Classifier | None = None,
 ) -> Wish:
     """Return what is asked for; `changes` are settings of the recipe that the user gave one by one.
 
@@ -98,11 +105,19 @@ def make_wish(
     Raises:
         ArgumentError, NotationError: a setting, an augmentation, a split or a sentence that cannot be.
     """
-    if recipe == "auto":
+    if recipe == "auto" and start:
+        recipe = "fine"
+    elif recipe == "auto":
         recipe = "swift" if isinstance(net, str) and net.startswith("swift") else "default"
     published = recipe if isinstance(recipe, str) and recipe in recipe_names() else ""
     settled = load_recipe(recipe).replace(**changes)
-    if net == DEFAULT_NET and settled.net is not None:
+    if not settled.epochs and not start:
+        raise ArgumentError(
+            "epochs must be at least 1 where training starts from random weights. Give weights, or epochs"
+        )
+    if start:
+        net = start.net
+    elif net == DEFAULT_NET and settled.net is not None:
         net = settled.net
     settled = settled.replace(net=None)  # said once: a run keeps its net in net.txt
     if budget is not None and "epochs" in changes and net != "swift":
@@ -115,7 +130,7 @@ def make_wish(
     elif net != "swift":
         resolve(net, classes=2, channels=3)
     budget_s = None if budget is None else parse_duration(budget)
-    return Wish(net, settled, published, frozenset(changes), budget_s, fit, as_shares(ratios))
+    return Wish(net, settled, published, frozenset(changes), budget_s, fit, as_shares(ratios), start)
 
 
 def as_shares(ratios: str | tuple[float, float, float]) -> tuple[float, float, float]:
@@ -157,13 +172,18 @@ def make_plan(
     if not len(splits.valid):
         observer.warn("there are no validation images: the last epoch is kept, not the best")
     recipe = _recipe_that_fits(wish, splits.train, observer)
-    preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
+    if start := wish.start:
+        preprocessing = start.preprocessing
+        if isinstance(start.net, Net) and start.classes != images.classes:
+            wish = replace(wish, net=with_outputs(start.net, len(images.classes)))
+    else:
+        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
     shape = preprocessing.input_shape
     chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
     net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
     _tell_views(recipe, observer)
     described = describe(catalog, images, splits) | {"input": list(preprocessing.input_shape)}
-    return Plan(net, recipe, splits, preprocessing, images.classes, described)
+    return Plan(net, recipe, splits, preprocessing, images.classes, described, start)
 
 
 def split_images(
@@ -194,7 +214,7 @@ def describe(catalog: Catalog, images: ImageSet, splits: Splits[ImageSet]) -> di
 
 
 def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
-    """Return a plan for the same images, split and preprocessed as they are, with another net and recipe.
+    """Return a plan for the same images, split and preprocessed as they are, with another net, untrained, and recipe.
 
     The recipe's seed decides the training alone, and its `subtract` nothing.
 
@@ -203,7 +223,7 @@ def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
     """
     chosen = net if isinstance(net, str) else as_net(net)
     shape, count = plan.preprocessing.input_shape, len(plan.splits.train)
-    return replace(plan, net=_net_for(chosen, recipe, shape, len(plan.classes), count), recipe=recipe)
+    return replace(plan, net=_net_for(chosen, recipe, shape, len(plan.classes), count), recipe=recipe, start=None)
 
 
 def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], classes: int, count: int) -> AnyNet:

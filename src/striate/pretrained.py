@@ -12,7 +12,7 @@ import torch
 from striate.classifier import Classifier
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.heads.fitted import Fitted
-from striate.nets import ZOO, pretrained
+from striate.nets import ZOO, Net, pretrained
 from striate.training.own_module import build
 from striate.training.preprocessing import Preprocessing
 
@@ -55,15 +55,23 @@ def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
     """
     if isinstance(model.net, Fitted):
         raise ArgumentError(f"size can be changed of a net only; {model.net} was fitted at its own")
-    preprocessing = model.preprocessing.at(size)
-    module = build(model.net, preprocessing.input_shape)
-    weights = model.module.state_dict()
-    if any(value.shape != weights[name].shape for name, value in module.state_dict().items()):
+    if not fits_size(model, size):
         (h, w), (own_h, own_w) = size, model.preprocessing.size
         raise ArgumentError(f"size must be {own_h}×{own_w}, as the weights fit no other; got {h}×{w}")
-    module.load_state_dict(weights)
+    preprocessing = model.preprocessing.at(size)
+    module = build(model.net, preprocessing.input_shape)
+    module.load_state_dict(model.module.state_dict())
     module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
     return replace(model, preprocessing=preprocessing, module=module)
+
+
+def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
+    """Whether the weights of a model are right for images of another size (h, w) too."""
+    shape = (model.preprocessing.channels, *size)
+    if not isinstance(model.net, Net) or model.preprocessing.mean.ndim == 3:
+        return False
+    needed, own = (model.net.plan(s) for s in (shape, model.preprocessing.input_shape))
+    return [step.parameters for step in needed.steps] == [step.parameters for step in own.steps]
 
 
 def load_model(model: str | Path, weights: str | Path | None = None, size: tuple[int, int] | None = None) -> Classifier:

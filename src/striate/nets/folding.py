@@ -44,7 +44,9 @@ class FoldedConv(nn.Module):
         """Return the normalised convolution: γ (w∗x + b − μ) / √(σ² + ε) + β."""
         scale, shift = _scale_and_shift(self.norm)
         bias = shift if self.conv.bias is None else shift + scale * self.conv.bias
-        return self.conv._conv_forward(x, self.conv.weight * scale[:, None, None, None], bias)
+        # In the weight's type: with float32 statistics beside bfloat16 weights the product would be float32.
+        weight = self.conv.weight
+        return self.conv._conv_forward(x, (weight * scale[:, None, None, None]).to(weight.dtype), bias.to(weight.dtype))
 
 
 class KeptNorm(nn.Module):
@@ -57,7 +59,7 @@ class KeptNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return γ (x − μ) / √(σ² + ε) + β."""
         scale, shift = (value.reshape(-1, *(1 for _ in x.shape[2:])) for value in _scale_and_shift(self.norm))
-        return x * scale + shift
+        return x * scale.to(x.dtype) + shift.to(x.dtype)
 
 
 def _scale_and_shift(norm: Norm) -> tuple[Tensor, Tensor]:

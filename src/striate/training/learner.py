@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.errors import ModelFileError
 from striate.nets import auxiliary_loss
+from striate.training.freezing import freeze
 from striate.training.optimisers import Optimisers
 from striate.training.precision import in_precision
 from striate.training.processes import ALONE, Processes, synchronise_norms
@@ -40,10 +41,10 @@ class Learner:
     ):
         self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.device, self.recipe, self.processes = device, recipe, processes
-        if processes.count > 1 and device.type == "cuda":
+        if processes.count > 1 and device.type == "cuda" and recipe.norms == "batch":
             synchronise_norms(self.module)
         # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
-        computed = translate(in_precision(self.module, precision))
+        computed = translate(in_precision(freeze(self.module, recipe), precision))
         self._shared = computed if processes.count == 1 else DistributedDataParallel(computed)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None

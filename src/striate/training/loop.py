@@ -101,6 +101,7 @@ def train_loop(
     stop: Callable[[], bool] = lambda: False,
     enough: Callable[[dict[str, Any]], bool] = lambda record: False,
     processes: Processes = ALONE,
+    learned_s: float | None = None,
 ) -> tuple[Weights | None, State]:
     """Train `module` in place; return the weights of the best epoch and the state.
 
@@ -115,6 +116,8 @@ def train_loop(
         stop: asked after every step; when it says yes, the state is saved and the run ends.
         enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
         processes: those that train together; only the first one's storage is written to.
+        learned_s: seconds in which the module has learned something before; it is then validated first, as epoch 0,
+            and kept if no epoch does better. None if its weights are random.
 
     Returns:
         The best weights on the CPU, None if they were found before the resume and lie in `storage`; and the state.
@@ -137,6 +140,11 @@ def train_loop(
     steps = steps_per_epoch(len(train), recipe.batch_size * recipe.accumulate)
     best: Weights | None = None
     unsaved: Weights | None = None
+    if learned_s is not None and state.best is None:
+        start = time.perf_counter()
+        state.best = {"epoch": 0, **_validated(learner.kept, valid, preprocessing, processes)}
+        state.train_s = learned_s + time.perf_counter() - start
+        best = unsaved = learner.weights()
 
     while not state.finished(recipe):
         module.train()
@@ -174,6 +182,8 @@ def train_loop(
             unsaved = None
         if ended:
             break
+    if storage and unsaved is not None:  # no epoch was asked for
+        storage.save(learner.tensors(), state, unsaved)
     return best, state
 
 
@@ -213,18 +223,24 @@ def _end_of_epoch(
     """Validate and return the epoch's line of the metrics."""
     images_per_s = state.images / max(state.epoch_s, 1e-9)
     start = time.perf_counter()
-    measured = loss_and_accuracy(module, valid, preprocessing, processes) if len(valid) else (None, None)
+    validated = _validated(module, valid, preprocessing, processes)
     state.epoch_s += time.perf_counter() - start
     return {
         "epoch": state.epoch + 1,
         "train_loss": state.loss_sum / state.images,
         "train_accuracy": state.correct / state.images,
-        "valid_loss": measured[0],
-        "valid_accuracy": measured[1],
+        **validated,
         "learning_rate": rate,
         "images_per_s": round(images_per_s, 1),
         "seconds": round(state.epoch_s, 3),
     }
+
+
+def _validated(
+    module: torch.nn.Module, valid: ImageSet, preprocessing: Preprocessing, processes: Processes
+) -> dict[str, float | None]:
+    measured = loss_and_accuracy(module, valid, preprocessing, processes) if len(valid) else (None, None)
+    return {"valid_loss": measured[0], "valid_accuracy": measured[1]}
 
 
 def _rank(record: dict[str, Any]) -> tuple[float, float]:

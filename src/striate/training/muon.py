@@ -7,6 +7,7 @@ speed-runs, which also keep every bank at the norm √k (Jordan, cifar10-airbenc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 
@@ -37,7 +38,9 @@ class Muon(torch.optim.Optimizer):
         momentum: of the gradients.
     """
 
-    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.6):
+    def __init__(
+        self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]], lr: float, momentum: float = 0.6
+    ):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()

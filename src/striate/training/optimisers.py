@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 
@@ -15,15 +16,14 @@ class Optimisers:
     """The optimisers of a recipe as one: muon for the filters and another for the rest, or one for all."""
 
     def __init__(self, recipe: Recipe, parameters: Iterable[torch.nn.Parameter]):
-        trained = [p for p in parameters if p.requires_grad]
-        filters = [p for p in trained if p.ndim == 4] if recipe.optimiser == "muon" else []
-        rest = [p for p in trained if all(p is not f for f in filters)]
-        self.parameters = trained
+        groups = _by_depth(recipe, list(parameters))
+        muon = recipe.optimiser == "muon"
+        self.parameters = [p for group in groups for p in group["params"]]
         # Each with its highest learning rate, of which the schedule gives a share.
         self._parts: list[tuple[torch.optim.Optimizer, float]] = []
-        if filters:
+        if filters := _only(groups, lambda p: muon and p.ndim == 4):
             self._parts.append((Muon(filters, recipe.learning_rate, recipe.filter_momentum), recipe.learning_rate))
-        if rest:
+        if rest := _only(groups, lambda p: not (muon and p.ndim == 4)):
             top = recipe.side_learning_rate if recipe.optimiser == "muon" else recipe.learning_rate
             self._parts.append((_plain(recipe, rest, top), top))
 
@@ -31,7 +31,7 @@ class Optimisers:
         """Take one step at `share` of the highest learning rates, and clear the gradients."""
         for optimiser, top in self._parts:
             for group in optimiser.param_groups:
-                group["lr"] = share * top
+                group["lr"] = share * top * group["part"]
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
 
@@ -53,7 +53,26 @@ class Optimisers:
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def _plain(recipe: Recipe, parameters: list[torch.nn.Parameter], top: float) -> torch.optim.Optimizer:
+def _by_depth(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
+    """Return the parameters to be trained in groups, first layers first, each with its `part` of the learning rate.
+
+    A parameter's depth is its place among all, in eighths: a few groups are quicker to step than many.
+    """
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for i, parameter in enumerate(parameters):
+        depth = round(8 * i / max(1, len(parameters) - 1)) / 8 if recipe.rate_below < 1 else 1.0
+        if parameter.requires_grad:
+            groups.setdefault(depth, []).append(parameter)
+    return [{"params": found, "part": recipe.rate_below ** (1 - depth)} for depth, found in groups.items()]
+
+
+def _only(groups: list[dict[str, Any]], wanted: Callable[[torch.nn.Parameter], bool]) -> list[dict[str, Any]]:
+    """Return the groups with the wanted parameters alone; none is left empty."""
+    kept = [group | {"params": [p for p in group["params"] if wanted(p)]} for group in groups]
+    return [group for group in kept if group["params"]]
+
+
+def _plain(recipe: Recipe, parameters: list[dict[str, Any]], top: float) -> torch.optim.Optimizer:
     if recipe.optimiser in ("sgd", "muon"):
         nesterov = recipe.momentum > 0
         return torch.optim.SGD(parameters, top, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)

@@ -18,8 +18,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from striate.training.freezing import freeze
 from striate.training.measurements import measurement_key, recall, remember
 from striate.training.own_module import AnyNet, build
+from striate.training.recipe import Recipe
 
 # As many pixels as a moment allows: the ratio of the precisions hardly depends on the batch.
 _MEASURED_PIXELS = 150_000
@@ -72,17 +74,19 @@ class Rounded(torch.nn.Module):
 
 
 def precision_seconds(
-    net: AnyNet, batch_size: int, input_shape: tuple[int, int, int], device: torch.device
+    net: AnyNet, batch_size: int, input_shape: tuple[int, int, int], device: torch.device, recipe: Recipe | None = None
 ) -> tuple[int, dict[str, float]]:
     """Return how many images were tried, at most a batch, and the seconds of a step on them in each precision.
 
-    Measured once on a machine, then recalled.
+    Measured once on a machine, then recalled. The recipe says what is frozen.
     """
+    recipe = recipe or Recipe()
     count = min(batch_size, max(4, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
-    key = measurement_key(device, CANDIDATES, str(net), input_shape, count)
+    frozen = (recipe.freeze, recipe.norms) if recipe.freeze or recipe.norms == "kept" else ()
+    key = measurement_key(device, CANDIDATES, str(net), input_shape, count, *frozen)
     seconds = recall(key)
     if seconds is None:
-        seconds = measure_precisions(build(net, input_shape), count, input_shape, device)
+        seconds = measure_precisions(freeze(build(net, input_shape), recipe), count, input_shape, device)
         remember(key, seconds)
     return count, seconds
 

@@ -18,6 +18,7 @@ Optimiser = Literal["sgd", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "bfloat16-pure"]
+Norms = Literal["batch", "kept"]
 Views = Literal["none", "mirror", "mirror-shift"]
 
 
@@ -30,14 +31,14 @@ class Recipe:
     """Everything that decides a training run, beside the data; the net only where it belongs to the recipe.
 
     >>> Recipe(epochs=3).to_toml().splitlines()[1]
-    'epochs = 3  # passes over the training images'
+    'epochs = 3  # passes over the training images; 0: only a new head, on given weights'
     >>> Recipe(optimiser="adm")
     Traceback (most recent call last):
     striate.errors.ArgumentError: unknown optimiser 'adm'; did you mean 'adam'? Choices: sgd, adam, adamw, muon
     """
 
     net: str | None = _setting(None, "the name or sentence that is trained unless the user says another")
-    epochs: int = _setting(10, "passes over the training images", 1)
+    epochs: int = _setting(10, "passes over the training images; 0: only a new head, on given weights", 0)
     batch_size: int = _setting(128, "images in one step, at most; an epoch is dealt out evenly", 1)
     optimiser: Optimiser = _setting("adam", "sgd (Nesterov), adam, adamw, or muon for filters with sgd for the rest")
     learning_rate: float = _setting(0.001, "at its highest", 0)
@@ -52,6 +53,11 @@ class Recipe:
     epsilon: float = _setting(1e-8, "adam's ε", 0)
     weight_decay: float = _setting(0.0, "weights shrink by learning rate × this a step (adam, sgd: L2 term)", 0)
     clip_norm: float | None = _setting(None, "longest gradient allowed, over all parameters", 0)
+    rate_below: float = _setting(1.0, "share of the learning rate at the first layer, rising to 1 at the last", 0, 1)
+    freeze: float = _setting(0.0, "share of the layers, the first ones, whose weights stay as they are", 0, 1)
+    norms: Norms = _setting(
+        "batch", "batch norms use the statistics of each batch, or keep (kept) those that they have"
+    )
     accumulate: int = _setting(1, "steps whose gradients are averaged into one update", 1)
     average: float = _setting(
         0.0, "decay a step of a moving average of the weights, which is what is kept; 0: none", 0, 1

@@ -129,9 +129,9 @@ class RunFolder:
         changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
         theirs = self.net.read_text("utf-8").strip()
         changed += [f"net {theirs!r} → {net!r}"] if theirs != net else []
-        for key in ("data", "images", "input"):
-            if before.get(key) != described[key]:
-                changed.append(f"{key} {before.get(key)!r} → {described[key]!r}")
+        for key in ("data", "images", "input", "weights"):
+            if before.get(key) != described.get(key):
+                changed.append(f"{key} {before.get(key)!r} → {described.get(key)!r}")
         if changed:
             raise TrainingError(
                 f"the run in {self.path} was started otherwise and cannot go on with {'; '.join(changed)}. "

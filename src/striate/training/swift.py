@@ -27,7 +27,7 @@ def epochs_within(
 ) -> int:
     """Return how many epochs of `count` images fit into a budget, from a quick measurement; at least 1."""
     batch = min(recipe.batch_size, count)
-    tried, seconds = precision_seconds(net, batch, input_shape, device)
+    tried, seconds = precision_seconds(net, batch, input_shape, device, recipe)
     step_s = min(seconds.values()) if recipe.precision == "auto" else seconds[recipe.precision]
     # The twentieth is for batches, augmentation and validation.
     epoch_s = 1.05 * count * step_s / tried + steps_per_epoch(count, batch) * _update_s(

@@ -1,0 +1,185 @@
+"""Training that starts from weights: a new head on what the net knows, then all of it, resumed to the same bits."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from tests.training.stopping import StopAt
+
+import striate
+from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
+from striate.features import extract
+from striate.nets import parse
+from striate.pipeline import resume_training, run_training
+from striate.training.heads import fit_head, with_outputs
+from striate.training.loop import Interrupted
+
+NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return striate.read("digits")
+
+
+@pytest.fixture(scope="module")
+def halves(digits):
+    """The digits below five, and those from five on."""
+    digits = digits.subset(np.arange(600))
+    low = digits.labels < 5
+    return tuple(
+        striate.read((digits.images[part], [digits.classes[i] for i in digits.labels[part]])) for part in (low, ~low)
+    )
+
+
+@pytest.fixture(scope="module")
+def learned(halves, tmp_path_factory):
+    """A file of a model that knows the digits below five."""
+    path = tmp_path_factory.mktemp("learned") / "low.striate"
+    striate.train(halves[0], NET, epochs=8, learning_rate=0.02, precision="float32").save(path)
+    return path
+
+
+def test_a_new_head_on_what_it_knows(halves, learned):
+    result = run_training(halves[1], weights=learned, epochs=0, precision="float32")
+    assert result.classifier.classes == ("5", "6", "7", "8", "9")
+    assert result.valid.accuracy > 0.8
+    assert result.classifier.provenance["epoch"] == 0
+    before, after = striate.Classifier.load(learned).module.state_dict(), result.classifier.module.state_dict()
+    changed = [
+        name for name in before if before[name].shape != after[name].shape or (before[name] != after[name]).any()
+    ]
+    assert changed == ["8.weight", "8.bias"]
+
+
+def test_fine_tuning_goes_further_and_is_never_worse(halves, learned):
+    head = run_training(halves[1], weights=learned, epochs=0, precision="float32")
+    fine = run_training(halves[1], weights=learned, epochs=4, learning_rate=0.01, precision="float32")
+    assert fine.valid.accuracy >= head.valid.accuracy
+    assert fine.classifier.provenance["recipe"]["norms"] == "kept"
+    useless = run_training(halves[1], weights=learned, epochs=1, learning_rate=1.0, precision="float32", augment=())
+    assert useless.valid.accuracy >= head.valid.accuracy
+
+
+def test_the_same_classes_keep_their_head(halves, learned):
+    model = striate.train(halves[0], weights=learned, epochs=0)
+    before = striate.Classifier.load(learned)
+    assert all(torch.equal(a, b) for a, b in zip(before.module.parameters(), model.module.parameters(), strict=True))
+    assert np.array_equal(model.preprocessing.mean, before.preprocessing.mean)
+
+
+@pytest.mark.parametrize("steps", [1, 9, 40])
+def test_stopped_and_resumed_is_bit_equal(halves, learned, tmp_path, steps):
+    options = {"weights": learned, "epochs": 2, "precision": "float32", "average": 0.9, "freeze": 0.3}
+    run_training(halves[1], out=tmp_path / "whole", **options)
+    with pytest.raises(Interrupted):
+        run_training(halves[1], out=tmp_path / "run", observer=StopAt(steps), **options)
+    run_training(halves[1], out=tmp_path / "run", resume=True, **options)
+    files = [(tmp_path / name / "model.striate").read_bytes() for name in ("whole", "run")]
+    assert files[0] == files[1]
+    with pytest.raises(TrainingError, match=r"weights '.*' → None"):
+        run_training(halves[1], NET, resume=True, out=tmp_path / "run", **(options | {"weights": None}))
+
+
+def test_a_run_is_resumed_by_its_folder(learned, tmp_path):
+    with pytest.raises(Interrupted):
+        run_training("digits", weights=learned, epochs=2, out=tmp_path / "run", observer=StopAt(5))
+    assert resume_training(tmp_path / "run").test.total > 100
+
+
+def test_frozen_layers_and_kept_statistics_stay(halves, learned):
+    options = {"learning_rate": 0.01, "weight_decay": 0.1, "precision": "float32", "average": 0.5, "ratios": "1:0:0"}
+    before = striate.Classifier.load(learned).module.state_dict()
+    model = striate.train(halves[1], weights=learned, freeze=0.3, epochs=2, **options)
+    after = model.module.state_dict()
+    same = {
+        name for name in before if before[name].shape == after[name].shape and torch.equal(before[name], after[name])
+    }
+    assert {"0.weight", "1.weight", "1.running_mean", "5.running_var"} <= same
+    assert "4.weight" not in same
+    moved = striate.train(halves[1], weights=learned, norms="batch", epochs=2, **options).module.state_dict()
+    assert not torch.equal(before["5.running_mean"], moved["5.running_mean"])
+
+
+def test_the_head_is_a_softmax_regression():
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = load_digits(return_X_y=True)
+    x = x.astype(np.float32)
+    weight, bias, penalty = fit_head(x[:1200], y[:1200], 10)
+    scale = x[:1200].std(0)
+    kept = scale > 0
+    standard = (x[:1200] - x[:1200].mean(0))[:, kept] / scale[kept]
+    oracle = LogisticRegression(C=1 / (penalty * 1200), max_iter=1000).fit(standard, y[:1200])
+    np.testing.assert_allclose(weight[:, kept] * scale[kept], oracle.coef_, atol=2e-3)
+    assert (weight[:, ~kept] == 0).all()
+    assert ((x[1200:] @ weight.T + bias).argmax(1) == y[1200:]).mean() > 0.85
+    # A class that no image has, and two classes, are no special case.
+    two = y[:1200] < 2
+    weight, bias, _ = fit_head(x[:1200][two], y[:1200][two], 3, (x[1200:], np.minimum(y[1200:], 2)))
+    assert ((x[:1200][two] @ weight.T + bias).argmax(1) == y[:1200][two]).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("conv(8, 3) relu fc(4)", "conv(8, 3) relu fc(7)"),
+        (
+            "conv(8, 3) relu out: [dropout(0.1) fc(4) scale(0.5)]",
+            "conv(8, 3) relu out: [dropout(0.1) fc(7) scale(0.5)]",
+        ),
+        ("[conv(4, 3) relu]*2 conv(4, 1) globalavg", "[conv(4, 3) relu]*2 conv(7, 1) globalavg"),
+        ("conv(8, 3) aux(fc(4) ; 0.3) fc(4)", "conv(8, 3) aux(fc(4) ; 0.3) fc(7)"),
+    ],
+)
+def test_other_outputs(before, after):
+    assert with_outputs(parse(before), 7) == parse(after)
+
+
+def test_a_scaled_head_gives_the_fitted_logits(halves, tmp_path):
+    net = "conv(8, 3, pad=1) relu globalavg fc(classes) scale(0.1)"
+    striate.train(halves[0], net, epochs=1, precision="float32").save(tmp_path / "m.striate")
+    assert run_training(halves[1], weights=tmp_path / "m.striate", epochs=0).valid.accuracy > 0.4
+
+
+@pytest.fixture(scope="module")
+def zoo_weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
+    module = striate.make_module(striate.resolve("mobilenet_v2(width=0.1)"), (3, 224, 224), seed=3)
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
+    return path
+
+
+def test_a_zoo_net_brings_its_own_preprocessing(zoo_weights):
+    result = run_training("shapes", "mobilenet_v2(width=0.1)", weights=zoo_weights, epochs=0)
+    shape = result.classifier.preprocessing
+    assert (shape.size, shape.channels, shape.resize) == ((96, 96), 3, None)
+    np.testing.assert_allclose(shape.mean, np.array([0.485, 0.456, 0.406]) * 255, rtol=1e-6)
+
+
+def test_nonsense_is_refused_before_any_image_is_read(zoo_weights):
+    with pytest.raises(ArgumentError, match="weights are a named net's: say which"):
+        striate.train("nowhere", weights=zoo_weights)
+    with pytest.raises(ArgumentError, match="unknown net 'lenett'"):
+        striate.train("nowhere", "lenett", weights=zoo_weights)
+    with pytest.raises(SourceNotFoundError, match=r"no\.pth does not exist"):
+        striate.train("nowhere", "mobilenet_v2", weights="no.pth")
+    with pytest.raises(ArgumentError, match="random weights"):
+        striate.train("nowhere", "mobilenet_v2", epochs=0)
+    with pytest.raises(ArgumentError, match="freeze must leave something to train"):
+        striate.train("digits", "fc(classes)", "default", freeze=1.0)
+
+
+def test_a_net_of_its_own_needs_no_other(halves, learned):
+    with pytest.raises(ArgumentError, match="has a net of its own"):
+        striate.train(halves[1], "lenet", weights=learned)
+    with pytest.raises(ArgumentError, match="epochs=2"):
+        striate.train(halves[1], weights=learned, recipe={"epochs": 2, "subtract": "epochs=2"})
+
+
+def test_features_are_shared_with_the_head(halves, learned, monkeypatch):
+    run_training(halves[1], weights=learned, epochs=0)
+    monkeypatch.setattr("striate.features._computed", lambda *_: pytest.fail("computed again"))
+    run_training(halves[1], weights=learned, epochs=0)
+    assert callable(extract)
