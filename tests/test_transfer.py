@@ -68,7 +68,7 @@ def test_the_same_classes_keep_their_head(halves, learned):
     assert np.array_equal(model.preprocessing.mean, before.preprocessing.mean)
 
 
-@pytest.mark.parametrize("steps", [1, 9, 40])
+@pytest.mark.parametrize("steps", [1, 20])
 def test_stopped_and_resumed_is_bit_equal(halves, learned, tmp_path, steps):
     options = {"weights": learned, "epochs": 2, "precision": "float32", "average": 0.9, "freeze": 0.3}
     run_training(halves[1], out=tmp_path / "whole", **options)
@@ -165,7 +165,7 @@ def test_nonsense_is_refused_before_any_image_is_read(zoo_weights):
         striate.train("nowhere", "lenett", weights=zoo_weights)
     with pytest.raises(SourceNotFoundError, match=r"no\.pth does not exist"):
         striate.train("nowhere", "mobilenet_v2", weights="no.pth")
-    with pytest.raises(ArgumentError, match="random weights"):
+    with pytest.raises(ArgumentError, match="Only a new head on given weights needs none"):
         striate.train("nowhere", "mobilenet_v2", epochs=0)
     with pytest.raises(ArgumentError, match="freeze must leave something to train"):
         striate.train("digits", "fc(classes)", "default", freeze=1.0)

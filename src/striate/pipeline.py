@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from striate.data.preparing import prepare
 from striate.data.splitting import DEFAULT_RATIOS
 from striate.devices import choose_device, fitting_threads
 from striate.errors import ArgumentError
+from striate.features import extraction_s
 from striate.fitting import run_fitting
 from striate.nets import NetModule
 from striate.nets.structure import layers

@@ -66,6 +66,11 @@ class Wish:
         """Whether net and epochs depend on what this machine can do."""
         return self.net == "swift" or self.budget_s is not None
 
+    def started(self, start: Classifier, spent_s: float) -> Wish:
+        """Return the wish with what it starts from as it fits the images, and a budget less what its head takes."""
+        left_s = None if self.budget_s is None else max(1.0, self.budget_s - spent_s)
+        return replace(self, start=start, budget_s=left_s)
+
     def settled(self, net: str, epochs: int) -> Wish:
         """Return the wish with net and epochs as they were decided before, or in another process."""
         return replace(self, net=net, recipe=self.recipe.replace(epochs=epochs), budget_s=None)
@@ -113,7 +118,7 @@ def make_wish(
     settled = load_recipe(recipe).replace(**changes)
     if not settled.epochs and not start:
         raise ArgumentError(
-            "epochs must be at least 1 where training starts from random weights. Give weights, or epochs"
+            "epochs must be at least 1; got 0. Only a new head on given weights needs none: give weights, or epochs"
         )
     if start:
         net = start.net

@@ -174,7 +174,8 @@ class TestFetching:
     def test_without_a_connection(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         self.serve(monkeypatch, urllib.error.URLError("no route"))
         with pytest.raises(
-            SourceNotFoundError, match=r"cannot be downloaded: no route. Fetch it elsewhere and put it at"
+            SourceNotFoundError,
+            match=r"cannot be downloaded: no route. Fetch it elsewhere and name it with --weights FILE",
         ):
             fetch(Published("V1", "net-00000000.pth", 0.5), tmp_path)
 

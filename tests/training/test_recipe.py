@@ -36,7 +36,7 @@ def test_published_recipes_load(name):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1; got 0"),
+        ({"epochs": -1}, "epochs must be at least 0; got -1"),
         ({"epochs": 2.5}, "epochs must be a whole number; got 2.5"),
         ({"epochs": True}, "epochs must be a whole number"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number; got nan"),

@@ -16,6 +16,7 @@ from striate import __version__
 from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.evaluate import evaluate
+from striate.cli.features import features
 from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.runs import runs
@@ -58,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, augment, tune, runs, cache):
+for command in (train, predict, evaluate, net, augment, tune, features, runs, cache):
     app.command()(command)
 
 

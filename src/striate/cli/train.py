@@ -57,19 +57,27 @@ def train(
             metavar="MODEL|NET",
         ),
     ] = None,
-    weights: options.Weights = None,
     recipe: Annotated[
         str,
         _option(
             "A published recipe, or a TOML file such as a run's recipe.toml.",
             options.NET,
-            show_default="swift for swift nets, else default",
+            show_default="fine with weights, swift for swift nets, else default",
         ),
     ] = "auto",
     budget: Annotated[
         str | None,
         _option(
             "Time that training may take, as 90s, 5m or 1h.", options.NET, show_default="5m; with a net, its epochs"
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        _option(
+            "Start from these: imagenet (downloaded once), a .pth or .safetensors for a named net, or a .striate file. "
+            "With --features: of the net that it names.",
+            options.NET,
+            show_default="random",
         ),
     ] = None,
     epochs: Annotated[int | None, _setting("Passes over the training images.")] = None,
@@ -114,6 +122,7 @@ def train(
     [bold]striate train photos/ --size 96 --epochs 20 --augment "flip translate(4)"[/bold]
     [bold]striate train table.csv --images pictures/ --split 70:30 --net resnet20[/bold]
     [bold]striate train photos/ --features mobilenet_v2[/bold]
+    [bold]striate train photos/ --net mobilenet_v2 --weights imagenet --budget 5m[/bold]
 
     The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
@@ -132,8 +141,6 @@ def train(
         raise typer.BadParameter("several processes need --out, the folder that they share")
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
-    if weights is not None and features is None:
-        raise typer.BadParameter("--weights are those of the net that --features names; give both")
     pixels = options.parse_size(size)
     reading = _given(
         format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
@@ -151,7 +158,8 @@ def train(
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     one_net = sorted({*changes} - {"seed"}) + ["recipe"] * (recipe != "auto") + ["tensorboard"] * tensorboard
     one_net += [f"{process_count()} processes"] * (process_count() > 1)
-    climbs = net == "auto" and features is None and not one_net and (not folder.exists or is_ladder(folder))
+    own = weights is not None and weights.endswith(".striate")  # a model of the user's, to go on from
+    climbs = not own and net == "auto" and features is None and not one_net and (not folder.exists or is_ladder(folder))
     with (LadderView if climbs else TrainingView)(stderr(quiet=not is_first())) as view:
         common: dict[str, Any] = {"device": device, "observer": view}
         settings: dict[str, Any] = {
@@ -168,12 +176,12 @@ def train(
                     source, budget or DEFAULT_BUDGET, weights=weights, seed=seed or 0, **settings, **common
                 )
             else:
-                if net == "auto" and features is None:
+                if net == "auto" and features is None and not own:
                     view.note(f"{one_net[0]} is for one net: swift is trained alone, without the ladder")
                 result = run_training(
                     source, "swift" if net == "auto" else net, recipe, budget=budget, tensorboard=tensorboard,
                     features=load_features(features, weights, device) if features else None,
-                    **settings, **common, **changes,
+                    weights=None if features else weights, **settings, **common, **changes,
                 )  # fmt: skip
         except KeyboardInterrupt as stop:
             saved = "stopped and saved" if isinstance(stop, Interrupted) else "interrupted"

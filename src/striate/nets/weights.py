@@ -9,9 +9,12 @@ import hashlib
 import os
 import pickle
 import re
+import socket
 import urllib.error
+import urllib.parse
 import urllib.request
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -22,7 +25,7 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StorageError, unknown
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StorageError, StriateError, unknown
 from striate.nets.module import NetModule, make_module
 from striate.nets.net import Net
 from striate.nets.notation import parse_calls
@@ -240,6 +243,37 @@ def find_weights(architecture: Architecture, weights: str | os.PathLike[str]) ->
     return fetch(published, weights_folder()), published
 
 
+def available_weights(name: str) -> Path | None:
+    """Return the file of a zoo net's published weights if it is there or can be had; None after two seconds of trying.
+
+    Looked for in the folder that STRIATE_WEIGHTS names (NAME-….pth or .safetensors), then among the downloaded ones;
+    then it is downloaded, if the server answers.
+
+    Arguments:
+        name: a zoo net.
+    """
+    if found := _kept(name):
+        return found
+    published = next(iter(ZOO[name].published), None)
+    if published is None:
+        return None
+    with suppress(OSError, StriateError):
+        socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
+        return fetch(published, weights_folder())
+    return None
+
+
+def _kept(name: str) -> Path | None:
+    """Return the file of a net's first published weights, if it is on this machine."""
+    if own := os.environ.get("STRIATE_WEIGHTS"):
+        for path in sorted(Path(own).glob(f"{name}-*")):
+            if path.suffix in (".pth", ".safetensors"):
+                return path
+    published = next(iter(ZOO[name].published), None)
+    path = weights_folder() / published.file if published else None
+    return path if path and path.is_file() else None
+
+
 def weights_folder() -> Path:
     """Return the folder of published weights: `weights` under $STRIATE_CACHE or the system's place for caches."""
     return Path(os.environ.get("STRIATE_CACHE") or user_cache_dir("striate")) / "weights"
@@ -268,7 +302,8 @@ def fetch(published: Published, folder: Path) -> Path:
         part.unlink(missing_ok=True)
         reason = getattr(error, "reason", error)
         raise SourceNotFoundError(
-            f"{published.url} cannot be downloaded: {reason}. Fetch it elsewhere and put it at {path}"
+            f"{published.url} cannot be downloaded: {reason}. Fetch it elsewhere and name it with --weights FILE, "
+            f"or put it at {path}"
         ) from None
     except OSError as error:
         part.unlink(missing_ok=True)

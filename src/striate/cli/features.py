@@ -1,0 +1,75 @@
+"""`striate features`: what a net makes of images before its last layer, as a file for other programs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.console import print_json, progress_bar, stderr, stdout
+
+
+def features(
+    model: options.Model,
+    source: options.Source,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where they go: .npz, or .csv.", show_default=True)
+    ] = Path("features.npz"),
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Another layer's path, as striate net shows it; its maps are averaged.", show_default="last"),
+    ] = None,
+    weights: options.Weights = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Pixels at which the net looks at images, as 128: fewer are faster.", show_default="the model's"
+        ),
+    ] = None,
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    data_dir: options.DataDir = None,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Write the features of images: what a net gives to its last layer.
+
+    [bold]striate features mobilenet_v2 photos/ -o features.npz[/bold]
+
+    The file holds features float32 (n, d), labels (-1 for none), classes, names and splits of the images, and made_by.
+    They are kept in the cache, so that the same again takes a moment.
+    """
+    from striate.data.reading import read
+    from striate.devices import choose_device
+    from striate.features import check_output, extract, write_features
+    from striate.pretrained import load_model
+
+    check_output(output)
+    classifier = load_model(model, weights, options.parse_size(size)).to(choose_device(device))
+    reading = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
+               "data_dir": data_dir}  # fmt: skip
+    console = stderr()
+    with progress_bar(console) as progress:
+        catalog = read(source, **{name: value for name, value in reading.items() if value}, progress=progress)
+        prepared = classifier.prepare(catalog, progress)
+        start = time.perf_counter()
+        found = extract(classifier, prepared, layer=layer, progress=progress)
+        seconds = time.perf_counter() - start
+    for note in (*prepared.notes, prepared.ledger.summary()):
+        console.print(note, style="dim", markup=False)
+    made_by = " ".join(filter(None, [f"striate features {model}", weights and f"--weights {weights}",
+                                     layer and f"--layer {layer}", size and f"--size {size}"]))  # fmt: skip
+    write_features(output, found, prepared, made_by)
+    count, width = found.shape
+    if json:
+        print_json({"output": str(output), "images": count, "features": width, "classes": len(prepared.classes),
+                    "constant": int((found.std(0) == 0).sum()), "seconds": round(seconds, 3)})  # fmt: skip
+        return
+    rate = f", {count / seconds:,.0f} images/s" if seconds > 1 else ""
+    stdout().print(f"{count:,} images × {width:,} features in {seconds:.1f} s{rate}", markup=False)
+    stdout().print(f"features  {output}", soft_wrap=True, markup=False)
