@@ -121,6 +121,7 @@ def make_wish(
             "epochs must be at least 1; got 0. Only a new head on given weights needs none: give weights, or epochs"
         )
     if start:
+        assert isinstance(start.net, Net)
         net = start.net
     elif net == DEFAULT_NET and settled.net is not None:
         net = settled.net

@@ -1,0 +1,60 @@
+"""Transfer to a folder of photographs: a new head on frozen features, and fine-tuning, over seeds.
+
+Each seed splits 70:10:20; the epoch is chosen on the tenth, and the fifth is looked at once. Seconds are those of the
+training: the head's features and its fit, every step, validation after each epoch. Preparing the images is not in them.
+
+    python -m bench transfer photos/ --weights mobilenet_v2-imagenet.safetensors --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
+
+import striate
+from bench.record import summary, write
+from striate.nets.weights import available_weights
+from striate.pipeline import run_training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="a folder of class folders")
+    parser.add_argument("--net", default="mobilenet_v2")
+    parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--size", type=int, help="pixels; by default chosen from the images")
+    options = parser.parse_args()
+    weights = available_weights(options.net) if options.weights == "imagenet" else options.weights
+    if weights is None:
+        sys.exit(f"no weights of {options.net}: give --weights FILE")
+    catalog = striate.read(options.photos)
+    size = (options.size, options.size) if options.size else None
+    record = {"net": options.net, "images": len(catalog), "seeds": options.seeds}
+    for kind, changes in (("frozen", {"epochs": 0}), ("fine", {})):
+        results = []
+        for seed in options.seeds:
+            with tempfile.TemporaryDirectory() as empty:  # no features from the run before
+                os.environ["STRIATE_CACHE"] = empty
+                results.append(
+                    run_training(
+                        catalog, options.net, weights=weights, ratios="70:10:20", size=size, seed=seed, **changes
+                    )
+                )
+            done = results[-1]
+            print(f"{kind}, seed {seed}: {done.test.accuracy:.2%} in {done.train_s:.0f} s", file=sys.stderr)
+        record |= {
+            f"{kind}_test_accuracy": summary([result.test.accuracy for result in results]),
+            f"{kind}_seconds": summary([result.train_s for result in results]),
+        }
+        record["size"] = results[-1].classifier.preprocessing.size
+    write("transfer", record, "features, head, steps, validation after each epoch; not the preparing of the images")
+
+
+if __name__ == "__main__":
+    main()
