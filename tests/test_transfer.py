@@ -159,7 +159,7 @@ def test_a_zoo_net_brings_its_own_preprocessing(zoo_weights):
 
 
 def test_nonsense_is_refused_before_any_image_is_read(zoo_weights):
-    with pytest.raises(ArgumentError, match="weights are a named net's: say which"):
+    with pytest.raises(ArgumentError, match="weights are a named net's: say which with --net"):
         striate.train("nowhere", weights=zoo_weights)
     with pytest.raises(ArgumentError, match="unknown net 'lenett'"):
         striate.train("nowhere", "lenett", weights=zoo_weights)

@@ -70,6 +70,5 @@ def features(
         print_json({"output": str(output), "images": count, "features": width, "classes": len(prepared.classes),
                     "constant": int((found.std(0) == 0).sum()), "seconds": round(seconds, 3)})  # fmt: skip
         return
-    rate = f", {count / seconds:,.0f} images/s" if seconds > 1 else ""
-    stdout().print(f"{count:,} images × {width:,} features in {seconds:.1f} s{rate}", markup=False)
+    stdout().print(f"{count:,} images × {width:,} features in {seconds:.1f} s", markup=False)
     stdout().print(f"features  {output}", soft_wrap=True, markup=False)
