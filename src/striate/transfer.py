@@ -51,7 +51,11 @@ def load_start(net: str | NetLike, weights: str | Path) -> Classifier:
     word = net.split("(")[0].strip() if isinstance(net, str) else ""
     if word not in ZOO or net == "swift":
         having = [name for name, known in ZOO.items() if known.published]
-        said = unknown("net", word, having) if word and net != "swift" else "weights are a named net's: say which with --net"
+        said = (
+            unknown("net", word, having)
+            if word and net != "swift"
+            else "weights are a named net's: say which with --net"
+        )
         raise ArgumentError(f"{said}. With published weights there are {', '.join(having)}")
     return load_pretrained(str(net), weights)
 
