@@ -144,7 +144,7 @@ def _read(path: Path, written: float) -> Run:
     if finished and model is None:
         raise ValueError("model.striate is missing")
     trials = _dict(provenance.get("tuning")).get("trials")
-    why = f"the best of {trials} trials" if trials else ""
+    why = f"the best of {trials} trial{'s' * (trials != 1)}" if trials else ""
     state, why = ("finished", why) if finished else _unfinished(path, len(history), planned)
     best = _best(history)
     train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None

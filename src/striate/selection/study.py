@@ -68,7 +68,8 @@ class Trial:
     @property
     def kind(self) -> str:
         """mlp, conv or swift; net where the net was given."""
-        return self.params.get("kind", "net")
+        own = {"mlp layers": "mlp", "conv blocks": "conv", "swift size": "swift"}
+        return next((kind for name, kind in own.items() if name in self.params), "net")
 
     @property
     def what(self) -> str:
