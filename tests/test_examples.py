@@ -18,6 +18,7 @@ PROMISED = {
     "windows.py": ["32 − 5", "(6 − 3)/1 + 1 = 4", "(6 − 3 + 2·1)/1 + 1 = 6",
                    "11.5 → 11", "2,352", "120,000", "is never seen", "[[6. 5.]\n [3. 9.]]"],
     "filters.py": ["blur     427×640 pixels"],
+    "shift.py": ["4,078 by 1; another digit is nearer for 100%", "shifted by 0: 97.8%", "shifted by 2: 9.7%"],
     "tweaks.py": ["1,252 images to train on, 545 to validate on", "784-50-10                   39,760       1",
                   "five of 500, 25 epochs   1,399,510       2", "three layers of filters     26,585"],
 }  # fmt: skip

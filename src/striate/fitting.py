@@ -77,7 +77,7 @@ def run_fitting(
             images.ledger.write_csv(folder.path / "ledger.csv")
             folder.describe(run | {"asked": asked}, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task))
         model, fit_s = task.fit(splits.train, splits.valid, fit, seed, observer)
-        told = {"seed": seed, "epoch": None, "fit_s": round(fit_s, 3)}
+        told = {"seed": seed, "epoch": None, "train_s": round(fit_s, 3)}
         model = replace(model, provenance=_provenance(run, splits) | told | model.provenance)
         return finish(model, splits, fit_s, folder, observer)
 
