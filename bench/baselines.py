@@ -1,4 +1,4 @@
-"""Baselines on CIFAR-10: seconds and accuracy of the nearest neighbours by either metric, linear, and two hidden layers.
+"""Baselines on CIFAR-10: seconds and accuracy of nearest neighbours, linear, two hidden layers and the others.
 
     neighbours  50,000 images remembered, 10,000 compared with them, k = 5 (the seconds are those of the comparing)
     chosen      k and metric chosen on the validation images, as `striate train cifar10 --net neighbours` does

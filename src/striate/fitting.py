@@ -72,11 +72,12 @@ def run_fitting(
         run = describe(catalog, images, splits) | {"fitted": str(task)}
         if folder:
             observer.note(f"run {folder.path}")
+        model, fit_s = task.fit(splits.train, splits.valid, fit, seed, observer)
+        if folder:  # only now: what is interrupted leaves nothing behind, for nothing of it could be resumed
             asked = {"source": found_again(source), "reading": {k: str(v) for k, v in (reading or {}).items()}}
             asked |= {"size": size, "fit": fit, "ratios": shares}
             images.ledger.write_csv(folder.path / "ledger.csv")
             folder.describe(run | {"asked": asked}, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task))
-        model, fit_s = task.fit(splits.train, splits.valid, fit, seed, observer)
         told = {"seed": seed, "epoch": None, "train_s": round(fit_s, 3)}
         model = replace(model, provenance=_provenance(run, splits) | told | model.provenance)
         return finish(model, splits, fit_s, folder, observer)

@@ -102,9 +102,6 @@ def test_the_command_fits_saves_and_evaluates(name, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run/run.json").read_text())["source"] == "digits"
 
 
-FEW = "digits"
-
-
 @pytest.fixture
 def features(digits_model):
     return net_features(digits_model, "small.striate")
@@ -121,7 +118,7 @@ class TestFeatures:
         assert np.array_equal(striate.Classifier.load(tmp_path / "m.striate").predict_proba(parts.test), rows)
 
     def test_the_best_of_several_is_kept_and_all_are_told(self, features, tmp_path):
-        result = run_training(FEW, features=features, out=tmp_path / "run")
+        result = run_training("digits", features=features, out=tmp_path / "run")
         candidates = {one["net"]: one for one in result.classifier.provenance["candidates"]}
         assert tuple(candidates) == CHOICE
         best = max(one["valid_accuracy"] for one in candidates.values())
@@ -190,6 +187,16 @@ def test_what_decides_nothing_is_refused(options, match, tmp_path):
     run_training("digits", "tree(leaf=5)", out=tmp_path)
     with pytest.raises(ArgumentError, match=match):
         run_training("digits", "tree", out=tmp_path, **options)
+
+
+def test_interrupted_it_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("striate.fitting.Task.fit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_training("digits", "tree", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_options_are_typed_as_they_are_shown():
