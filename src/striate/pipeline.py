@@ -116,7 +116,7 @@ def run_training(
     """
     reading, target = dict(reading or {}), own_device(choose_device(device))
     observer = observer if observer and is_first() else Observer()
-    if task := read_task(net, features, recipe, {"budget": budget, **changes}):
+    if task := read_task(net, features, recipe, {"budget": budget, "weights": weights, **changes}):
         return run_fitting(
             source, task, size=size, fit=fit, ratios=ratios, out=out, resume=resume, seed=changes.get("seed", 0),
             observer=observer, reading=reading,

@@ -179,6 +179,7 @@ def test_options_that_cannot_be(text, error, match):
     ("options", "match"),
     [
         ({"epochs": 3}, "epochs must be left out with tree, which is fitted at once"),
+        ({"weights": "imagenet", "budget": "5m"}, "budget, weights must be left out with tree"),
         ({"recipe": "classic"}, "recipe must be left out with tree"),
         ({"resume": True}, "tree is fitted at once and cannot be resumed"),
     ],
