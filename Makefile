@@ -22,7 +22,7 @@ setup: .venv/ready
 	touch $@
 
 demo: setup
-	$(BIN)/striate train digits --epochs 10
+	$(BIN)/striate train digits --budget 40s
 	@echo 'once in a shell, before: source .venv/bin/activate'
 
 test: setup
