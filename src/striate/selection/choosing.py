@@ -35,6 +35,7 @@ from striate.running import (
 )
 from striate.selection.ladder import Parts, Result, Skipped, best_of, climb, verdict
 from striate.selection.rungs import SIMPLE, SWIFT, Ground, Rung
+from striate.selection.transferred import FROZEN, TUNED, borrow
 from striate.storage import write_atomically
 from striate.training.interrupt import stop_signals
 from striate.training.observer import Observer
@@ -141,6 +142,13 @@ def run_ladder(
         for known in memory.results:
             observer.rung(known)
         rungs: list[Rung] = [*SIMPLE, SWIFT]
+        if borrowed := borrow(weights, catalog, ground.images, size, fit, target, observer):
+            ground = replace(ground, borrowed=borrowed)
+            if FROZEN.foresee(ground, *parts[0]) < FROZEN.share * budget_s:
+                rungs += [FROZEN, TUNED]
+            else:
+                told = f"its features alone would take about {say_duration(borrowed.seconds)}"
+                observer.note(f"pre-trained nets are left out: {told}. A larger --budget takes them in")
         with stop_signals() if folder else nullcontext(lambda: False) as stop:
             results = climb(rungs, replace(ground, stop=stop), parts, budget_s, memory.results, tell)
         if not results:

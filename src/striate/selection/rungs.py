@@ -240,7 +240,7 @@ def train_net(
         ground.observer.note(f"{name}: going on from {folder.where()}")
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
-    plan = Plan(net, recipe, splits, seen, train.classes, ground.described)
+    plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start)
     precision = choose_precision(plan, ground.device, Observer())
     run = ground.described | {"precision": precision}
     if folder and not folder.exists:

@@ -1,0 +1,129 @@
+"""The rungs that start from weights which have learned something else: a new head on frozen features, fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.classifier import Classifier
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.pixels import Fit
+from striate.features import extraction_s
+from striate.nets import ZOO
+from striate.nets.weights import available_weights
+from striate.selection.rungs import Borrowed, Ground, Rung, parts_of, train_net
+from striate.training.heads import with_outputs
+from striate.training.observer import Observer
+from striate.training.recipe import Recipe, load_recipe
+from striate.training.swift import epochs_within
+from striate.transfer import fit_start, load_start
+
+DEFAULT_NET = "mobilenet_v2"
+# Fitting a head to features takes a small part of what computing them takes.
+HEAD_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class TransferRung(Rung):
+    """A net with published weights and a new head.
+
+    Arguments:
+        tuned: whether all its layers learn on; else only the head is new.
+    """
+
+    tuned: bool = False
+
+    def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
+        """Return the seconds of the features and the head, or of one epoch on top of them."""
+        borrowed = self._borrowed(ground)
+        if not self.tuned:
+            return (1 + HEAD_SHARE) * borrowed.seconds
+        shape = borrowed.start.preprocessing.input_shape
+        net = with_outputs(borrowed.start.net, len(ground.images.classes))
+        return 1e6 / epochs_within(1e6, net, self._recipe(ground), shape, len(train), ground.device)
+
+    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
+        """Fit the head, then train as many epochs as the seconds allow, at most those of the recipe."""
+        borrowed, recipe = self._borrowed(ground), self._recipe(ground)
+        net = with_outputs(borrowed.start.net, len(ground.images.classes))
+        if self.tuned:
+            shape = borrowed.start.preprocessing.input_shape
+            fit = epochs_within(seconds, net, recipe, shape, len(train), ground.device)
+            recipe = recipe.replace(epochs=min(fit, recipe.epochs))
+            ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
+        splits = parts_of(borrowed.images(), train, valid)
+        return train_net(ground, self.name, net, recipe, splits, seconds, borrowed.start)
+
+    def _recipe(self, ground: Ground) -> Recipe:
+        recipe = load_recipe("fine").replace(seed=ground.seed)
+        if not self.tuned:
+            return recipe.replace(epochs=0)
+        words = tuple(word for word in recipe.augment if ground.mirrors or not word.startswith("flip"))
+        return recipe.replace(augment=words)
+
+    def _borrowed(self, ground: Ground) -> Borrowed:
+        assert ground.borrowed is not None
+        return ground.borrowed
+
+
+FROZEN = TransferRung("pretrained", share=0.3)
+TUNED = TransferRung("fine-tuned", weight=2.0, tuned=True)
+
+
+def borrow(
+    weights: str | Path | None,
+    catalog: Catalog,
+    known: ImageSet,
+    size: tuple[int, int] | None,
+    fit: Fit,
+    device: torch.device,
+    observer: Observer,
+) -> Borrowed | None:
+    """Return a net with published weights for these images, None where there are no weights.
+
+    Arguments:
+        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes MobileNetV2's
+            if they are on this machine.
+        known: the images of the catalog that may be learned from, at another size.
+
+    Raises:
+        StriateError: weights that were asked for are not there or do not fit.
+    """
+    if weights is None:
+        found = available_weights(DEFAULT_NET)
+        if found is None:
+            observer.note(
+                "no pre-trained weights on this machine: the ladder goes without. --weights imagenet downloads them, "
+                "--weights FILE takes yours"
+            )
+            return None
+        weights = found
+    start = fit_start(load_start(_net_of(weights), weights), catalog, size, fit).to(device)
+    return Borrowed(start, _decoded(start, catalog, known, observer), extraction_s(start, len(known)))
+
+
+def _net_of(weights: str | Path) -> str:
+    """Return the net that a file of weights is named after; a .striate file has its own."""
+    stem = Path(weights).stem.lower()
+    if Path(weights).suffix == ".striate":
+        return "swift"
+    named = [name for name, one in ZOO.items() if one.published and stem.startswith(name)]
+    return max(named, key=len, default=DEFAULT_NET)
+
+
+def _decoded(start: Classifier, catalog: Catalog, known: ImageSet, observer: Observer) -> Callable[[], ImageSet]:
+    """Return what gives the known images at the net's own size, decoded once."""
+
+    @cache
+    def images() -> ImageSet:
+        everything = start.prepare(catalog, observer.prepare)
+        place = {name: i for i, name in enumerate(everything.names)}
+        return everything.subset(np.array([place[name] for name in known.names], np.int64))
+
+    return images
