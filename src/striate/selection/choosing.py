@@ -44,7 +44,7 @@ from striate.training.run import RunFolder
 DEFAULT_BUDGET = "5m"
 FOLDS = 5
 # With fewer images of a class, or fewer to choose by, folds take turns.
-FEWEST_OF_CLASS, FEWEST_VALID = 10, 50
+FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
 LADDER, RUNGS = "auto", "rungs"
 
 
