@@ -23,7 +23,7 @@ from striate.training.observer import Observer
 from striate.training.preprocessing import measure
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import RunFolder
-from striate.training.swift import MOST_EPOCHS, adapt_swift, choose_swift, epochs_within
+from striate.training.swift import MOST_EPOCHS, adapt_swift, choose_swift, epoch_seconds, epochs_within
 
 # Baselines on more images than this are timed on a part of them first.
 MANY_IMAGES, TRIED_SHARE = 2_000, 16
@@ -165,7 +165,7 @@ class NetRung(Rung):
         """Return the seconds of one epoch."""
         recipe, shape = self._recipe(ground, train), _shape(ground)
         net = choose_net(self.net, shape, len(ground.images.classes))
-        return 1e6 / epochs_within(1e6, net, recipe, shape, len(train), ground.device)
+        return epoch_seconds(net, recipe, shape, len(train), ground.device)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Train it."""
@@ -188,7 +188,7 @@ class SwiftRung(Rung):
         """Return the seconds of one epoch of the smallest."""
         recipe, shape = self._recipe(ground, train), _shape(ground)
         net = choose_net("swift_xs", shape, len(ground.images.classes))
-        return 1e6 / epochs_within(1e6, net, recipe, shape, len(train), ground.device)
+        return epoch_seconds(net, recipe, shape, len(train), ground.device)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Train it; some of the seconds are for judging, which looks at each image twice where mirrors are used."""

@@ -21,7 +21,7 @@ from striate.selection.rungs import Borrowed, Ground, Rung, parts_of, train_net
 from striate.training.heads import with_outputs
 from striate.training.observer import Observer
 from striate.training.recipe import Recipe, load_recipe
-from striate.training.swift import epochs_within
+from striate.training.swift import epoch_seconds, epochs_within
 from striate.transfer import fit_start, load_start
 
 DEFAULT_NET = "mobilenet_v2"
@@ -46,7 +46,7 @@ class TransferRung(Rung):
             return (1 + HEAD_SHARE) * borrowed.seconds
         shape = borrowed.start.preprocessing.input_shape
         net = with_outputs(borrowed.start.net, len(ground.images.classes))
-        return 1e6 / epochs_within(1e6, net, self._recipe(ground), shape, len(train), ground.device)
+        return epoch_seconds(net, self._recipe(ground), shape, len(train), ground.device)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train as many epochs as the seconds allow, at most those of the recipe."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import torch
 
 from striate.nets import resolve
 from striate.training.batches import steps_per_epoch
-from striate.training.measurements import measurement_key, recall, remember
-from striate.training.optimisers import Optimisers
+from striate.training.learner import Learner
 from striate.training.own_module import AnyNet, build
-from striate.training.precision import precision_seconds
+from striate.training.precision import faster, precision_seconds
 from striate.training.recipe import Recipe
 
 DEFAULT_BUDGET_S = 300.0
@@ -20,20 +20,37 @@ SIZES = ("swift_xs", "swift_s", "swift_m", "swift_l")
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
 # Larger nets than this are of no use to so few images.
 IMAGES_PER_SIZE = {"swift_m": 1_000, "swift_l": 20_000}
+_MEASURED_PIXELS = 100_000
 
 
 def epochs_within(
     budget_s: float, net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], count: int, device: torch.device
 ) -> int:
-    """Return how many epochs of `count` images fit into a budget, from a quick measurement; at least 1."""
+    """Return how many epochs of `count` images fit into a budget; at least 1. Arguments as `epoch_seconds`."""
+    return max(1, int(budget_s / epoch_seconds(net, recipe, input_shape, count, device)))
+
+
+def epoch_seconds(
+    net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], count: int, device: torch.device
+) -> float:
+    """Return the seconds that an epoch of `count` images takes on this machine, as busy as it is now.
+
+    Measured by three small steps on a fresh module, of which the first is not counted, and one update of the weights.
+    """
     batch = min(recipe.batch_size, count)
-    tried, seconds = precision_seconds(net, batch, input_shape, device, recipe)
-    step_s = min(seconds.values()) if recipe.precision == "auto" else seconds[recipe.precision]
+    tried = max(2, min(batch, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
+    if recipe.precision == "auto":
+        recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        learner = Learner(build(net, input_shape), recipe.replace(accumulate=1), device, recipe.precision)
+        learner.module.train()
+        images = torch.zeros(tried, *input_shape, device=device).contiguous(memory_format=torch.channels_last)
+        labels = torch.zeros(tried, dtype=torch.long, device=device)
+        step_s = _best_s(lambda: learner.update(images, labels, 0.0), device)
+        update_s = _best_s(lambda: _update(learner), device)
     # The twentieth is for batches, augmentation and validation.
-    epoch_s = 1.05 * count * step_s / tried + steps_per_epoch(count, batch) * _update_s(
-        net, recipe, input_shape, device
-    )
-    return max(1, int(budget_s / epoch_s))
+    image_s = 1.05 * max(0.0, step_s - update_s) / tried
+    return count * image_s + steps_per_epoch(count, batch) * update_s
 
 
 def choose_swift(
@@ -54,6 +71,10 @@ def choose_swift(
         epochs: where they are told; the net is then the largest that carries them within the budget.
     """
     chosen = SIZES[0], epochs or 1
+    if recipe.precision == "auto":  # one of the middle speaks for all
+        middle = resolve(SIZES[1], classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
+        seconds = precision_seconds(middle, min(recipe.batch_size, count), input_shape, device)[1]
+        recipe = recipe.replace(precision=faster(seconds))
     for size in SIZES:
         net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         fit = epochs_within(budget_s, net, recipe, input_shape, count, device)
@@ -84,21 +105,19 @@ def adapt_swift(recipe: Recipe, count: int, side: int, told: frozenset[str] = fr
     return recipe.replace(**{name: value for name, value in changes.items() if name not in told})
 
 
-def _update_s(net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], device: torch.device) -> float:
-    """Return the seconds of one update of the weights, without the gradients; measured once on a machine."""
+def _update(learner: Learner) -> None:
+    for parameter in learner.optimisers.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    learner.optimisers.step(0.0)
 
-    key = measurement_key(device, "update", str(net), input_shape, recipe.optimiser)
-    if measured := recall(key):
-        return measured["seconds"]
-    module = build(net, input_shape).to(device)
-    optimisers, seconds = Optimisers(recipe, module.parameters()), []
+
+def _best_s(act: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds of the quicker of two times, after one that chooses kernels."""
+    seconds = []
     for _ in range(3):
-        for parameter in optimisers.parameters:
-            parameter.grad = torch.ones_like(parameter)
         start = time.perf_counter()
-        optimisers.step(0.0)
+        act()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)
-    remember(key, {"seconds": min(seconds)})
-    return min(seconds)
+    return min(seconds[1:])
