@@ -164,11 +164,14 @@ def run_ladder(
             everything = np.sort(np.concatenate(parts[0]))
             model = rung.fit(replace(ground, folder=None), everything, everything[:0], chosen.fit_s)
         told = {"ladder": [_figures(one) for one in results], "chosen": chosen.name, "verdict": verdict(results)}
-        told |= {"valid_accuracy": chosen.valid.accuracy, "budget_s": budget_s}
+        told |= {"valid_accuracy": chosen.valid.accuracy, "budget_s": budget_s, "data": described}
+        told |= {"splits": {"train": len(splits.train), "valid": chosen.valid.total, "test": len(splits.test)}}
+        told |= {"fit_s": round(sum(one.fit_s for one in results), 3)}
         model = replace(model, provenance=model.provenance | told)
         test = judge_images(model, splits.test, observer)
         if test:
-            model = replace(model, provenance=model.provenance | {"test_accuracy": test.accuracy})
+            figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+            model = replace(model, provenance=model.provenance | figures)
         if folder:
             model.save(folder.model)
         path = folder.path if folder else None

@@ -15,7 +15,7 @@ from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
 from striate.features import extraction_s
-from striate.nets import ZOO
+from striate.nets import ZOO, Net
 from striate.nets.weights import available_weights
 from striate.selection.rungs import Borrowed, Ground, Rung, parts_of, train_net
 from striate.training.heads import with_outputs
@@ -45,13 +45,13 @@ class TransferRung(Rung):
         if not self.tuned:
             return (1 + HEAD_SHARE) * borrowed.seconds
         shape = borrowed.start.preprocessing.input_shape
-        net = with_outputs(borrowed.start.net, len(ground.images.classes))
+        net = self._net(ground)
         return epoch_seconds(net, self._recipe(ground), shape, len(train), ground.device)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train as many epochs as the seconds allow, at most those of the recipe."""
         borrowed, recipe = self._borrowed(ground), self._recipe(ground)
-        net = with_outputs(borrowed.start.net, len(ground.images.classes))
+        net = self._net(ground)
         if self.tuned:
             shape = borrowed.start.preprocessing.input_shape
             fit = epochs_within(seconds, net, recipe, shape, len(train), ground.device)
@@ -66,6 +66,11 @@ class TransferRung(Rung):
             return recipe.replace(epochs=0)
         words = tuple(word for word in recipe.augment if ground.mirrors or not word.startswith("flip"))
         return recipe.replace(augment=words)
+
+    def _net(self, ground: Ground) -> Net:
+        net = self._borrowed(ground).start.net
+        assert isinstance(net, Net)
+        return with_outputs(net, len(ground.images.classes))
 
     def _borrowed(self, ground: Ground) -> Borrowed:
         assert ground.borrowed is not None
