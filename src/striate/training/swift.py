@@ -16,8 +16,9 @@ from striate.training.recipe import Recipe
 
 DEFAULT_BUDGET_S = 300.0
 SIZES = ("swift_xs", "swift_s", "swift_m", "swift_l")
-# Fewer epochs of a larger net end lower than these of a smaller one; more than the most teach little.
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
+# Fewer epochs of a larger net end lower than these of a smaller one, and few images need more of them; more than the
+# most teach little.
+FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 6, 300_000, 50
 # Larger nets than this are of no use to so few images.
 IMAGES_PER_SIZE = {"swift_m": 1_000, "swift_l": 20_000}
 _MEASURED_PIXELS = 100_000
@@ -75,10 +76,11 @@ def choose_swift(
         middle = resolve(SIZES[1], classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         seconds = precision_seconds(middle, min(recipe.batch_size, count), input_shape, device)[1]
         recipe = recipe.replace(precision=faster(seconds))
+    fewest = epochs or min(MOST_EPOCHS // 2, max(FEWEST_EPOCHS, round(FEWEST_LOOKS / count)))
     for size in SIZES:
         net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         fit = epochs_within(budget_s, net, recipe, input_shape, count, device)
-        enough = fit >= (epochs or FEWEST_EPOCHS) and count >= IMAGES_PER_SIZE.get(size, 0)
+        enough = fit >= fewest and count >= IMAGES_PER_SIZE.get(size, 0)
         if enough or size == SIZES[0]:
             chosen = size, epochs or min(fit, MOST_EPOCHS)
         if not enough:
