@@ -15,7 +15,7 @@ from striate.data.imageset import ImageSet
 from striate.errors import StriateError
 from striate.metrics import Evaluation, judge
 from striate.selection.comparison import Comparison, compare
-from striate.selection.rungs import Ground, Rung
+from striate.selection.rungs import Ground, Rung, spread
 from striate.training.loop import Interrupted
 from striate.training.observer import Observer
 
@@ -95,10 +95,13 @@ def climb(
         seconds = allowance(rung, rungs[place + 1 :], left, budget_s)
         try:
             needed = rung.foresee(ground, *parts[0]) * (len(parts) + (len(parts) > 1))
-            if needed > seconds and not rung.divisible:
+            share = min(1.0, seconds / max(needed, 1e-9))
+            if share < 1 and not (rung.divisible and seconds > 0):
                 tell(Skipped(rung.name, f"would need about {needed:.0f} s; {max(0.0, seconds):.0f} s are left for it"))
                 continue
-            result = _climb_one(rung, ground, parts, seconds)
+            if share < 1:
+                ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the budget allows")
+            result = _climb_one(rung, ground, [(spread(train, share), valid) for train, valid in parts], seconds)
         except StriateError as error:
             tell(Skipped(rung.name, str(error)))
             continue

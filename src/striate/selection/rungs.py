@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from striate.training.run import RunFolder
 from striate.training.swift import MOST_EPOCHS, adapt_swift, choose_swift, epoch_seconds, epochs_within
 
 # Baselines on more images than this are timed on a part of them first.
-MANY_IMAGES, TRIED_SHARE = 2_000, 16
+MANY_IMAGES, MANY_NUMBERS, TRIED_SHARE, TRIED_IMAGES = 2_000, 50_000_000, 16, 256
 # A net that takes so many times its seconds ends with the epoch under way.
 LATE = 1.3
 
@@ -111,7 +112,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class BaselineRung(Rung):
-    """A baseline on pixels, named as `striate train --net` has it."""
+    """A baseline on pixels, named as `striate train --net` has it.
+
+    Arguments:
+        quick: what takes its place where there are many numbers.
+    """
+
+    quick: str = ""
 
     @property
     def is_net(self) -> bool:
@@ -124,24 +131,27 @@ class BaselineRung(Rung):
         return True
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the time on a part of the images, scaled up; few images take a moment."""
+        """Return the time to fit a part of the images and to judge some, scaled up; few images take a moment."""
         if len(train) <= MANY_IMAGES:
             return 0.0
-        share = 1 / TRIED_SHARE
+        share, some = 1 / TRIED_SHARE, valid[:TRIED_IMAGES]
         start = time.perf_counter()
-        self._fit(ground, _spread(train, share), valid, Observer())
-        return (time.perf_counter() - start) / share
+        model = self._fit(ground, spread(train, share), valid, Observer())
+        fitted = time.perf_counter()
+        model.predict_proba(ground.images.subset(some))
+        judged_s = (time.perf_counter() - fitted) * len(valid) / max(1, len(some))
+        return (fitted - start + judged_s) / share
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Fit it, to fewer images where all would take too long."""
-        share = min(1.0, seconds / max(1e-9, self.foresee(ground, train, valid)))
-        if share < 1:
-            ground.observer.note(f"{self.name}: on {share:.0%} of the images, as many as the budget allows")
-        return self._fit(ground, _spread(train, share), valid, ground.observer)
+        """Fit it; how long that takes it decides alone."""
+        return self._fit(ground, train, valid, ground.observer)
 
     def _fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, observer: Observer) -> Classifier:
-        sets = ground.images.subset(train), ground.images.subset(valid)
-        return fit_baseline(self.name, *sets, fit=ground.fit, seed=ground.seed, observer=observer)
+        images = ground.images
+        many = len(images) * math.prod(images.image_shape) > MANY_NUMBERS
+        sets = images.subset(train), images.subset(valid)
+        name = self.quick if many and self.quick else self.name
+        return fit_baseline(name, *sets, fit=ground.fit, seed=ground.seed, observer=observer)
 
 
 @dataclass(frozen=True)
@@ -193,8 +203,9 @@ class SwiftRung(Rung):
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Train it; some of the seconds are for judging, which looks at each image twice where mirrors are used."""
         recipe, shape, classes = self._recipe(ground, train), _shape(ground), len(ground.images.classes)
-        # To look at an image costs a third of learning from it.
+        # To look at an image costs a third of learning from it: validation images after each epoch, and in the end.
         looks = (len(valid) + ground.judged) * (2 if ground.mirrors else 1) / 3
+        seconds /= 1 + len(valid) / len(train) / 3
         name, epochs = choose_swift(seconds, recipe, shape, classes, len(train), ground.device)
         if epochs < MOST_EPOCHS:
             epochs = max(1, round(epochs - looks / len(train) - 0.5))
@@ -213,7 +224,7 @@ class SwiftRung(Rung):
 
 SIMPLE: Sequence[Rung] = (
     BaselineRung("majority", 0.01),
-    BaselineRung("neighbours", 0.05),
+    BaselineRung("neighbours", 0.06, quick="neighbours(metric='l2')"),
     NetRung("linear", 0.03, net="linear"),
     NetRung("mlp", 0.08, net="mlp"),
 )
@@ -268,7 +279,7 @@ def _shape(ground: Ground) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _spread(positions: np.ndarray, share: float) -> np.ndarray:
+def spread(positions: np.ndarray, share: float) -> np.ndarray:
     """Return a share of the positions, evenly spread over them."""
     count = max(1, round(share * len(positions)))
     return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)]
