@@ -21,7 +21,7 @@ SIZES = ("swift_xs", "swift_s", "swift_m", "swift_l")
 FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 6, 300_000, 50
 # Larger nets than this are of no use to so few images.
 IMAGES_PER_SIZE = {"swift_m": 1_000, "swift_l": 20_000}
-_MEASURED_PIXELS = 100_000
+_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 100_000
 
 
 def epochs_within(
@@ -39,7 +39,7 @@ def epoch_seconds(
     Measured by three small steps on a fresh module, of which the first is not counted, and one update of the weights.
     """
     batch = min(recipe.batch_size, count)
-    tried = max(2, min(batch, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
+    tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
     if recipe.precision == "auto":
         recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
