@@ -22,9 +22,9 @@ from striate.training.observer import Observer
 MEASURED_IMAGES = 64
 # What no budget grudges a simple method.
 MOMENT_S = 2.0
-# A mirrored image is taken to keep its class if a simple classifier keeps this share of what it knows, by channels: digits
-# leave it a quarter. Photographs leave it more, but not all, as places of pixels are what it knows; in colour they rarely
-# mean something else in a mirror.
+# A mirrored image is taken to keep its class if a simple classifier keeps this share of what it knows, by channels:
+# digits leave it a quarter. Photographs leave it more, but not all, as places of pixels are what it knows; in colour
+# they rarely mean something else in a mirror.
 MIRRORS_KEEP = {1: 0.5, 3: 1 / 3}
 
 
