@@ -93,7 +93,7 @@ def test_shares_are_of_the_budget_and_weights_of_what_is_left():
     assert allowance(b, [c], 90, 100) == pytest.approx(30)
     assert allowance(c, [], 60, 100) == pytest.approx(60)
     assert allowance(b, [replace(a), c], 90, 100) == pytest.approx(80 / 3)
-    assert sum(one.share for one in SIMPLE) < 0.25
+    assert sum(one.share for one in SIMPLE[1:]) < 0.2  # the majority takes a moment
     assert SWIFT.weight
 
 

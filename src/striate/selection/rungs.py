@@ -223,7 +223,7 @@ class SwiftRung(Rung):
 
 
 SIMPLE: Sequence[Rung] = (
-    BaselineRung("majority", 0.01),
+    BaselineRung("majority", 0.05),
     BaselineRung("neighbours", 0.06, quick="neighbours(metric='l2')"),
     NetRung("linear", 0.03, net="linear"),
     NetRung("mlp", 0.08, net="mlp"),
