@@ -163,7 +163,7 @@ def _joined(trees: Sequence[dict[str, np.ndarray]], bias: np.ndarray, combine: s
 def round_down(thresholds: np.ndarray) -> np.ndarray:
     """Return the largest float32 not above each float64: every float32 stays on its side of the threshold.
 
-    >>> x, threshold = np.float32(0.1), 0.1  # the float32 is a little above
+    >>> x, threshold = np.float32(0.1), np.float64(0.1)  # the float32 is a little above
     >>> bool(x <= threshold), bool(x <= round_down(np.array([threshold]))[0])
     (False, False)
     """
