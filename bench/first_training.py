@@ -58,7 +58,11 @@ def main() -> None:
         timed = {key: summary([row[key] for row in rows]) for key in figures if rows[0][key] is not None}
         write(
             f"first_training_{name}",
-            {"command": words[1:], "seeds": options.seeds, **timed},
+            {
+                "command": [word.replace(options.data_dir, "DATA") for word in words[1:]],
+                "seeds": options.seeds,
+                **timed,
+            },
             "train_s is the training loop, validation after each epoch included",
         )
 
