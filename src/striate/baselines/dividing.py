@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -15,7 +16,9 @@ from striate.heads.vectors import Vectors
 
 # From strong to weak; each goes on from the weights of the one before.
 REGULARISATIONS = (0.0001, 0.001, 0.01, 0.1, 1.0)
-LOGISTIC_NUMBERS, LOGISTIC_STEPS = 60_000_000, 100
+# What each does within about a minute: numbers (images × features), and images² × features for the kernel.
+LOGISTIC_NUMBERS, LOGISTIC_STEPS = 40_000_000, 100
+SVM_NUMBERS = 50_000_000_000
 SVM_IMAGES, SVM_CLASSES = 10_000, 200
 SHARPNESSES = tuple(np.geomspace(0.25, 16, 25))
 
@@ -67,7 +70,7 @@ def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
         raise ArgumentError(
             f"svm compares each class with each and takes at most {SVM_CLASSES}; got {examples.classes}. Try logistic"
         )
-    examples = examples.at_most(SVM_IMAGES, "svm")
+    examples = examples.at_most(min(SVM_IMAGES, math.isqrt(SVM_NUMBERS // examples.features.shape[1])), "svm")
     examples.observer.prepare("fitting support vectors", 0, 0)
     model = SVC(C=c or 10.0, kernel="rbf", gamma="scale", cache_size=1000).fit(examples.features, examples.labels)
     head = from_svc(model)

@@ -13,8 +13,11 @@ from threadpoolctl import threadpool_limits
 from striate.baselines.examples import Examples, log_loss
 from striate.heads.trees import Trees
 
-# Numbers (images × features) that each is fitted to within about a minute on two cores.
-TREE_NUMBERS, FOREST_NUMBERS, BOOSTED_NUMBERS = 20_000_000, 160_000_000, 160_000_000
+# What each does within about a minute on two cores: numbers (images × features); images × √features for the forest,
+# whose splits look at √features each.
+TREE_NUMBERS, BOOSTED_NUMBERS, FOREST_WORK = 20_000_000, 15_000_000, 400_000
+MOST_ROUNDS, ROUNDS_WORK = 100, 1_280_000  # of boosting; rounds × features × classes
+TREE_FEATURES = 256  # that a split of the single tree looks at, drawn anew for each
 DEEPEST = 30
 BINS = 63  # steps that boosted trees see of a feature
 PATIENCE = 15  # rounds of boosting without a lower loss on the validation images, after which it ends
@@ -35,7 +38,12 @@ def tree(examples: Examples, *, leaf: int = 0) -> Trees:
     sizes = [leaf] if leaf else [1, 5, 20, 50] if examples.can_choose else [5]
     for i, size in enumerate(sizes):
         examples.observer.prepare("growing trees", i, len(sizes))
-        grown = DecisionTreeClassifier(max_depth=DEEPEST, min_samples_leaf=size, random_state=examples.seed)
+        grown = DecisionTreeClassifier(
+            max_depth=DEEPEST,
+            min_samples_leaf=size,
+            max_features=min(TREE_FEATURES, examples.features.shape[1]),
+            random_state=examples.seed,
+        )
         grown.fit(examples.features, examples.labels)
         wrong = 1 - grown.score(examples.valid_features, examples.valid_labels) if len(sizes) > 1 else 0
         if wrong < least:
@@ -55,7 +63,7 @@ def forest(examples: Examples, *, trees: int = 200, leaf: int = 0) -> Trees:
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    examples = examples.within(FOREST_NUMBERS, "forest")
+    examples = examples.at_most(int(FOREST_WORK / examples.features.shape[1] ** 0.5), "forest")
     grown = RandomForestClassifier(
         max_depth=DEEPEST,
         min_samples_leaf=leaf or max(1, len(examples) // 10_000),
@@ -69,17 +77,19 @@ def forest(examples: Examples, *, trees: int = 200, leaf: int = 0) -> Trees:
     return from_trees([one.tree_ for one in grown.estimators_])
 
 
-def boosted(examples: Examples, *, rounds: int = 100, rate: float = 0.1) -> Trees:
+def boosted(examples: Examples, *, rounds: int = 0, rate: float = 0.1) -> Trees:
     """Boosted trees on histograms; as many rounds as do best on the validation images.
 
     Arguments:
-        rounds: at most, each a tree for every class (for two classes, one).
+        rounds: at most, each a tree for every class (for two classes, one); 0 takes 100, fewer where there are many
+            features and classes.
         rate: the share of each tree that counts.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     # A round grows a tree a class: many classes need fewer images.
     examples = examples.within(BOOSTED_NUMBERS // max(1, examples.classes // 10), "boosted")
+    rounds = rounds or min(MOST_ROUNDS, max(10, ROUNDS_WORK // (examples.features.shape[1] * examples.classes)))
     # Each split looks at some of the features, each in few steps: as good here, and several times faster.
     share = min(1.0, 4 * examples.features.shape[1] ** -0.5)
     settings: Any = {"learning_rate": rate, "early_stopping": False, "max_features": share, "max_bins": BINS}
