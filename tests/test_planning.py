@@ -5,12 +5,14 @@ import torch
 
 import striate
 from striate.errors import ArgumentError, NotationError, ShapeError
-from striate.pipeline import run_training, train_plan
-from striate.planning import change_plan, make_plan, make_wish
+from striate.executing import train_plan
+from striate.pipeline import run_training
+from striate.planning import change_plan, make_plan
 from striate.running import judge_images
 from striate.training.observer import Observer
 from striate.training.recipe import load_recipe
 from striate.training.swift import adapt_swift
+from striate.wish import make_wish
 
 RECIPE = {"epochs": 4, "precision": "float32"}
 

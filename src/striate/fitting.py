@@ -22,11 +22,12 @@ from striate.data.preparing import prepare
 from striate.data.splitting import DEFAULT_RATIOS, Splits
 from striate.devices import choose_device
 from striate.errors import ArgumentError
-from striate.planning import as_shares, describe, split_images
+from striate.planning import describe, split_images
 from striate.pretrained import load_model
 from striate.running import TrainingResult, finish, found_again, open_folder, read_catalog, tell_ledger
 from striate.training.observer import Observer
 from striate.training.processes import process_count
+from striate.wish import as_shares
 
 # To choose among a few classifiers, 5 % of what is not for testing is enough.
 CHOOSING_RATIOS = (0.855, 0.045, 0.1)

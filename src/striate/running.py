@@ -14,9 +14,9 @@ from striate.data.reading import read
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
 from striate.metrics import Evaluation
-from striate.planning import check_trainable
 from striate.training.observer import Observer
 from striate.training.run import RunFolder
+from striate.wish import check_trainable
 
 LOUD_SKIPPED_SHARE = 0.1
 

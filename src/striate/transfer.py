@@ -19,11 +19,12 @@ from striate.errors import ArgumentError, DecodingError, unknown
 from striate.features import extract
 from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
-from striate.planning import NetLike, Plan
+from striate.planning import Plan
 from striate.pretrained import at_size, fits_size, load_pretrained
 from striate.training.heads import fit_head
 from striate.training.observer import Observer
 from striate.training.own_module import build
+from striate.wish import NetLike
 
 # Smaller pictures are enlarged to so many pixels: on less a net made for 224 sees too little.
 SMALLEST_SIDE_PX, STEP_PX = 96, 32

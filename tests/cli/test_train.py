@@ -126,7 +126,7 @@ def test_interrupted_before_training(striate, monkeypatch, tmp_path):
 
 
 def test_interrupted_twice_while_training(striate, monkeypatch):
-    monkeypatch.setattr("striate.pipeline.train_loop", _interrupt)
+    monkeypatch.setattr("striate.executing.train_loop", _interrupt)
     result = striate("train", "digits", *QUICK, "--out", "my run")
     assert result.exit_code == 1
     assert "interrupted. Go on with: striate train --resume --out 'my run'" in result.stderr

@@ -14,12 +14,14 @@ from striate.classifier import Classifier
 from striate.errors import ArgumentError, MissingExtraError, StorageError, TrainingError
 from striate.metrics import Evaluation
 from striate.pipeline import run_training
-from striate.planning import change_plan, make_plan, make_wish
+from striate.planning import change_plan, make_plan
 from striate.selection import tuning
 from striate.selection.foresight import epoch_s
 from striate.selection.report import verdict, write_report
-from striate.selection.tuning import TuningObserver, tune
+from striate.selection.tuning import tune
+from striate.selection.worker import TuningObserver
 from striate.training.observer import Observer
+from striate.wish import make_wish
 
 SOURCE, NET = "xo:120", "fc(16) relu fc(classes)"
 QUICK = {"net": NET, "most_epochs": 2, "precision": "float32"}
@@ -86,7 +88,8 @@ def test_an_interrupted_study_goes_on_where_it_was(study, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from striate.selection.tuning import TuningObserver, tune
+from striate.selection.tuning import tune
+from striate.selection.worker import TuningObserver
 from striate.training.observer import Observer
 class Kill(TuningObserver):
     def trial_ends(self, trial, best):

@@ -43,7 +43,7 @@ def test_a_failure_is_said_once_and_training_goes_on(monkeypatch):
         raise TorchDynamoException("no compiler here\nmany more lines")
 
     monkeypatch.setattr(torch, "compile", lambda function: fail)
-    monkeypatch.setattr("striate.pipeline._choose_computation", lambda *a: {"precision": "float32", "compiled": True})
+    monkeypatch.setattr("striate.pipeline.choose_computation", lambda *a: {"precision": "float32", "compiled": True})
     warned = []
     observer = Observer()
     observer.warn = warned.append

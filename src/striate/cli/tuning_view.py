@@ -10,7 +10,7 @@ from rich.console import Console
 from striate.cli.console import percent
 from striate.cli.training_view import TrainingView
 from striate.selection.study import Trial
-from striate.selection.tuning import TuningObserver
+from striate.selection.worker import TuningObserver
 from striate.training.observer import StepReport
 
 

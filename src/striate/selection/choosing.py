@@ -23,7 +23,7 @@ from striate.durations import parse_duration, say_duration
 from striate.errors import ArgumentError, DataError, TrainingError
 from striate.metrics import Evaluation
 from striate.pipeline import resume_training
-from striate.planning import as_shares, describe, split_images
+from striate.planning import describe, split_images
 from striate.running import (
     TrainingResult,
     asked_before,
@@ -40,6 +40,7 @@ from striate.storage import write_atomically
 from striate.training.interrupt import stop_signals
 from striate.training.observer import Observer
 from striate.training.run import RunFolder
+from striate.wish import as_shares
 
 DEFAULT_BUDGET = "5m"
 FOLDS = 5

@@ -17,8 +17,8 @@ from striate.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
 from striate.data.splitting import Splits
+from striate.executing import choose_precision, train_plan
 from striate.nets import parse
-from striate.pipeline import choose_precision, train_plan
 from striate.planning import Plan, choose_net
 from striate.training.observer import Observer
 from striate.training.preprocessing import measure
