@@ -13,12 +13,12 @@ ROOT = Path(striate.__file__).parent
 
 # Lower numbers are lower down; a module may import from its own level's own package and from below.
 LEVELS = {
-    "errors": 0, "progress": 0, "storage": 1, "durations": 1, "devices": 1, "metrics": 1,
-    "data": 2, "nets": 2, "training": 3, "heads": 3, "classifier": 4, "model_file": 4,
-    "evaluation": 5, "explanation": 5, "shipping": 5, "prediction": 5, "planning": 5, "pretrained": 5, "features": 5,
-    "runs": 5, "comparing": 6, "baselines": 6, "running": 6, "transfer": 6,
-    "fitting": 7, "pipeline": 8, "estimator": 9,
-    "selection": 9, "cli": 10, "__main__": 11,
+    "errors": 0, "progress": 0, "storage": 1, "durations": 1, "devices": 1, "metrics": 1, "downloading": 2,
+    "data": 3, "nets": 3, "training": 4, "heads": 4, "classifier": 5, "model_file": 5,
+    "evaluation": 6, "explanation": 6, "shipping": 6, "prediction": 6, "wish": 6, "pretrained": 6, "features": 6,
+    "runs": 6, "comparing": 7, "planning": 7, "baselines": 7, "running": 7, "transfer": 8,
+    "fitting": 9, "executing": 9, "pipeline": 10, "estimator": 11,
+    "selection": 11, "cli": 12, "__main__": 13,
 }  # fmt: skip
 FRIENDS = {("classifier", "model_file"), ("model_file", "classifier")}
 

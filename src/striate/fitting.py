@@ -24,6 +24,7 @@ from striate.devices import choose_device
 from striate.errors import ArgumentError
 from striate.planning import describe, split_images
 from striate.pretrained import load_model
+from striate.progress import Progress, silent
 from striate.running import TrainingResult, finish, found_again, open_folder, read_catalog, tell_ledger
 from striate.training.observer import Observer
 from striate.training.processes import process_count
@@ -84,14 +85,19 @@ def run_fitting(
         return finish(model, splits, fit_s, folder, observer)
 
 
-def load_features(model: str | Path, weights: str | Path | None = None, device: str | None = None) -> Features:
+def load_features(
+    model: str | Path,
+    weights: str | Path | None = None,
+    device: str | None = None,
+    progress: Progress = silent,
+) -> Features:
     """Return the features that a saved model makes, or a named net with published weights.
 
     Raises:
         SourceNotFoundError, ModelFileError, ArgumentError: no such model, or one without features.
     """
     name = str(model) if not Path(model).is_file() else Path(model).name
-    return net_features(load_model(model, weights).to(choose_device(device)), name)
+    return net_features(load_model(model, weights, progress=progress).to(choose_device(device)), name)
 
 
 def _prepare(catalog: Catalog, task: Task, size: tuple[int, int] | None, fit: Fit, observer: Observer) -> ImageSet:

@@ -112,7 +112,7 @@ def run_training(
             observer=observer, reading=reading,
         )  # fmt: skip
     ratios = ratios or DEFAULT_RATIOS
-    start = None if weights is None else load_start(net, weights)
+    start = None if weights is None else load_start(net, weights, observer.prepare)
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget, start)  # before any image is read
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))

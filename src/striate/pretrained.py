@@ -13,17 +13,24 @@ from striate.classifier import Classifier
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.heads.fitted import Fitted
 from striate.nets import ZOO, Net, pretrained
+from striate.progress import Progress, silent
 from striate.training.own_module import build
 from striate.training.preprocessing import Preprocessing
 
 
-def load_pretrained(name: str, weights: str | Path = "imagenet", size: tuple[int, int] | None = None) -> Classifier:
+def load_pretrained(
+    name: str,
+    weights: str | Path = "imagenet",
+    size: tuple[int, int] | None = None,
+    progress: Progress = silent,
+) -> Classifier:
     """Return a zoo net with published weights, its classes and its preprocessing, ready to predict.
 
     Arguments:
         name: a zoo net, with options if need be: 'mobilenet_v2(width=1.0)'.
         weights: "imagenet" (downloaded once), "imagenet-v2" where there are two, or a .pth or .safetensors file.
         size: (h, w) in pixels to look at images at; None is what the weights were trained for.
+        progress: told how far a download is.
 
     Images are fitted as the weights want it: shorter side to 256 pixels, say, and 224 cut from the centre.
 
@@ -31,7 +38,7 @@ def load_pretrained(name: str, weights: str | Path = "imagenet", size: tuple[int
         ArgumentError: no such net, or the weights are for other classes than ImageNet's.
         SourceNotFoundError, ModelFileError: the file is not there, cannot be downloaded, or does not fit the net.
     """
-    found = pretrained(name, weights)
+    found = pretrained(name, weights, progress=progress)
     if not found.classes:
         raise ArgumentError(
             f"the weights {weights} do not have ImageNet's 1,000 classes, so {name} cannot name what it sees"
@@ -74,7 +81,12 @@ def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
     return [step.parameters for step in needed.steps] == [step.parameters for step in own.steps]
 
 
-def load_model(model: str | Path, weights: str | Path | None = None, size: tuple[int, int] | None = None) -> Classifier:
+def load_model(
+    model: str | Path,
+    weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    progress: Progress = silent,
+) -> Classifier:
     """Return the classifier in a `.striate` file, or the zoo net of that name with published weights.
 
     Raises:
@@ -83,7 +95,7 @@ def load_model(model: str | Path, weights: str | Path | None = None, size: tuple
     """
     word = str(model).split("(")[0].strip()
     if not Path(model).is_file() and word in ZOO:
-        return load_pretrained(str(model), weights or "imagenet", size)
+        return load_pretrained(str(model), weights or "imagenet", size, progress)
     if weights is not None and Path(model).is_file():
         raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
     if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:

@@ -148,11 +148,12 @@ def _read(path: Path, written: float) -> Run:
     state, why = ("finished", why) if finished else _unfinished(path, len(history), planned)
     best = _best(history)
     train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None
+    chosen = str(provenance.get("chosen") or "")  # by the ladder
     net = (path / "net.txt").read_text("utf-8", "replace").strip() if (path / "net.txt").exists() else ""
     return Run(
         path, state, why,
         source=str(_dict(described.get("asked")).get("source") or described.get("source") or ""),
-        net=net or str((model or {}).get("net") or ""),
+        net=": ".join(filter(None, [net, chosen])) or str((model or {}).get("net") or ""),
         epochs=len(history) if planned is not None else None,
         planned=planned,
         valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid")),

@@ -21,6 +21,7 @@ from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
 from striate.planning import Plan
 from striate.pretrained import at_size, fits_size, load_pretrained
+from striate.progress import Progress, silent
 from striate.training.heads import fit_head
 from striate.training.observer import Observer
 from striate.training.own_module import build
@@ -31,12 +32,13 @@ SMALLEST_SIDE_PX, STEP_PX = 96, 32
 _LOOKED_AT = 50
 
 
-def load_start(net: str | NetLike, weights: str | Path) -> Classifier:
+def load_start(net: str | NetLike, weights: str | Path, progress: Progress = silent) -> Classifier:
     """Return what training starts from.
 
     Arguments:
         net: a zoo net; for a `.striate` file its own or "swift", which stands for not named.
         weights: "imagenet" or "imagenet-v2", a .pth or .safetensors file, or a .striate file.
+        progress: told how far a download is.
 
     Raises:
         ArgumentError: a net that there are no weights for, or another than the file's.
@@ -58,7 +60,7 @@ def load_start(net: str | NetLike, weights: str | Path) -> Classifier:
             else "weights are a named net's: say which with --net"
         )
         raise ArgumentError(f"{said}. With published weights there are {', '.join(having)}")
-    return load_pretrained(str(net), weights)
+    return load_pretrained(str(net), weights, progress=progress)
 
 
 def fit_start(start: Classifier, catalog: Catalog, size: tuple[int, int] | None, fit: Fit) -> Classifier:

@@ -9,10 +9,10 @@ import pytest
 
 from striate.data import published
 from striate.data.builtin import NAMES, read_builtin
-from striate.data.downloading import DownloadError
 from striate.data.drawn import make_shapes, make_xo
 from striate.data.published import PUBLISHED
 from striate.data.reading import read
+from striate.downloading import DownloadError
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 
 STRIATE_DATA = os.environ.get("STRIATE_DATA")

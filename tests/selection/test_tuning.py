@@ -15,7 +15,7 @@ from striate.errors import ArgumentError, MissingExtraError, StorageError, Train
 from striate.metrics import Evaluation
 from striate.pipeline import run_training
 from striate.planning import change_plan, make_plan
-from striate.selection import tuning
+from striate.selection import tuning, worker
 from striate.selection.foresight import epoch_s
 from striate.selection.report import verdict, write_report
 from striate.selection.tuning import tune
@@ -143,12 +143,12 @@ def test_another_study_in_the_same_place_is_refused(study, changes, message):
 def test_a_budget_is_kept(tmp_path, monkeypatch):
     none = tune(SOURCE, tmp_path / "none", budget_s=1e-3, **QUICK)
     assert [len(t.accuracies) for t in none.trials] == [1]
-    monkeypatch.setattr(tuning, "epoch_s", lambda *told: 1e6)
+    monkeypatch.setattr(worker, "epoch_s", lambda *told: 1e6)
     slow = tune(SOURCE, tmp_path / "slow", budget_s=600, **QUICK)
     assert [len(t.accuracies) for t in slow.trials if t.accuracy is not None] == [1]  # the first always runs
     assert {t.state for t in slow.trials[1:]} == {"refused"}
     assert "there are" in slow.trials[-1].why
-    assert len(slow.trials) == 1 + tuning.MISFITS
+    assert len(slow.trials) == 1 + worker.MISFITS
 
 
 def test_a_trial_whose_loss_diverges_is_a_failed_one(tmp_path):

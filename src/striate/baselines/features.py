@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from striate.data.pixels import Fit
 from striate.errors import ArgumentError
 from striate.features import extract
 from striate.heads.fitted import features_of
-from striate.nets import NetModule, make_module, parse
+from striate.nets import Net, NetModule, make_module, parse
+from striate.nets.taps import with_taps
 from striate.training.batches import to_batch
+from striate.training.heads import with_outputs
 from striate.training.observer import Observer
 from striate.training.preprocessing import Preprocessing
 
@@ -69,7 +71,9 @@ def pixel_features(image_shape: tuple[int, int, int], fit: Fit = "crop") -> Feat
 
 
 def net_features(model: Classifier, name: str) -> Features:
-    """Return as features what the last fully connected layer of a classifier's net gets.
+    """Return as features what a classifier's net sees: the input of its last fc layer and the parts before, averaged.
+
+    The whole image is looked at, not the cut with which published figures were measured.
 
     Arguments:
         model: its net, weights and preprocessing.
@@ -78,8 +82,20 @@ def net_features(model: Classifier, name: str) -> Features:
     Raises:
         ArgumentError: it holds no net of Striate's.
     """
-    if not isinstance(model.module, NetModule):
+    if not isinstance(model.module, NetModule) or not isinstance(model.net, Net):
         raise ArgumentError(
             f"features come from a net that Striate knows layer by layer; {name} holds {model.net}. Name another model"
         )
-    return Features(model.preprocessing, model.module, name, model)
+    preprocessing = replace(model.preprocessing, resize=None)
+    tapped = with_taps(model.net, preprocessing.input_shape)
+    if tapped == model.net:
+        return Features(preprocessing, model.module, name, replace(model, preprocessing=preprocessing))
+    net = with_outputs(tapped, 1)  # nobody asks for the outputs: the layer marks where the features end
+    body = make_module(net, preprocessing.input_shape, init="zeros")
+    tensors = list(body.state_dict().values())[: -sum(1 for _ in body.layer(body.plan.steps[-1].path).parameters())]
+    with torch.no_grad():
+        for own, given in zip(tensors, model.module.state_dict().values(), strict=False):
+            own.copy_(given)
+    device = next(model.module.parameters()).device
+    body = body.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return Features(preprocessing, body, name, replace(model, net=net, module=body, preprocessing=preprocessing))

@@ -50,11 +50,11 @@ def features(
     from striate.pretrained import load_model
 
     check_output(output)
-    classifier = load_model(model, weights, options.parse_size(size)).to(choose_device(device))
     reading = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
                "data_dir": data_dir}  # fmt: skip
     console = stderr()
     with progress_bar(console) as progress:
+        classifier = load_model(model, weights, options.parse_size(size), progress).to(choose_device(device))
         catalog = read(source, **{name: value for name, value in reading.items() if value}, progress=progress)
         prepared = classifier.prepare(catalog, progress)
         start = time.perf_counter()

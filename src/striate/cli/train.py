@@ -180,7 +180,7 @@ def train(
                     view.note(f"{one_net[0]} is for one net: swift is trained alone, without the ladder")
                 result = run_training(
                     source, "swift" if net == "auto" else net, recipe, budget=budget, tensorboard=tensorboard,
-                    features=load_features(features, weights, device) if features else None,
+                    features=load_features(features, weights, device, view.prepare) if features else None,
                     weights=None if features else weights, **settings, **common, **changes,
                 )  # fmt: skip
         except KeyboardInterrupt as stop:

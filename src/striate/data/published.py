@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.data.catalog import Catalog
-from striate.data.downloading import DownloadError, Published, digest_of, fetch
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.idx import is_idx_folder, names_fashion, read_idx
+from striate.downloading import DownloadError, Published, digest_of, fetch
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 from striate.progress import Progress
 

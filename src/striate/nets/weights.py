@@ -5,14 +5,11 @@ Files are read as tensors only: .safetensors, or .pth through torch's reader tha
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
 import socket
-import urllib.error
 import urllib.parse
-import urllib.request
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,13 +22,15 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StorageError, StriateError, unknown
+from striate import downloading
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StriateError, unknown
 from striate.nets.module import NetModule, make_module
 from striate.nets.net import Net
 from striate.nets.notation import parse_calls
 from striate.nets.plan import Plan
 from striate.nets.zoo import ZOO, Architecture
 from striate.nets.zoo.registry import Preprocessing, Published
+from striate.progress import Progress, silent
 
 OPTIONAL = ("num_batches_tracked",)
 
@@ -59,7 +58,12 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 def pretrained(
-    name: str, weights: str | os.PathLike[str] = "imagenet", classes: int | None = None, seed: int = 0, **options: Any
+    name: str,
+    weights: str | os.PathLike[str] = "imagenet",
+    classes: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    **options: Any,
 ) -> Pretrained:
     """Return a zoo net with published weights, ready to predict or to be trained further.
 
@@ -69,6 +73,7 @@ def pretrained(
             there is one, or a .pth or .safetensors file with torchvision's names or our own.
         classes: the number of classes; other than 1000, the last layer is left at its initialisation.
         seed: for what is left at its initialisation.
+        progress: told how far a download is.
         options: the net's own, such as `width`.
 
     Raises:
@@ -81,7 +86,7 @@ def pretrained(
         raise ArgumentError(unknown("net", word, ZOO))
     options = {**parse_calls(name)[0].kwargs, **options}
     architecture = ZOO[word]
-    path, published = find_weights(architecture, weights)
+    path, published = find_weights(architecture, weights, progress)
     tensors, metadata = read_tensors(path)
     if metadata.get("padding", "").startswith("same") and word == "mobilenet_v2":
         options.setdefault("pad", "same")
@@ -225,7 +230,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def find_weights(architecture: Architecture, weights: str | os.PathLike[str]) -> tuple[Path, Published | None]:
+def find_weights(
+    architecture: Architecture, weights: str | os.PathLike[str], progress: Progress = silent
+) -> tuple[Path, Published | None]:
     """Return the file of weights, downloaded if need be, and which published version it is.
 
     Raises:
@@ -240,10 +247,10 @@ def find_weights(architecture: Architecture, weights: str | os.PathLike[str]) ->
         known = ", ".join(f"imagenet-v{i + 1}" for i in range(len(architecture.published))) or "none"
         raise ArgumentError(f"{architecture.name} has no published weights {wish!r}. Published: {known}")
     published = architecture.published[number]
-    return fetch(published, weights_folder()), published
+    return fetch(published, weights_folder(), progress), published
 
 
-def available_weights(name: str) -> Path | None:
+def available_weights(name: str, progress: Progress = silent) -> Path | None:
     """Return the file of a zoo net's published weights if it is there or can be had; None after two seconds of trying.
 
     Looked for in the folder that STRIATE_WEIGHTS names (NAME-….pth or .safetensors), then among the downloaded ones;
@@ -251,6 +258,7 @@ def available_weights(name: str) -> Path | None:
 
     Arguments:
         name: a zoo net.
+        progress: told how far the download is.
     """
     if found := _kept(name):
         return found
@@ -259,7 +267,7 @@ def available_weights(name: str) -> Path | None:
         return None
     with suppress(OSError, StriateError):
         socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
-        return fetch(published, weights_folder())
+        return fetch(published, weights_folder(), progress)
     return None
 
 
@@ -279,37 +287,18 @@ def weights_folder() -> Path:
     return Path(os.environ.get("STRIATE_CACHE") or user_cache_dir("striate")) / "weights"
 
 
-def fetch(published: Published, folder: Path) -> Path:
+def fetch(published: Published, folder: Path, progress: Progress = silent) -> Path:
     """Download a published file into a folder unless it is there; its digest is checked before it gets its name.
 
     Raises:
-        SourceNotFoundError: there is no connection; the message says where to put the file by hand.
-        ModelFileError: what came is not what was published.
+        SourceNotFoundError: it cannot be had; the message says where to put the file by hand.
         StorageError: the file cannot be written.
     """
-    path = folder / published.file
-    if path.is_file():
-        return path
-    digest, part = hashlib.sha256(), folder / f"{published.file}.{os.getpid()}.part"
+    file = downloading.Published(published.file, (published.url,), f"sha256:{published.digest}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        request = urllib.request.urlopen(published.url, timeout=30)  # noqa: S310 - a constant https address
-        with request as response, part.open("wb") as file:
-            while chunk := response.read(1 << 20):
-                digest.update(chunk)
-                file.write(chunk)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        part.unlink(missing_ok=True)
-        reason = getattr(error, "reason", error)
+        return downloading.fetch(file, folder, progress=progress)
+    except downloading.DownloadError as error:
         raise SourceNotFoundError(
-            f"{published.url} cannot be downloaded: {reason}. Fetch it elsewhere and name it with --weights FILE, "
-            f"or put it at {path}"
+            f"{published.url} cannot be downloaded: {error}. Fetch it elsewhere and name it with --weights FILE, "
+            f"or put it at {folder / published.file}"
         ) from None
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{folder} cannot be written: {error}") from None
-    if not digest.hexdigest().startswith(published.digest):
-        part.unlink()
-        raise ModelFileError(f"{published.url} has the digest {digest.hexdigest()[:8]}…; must be {published.digest}…")
-    part.replace(path)
-    return path

@@ -37,11 +37,13 @@ class Borrowed:
     """A net with weights that have learned something else.
 
     Arguments:
+        name: what people call it.
         start: the net, at the size at which it looks at these images.
         images: returns the ground's images at that size; they are decoded when a rung first asks.
         seconds: what its features of all these images will take.
     """
 
+    name: str
     start: Classifier
     images: Callable[[], ImageSet]
     seconds: float

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from striate.baselines.features import net_features
+from striate.baselines.fitting import fit_baseline
 from striate.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
@@ -25,60 +27,69 @@ from striate.training.swift import epoch_seconds, epochs_within
 from striate.transfer import fit_start, load_start
 
 DEFAULT_NET = "mobilenet_v2"
-# Fitting a head to features takes a small part of what computing them takes.
-HEAD_SHARE = 0.2
+# Fitting a head to features takes a part of what computing them takes.
+HEAD_SHARE = 0.3
+# Support vectors do better on features than planes do; of more images they would take too long.
+SVM_IMAGES, SVM_CLASSES = 5_000, 100
 
 
 @dataclass(frozen=True)
-class TransferRung(Rung):
-    """A net with published weights and a new head.
-
-    Arguments:
-        tuned: whether all its layers learn on; else only the head is new.
-    """
-
-    tuned: bool = False
+class FrozenRung(Rung):
+    """A head on the features of a net with published weights, which stay as they are."""
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the seconds of the features and the head, or of one epoch on top of them."""
-        borrowed = self._borrowed(ground)
-        if not self.tuned:
-            return (1 + HEAD_SHARE) * borrowed.seconds
-        shape = borrowed.start.preprocessing.input_shape
-        net = self._net(ground)
-        return epoch_seconds(net, self._recipe(ground), shape, len(train), ground.device)
+        """Return the seconds of the features and the head."""
+        return (1 + HEAD_SHARE) * _borrowed(ground).seconds
+
+    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
+        """Fit it; how long that takes it decides alone."""
+        borrowed = _borrowed(ground)
+        splits = parts_of(borrowed.images(), train, valid)
+        few = len(train) <= SVM_IMAGES and len(ground.images.classes) <= SVM_CLASSES
+        return fit_baseline(
+            "svm" if few else "logistic", splits.train, splits.valid, seed=ground.seed, observer=ground.observer,
+            features=net_features(borrowed.start, borrowed.name),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TunedRung(Rung):
+    """A net with published weights and a new head, all of whose layers learn on."""
+
+    def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
+        """Return the seconds of one epoch."""
+        shape = _borrowed(ground).start.preprocessing.input_shape
+        return epoch_seconds(self._net(ground), self._recipe(ground), shape, len(train), ground.device)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train as many epochs as the seconds allow, at most those of the recipe."""
-        borrowed, recipe = self._borrowed(ground), self._recipe(ground)
-        net = self._net(ground)
-        if self.tuned:
-            shape = borrowed.start.preprocessing.input_shape
-            fit = epochs_within(seconds, net, recipe, shape, len(train), ground.device)
-            recipe = recipe.replace(epochs=min(fit, recipe.epochs))
-            ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
+        borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground)
+        shape = borrowed.start.preprocessing.input_shape
+        left_s = seconds - borrowed.seconds  # the head's features come first
+        fit = epochs_within(left_s, net, recipe, shape, len(train), ground.device)
+        recipe = recipe.replace(epochs=min(fit, recipe.epochs))
+        ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
         splits = parts_of(borrowed.images(), train, valid)
         return train_net(ground, self.name, net, recipe, splits, seconds, borrowed.start)
 
     def _recipe(self, ground: Ground) -> Recipe:
         recipe = load_recipe("fine").replace(seed=ground.seed)
-        if not self.tuned:
-            return recipe.replace(epochs=0)
         words = tuple(word for word in recipe.augment if ground.mirrors or not word.startswith("flip"))
         return recipe.replace(augment=words)
 
     def _net(self, ground: Ground) -> Net:
-        net = self._borrowed(ground).start.net
+        net = _borrowed(ground).start.net
         assert isinstance(net, Net)
         return with_outputs(net, len(ground.images.classes))
 
-    def _borrowed(self, ground: Ground) -> Borrowed:
-        assert ground.borrowed is not None
-        return ground.borrowed
+
+def _borrowed(ground: Ground) -> Borrowed:
+    assert ground.borrowed is not None
+    return ground.borrowed
 
 
-FROZEN = TransferRung("pretrained", share=0.3)
-TUNED = TransferRung("fine-tuned", weight=2.0, tuned=True)
+FROZEN = FrozenRung("pretrained", share=0.3)
+TUNED = TunedRung("fine-tuned", weight=2.0)
 
 
 def borrow(
@@ -101,7 +112,7 @@ def borrow(
         StriateError: weights that were asked for are not there or do not fit.
     """
     if weights is None:
-        found = available_weights(DEFAULT_NET)
+        found = available_weights(DEFAULT_NET, observer.prepare)
         if found is None:
             observer.note(
                 "no pre-trained weights on this machine: the ladder goes without. --weights imagenet downloads them, "
@@ -109,8 +120,14 @@ def borrow(
             )
             return None
         weights = found
-    start = fit_start(load_start(_net_of(weights), weights), catalog, size, fit).to(device)
-    return Borrowed(start, _decoded(start, catalog, known, observer), extraction_s(start, len(known)))
+    start = fit_start(load_start(_net_of(weights), weights, observer.prepare), catalog, size, fit).to(device)
+    images = _decoded(start, catalog, known, observer)
+    return Borrowed(_name(weights), start, images, extraction_s(start, len(known)))
+
+
+def _name(weights: str | Path) -> str:
+    """Return what people call a net with these weights."""
+    return Path(weights).name if Path(weights).suffix == ".striate" else _net_of(weights)
 
 
 def _net_of(weights: str | Path) -> str:

@@ -20,6 +20,7 @@ from striate.storage import describe
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 4
+_LARGEST_BYTES = 4 << 30  # of a file whose size nobody published
 _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
@@ -34,14 +35,14 @@ class Published:
     Arguments:
         name: the file's name.
         urls: where it can be had, the best first.
-        digest: `md5:…` or `sha256:…`, as published.
-        size_bytes: its size; a server that sends more is not listened to.
+        digest: `md5:…` or `sha256:…`, as published: the whole of it or its first digits.
+        size_bytes: its size, None where it is not published; a server that sends more is not listened to.
     """
 
     name: str
     urls: tuple[str, ...]
     digest: str
-    size_bytes: int
+    size_bytes: int | None = None
 
 
 def digest_of(path: Path, like: str) -> str:
@@ -122,10 +123,10 @@ def _size(file: io.FileIO) -> int:
 
 def _go_on(url: str, published: Published, file: io.FileIO, progress: Progress, timeout_s: float) -> str:
     """Append to `file` what it lacks; return why it is still not whole, or nothing."""
-    done = _size(file)
-    if done > published.size_bytes:
+    done, size = _size(file), published.size_bytes
+    if done > (size or _LARGEST_BYTES):
         file.truncate(done := 0)
-    if done == published.size_bytes:
+    if done == size:
         return ""
     headers = {"User-Agent": "striate"} | ({"Range": f"bytes={done}-"} if done else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 (our own urls)
@@ -133,15 +134,19 @@ def _go_on(url: str, published: Published, file: io.FileIO, progress: Progress, 
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
             if done and not _continues(answer, done):
                 file.truncate(done := 0)
-            while done < published.size_bytes and (block := answer.read(min(_BLOCK, published.size_bytes - done))):
+            size = size or done + int(answer.headers.get("Content-Length") or 0)
+            most = size if size > done else _LARGEST_BYTES
+            while done < most and (block := answer.read(min(_BLOCK, most - done))):
                 file.write(block)
                 done += len(block)
-                progress(f"fetching {published.name}", done, published.size_bytes)
+                progress(f"fetching {published.name}", done, size)
+    except urllib.error.HTTPError as error:
+        error.close()
+        # There is nothing beyond what is here: the digest says whether it is the whole.
+        return "" if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE else str(error.reason)
     except _BROKEN as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
         return str(getattr(error, "reason", error) or type(error).__name__)
-    return "" if done == published.size_bytes else f"ends after {done:,} of {published.size_bytes:,} bytes"
+    return "" if done >= size else f"ends after {done:,} of {size:,} bytes"
 
 
 def _continues(answer: http.client.HTTPResponse, start: int) -> bool:
@@ -153,7 +158,7 @@ def _checked(published: Published, file: io.FileIO) -> bool:
     """Whether the whole file has the published digest; if not, it is emptied."""
     file.seek(0)
     kind, _, digest = published.digest.partition(":")
-    if hashlib.file_digest(file, kind).hexdigest() == digest:
+    if hashlib.file_digest(file, kind).hexdigest().startswith(digest):
         return True
     file.truncate(0)
     return False

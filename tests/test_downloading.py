@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.data.downloading import DownloadError, Published, digest_of, fetch
+from striate.downloading import DownloadError, Published, digest_of, fetch
 from striate.errors import StorageError
 
 CONTENT = bytes(range(256)) * 4000
@@ -40,6 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = 0
         if asked and "ignores ranges" not in manners:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
@@ -100,6 +103,22 @@ def test_a_later_call_goes_on_with_what_an_earlier_one_left(server, tmp_path):
     (tmp_path / "set.gz.part").write_bytes(CONTENT[:1000])
     assert fetch(published(server), tmp_path).read_bytes() == CONTENT
     assert server.asked == ["bytes=1000-"]
+
+
+def test_a_file_of_unknown_size_is_fetched_and_taken_up(server, tmp_path):
+    unknown = Published("set.gz", published(server).urls, published(server).digest[:20])
+    server.breaks = 1
+    told = []
+    assert fetch(unknown, tmp_path, progress=lambda *step: told.append(step)).read_bytes() == CONTENT
+    assert told[0][2] == told[-1][1] == told[-1][2] == len(CONTENT)
+    assert server.asked == [None, f"bytes={len(CONTENT) // 2}-"]
+
+
+@pytest.mark.parametrize("left", [CONTENT, CONTENT[::-1], CONTENT + b"more"])
+def test_a_part_of_unknown_size_that_is_long_enough_is_judged_by_its_digest(left, server, tmp_path):
+    (tmp_path / "set.gz.part").write_bytes(left)
+    unknown = Published("set.gz", published(server).urls, published(server).digest)
+    assert fetch(unknown, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_whole_part_needs_no_server(tmp_path):
