@@ -41,7 +41,7 @@ def learned(halves, tmp_path_factory):
 
 
 def test_a_new_head_on_what_it_knows(halves, learned):
-    result = run_training(halves[1], weights=learned, epochs=0, precision="float32")
+    result = run_training(halves[1], weights=learned, epochs=0, precision="float32", head="last")
     assert result.classifier.classes == ("5", "6", "7", "8", "9")
     assert result.valid.accuracy > 0.8
     assert result.classifier.provenance["epoch"] == 0
@@ -50,6 +50,17 @@ def test_a_new_head_on_what_it_knows(halves, learned):
         name for name in before if before[name].shape != after[name].shape or (before[name] != after[name]).any()
     ]
     assert changed == ["8.weight", "8.bias"]
+
+
+def test_a_new_head_may_see_the_parts_before_too(halves, learned):
+    last, parts = (
+        run_training(halves[1], weights=learned, epochs=0, precision="float32", head=head) for head in ("last", "parts")
+    )
+    before = list(striate.Classifier.load(learned).module.state_dict().values())
+    after = list(parts.classifier.module.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in zip(before[:-2], after[:-2], strict=True))
+    assert after[-2].shape[1] > before[-2].shape[1]
+    assert parts.valid.accuracy >= last.valid.accuracy - 0.05
 
 
 def test_fine_tuning_goes_further_and_is_never_worse(halves, learned):
@@ -89,6 +100,7 @@ def test_a_run_is_resumed_by_its_folder(learned, tmp_path):
 
 def test_frozen_layers_and_kept_statistics_stay(halves, learned):
     options = {"learning_rate": 0.01, "weight_decay": 0.1, "precision": "float32", "average": 0.5, "ratios": "1:0:0"}
+    options["head"] = "last"  # so that the names stay
     before = striate.Classifier.load(learned).module.state_dict()
     model = striate.train(halves[1], weights=learned, freeze=0.3, epochs=2, **options)
     after = model.module.state_dict()

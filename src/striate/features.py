@@ -16,6 +16,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,13 @@ from striate.data import cache
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError, StorageError
-from striate.nets import NetModule
+from striate.nets import NetModule, make_module
 from striate.nets.folding import keep_statistics
+from striate.nets.taps import with_taps
 from striate.progress import Progress, silent
 from striate.storage import replace_atomically, write_atomically
 from striate.training.batches import to_batch
+from striate.training.heads import with_outputs
 from striate.training.measurements import measurement_key, recall, remember
 
 _VERSION = 1
@@ -74,6 +77,24 @@ def extract(
         found = _computed(model, images, layer, batch_size, progress)
         _save(key, found, f"features of {len(images):,} images by {_shortened(str(model.net))}")
     return found
+
+
+def tapped(model: Classifier) -> Classifier:
+    """Return a model whose features are the last layer's and the channel means of the parts before; see `with_taps`.
+
+    It has one output, of which nobody asks: the last layer marks where the features end.
+    """
+    module, shape = model.module, model.preprocessing.input_shape
+    if not isinstance(module, NetModule) or with_taps(module.net, shape) == module.net:
+        return model
+    net = with_outputs(with_taps(module.net, shape), 1)
+    own = make_module(net, shape, init="zeros")
+    last = sum(1 for _ in own.layer(own.plan.steps[-1].path).parameters())
+    with torch.no_grad():
+        for value, given in zip(list(own.state_dict().values())[:-last], module.state_dict().values(), strict=False):
+            value.copy_(given)
+    own = own.to(_device(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return replace(model, net=net, module=own)
 
 
 def extraction_s(model: Classifier, count: int) -> float:

@@ -22,7 +22,7 @@ from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
-from striate.training.heads import with_outputs
+from striate.training.heads import with_new_head
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
 from striate.training.preprocessing import Preprocessing, measure
@@ -67,7 +67,8 @@ def make_plan(
     if start := wish.start:
         preprocessing = start.preprocessing
         if isinstance(start.net, Net) and start.classes != images.classes:
-            wish = replace(wish, net=with_outputs(start.net, len(images.classes)))
+            net = with_new_head(start.net, len(images.classes), preprocessing.input_shape, recipe.head)
+            wish = replace(wish, net=net)
     else:
         preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
     shape = preprocessing.input_shape

@@ -16,7 +16,7 @@ from striate.data.catalog import Catalog
 from striate.data.decoding import probe
 from striate.data.pixels import Fit
 from striate.errors import ArgumentError, DecodingError, unknown
-from striate.features import extract
+from striate.features import extract, tapped
 from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
 from striate.planning import Plan
@@ -100,8 +100,8 @@ def digest_of(start: Classifier) -> str:
 def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tuple[torch.nn.Module, float]:
     """Return the plan's net with the weights that it starts from, and the seconds that fitting a new head took.
 
-    A head for other classes is a softmax regression on the features of the training images as they are, if the net
-    ends in an fc layer; else it has its initial weights.
+    A head for other classes, which may get more than the old one, is a softmax regression on the features of the
+    training images as they are, if the net ends in an fc layer; else it has its initial weights.
     """
     begin, start = time.perf_counter(), plan.start
     assert start is not None
@@ -114,6 +114,7 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
     if start.classes != plan.classes and isinstance(module, NetModule) and (head := _head(module)):
         layer, factor = head
         model = replace(start, preprocessing=plan.preprocessing, module=start.module.to(device))
+        model = tapped(model) if plan.recipe.head == "parts" else model
         train, valid = plan.splits.train, plan.splits.valid
         features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
         weight, bias, penalty = fit_head(

@@ -51,6 +51,12 @@ def test_a_net_with_nothing_more_to_show_is_returned_as_it_is(sentence):
     assert with_taps(parse(sentence), (3, 16, 16)) == parse(sentence)
 
 
+@pytest.mark.parametrize(("sentence", "side"), NETS.items())
+def test_taps_are_put_once(sentence, side):
+    tapped = with_taps(resolve(sentence, classes=4, channels=3, side=side), (3, side, side))
+    assert with_taps(tapped, (3, side, side)) == tapped
+
+
 def test_what_stands_behind_the_last_layer_is_left_off():
     net = parse("conv(4, 3) relu conv(8, 3) relu head: [dropout(0.5) fc(4)] scale(0.1)")
     expected = "conv(4, 3) relu concat(globalavg flatten | conv(8, 3) relu flatten) fc(4)"

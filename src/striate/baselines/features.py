@@ -12,12 +12,10 @@ from striate.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit
 from striate.errors import ArgumentError
-from striate.features import extract
+from striate.features import extract, tapped
 from striate.heads.fitted import features_of
 from striate.nets import Net, NetModule, make_module, parse
-from striate.nets.taps import with_taps
 from striate.training.batches import to_batch
-from striate.training.heads import with_outputs
 from striate.training.observer import Observer
 from striate.training.preprocessing import Preprocessing
 
@@ -86,16 +84,6 @@ def net_features(model: Classifier, name: str) -> Features:
         raise ArgumentError(
             f"features come from a net that Striate knows layer by layer; {name} holds {model.net}. Name another model"
         )
-    preprocessing = replace(model.preprocessing, resize=None)
-    tapped = with_taps(model.net, preprocessing.input_shape)
-    if tapped == model.net:
-        return Features(preprocessing, model.module, name, replace(model, preprocessing=preprocessing))
-    net = with_outputs(tapped, 1)  # nobody asks for the outputs: the layer marks where the features end
-    body = make_module(net, preprocessing.input_shape, init="zeros")
-    tensors = list(body.state_dict().values())[: -sum(1 for _ in body.layer(body.plan.steps[-1].path).parameters())]
-    with torch.no_grad():
-        for own, given in zip(tensors, model.module.state_dict().values(), strict=False):
-            own.copy_(given)
-    device = next(model.module.parameters()).device
-    body = body.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Features(preprocessing, body, name, replace(model, net=net, module=body, preprocessing=preprocessing))
+    whole = tapped(replace(model, preprocessing=replace(model.preprocessing, resize=None)))
+    assert isinstance(whole.module, NetModule)
+    return Features(whole.preprocessing, whole.module, name, whole)

@@ -26,7 +26,7 @@ def with_taps(net: Net, input_shape: Shape) -> Net:
     that layer is left off.
 
     Arguments:
-        net: a net with an fc layer; another is returned as it is.
+        net: a net with an fc layer; another, or one with taps, is returned as it is.
         input_shape: (c, h, w) of the images.
 
     >>> from striate.nets import parse
@@ -34,7 +34,7 @@ def with_taps(net: Net, input_shape: Shape) -> Net:
     conv(8, 3) relu concat(globalavg | conv(16, 3) relu globalavg) fc(10)
     """
     parts = _divided(net.chain.items)
-    if parts is None:
+    if parts is None or _is_tapped(parts[0]):
         return net
     trunk, last = parts
     shape = _shape(trunk, input_shape)
@@ -65,6 +65,13 @@ def _divided(items: Sequence[Node]) -> tuple[tuple[Node, ...], Fc] | None:
             case _:
                 return None
     return None
+
+
+def _is_tapped(trunk: Sequence[Node]) -> bool:
+    match trunk[-1:]:
+        case (Concat((Chain((Globalavg(), *_)), _)),):
+            return True
+    return False
 
 
 def _worth_a_tap(item: Node, rest: Sequence[Node]) -> bool:

@@ -20,7 +20,7 @@ from striate.features import extraction_s
 from striate.nets import ZOO, Net
 from striate.nets.weights import available_weights
 from striate.selection.rungs import Borrowed, Ground, Rung, parts_of, train_net
-from striate.training.heads import with_outputs
+from striate.training.heads import with_new_head
 from striate.training.observer import Observer
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.swift import epoch_seconds, epochs_within
@@ -80,7 +80,8 @@ class TunedRung(Rung):
     def _net(self, ground: Ground) -> Net:
         net = _borrowed(ground).start.net
         assert isinstance(net, Net)
-        return with_outputs(net, len(ground.images.classes))
+        shape = _borrowed(ground).start.preprocessing.input_shape
+        return with_new_head(net, len(ground.images.classes), shape, self._recipe(ground).head)
 
 
 def _borrowed(ground: Ground) -> Borrowed:

@@ -11,8 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 
 from striate.errors import ArgumentError
 from striate.nets import Net
-from striate.nets.layers import Fc
+from striate.nets.layers import Fc, Shape
 from striate.nets.structure import Aux
+from striate.nets.taps import with_taps
 from striate.nets.windows import Conv
 
 # From a head that hardly dares to one that hardly holds back; validation images choose.
@@ -34,6 +35,16 @@ def with_outputs(net: Net, outputs: int) -> Net:
     if not found:
         raise ArgumentError(f"the net must have an fc layer or a convolution to take other classes; got {net}")
     return Net(changed)
+
+
+def with_new_head(net: Net, outputs: int, input_shape: Shape, head: str) -> Net:
+    """Return `net` with so many outputs, whose last fc layer gets what the recipe's `head` says.
+
+    Arguments:
+        input_shape: (c, h, w) of the images.
+        head: "last" or "parts", as in a recipe.
+    """
+    return with_outputs(with_taps(net, input_shape) if head == "parts" else net, outputs)
 
 
 def _changed(node: Any, outputs: int) -> tuple[Any, bool]:

@@ -19,6 +19,7 @@ Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "bfloat16-pure"]
 Norms = Literal["batch", "kept"]
+Head = Literal["last", "parts"]
 Views = Literal["none", "mirror", "mirror-shift"]
 
 
@@ -54,6 +55,9 @@ class Recipe:
     weight_decay: float = _setting(0.0, "weights shrink by learning rate × this a step (adam, sgd: L2 term)", 0)
     clip_norm: float | None = _setting(None, "longest gradient allowed, over all parameters", 0)
     rate_below: float = _setting(1.0, "share of the learning rate at the first layer, rising to 1 at the last", 0, 1)
+    head: Head = _setting(
+        "last", "a new head on given weights gets what the last one got, or the means of the parts before, too (parts)"
+    )
     freeze: float = _setting(0.0, "share of the layers, the first ones, whose weights stay as they are", 0, 1)
     norms: Norms = _setting(
         "batch", "batch norms use the statistics of each batch, or keep (kept) those that they have"
