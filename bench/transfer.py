@@ -1,7 +1,7 @@
-"""Transfer to a folder of photographs: a new head on frozen features, and fine-tuning, over seeds.
+"""Transfer to a folder of photographs: support vectors on frozen features, and fine-tuning, over seeds.
 
-Each seed splits 70:10:20; the epoch is chosen on the tenth, and the fifth is looked at once. Seconds are those of the
-training: the head's features and its fit, every step, validation after each epoch. Preparing the images is not in them.
+Each seed splits 80:0:20: nothing is chosen, the last epoch is kept, and the fifth is looked at once. Seconds are those
+of the training: the features, the head's fit, every step. Preparing the images is not in them.
 
     python -m bench transfer photos/ --weights mobilenet_v2-imagenet.safetensors --seeds 0 1 2
 """
@@ -13,13 +13,17 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
 
 import striate
 from bench.record import summary, write
+from striate.fitting import load_features
 from striate.nets.weights import available_weights
 from striate.pipeline import run_training
+
+RATIOS = "80:0:20"
 
 
 def main() -> None:
@@ -35,25 +39,27 @@ def main() -> None:
         sys.exit(f"no weights of {options.net}: give --weights FILE")
     catalog = striate.read(options.photos)
     size = (options.size, options.size) if options.size else None
-    record = {"net": options.net, "images": len(catalog), "seeds": options.seeds}
-    for kind, changes in (("frozen", {"epochs": 0}), ("fine", {})):
+    record: dict[str, Any] = {"net": options.net, "images": len(catalog), "seeds": options.seeds}
+    kinds = {
+        "frozen": lambda seed: run_training(
+            catalog, "svm", features=load_features(options.net, weights), ratios=RATIOS, seed=seed
+        ),
+        "fine": lambda seed: run_training(catalog, options.net, weights=weights, ratios=RATIOS, size=size, seed=seed),
+    }
+    for kind, train in kinds.items():
         results = []
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as empty:  # no features from the run before
                 os.environ["STRIATE_CACHE"] = empty
-                results.append(
-                    run_training(
-                        catalog, options.net, weights=weights, ratios="70:10:20", size=size, seed=seed, **changes
-                    )
-                )
+                results.append(train(seed))
             done = results[-1]
             print(f"{kind}, seed {seed}: {done.test.accuracy:.2%} in {done.train_s:.0f} s", file=sys.stderr)
         record |= {
             f"{kind}_test_accuracy": summary([result.test.accuracy for result in results]),
             f"{kind}_seconds": summary([result.train_s for result in results]),
         }
-        record["size"] = results[-1].classifier.preprocessing.size
-    write("transfer", record, "features, head, steps, validation after each epoch; not the preparing of the images")
+        record[f"{kind}_size"] = results[-1].classifier.preprocessing.size
+    write("transfer", record, "features, head, steps; not the preparing of the images")
 
 
 if __name__ == "__main__":

@@ -90,4 +90,4 @@ def test_no_fc_layer_has_no_features(own_cache, digits):
 
 
 def test_seconds_are_foreseen_from_a_measurement(model, own_cache):
-    assert extraction_s(model, 200) == 2 * extraction_s(model, 100) > 0
+    assert 0 < extraction_s(model, 100) < extraction_s(model, 100_000)

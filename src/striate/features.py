@@ -35,7 +35,6 @@ from striate.progress import Progress, silent
 from striate.storage import replace_atomically, write_atomically
 from striate.training.batches import to_batch
 from striate.training.heads import with_outputs
-from striate.training.measurements import measurement_key, recall, remember
 
 _VERSION = 1
 _MEASURED_IMAGES = 32
@@ -98,21 +97,16 @@ def tapped(model: Classifier) -> Classifier:
 
 
 def extraction_s(model: Classifier, count: int) -> float:
-    """Return how many seconds the features of `count` images will take, from a measurement that this machine keeps."""
-    device = _device(model)
-    key = measurement_key(device, "features", str(model.net), model.preprocessing.input_shape)
-    measured = recall(key)
-    if measured is None:
-        run = _function(model, None)
-        batch = torch.zeros(_MEASURED_IMAGES, *model.preprocessing.input_shape, device=device)
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            run(batch[:4])  # the first run chooses kernels
+    """Return how many seconds the features of `count` images will take on this machine, as busy as it is now."""
+    run = _function(model, None)
+    batch = torch.zeros(_MEASURED_IMAGES, *model.preprocessing.input_shape, device=_device(model))
+    batch, seconds = batch.contiguous(memory_format=torch.channels_last), []
+    with torch.inference_mode():
+        for _ in range(3):
             start = time.perf_counter()
             run(batch).cpu()
-        measured = {"image_s": (time.perf_counter() - start) / _MEASURED_IMAGES}
-        remember(key, measured)
-    return count * measured["image_s"]
+            seconds.append(time.perf_counter() - start)
+    return count * min(seconds[1:]) / _MEASURED_IMAGES  # the first run chooses kernels
 
 
 def check_output(path: Path) -> None:

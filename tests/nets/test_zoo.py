@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from striate.errors import ShapeError
+from striate.errors import ArgumentError, ShapeError
 from striate.nets import ZOO, NetModule, auxiliary_loss, make_module, resolve
 from striate.nets.plan import make_plan
 from striate.nets.structure import without_softmax
@@ -168,3 +168,11 @@ def test_architectures_are_short(file: str, most: int) -> None:
         if line.strip() and not line.strip().startswith('"""Return')
     ]
     assert len(lines) <= most
+
+
+def test_swift_nets_come_in_any_width() -> None:
+    assert resolve("swift_m(width=1)", classes=10, side=32) == resolve("swift_m", classes=10, side=32)
+    assert str(resolve("swift_m(width=0.5)", classes=10, side=32)).count("conv(128,") == 4
+    for width in ("0", "-1", '"wide"', "true", "1e9"):
+        with pytest.raises(ArgumentError, match="width of swift_m must be a number above 0 and up to 64"):
+            resolve(f"swift_m(width={width})", classes=10, side=32)

@@ -24,12 +24,14 @@ from striate.training.observer import Observer
 from striate.training.preprocessing import measure
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import RunFolder
-from striate.training.swift import MOST_EPOCHS, adapt_swift, choose_swift, epoch_seconds, epochs_within
+from striate.training.swift import adapt_swift, choose_swift, epoch_seconds, epochs_within
 
 # Baselines on more images than this are timed on a part of them first.
 MANY_IMAGES, MANY_NUMBERS, TRIED_SHARE, TRIED_IMAGES = 2_000, 50_000_000, 16, 256
 # A net that takes so many times its seconds ends with the epoch under way.
 LATE = 1.3
+# Of swift, so that what was measured a little too fast does not end late.
+MARGIN_EPOCHS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +209,11 @@ class SwiftRung(Rung):
         recipe, shape, classes = self._recipe(ground, train), _shape(ground), len(ground.images.classes)
         # To look at an image costs a third of learning from it: validation images after each epoch, and in the end.
         looks = (len(valid) + ground.judged) * (2 if ground.mirrors else 1) / 3
-        seconds /= 1 + len(valid) / len(train) / 3
-        name, epochs = choose_swift(seconds, recipe, shape, classes, len(train), ground.device)
-        if epochs < MOST_EPOCHS:
-            epochs = max(1, round(epochs - looks / len(train) - 0.5))
+        after_each = 1 + len(valid) / len(train) / 3
+        aside = (looks / len(train) + MARGIN_EPOCHS) / after_each
+        name, epochs = choose_swift(
+            seconds / after_each, recipe, shape, classes, len(train), ground.device, aside=aside
+        )
         net = choose_net(name, shape, classes)
         ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
         recipe = recipe.replace(epochs=epochs)
@@ -226,7 +229,7 @@ class SwiftRung(Rung):
 
 SIMPLE: Sequence[Rung] = (
     BaselineRung("majority", 0.05),
-    BaselineRung("neighbours", 0.06, quick="neighbours(metric='l2')"),
+    BaselineRung("neighbours", 0.04, quick="neighbours(metric='l2')"),
     NetRung("linear", 0.03, net="linear"),
     NetRung("mlp", 0.08, net="mlp"),
 )

@@ -15,13 +15,14 @@ from striate.training.precision import faster, precision_seconds
 from striate.training.recipe import Recipe
 
 DEFAULT_BUDGET_S = 300.0
-SIZES = ("swift_xs", "swift_s", "swift_m", "swift_l")
+SIZES = ("swift_xs", "swift_s", "swift_m(width=0.5)", "swift_m", "swift_l")
 # Fewer epochs of a larger net end lower than these of a smaller one, and few images need more of them; more than the
 # most teach little.
-FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 6, 300_000, 50
+FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 5, 225_000, 50
 # Larger nets than this are of no use to so few images.
-IMAGES_PER_SIZE = {"swift_m": 1_000, "swift_l": 20_000}
-_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 100_000
+IMAGES_PER_SIZE = {"swift_m(width=0.5)": 1_000, "swift_m": 1_000, "swift_l": 20_000}
+_LEAP = 2.0  # larger nets do more multiply-adds a second, but not so many more
+_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
 def epochs_within(
@@ -36,7 +37,7 @@ def epoch_seconds(
 ) -> float:
     """Return the seconds that an epoch of `count` images takes on this machine, as busy as it is now.
 
-    Measured by three small steps on a fresh module, of which the first is not counted, and one update of the weights.
+    Measured by three steps on a fresh module, of which the first is not counted, and one update of the weights.
     """
     batch = min(recipe.batch_size, count)
     tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
@@ -49,8 +50,7 @@ def epoch_seconds(
         labels = torch.zeros(tried, dtype=torch.long, device=device)
         step_s = _best_s(lambda: learner.update(images, labels, 0.0), device)
         update_s = _best_s(lambda: _update(learner), device)
-    # Whole batches fit the caches less well than these few images, and are augmented.
-    image_s = 1.12 * max(0.0, step_s - update_s) / tried
+    image_s = 1.03 * max(0.0, step_s - update_s) / tried
     return count * image_s + steps_per_epoch(count, batch) * update_s
 
 
@@ -62,6 +62,7 @@ def choose_swift(
     count: int,
     device: torch.device,
     epochs: int | None = None,
+    aside: float = 0.0,
 ) -> tuple[str, int]:
     """Return the name of the largest swift net of which enough epochs fit into the budget, and how many to train.
 
@@ -70,6 +71,7 @@ def choose_swift(
         input_shape: (c, h, w) of the images.
         count: how many images are trained on.
         epochs: where they are told; the net is then the largest that carries them within the budget.
+        aside: how many epochs' time goes into looking at images that are not learned from.
     """
     chosen = SIZES[0], epochs or 1
     if recipe.precision == "auto":  # one of the middle speaks for all
@@ -77,9 +79,15 @@ def choose_swift(
         seconds = precision_seconds(middle, min(recipe.batch_size, count), input_shape, device)[1]
         recipe = recipe.replace(precision=faster(seconds))
     fewest = epochs or min(MOST_EPOCHS // 2, max(FEWEST_EPOCHS, round(FEWEST_LOOKS / count)))
+    known: tuple[float, int] | None = None  # seconds of an epoch of the size before, and its multiply-adds
     for size in SIZES:
         net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
-        fit = epochs_within(budget_s, net, recipe, input_shape, count, device)
+        work = net.table(input_shape).multiply_adds
+        if known and known[0] * work / known[1] > _LEAP * budget_s / fewest:
+            break  # so far beyond the budget that measuring it would be a waste of that
+        one_s = epoch_seconds(net, recipe, input_shape, count, device)
+        known = one_s, work
+        fit = max(1, int(budget_s / one_s - aside))
         enough = fit >= fewest and count >= IMAGES_PER_SIZE.get(size, 0)
         if enough or size == SIZES[0]:
             chosen = size, epochs or min(fit, MOST_EPOCHS)

@@ -7,6 +7,8 @@ closely; the head's outputs are scaled down, so that one learning rate serves it
 
 from __future__ import annotations
 
+from striate.errors import ArgumentError
+
 WIDTHS = {
     "swift_xs": (24, 48, 96),
     "swift_s": (32, 64, 128),
@@ -15,24 +17,35 @@ WIDTHS = {
 }
 
 
-def swift_xs(classes: int = 10, side: int = 32) -> str:
-    """Widths 24, 48, 96: for a first answer within seconds."""
-    return sentence(WIDTHS["swift_xs"], classes, side)
+def swift_xs(classes: int = 10, side: int = 32, width: float = 1.0) -> str:
+    """Widths 24, 48, 96 times `width`: for a first answer within seconds."""
+    return sentence(scaled("swift_xs", width), classes, side)
 
 
-def swift_s(classes: int = 10, side: int = 32) -> str:
-    """Widths 32, 64, 128."""
-    return sentence(WIDTHS["swift_s"], classes, side)
+def swift_s(classes: int = 10, side: int = 32, width: float = 1.0) -> str:
+    """Widths 32, 64, 128 times `width`."""
+    return sentence(scaled("swift_s", width), classes, side)
 
 
-def swift_m(classes: int = 10, side: int = 32) -> str:
-    """Widths 64, 256, 256: those of the published 94 % on CIFAR-10."""
-    return sentence(WIDTHS["swift_m"], classes, side)
+def swift_m(classes: int = 10, side: int = 32, width: float = 1.0) -> str:
+    """Widths 64, 256, 256 times `width`: those of the published 94 % on CIFAR-10."""
+    return sentence(scaled("swift_m", width), classes, side)
 
 
-def swift_l(classes: int = 10, side: int = 32) -> str:
-    """Widths 128, 384, 512."""
-    return sentence(WIDTHS["swift_l"], classes, side)
+def swift_l(classes: int = 10, side: int = 32, width: float = 1.0) -> str:
+    """Widths 128, 384, 512 times `width`."""
+    return sentence(scaled("swift_l", width), classes, side)
+
+
+def scaled(name: str, width: float) -> tuple[int, ...]:
+    """Return the widths of a net times a factor, in multiples of 8.
+
+    Raises:
+        ArgumentError: the factor is no positive number.
+    """
+    if isinstance(width, str | bool) or not 0 < width <= 64:
+        raise ArgumentError(f"width of {name} must be a number above 0 and up to 64; got {width!r}")
+    return tuple(max(8, round(own * width / 8) * 8) for own in WIDTHS[name])
 
 
 def sentence(widths: tuple[int, ...], classes: int, side: int) -> str:
