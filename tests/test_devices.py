@@ -1,15 +1,18 @@
 """The device that is asked for or found; no more threads than this process may use CPUs."""
 
+import ctypes
 import os
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 import striate
 from striate import devices
-from striate.devices import choose_device, fitting_threads, usable_cpus
+from striate.devices import choose_device, fitting_threads, kept_memory, usable_cpus
 from striate.errors import ArgumentError
 
 
@@ -64,3 +67,41 @@ def test_an_affinity_is_honoured():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
+
+
+def pages_got():
+    """Return how many pages the system gives this process for 48 MiB that are written to."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(48, 2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="not the GNU C library")
+def test_freed_memory_is_used_again_and_given_back_in_the_end():
+    with kept_memory():
+        pages_got()
+        assert pages_got() < 100
+        with kept_memory():
+            pass
+        assert pages_got() < 100, "an inner block ends the outer one"
+    held = resident_pages()
+    with kept_memory():
+        pages_got()
+        assert resident_pages() > held + 10_000
+    assert resident_pages() < held + 2_000
+
+
+def resident_pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def test_an_error_gives_memory_back_too():
+    with pytest.raises(ZeroDivisionError), kept_memory():
+        raise ZeroDivisionError
+    assert devices._keepers.count == 0
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(devices, "_glibc", lambda: None)
+    with kept_memory():
+        torch.ones(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -112,14 +113,15 @@ class Classifier:
         """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
         import torch
 
-        from striate.devices import fitting_threads
+        from striate.devices import fitting_threads, kept_memory
         from striate.training.batches import to_batch
         from striate.training.views import look
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
         self.module.eval()
-        with torch.inference_mode(), fitting_threads():
+        keeping = kept_memory() if total > batch_size else nullcontext()  # a single image must not wait for that
+        with torch.inference_mode(), fitting_threads(), keeping:
             for start in range(0, total, batch_size):
                 pixels = self.block(images, start, min(start + batch_size, total))
                 logits = look(self.module, to_batch(pixels, device), self.preprocessing, self.views)

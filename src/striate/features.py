@@ -27,6 +27,7 @@ from striate.classifier import Classifier
 from striate.data import cache
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
+from striate.devices import kept_memory
 from striate.errors import ArgumentError, StorageError
 from striate.nets import NetModule, make_module
 from striate.nets.folding import keep_statistics
@@ -155,7 +156,7 @@ def _computed(
 ) -> np.ndarray:
     run, device = _function(model, layer), _device(model)
     progress("features", 0, len(images))
-    with torch.inference_mode():
+    with torch.inference_mode(), kept_memory():
         parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]
         for start in range(0, len(images), batch_size):
             stop = min(start + batch_size, len(images))

@@ -20,7 +20,7 @@ from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.splitting import DEFAULT_RATIOS, Splits
-from striate.devices import choose_device
+from striate.devices import choose_device, kept_memory
 from striate.errors import ArgumentError
 from striate.planning import describe, split_images
 from striate.pretrained import load_model
@@ -62,6 +62,7 @@ def run_fitting(
     if resume and out is not None and (Path(out) / "run.json").exists():
         raise ArgumentError(f"{task} is fitted at once and cannot be resumed. Leave out --resume and start it again")
     with ExitStack() as stack:
+        stack.enter_context(kept_memory())
         folder = open_folder(out, resume, observer)
         if folder:
             stack.enter_context(folder.held())

@@ -16,7 +16,7 @@ from striate.classifier import Classifier
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.splitting import DEFAULT_RATIOS
-from striate.devices import choose_device, fitting_threads
+from striate.devices import choose_device, fitting_threads, kept_memory
 from striate.errors import ArgumentError
 from striate.executing import choose_computation, train_plan
 from striate.features import extraction_s
@@ -116,6 +116,7 @@ def run_training(
     wish = make_wish(net, recipe, changes, check_fit(fit), ratios, budget, start)  # before any image is read
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
+        stack.enter_context(kept_memory())
         processes = stack.enter_context(joined(target))
         folder = open_folder(out, resume, observer) if processes.first else RunFolder(out) if out else None
         resume = processes.from_first(folder is not None and folder.exists)

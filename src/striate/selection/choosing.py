@@ -18,7 +18,7 @@ from striate.data.imageset import ImageSet
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.splitting import DEFAULT_RATIOS, Splits, unit_hash
-from striate.devices import choose_device, fitting_threads
+from striate.devices import choose_device, fitting_threads, kept_memory
 from striate.durations import parse_duration, say_duration
 from striate.errors import ArgumentError, DataError, TrainingError
 from striate.metrics import Evaluation
@@ -118,6 +118,7 @@ def run_ladder(
     budget_s, shares, target = parse_duration(budget), as_shares(ratios or DEFAULT_RATIOS), choose_device(device)
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
+        stack.enter_context(kept_memory())
         folder = open_folder(out, resume, observer)
         if folder:
             stack.enter_context(folder.held())

@@ -17,7 +17,7 @@ from striate.data.catalog import Catalog
 from striate.data.pixels import Fit, check_fit
 from striate.data.preparing import prepare
 from striate.data.reading import read
-from striate.devices import choose_device, fitting_threads
+from striate.devices import choose_device, fitting_threads, kept_memory
 from striate.errors import ArgumentError, StorageError, TrainingError
 from striate.executing import choose_precision
 from striate.metrics import Evaluation
@@ -147,7 +147,7 @@ def tune(
     asked = {"data": plan.described["data"], "input": plan.described["input"], "net": net, "flip": flip,
              "most_epochs": most_epochs, "fixed": space.fixed}  # fmt: skip
     target = choose_device(device)
-    with _held(folder), fitting_threads(observer.note):
+    with _held(folder), fitting_threads(observer.note), kept_memory():
         opened = open_study(folder, storage, study, asked)
         if storage is None and (lost := take_up_lost(opened)):
             observer.note(f"{lost} trial{'s' * (lost > 1)} of a process that was killed will be made again")
