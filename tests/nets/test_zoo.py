@@ -170,6 +170,13 @@ def test_architectures_are_short(file: str, most: int) -> None:
     assert len(lines) <= most
 
 
+def test_the_deepest_swift_net_starts_as_the_identity_with_residuals() -> None:
+    text = str(resolve("swift_l", classes=10, side=32))
+    assert text.count("residual(") == 3
+    assert text.count('init="dirac"') == 9
+    assert text.count("conv(320,") == 3
+
+
 def test_swift_nets_come_in_any_width() -> None:
     assert resolve("swift_m(width=1)", classes=10, side=32) == resolve("swift_m", classes=10, side=32)
     assert str(resolve("swift_m(width=0.5)", classes=10, side=32)).count("conv(128,") == 4

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 import striate
 from striate.errors import ArgumentError, SourceNotFoundError
+from striate.nets import resolve
+from striate.training.augmentation import make_augmentation
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 
 SETTINGS = st.fixed_dictionaries(
@@ -30,7 +32,10 @@ def test_toml_round_trip(settings):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_published_recipes_load(name):
-    assert isinstance(load_recipe(name), Recipe)
+    recipe = load_recipe(name)
+    make_augmentation(recipe.augment)
+    if recipe.net is not None:
+        resolve(recipe.net, classes=10, channels=3)
 
 
 @pytest.mark.parametrize(

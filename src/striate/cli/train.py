@@ -177,7 +177,7 @@ def train(
                 )
             else:
                 if net == "auto" and features is None and not own:
-                    view.note(f"{one_net[0]} is for one net: swift is trained alone, without the ladder")
+                    view.note(f"{one_net[0]} is for one net: it is trained alone, without the ladder")
                 result = run_training(
                     source, "swift" if net == "auto" else net, recipe, budget=budget, tensorboard=tensorboard,
                     features=load_features(features, weights, device, view.prepare) if features else None,
