@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     OneImage = str | Path | Image.Image | np.ndarray
     Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
 
+# For so many images it pays to fold norms into filters and to keep memory, which a single one would wait for.
+MANY_IMAGES = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -93,13 +96,15 @@ class Classifier:
         h, w = self.preprocessing.size
         return f"<Classifier of {len(self.classes)} classes on {h}×{w}×{self.preprocessing.channels} images>"
 
-    def predict_proba(self, images: Images, *, batch_size: int = 256, progress: Progress = silent) -> np.ndarray:
+    def predict_proba(
+        self, images: Images, *, batch_size: int | None = None, progress: Progress = silent
+    ) -> np.ndarray:
         """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
 
         Arguments:
             images: uint8 (n, h, w) or (n, h, w, c) of any size; or an ImageSet, a Catalog, or a list of paths, PIL
                 images and arrays of any sizes.
-            batch_size: how many images go through the net at once.
+            batch_size: how many images go through the net at once; None: as many as are fast.
 
         Returns:
             float32 (n, k); rows sum to 1.
@@ -109,22 +114,27 @@ class Classifier:
         """
         return self._probabilities(images, batch_size, progress)[0]
 
-    def _probabilities(self, images: Images, batch_size: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def _probabilities(
+        self, images: Images, batch_size: int | None, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
         import torch
 
         from striate.devices import fitting_threads, kept_memory
-        from striate.training.batches import to_batch
+        from striate.nets.folding import folded
+        from striate.training.batches import images_at_once, to_batch
         from striate.training.views import look
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
         self.module.eval()
-        keeping = kept_memory() if total > batch_size else nullcontext()  # a single image must not wait for that
+        batch_size = batch_size or images_at_once(*self.preprocessing.size, device)
+        many = total > MANY_IMAGES
+        module, keeping = (folded(self.module), kept_memory()) if many else (self.module, nullcontext())
         with torch.inference_mode(), fitting_threads(), keeping:
             for start in range(0, total, batch_size):
                 pixels = self.block(images, start, min(start + batch_size, total))
-                logits = look(self.module, to_batch(pixels, device), self.preprocessing, self.views)
+                logits = look(module, to_batch(pixels, device), self.preprocessing, self.views)
                 parts.append(tuple(one.softmax(1).cpu().numpy() for one in logits))
                 progress("predicting", min(start + batch_size, total), total)
         averaged, alone = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -186,7 +196,7 @@ class Classifier:
         """
         averaged, alone = (
             judge(probabilities, labels, self.classes, notes)
-            for probabilities in self._probabilities(images, 256, progress)
+            for probabilities in self._probabilities(images, None, progress)
         )
         if self.views == "none":
             return averaged

@@ -72,7 +72,8 @@ def kept_memory() -> Iterator[None]:
 
     Each step of training takes and frees the same large blocks. The GNU C library gives them back to the system one by
     one, and the next step gets them anew, every page to be zeroed: a fifth of the time of a small net's step on a CPU
-    (bench/memory.py). Other C libraries are left as they are. At the end what is unused goes back.
+    (bench/memory.py). Other C libraries are left as they are. At the end of each block, an inner one too, what is
+    unused goes back.
     """
     with _keepers.lock:
         _keepers.count += 1
@@ -85,6 +86,7 @@ def kept_memory() -> Iterator[None]:
             _keepers.count -= 1
             if not _keepers.count:
                 _allocate(kept=False)
+            _trim()
 
 
 class _Keepers:
@@ -107,7 +109,10 @@ def _allocate(kept: bool) -> None:
         return
     for parameter, value in (_KEEPING if kept else _USUAL).items():
         library.mallopt(parameter, value)
-    if not kept:
+
+
+def _trim() -> None:
+    if library := _glibc():
         library.malloc_trim(0)
 
 

@@ -34,7 +34,7 @@ from striate.nets.folding import keep_statistics
 from striate.nets.taps import with_taps
 from striate.progress import Progress, silent
 from striate.storage import replace_atomically, write_atomically
-from striate.training.batches import to_batch
+from striate.training.batches import images_at_once, to_batch
 from striate.training.heads import with_outputs
 
 _VERSION = 1
@@ -46,7 +46,7 @@ def extract(
     images: ImageSet | Catalog,
     *,
     layer: str | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     keep: bool = True,
     progress: Progress = silent,
 ) -> np.ndarray:
@@ -58,7 +58,7 @@ def extract(
         model: a trained classifier, or `striate.load_pretrained`.
         images: of any size; a catalog is prepared first.
         layer: the path of another layer or part, as in the layer table; maps (c, h, w) are averaged over their pixels.
-        batch_size: images at a time.
+        batch_size: images at a time; None: as many as are fast.
         keep: whether to keep them in the cache.
         progress: told how far it is.
 
@@ -152,9 +152,10 @@ def _write_csv(path: Path, features: np.ndarray, images: ImageSet) -> None:
 
 
 def _computed(
-    model: Classifier, images: ImageSet, layer: str | None, batch_size: int, progress: Progress
+    model: Classifier, images: ImageSet, layer: str | None, batch_size: int | None, progress: Progress
 ) -> np.ndarray:
     run, device = _function(model, layer), _device(model)
+    batch_size = batch_size or images_at_once(*model.preprocessing.size, device)
     progress("features", 0, len(images))
     with torch.inference_mode(), kept_memory():
         parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from striate.data.imageset import ImageSet
 from striate.errors import TrainingError
 from striate.training.augmentation import make_augmentation
-from striate.training.batches import Pixels, step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.batches import Pixels, images_at_once, step_seed, steps_per_epoch, to_batch, training_batches
 from striate.training.compilation import Compiled
 from striate.training.learner import Learner
 from striate.training.observer import Observer, StepReport
@@ -192,13 +192,13 @@ def loss_and_accuracy(
     images: ImageSet,
     preprocessing: Preprocessing,
     processes: Processes = ALONE,
-    batch_size: int = 256,
 ) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy of `module` on `images`, in float32 as in prediction.
 
     Several processes share the images.
     """
     device = next(module.parameters()).device
+    batch_size = images_at_once(*preprocessing.size, device)
     module.eval()
     loss, correct = 0.0, 0
     with torch.inference_mode():
