@@ -21,6 +21,7 @@ import torch
 from bench.record import summary, write
 from striate.data.preparing import prepare
 from striate.data.readers.arrays import read_arrays
+from striate.devices import kept_memory
 from striate.nets import make_module, resolve
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import Pixels, training_batches
@@ -68,13 +69,14 @@ def step_seconds(net: str, batch: int, precision: str, rounds: int) -> tuple[lis
         handling.append(time.perf_counter() - start)
         learner.update(normalised, labels, 1e-3)
 
-    return seconds_of(step, rounds), handling[1:]
+    with kept_memory():  # as in training
+        return seconds_of(step, rounds), handling[1:]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="swift_m")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     work = 6 * resolve(options.net, classes=10, channels=3).table((3, 32, 32)).multiply_adds * options.batch

@@ -143,32 +143,20 @@ def run_ladder(
 
         for known in memory.results:
             observer.rung(known)
-        rungs: list[Rung] = [*SIMPLE, SWIFT]
-        if borrowed := borrow(weights, catalog, ground.images, size, fit, target, observer):
-            ground = replace(ground, borrowed=borrowed)
-            if FROZEN.foresee(ground, *parts[0]) < FROZEN.share * budget_s:
-                rungs += [FROZEN, TUNED]
-            else:
-                told = f"its features alone would take about {say_duration(borrowed.seconds)}"
-                observer.note(f"pre-trained nets are left out: {told}. A larger --budget takes them in")
+        ground = replace(ground, borrowed=borrow(weights, catalog, ground.images, size, fit, target, observer))
+        rungs = _rungs(ground, parts, budget_s)
         with stop_signals() if folder else nullcontext(lambda: False) as stop:
             results = climb(rungs, replace(ground, stop=stop), parts, budget_s, memory.results, tell)
         if not results:
             raise DataError(
                 f"nothing could be fitted to {catalog.source} within {say_duration(budget_s)}. Give it more"
             )
-        chosen = best_of(results)
-        model = chosen.classifier or memory.best()
-        left = budget_s - sum(one.fit_s for one in results)
-        rung = next(one for one in rungs if one.name == chosen.name)
-        if len(parts) == 1 and len(parts[0][1]) and left > 1.2 * chosen.fit_s:
-            observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
-            everything = np.sort(np.concatenate(parts[0]))
-            model = rung.fit(replace(ground, folder=None), everything, everything[:0], chosen.fit_s)
+        chosen, took = best_of(results), sum(one.fit_s for one in results)
+        model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
         told = {"ladder": [_figures(one) for one in results], "chosen": chosen.name, "verdict": verdict(results)}
         told |= {"valid_accuracy": chosen.valid.accuracy, "budget_s": budget_s, "data": described}
         told |= {"splits": {"train": len(splits.train), "valid": chosen.valid.total, "test": len(splits.test)}}
-        told |= {"fit_s": round(sum(one.fit_s for one in results), 3)}
+        told |= {"fit_s": round(took, 3)}
         model = replace(model, provenance=model.provenance | told)
         test = judge_images(model, splits.test, observer)
         if test:
@@ -177,8 +165,28 @@ def run_ladder(
         if folder:
             model.save(folder.model)
         path = folder.path if folder else None
-        took = sum(one.fit_s for one in results)
         return Choice(model, chosen.valid, test, took, path, chosen.name, results, told["verdict"])
+
+
+def _rungs(ground: Ground, parts: Parts, budget_s: float) -> list[Rung]:
+    """Return the rungs, the pre-trained ones only where there are weights and their features fit into the budget."""
+    if ground.borrowed is None:
+        return [*SIMPLE, SWIFT]
+    if FROZEN.foresee(ground, *parts[0]) < FROZEN.share * budget_s:
+        return [*SIMPLE, SWIFT, FROZEN, TUNED]
+    told = f"its features alone would take about {say_duration(ground.borrowed.seconds)}"
+    ground.observer.note(f"pre-trained nets are left out: {told}. A larger --budget takes them in")
+    return [*SIMPLE, SWIFT]
+
+
+def _refitted(chosen: Result, rungs: Sequence[Rung], ground: Ground, parts: Parts, left_s: float) -> Classifier | None:
+    """Return the chosen rung fitted to training and validation images together; None where the time is too short."""
+    if len(parts) > 1 or not len(parts[0][1]) or left_s <= 1.2 * chosen.fit_s:
+        return None
+    ground.observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
+    rung = next(one for one in rungs if one.name == chosen.name)
+    everything = np.sort(np.concatenate(parts[0]))
+    return rung.fit(replace(ground, folder=None), everything, everything[:0], chosen.fit_s)
 
 
 def is_ladder(folder: RunFolder) -> bool:
