@@ -68,7 +68,8 @@ def main() -> None:
     record |= {"seconds": summary(seconds), "test_accuracy": summary(accuracies)}
     if alone:
         record["test_accuracy_without_views"] = summary(alone)
-    write(f"speed_{options.recipe}", record, "from arrays in memory to trained weights, set-up and whitening included")
+    name = f"speed_{options.recipe}" + (f"_{options.precision}" if options.precision != "auto" else "")
+    write(name, record, "from arrays in memory to trained weights, set-up and whitening included")
 
 
 if __name__ == "__main__":
