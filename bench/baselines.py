@@ -65,7 +65,7 @@ def on_pixels(data_dir: str) -> dict:
             model = fit_baseline(name, parts.train, parts.valid)
             seconds = time.perf_counter() - start
             rows[name] = {"fit_s": seconds, "valid_accuracy": model.judge(parts.valid, parts.valid.labels).accuracy}
-    return rows
+    return {"fitted": rows}
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def main() -> None:
         if name not in NAMES:
             sys.exit(f"unknown measurement {name!r}; choices: {', '.join(NAMES)}")
         if name == "neighbours":
-            result = {metric: compared(options.data_dir, metric) for metric in ("l2", "l1")}
+            result = {"metrics": {metric: compared(options.data_dir, metric) for metric in ("l2", "l1")}}
         elif name == "pixels":
             result = on_pixels(options.data_dir)
         else:
