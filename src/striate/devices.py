@@ -71,9 +71,9 @@ def kept_memory() -> Iterator[None]:
     """Let this process keep the memory that it frees, and use it again, for the time of a `with` block.
 
     Each step of training takes and frees the same large blocks. The GNU C library gives them back to the system one by
-    one, and the next step gets them anew, every page to be zeroed: a fifth of the time of a small net's step on a CPU
-    (bench/memory.py). Other C libraries are left as they are. At the end of each block, an inner one too, what is
-    unused goes back.
+    one, and the next step gets them anew, every page to be zeroed: a tenth or two of a step's time on a CPU, and most
+    of the time in which a deep net predicts (bench/memory.py). Other C libraries are left as they are. At the end of
+    each block, an inner one too, what is unused goes back.
     """
     with _keepers.lock:
         _keepers.count += 1
