@@ -7,7 +7,7 @@ import pytest
 
 import striate
 from striate.data.reading import read
-from striate.errors import ArgumentError, TrainingError
+from striate.errors import ArgumentError, StriateError, TrainingError
 from striate.selection.choosing import LadderObserver, resume_run, run_ladder
 from striate.selection.ladder import Result
 from striate.training.run import RunFolder
@@ -106,3 +106,13 @@ def test_a_run_of_one_net_is_resumed_as_such(tmp_path, digits):
 def test_a_time_that_is_none_is_refused(digits):
     with pytest.raises(ArgumentError, match="a time must be as 90s, 5m or 1h30m, above zero; got 'soon'"):
         run_ladder(digits, "soon")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello"])
+def test_weights_that_are_none_cost_no_climb(digits, tmp_path, content):
+    weights, out = tmp_path / "mobilenet_v2.pth", tmp_path / "run"
+    if content is not None:
+        weights.write_bytes(content)
+    with pytest.raises(StriateError, match=r"mobilenet_v2\.pth"):
+        run_ladder(digits, "5s", weights=weights, out=out)
+    assert not out.exists()

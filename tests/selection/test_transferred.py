@@ -9,7 +9,7 @@ import torch
 import striate
 from striate.metrics import judge
 from striate.selection.rungs import Ground
-from striate.selection.transferred import FROZEN, TUNED, borrow
+from striate.selection.transferred import FROZEN, TUNED, borrow, lend
 from striate.training.observer import Observer
 
 
@@ -21,7 +21,9 @@ def ground(digits_model, tmp_path_factory):
     catalog = striate.read("digits").subset(np.arange(300))
     images = striate.prepare(catalog)
     device, observer = torch.device("cpu"), Observer()
-    borrowed = borrow(path, catalog, images, None, "crop", device, observer)
+    lent = lend(path, observer)
+    assert lent is not None
+    borrowed = borrow(lent, catalog, images, None, "crop", device, observer)
     # Other names than those that it knows: so there must be a new head.
     images = replace(images, classes=tuple(f"digit {name}" for name in images.classes))
     known = replace(borrowed, images=lambda: images)

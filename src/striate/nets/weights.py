@@ -214,7 +214,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "Ask its author for a state_dict, best as .safetensors"
         ) from None
     except Exception as error:  # the readers raise what they like on damaged files
-        raise ModelFileError(f"{path} cannot be read as weights: {_first_line(error)}") from None
+        raise ModelFileError(
+            f"{path} cannot be read as weights: it is damaged, or no .pth or .safetensors file ({_named(error)}). "
+            "Fetch it again"
+        ) from None
     if not isinstance(found, dict):
         raise ModelFileError(f"{path} must hold tensors by name; got {type(found).__name__}")
     for key, value in found.items():
@@ -226,8 +229,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return found, {}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def find_weights(

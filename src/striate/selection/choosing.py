@@ -35,7 +35,7 @@ from striate.running import (
 )
 from striate.selection.ladder import Parts, Result, Skipped, best_of, climb, verdict
 from striate.selection.rungs import SIMPLE, SWIFT, Ground, Rung
-from striate.selection.transferred import FROZEN, TUNED, borrow
+from striate.selection.transferred import FROZEN, TUNED, borrow, lend
 from striate.storage import write_atomically
 from striate.training.interrupt import stop_signals
 from striate.training.observer import Observer
@@ -116,6 +116,7 @@ def run_ladder(
     """
     observer = observer or LadderObserver()
     budget_s, shares, target = parse_duration(budget), as_shares(ratios or DEFAULT_RATIOS), choose_device(device)
+    lent = lend(weights, observer)  # first of all: a wrong name should cost nobody the time of reading images
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         stack.enter_context(kept_memory())
@@ -143,7 +144,8 @@ def run_ladder(
 
         for known in memory.results:
             observer.rung(known)
-        ground = replace(ground, borrowed=borrow(weights, catalog, ground.images, size, fit, target, observer))
+        if lent:
+            ground = replace(ground, borrowed=borrow(lent, catalog, ground.images, size, fit, target, observer))
         rungs = _rungs(ground, parts, budget_s)
         with stop_signals() if folder else nullcontext(lambda: False) as stop:
             results = climb(rungs, replace(ground, stop=stop), parts, budget_s, memory.results, tell)

@@ -93,21 +93,12 @@ FROZEN = FrozenRung("pretrained", share=0.3)
 TUNED = TunedRung("fine-tuned", weight=2.0)
 
 
-def borrow(
-    weights: str | Path | None,
-    catalog: Catalog,
-    known: ImageSet,
-    size: tuple[int, int] | None,
-    fit: Fit,
-    device: torch.device,
-    observer: Observer,
-) -> Borrowed | None:
-    """Return a net with published weights for these images, None where there are no weights.
+def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifier] | None:
+    """Return a net with published weights, and what people call it; None where there are no weights.
 
     Arguments:
         weights: "imagenet", which may download them, or a file, whose name tells the net; None takes MobileNetV2's
             if they are on this machine.
-        known: the images of the catalog that may be learned from, at another size.
 
     Raises:
         StriateError: weights that were asked for are not there or do not fit.
@@ -121,9 +112,26 @@ def borrow(
             )
             return None
         weights = found
-    start = fit_start(load_start(_net_of(weights), weights, observer.prepare), catalog, size, fit).to(device)
-    images = _decoded(start, catalog, known, observer)
-    return Borrowed(_name(weights), start, images, extraction_s(start, len(known)))
+    return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
+
+
+def borrow(
+    lent: tuple[str, Classifier],
+    catalog: Catalog,
+    known: ImageSet,
+    size: tuple[int, int] | None,
+    fit: Fit,
+    device: torch.device,
+    observer: Observer,
+) -> Borrowed:
+    """Return what was lent, made fit for these images.
+
+    Arguments:
+        known: the images of the catalog that may be learned from, at another size.
+    """
+    name, net = lent
+    start = fit_start(net, catalog, size, fit).to(device)
+    return Borrowed(name, start, _decoded(start, catalog, known, observer), extraction_s(start, len(known)))
 
 
 def _name(weights: str | Path) -> str:
