@@ -173,6 +173,10 @@ def run_ladder(
 def _rungs(ground: Ground, parts: Parts, budget_s: float) -> list[Rung]:
     """Return the rungs, the pre-trained ones only where there are weights and their features fit into the budget."""
     if ground.borrowed is None:
+        ground.observer.note(
+            "no pre-trained weights on this machine: the ladder goes without. --weights imagenet downloads them, "
+            "--weights FILE takes yours"
+        )
         return [*SIMPLE, SWIFT]
     if FROZEN.foresee(ground, *parts[0]) < FROZEN.share * budget_s:
         return [*SIMPLE, SWIFT, FROZEN, TUNED]

@@ -106,10 +106,6 @@ def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifie
     if weights is None:
         found = available_weights(DEFAULT_NET, observer.prepare)
         if found is None:
-            observer.note(
-                "no pre-trained weights on this machine: the ladder goes without. --weights imagenet downloads them, "
-                "--weights FILE takes yours"
-            )
             return None
         weights = found
     return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
