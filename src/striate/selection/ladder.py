@@ -172,9 +172,13 @@ def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resu
     else:
         each = seconds / (len(parts) + 1)
         aside = replace(ground, folder=None, observer=_Quiet(ground.observer))
-        rows = [rung.fit(aside, train, valid[:0], each).predict_proba(images.subset(valid)) for train, valid in parts]
+        rows = []
+        for train, valid in parts:
+            model = rung.fit(aside, train, valid[:0], each)
+            rows.append(model.predict_proba(images.subset(valid)))
+            aside = replace(aside, like=aside.like or model)
         probabilities, positions = np.concatenate(rows), np.concatenate([valid for _, valid in parts])
-        model = rung.fit(ground, np.sort(positions), positions[:0], each)
+        model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
     fit_s = time.perf_counter() - start
     labels = images.labels[positions]
     evaluation = judge(probabilities, labels, images.classes)

@@ -64,6 +64,8 @@ class Ground:
         folder: where a long rung keeps its checkpoints; None for nowhere.
         stop: says whether the user wants to end.
         borrowed: a net with published weights; None where there is none.
+        like: what the first fold of a cross-validation made on this rung; the others and the last fit train the same
+            net for as many epochs, or the figure would not be of what is kept.
     """
 
     images: ImageSet
@@ -77,6 +79,7 @@ class Ground:
     folder: Path | None = None
     stop: Callable[[], bool] = lambda: False
     borrowed: Borrowed | None = None
+    like: Classifier | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,8 @@ class SwiftRung(Rung):
             seconds / after_each, recipe, shape, classes, len(train), ground.device, aside=aside
         )
         net = choose_net(name, shape, classes)
-        ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
+        if ground.like is None:
+            ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
         recipe = recipe.replace(epochs=epochs)
         return train_net(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
 
@@ -252,6 +256,9 @@ def train_net(
     Arguments:
         start: what training starts from, in place of random weights.
     """
+    if ground.like is not None:
+        net, recipe = ground.like.net, recipe.replace(epochs=ground.like.provenance["epoch"])
+        ground.observer.note(f"{name}: {recipe.epochs} epochs of {len(splits.train):,} images, as in each fold")
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
         net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
@@ -264,7 +271,8 @@ def train_net(
     if folder and not folder.exists:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.describe(run, recipe.replace(precision=precision).to_toml(), str(net))
-    late = time.perf_counter() + LATE * seconds
+    # The last fit of a cross-validation has more images than a fold, and must have the epochs of one.
+    late = time.perf_counter() + LATE * seconds * (1 if ground.like is None else 2)
     model, state = train_plan(
         plan, run, ground.device, ground.observer, folder=folder, stop=ground.stop,
         enough=lambda record: time.perf_counter() > late,

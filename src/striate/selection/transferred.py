@@ -68,7 +68,8 @@ class TunedRung(Rung):
         left_s = seconds - borrowed.seconds  # the head's features come first
         fit = epochs_within(left_s, net, recipe, shape, len(train), ground.device)
         recipe = recipe.replace(epochs=min(fit, recipe.epochs))
-        ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
+        if ground.like is None:
+            ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
         splits = parts_of(borrowed.images(), train, valid)
         return train_net(ground, self.name, net, recipe, splits, seconds, borrowed.start)
 
