@@ -170,7 +170,7 @@ def test_architectures_are_short(file: str, most: int) -> None:
     assert len(lines) <= most
 
 
-def test_the_deepest_swift_net_starts_as_the_identity_with_residuals() -> None:
+def test_the_largest_swift_net_has_three_convolutions_a_block() -> None:
     text = str(resolve("swift_l", classes=10, side=32))
     assert text.count("residual(") == 3
     assert text.count('init="dirac"') == 9

@@ -67,7 +67,7 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_ladder(digits, "6s", out=tmp_path / "run", observer=Heard(2))
     assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance["fitted"].startswith("neighbours")
-    heard = Heard(99)
+    heard = Heard()
     whole = resume_run(tmp_path / "run", digits, observer=heard)
     assert heard.names == ["majority", "neighbours", "linear", "mlp", "swift"]
     assert whole.rungs[1].valid.total == whole.rungs[4].valid.total
@@ -81,7 +81,7 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
 
 def test_few_images_take_turns(tmp_path):
     catalog = read("xo").subset(np.arange(36))
-    heard = Heard(99)
+    heard = Heard()
     result = run_ladder(catalog, "3s", observer=heard)
     assert any("are few: each rung is cross-validated in 5 folds" in note for note in heard.notes)
     assert result.valid.total + result.test.total == 36
@@ -119,7 +119,7 @@ def test_weights_that_are_none_cost_no_climb(digits, tmp_path, content):
 
 
 def test_the_last_fit_is_trained_as_the_folds_were():
-    heard = Heard(99)
+    heard = Heard()
     digits = read("digits")
     model = run_ladder(digits.subset(np.arange(60)), "6s", observer=heard).classifier
     told = [note for note in heard.notes if note.endswith("as in each fold")]
