@@ -1,15 +1,18 @@
 """From a source to the chosen classifier: the run folder, resuming, few images, what is refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+import torch
 
 import striate
 from striate.data.reading import read
 from striate.errors import ArgumentError, StriateError, TrainingError
 from striate.selection.choosing import LadderObserver, resume_run, run_ladder
 from striate.selection.ladder import Result
+from striate.selection.rungs import SIMPLE, SWIFT, Ground
 from striate.training.run import RunFolder
 
 
@@ -118,10 +121,21 @@ def test_weights_that_are_none_cost_no_climb(digits, tmp_path, content):
     assert not out.exists()
 
 
-def test_the_last_fit_is_trained_as_the_folds_were():
+@pytest.mark.parametrize("rung", [SIMPLE[-1], SWIFT])
+def test_after_the_first_fold_nets_are_trained_as_in_it(digits, rung):
+    images = striate.prepare(digits)
+    described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
+    first = striate.train(digits, "swift_xs(width=0.5)", epochs=3)
+    ground = Ground(images, "crop", described, 0, torch.device("cpu"), Heard(), mirrors=False, like=first)
+    model = rung.fit(ground, np.arange(200), np.arange(0), 60.0)
+    assert model.provenance["epoch"] == first.provenance["epoch"]
+    assert rung is not SWIFT or model.net == first.net
+
+
+def test_the_last_fit_of_a_cross_validation_follows_the_folds():
     heard = Heard()
-    digits = read("digits")
-    model = run_ladder(digits.subset(np.arange(60)), "6s", observer=heard).classifier
-    told = [note for note in heard.notes if note.endswith("as in each fold")]
-    assert {note.split(":")[0] for note in told} == {"linear", "mlp", "swift"}
-    assert model.provenance["ladder"]
+    run_ladder(read("digits").subset(np.arange(60)), "6s", observer=heard)
+    told = [re.match(r"swift\w*: (\d+) epochs? of (\d+) images", note) for note in heard.notes]
+    epochs, images = zip(*(found.groups() for found in told if found), strict=True)
+    assert len(set(epochs)) == 1
+    assert len(set(images)) > 1  # the folds, and all of them at last

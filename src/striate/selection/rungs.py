@@ -21,6 +21,7 @@ from striate.executing import choose_precision, train_plan
 from striate.nets import parse
 from striate.planning import Plan, choose_net
 from striate.training.observer import Observer
+from striate.training.own_module import AnyNet
 from striate.training.preprocessing import measure
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import RunFolder
@@ -188,8 +189,7 @@ class NetRung(Rung):
         """Train it."""
         recipe, shape = self._recipe(ground, train), _shape(ground)
         net = choose_net(self.net, shape, len(ground.images.classes))
-        fit = epochs_within(seconds, net, recipe, shape, len(train), ground.device)
-        recipe = recipe.replace(epochs=min(fit, recipe.epochs))
+        recipe = recipe.replace(epochs=epochs_for(ground, seconds, net, recipe, shape, len(train)))
         return train_net(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
 
     def _recipe(self, ground: Ground, train: np.ndarray) -> Recipe:
@@ -214,12 +214,14 @@ class SwiftRung(Rung):
         looks = (len(valid) + ground.judged) * (2 if ground.mirrors else 1) / 3
         after_each = 1 + len(valid) / len(train) / 3
         aside = (looks / len(train) + MARGIN_EPOCHS) / after_each
-        name, epochs = choose_swift(
-            seconds / after_each, recipe, shape, classes, len(train), ground.device, aside=aside
-        )
-        net = choose_net(name, shape, classes)
         if ground.like is None:
-            ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
+            name, epochs = choose_swift(
+                seconds / after_each, recipe, shape, classes, len(train), ground.device, aside=aside
+            )
+            net = choose_net(name, shape, classes)
+        else:
+            name, net, epochs = self.name, ground.like.net, ground.like.provenance["epoch"]
+        ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
         recipe = recipe.replace(epochs=epochs)
         return train_net(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
 
@@ -240,6 +242,15 @@ SIMPLE: Sequence[Rung] = (
 SWIFT = SwiftRung("swift", weight=1.0)
 
 
+def epochs_for(
+    ground: Ground, seconds: float, net: AnyNet, recipe: Recipe, shape: tuple[int, int, int], count: int
+) -> int:
+    """Return how many epochs fit into the seconds, at most the recipe's; after a first fold, those of that."""
+    if ground.like is not None:
+        return ground.like.provenance["epoch"]
+    return min(recipe.epochs, epochs_within(seconds, net, recipe, shape, count, ground.device))
+
+
 def train_net(
     ground: Ground,
     name: str,
@@ -256,9 +267,6 @@ def train_net(
     Arguments:
         start: what training starts from, in place of random weights.
     """
-    if ground.like is not None:
-        net, recipe = ground.like.net, recipe.replace(epochs=ground.like.provenance["epoch"])
-        ground.observer.note(f"{name}: {recipe.epochs} epochs of {len(splits.train):,} images, as in each fold")
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
         net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)

@@ -19,11 +19,11 @@ from striate.data.pixels import Fit
 from striate.features import extraction_s
 from striate.nets import ZOO, Net
 from striate.nets.weights import available_weights
-from striate.selection.rungs import Borrowed, Ground, Rung, parts_of, train_net
+from striate.selection.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_net
 from striate.training.heads import with_new_head
 from striate.training.observer import Observer
 from striate.training.recipe import Recipe, load_recipe
-from striate.training.swift import epoch_seconds, epochs_within
+from striate.training.swift import epoch_seconds
 from striate.transfer import fit_start, load_start
 
 DEFAULT_NET = "mobilenet_v2"
@@ -66,10 +66,8 @@ class TunedRung(Rung):
         borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground)
         shape = borrowed.start.preprocessing.input_shape
         left_s = seconds - borrowed.seconds  # the head's features come first
-        fit = epochs_within(left_s, net, recipe, shape, len(train), ground.device)
-        recipe = recipe.replace(epochs=min(fit, recipe.epochs))
-        if ground.like is None:
-            ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
+        recipe = recipe.replace(epochs=epochs_for(ground, left_s, net, recipe, shape, len(train)))
+        ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
         splits = parts_of(borrowed.images(), train, valid)
         return train_net(ground, self.name, net, recipe, splits, seconds, borrowed.start)
 
