@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,3 +109,15 @@ class TestEvaluate:
         Image.new("L", (8, 8), 3).save(tmp_path / "a.png")
         with pytest.raises(DataError, match="needs a label for every image"):
             digits_model.evaluate(tmp_path)
+
+
+def test_what_a_prompt_shows_is_short_and_says_what_matters(digits_model, digits):
+    subset = digits.subset(np.arange(20))
+    assert repr(striate.read("digits")) == "<Catalog of 1,797 images from digits, 10 classes>"
+    assert repr(digits) == "<ImageSet of 1,797 images 8×8×1, 10 classes>"
+    assert repr(digits_model) == "<Classifier of 10 classes on 8×8×1 images>"
+    assert re.fullmatch(r"<Evaluation: accuracy [\d.]+% \(\d+ / \d+\), .*>", repr(digits_model.evaluate(subset)))
+    assert re.fullmatch(r"<Prediction of 00000: \d [\d.]+%>", repr(digits_model.predict(subset)[0]))
+    assert repr(striate.parse("conv(6, 5) relu fc(10)")) == "<Net conv(6, 5) relu fc(10)>"
+    table = striate.parse("conv(6, 5) relu fc(10)").table((1, 8, 8))
+    assert repr(table) == str(table)

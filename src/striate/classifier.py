@@ -49,6 +49,9 @@ class Prediction:
     classes: tuple[str, ...]
     probabilities: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
+
     @property
     def label(self) -> str:
         """The most probable class."""

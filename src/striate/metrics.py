@@ -131,6 +131,9 @@ class Evaluation:
             f"without: {self.alone.accuracy:.2%} ({self.alone.correct} / {self.alone.total})"
         )
 
+    def __repr__(self) -> str:
+        return f"<Evaluation: {self}>"
+
     def __str__(self) -> str:
         low, high = self.interval
         text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"

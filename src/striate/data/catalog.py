@@ -42,6 +42,9 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        return f"<Catalog of {len(self):,} images from {self.source}, {len(self.classes)} classes>"
+
     @property
     def labelled(self) -> bool:
         """Whether every image has a label."""

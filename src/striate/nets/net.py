@@ -29,6 +29,9 @@ class Net:
 
     chain: Chain
 
+    def __repr__(self) -> str:
+        return f"<Net {self}>"
+
     def __str__(self) -> str:
         return str(self.chain)
 

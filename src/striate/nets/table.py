@@ -183,6 +183,8 @@ class Table:
     def __str__(self) -> str:
         return "\n".join(line for line, _ in self._printed())
 
+    __repr__ = __str__
+
     def _printed(self, width: int = ENDLESS) -> Iterator[tuple[str, str]]:
         """Yield lines and their styles; if they are too wide, cells wrap, and the columns left out are named below."""
         lines = list(self._lines())
