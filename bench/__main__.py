@@ -17,7 +17,10 @@ def main() -> None:
         if name not in names:
             sys.exit(f"unknown benchmark {name!r}; choices: {', '.join(sorted(names))}")
         sys.argv = [f"bench {name}", *rest]
-        runpy.run_module(f"bench.{name}", run_name="__main__")
+        try:
+            runpy.run_module(f"bench.{name}", run_name="__main__")
+        except KeyboardInterrupt:
+            sys.exit(f"bench {name}: stopped, no record written")
 
 
 main()
