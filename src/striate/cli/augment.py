@@ -24,8 +24,8 @@ def augment(
         int, typer.Option(min=1, max=100, help="Images, by turns one of each class; none of the test images.")
     ] = 8,
     views: Annotated[int, typer.Option(min=1, max=50, help="Augmented views of each image.")] = 8,
-    size: Annotated[str | None, typer.Option(help="Pixels at which to train: 64, or 64x96 (height × width).")] = None,
-    fit: Annotated[str, typer.Option(help="How images come to that size: crop, pad or stretch.")] = "crop",
+    size: options.Size = None,
+    fit: options.Fit = "crop",
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of images and of every draw.")] = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the words, their arguments and ranges.")] = False,
     format: options.Format = None,

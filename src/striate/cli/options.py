@@ -46,6 +46,21 @@ DataDir = Annotated[
         help="Folder in which published files of built-in sets are looked for before they are downloaded.",
     ),
 ]  # fmt: skip
+Split = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=DATA, show_default="80:10:10",
+        help="Shares of train:valid:test where the source has no splits; 70:30 for no test.",
+    ),
+]  # fmt: skip
+Size = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=DATA, show_default="from the images",
+        help="Pixels to train at: 64, or 64x96 (height × width).",
+    ),
+]  # fmt: skip
+Fit = Annotated[str, typer.Option(rich_help_panel=DATA, help="How images come to that size: crop, pad or stretch.")]
 Weights = Annotated[
     str | None,
     typer.Option(

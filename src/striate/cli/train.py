@@ -27,19 +27,9 @@ def train(
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
-    split: Annotated[
-        str | None,
-        _option(
-            "Shares of train:valid:test where the source has no splits; 70:30 for no test.",
-            options.DATA,
-            show_default="80:10:10",
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        _option("Pixels to train at: 64, or 64x96 (height × width).", options.DATA, show_default="from the images"),
-    ] = None,
-    fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
+    split: options.Split = None,
+    size: options.Size = None,
+    fit: options.Fit = "crop",
     net: Annotated[
         str,
         _option(

@@ -54,14 +54,9 @@ def tune(
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
-    split: Annotated[
-        str, _option("Shares of train:valid:test where the source has no splits; 70:30 for no test.", options.DATA)
-    ] = "80:10:10",
-    size: Annotated[
-        str | None,
-        _option("Pixels to train at: 64, or 64x96 (height × width).", options.DATA, show_default="from the images"),
-    ] = None,
-    fit: Annotated[str, _option("How images come to that size: crop, pad or stretch.", options.DATA)] = "crop",
+    split: options.Split = None,
+    size: options.Size = None,
+    fit: options.Fit = "crop",
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -90,12 +85,11 @@ def tune(
     with TuningView(stderr()) as view:
         result = search(
             source, folder, net=net, budget_s=seconds, trials=trials, most_epochs=epochs, flip=flip, seed=seed,
-            storage=storage, study=study, size=pixels, fit=check_fit(fit), ratios=split, device=device, observer=view,
-            reading={name: value for name, value in given.items() if value is not None}, **fixed,
+            storage=storage, study=study, size=pixels, fit=check_fit(fit), ratios=split or "80:10:10",
+            device=device, observer=view, reading={name: value for name, value in given.items() if value is not None}, **fixed,
         )  # fmt: skip
         asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
-                 "--size": size, "--split": split if split != "80:10:10" else None,
-                 "--fit": fit if fit != "crop" else None}  # fmt: skip
+                 "--size": size, "--split": split, "--fit": fit if fit != "crop" else None}  # fmt: skip
         words = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
         command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
         page = write_report(result, command)

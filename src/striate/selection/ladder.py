@@ -176,7 +176,7 @@ def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resu
         for train, valid in parts:
             model = rung.fit(aside, train, valid[:0], each)
             rows.append(model.predict_proba(images.subset(valid)))
-            aside = replace(aside, like=aside.like or model)
+            aside = replace(aside, like=model if aside.like is None else aside.like)
         probabilities, positions = np.concatenate(rows), np.concatenate([valid for _, valid in parts])
         model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
     fit_s = time.perf_counter() - start

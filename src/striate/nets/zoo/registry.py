@@ -101,6 +101,18 @@ class Architecture:
         return parse(self.function(classes=classes or self.classes, **options))
 
 
+_VGGS = {
+    "vgg11": ("vgg11-8a719046.pth", 0.69020),
+    "vgg13": ("vgg13-19584684.pth", 0.69928),
+    "vgg16": ("vgg16-397923af.pth", 0.71592),
+    "vgg19": ("vgg19-dcbb9e9d.pth", 0.72376),
+    "vgg11_bn": ("vgg11_bn-6002323d.pth", 0.70370),
+    "vgg13_bn": ("vgg13_bn-abd245e5.pth", 0.71586),
+    "vgg16_bn": ("vgg16_bn-6c64b313.pth", 0.73360),
+    "vgg19_bn": ("vgg19_bn-c79401a0.pth", 0.74218),
+}
+
+
 def _zoo() -> dict[str, Architecture]:
     """Return all architectures by name, in the order of their years."""
     one = "IMAGENET1K_V1"
@@ -111,16 +123,6 @@ def _zoo() -> dict[str, Architecture]:
     def v2(old: tuple[str, float], new: tuple[str, float]) -> tuple[Published, ...]:
         return (Published(one, *old), Published("IMAGENET1K_V2", *new, Preprocessing(resize=232)))
 
-    vggs = {
-        "vgg11": ("vgg11-8a719046.pth", 0.69020),
-        "vgg13": ("vgg13-19584684.pth", 0.69928),
-        "vgg16": ("vgg16-397923af.pth", 0.71592),
-        "vgg19": ("vgg19-dcbb9e9d.pth", 0.72376),
-        "vgg11_bn": ("vgg11_bn-6002323d.pth", 0.70370),
-        "vgg13_bn": ("vgg13_bn-abd245e5.pth", 0.71586),
-        "vgg16_bn": ("vgg16_bn-6c64b313.pth", 0.73360),
-        "vgg19_bn": ("vgg19_bn-c79401a0.pth", 0.74218),
-    }
     resnets = {
         "resnet18": v1("resnet18-f37072fd.pth", 0.69758),
         "resnet34": v1("resnet34-b627a593.pth", 0.73314),
@@ -142,7 +144,7 @@ def _zoo() -> dict[str, Architecture]:
         Architecture("alexnet", "alexnet", "AlexNet (2012), grouped, with response normalisation", (3, 227, 227)),
         Architecture("alexnet_torchvision", "alexnet", "AlexNet in one column (2014)", published=weird),
         Architecture("zfnet", "zfnet", "ZFNet (2013)"),
-        *(_vgg(name, *file) for name, file in vggs.items()),
+        *(_vgg(name, *file) for name, file in _VGGS.items()),
         Architecture(
             "googlenet",
             "googlenet",
