@@ -86,7 +86,8 @@ def tune(
         result = search(
             source, folder, net=net, budget_s=seconds, trials=trials, most_epochs=epochs, flip=flip, seed=seed,
             storage=storage, study=study, size=pixels, fit=check_fit(fit), ratios=split or "80:10:10",
-            device=device, observer=view, reading={name: value for name, value in given.items() if value is not None}, **fixed,
+            device=device, observer=view, reading={name: value for name, value in given.items() if value is not None},
+            **fixed,
         )  # fmt: skip
         asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
                  "--size": size, "--split": split, "--fit": fit if fit != "crop" else None}  # fmt: skip
