@@ -22,6 +22,7 @@ from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
+from striate.training.growing import check_small
 from striate.training.heads import with_new_head
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
@@ -127,6 +128,7 @@ def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int
             raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {chosen} itself")
         chosen = with_dropout(chosen, recipe.dropout)
     _check_smallest_batch(chosen, input_shape, recipe, count)
+    check_small(chosen, recipe, input_shape)
     return chosen
 
 

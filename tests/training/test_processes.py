@@ -40,10 +40,15 @@ def run(*arguments, **options):
     return subprocess.run(command(*arguments, **options), capture_output=True, text=True, env=environment, check=False)
 
 
+WHITENED = "whiten(2) gelu conv(8, 3, pad=1) relu globalavg fc(classes)"
+EARLY = ("--set", "whiten_until=0.5", "--set", "small_until=0.3")
+
+
 @pytest.mark.slow
 @linux
-def test_two_processes_learn_what_one_learns(tmp_path):
-    done = [run(tmp_path / str(n), PLAIN, "--epochs", "3", processes=n) for n in (1, 2)]
+@pytest.mark.parametrize(("net", "words"), [(PLAIN, ()), (WHITENED, EARLY)], ids=["plain", "whitened"])
+def test_two_processes_learn_what_one_learns(tmp_path, net, words):
+    done = [run(tmp_path / str(n), net, "--epochs", "3", *words, processes=n) for n in (1, 2)]
     assert [one.returncode for one in done] == [0, 0], done[1].stderr
     assert "batch-norm is not synchronised" in done[1].stderr
     assert done[1].stdout.count("Accuracy on test set") == 1

@@ -74,7 +74,8 @@ RUNS = {
     "swift": (
         "swift_xs",
         {"optimiser": "muon", "learning_rate": 0.2, "side_learning_rate": 3.0, "label_smoothing": 0.2,
-         "augment": ["alternating_flip translate(1)"], "views": "mirror-shift"},
+         "augment": ["alternating_flip translate(1)"], "views": "mirror-shift", "small_until": 0.6, "small_side": 0.9,
+         "whiten_until": 0.4},
     ),
     "residual": (
         "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn relu dropout(0.2) conv(8, 3, pad=1) bn) relu "

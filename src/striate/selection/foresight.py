@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
+from itertools import islice
 
 import torch
 
 from striate.planning import Plan
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import Pixels, steps_per_epoch, to_batch, training_batches
+from striate.training.growing import shrink, size_at
 from striate.training.learner import Learner
 from striate.training.own_module import build
 
@@ -20,23 +22,17 @@ VALID_IMAGES = 256
 def epoch_s(plan: Plan, device: torch.device) -> float:
     """Return the seconds that an epoch of the plan will take, validation included, on this machine as busy as it is.
 
-    Makes a few steps with a fresh module, which is thrown away. The recipe's precision must be settled.
+    The mean over the run, where it begins with small images. Makes a few steps with a fresh module, which is thrown
+    away. The recipe's precision must be settled.
     """
     recipe, preprocessing = plan.recipe, plan.preprocessing
-    augment = make_augmentation(recipe.augment, len(plan.classes))
-    taken: list[float] = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         module = build(plan.net, preprocessing.input_shape, recipe.seed, recipe.init)
         learner = Learner(module, recipe, device, recipe.precision)
-        for batch in training_batches(Pixels(plan.splits.train, device, resident=False), recipe, 0, 0):
-            start = time.perf_counter()
-            generator = torch.Generator(device).manual_seed(0)
-            pixels, labels = augment(batch.pixels, batch.labels, generator, indices=batch.indices)
-            learner.update(preprocessing.normalise(pixels), labels, 0.0)
-            taken.append(time.perf_counter() - start)
-            if len(taken) == STEPS:
-                break
-        step_s = statistics.mean(taken[1:] or taken)
+        step_s = _step_s(plan, learner, preprocessing.size)
+        if recipe.small_until:
+            small_s = _step_s(plan, learner, size_at(recipe, preprocessing.size, 0.0))
+            step_s = recipe.small_until * small_s + (1 - recipe.small_until) * step_s
         valid = plan.splits.valid.rows[:VALID_IMAGES]
         module.eval()
         start = time.perf_counter()
@@ -46,3 +42,16 @@ def epoch_s(plan: Plan, device: torch.device) -> float:
         image_s = (time.perf_counter() - start) / max(1, len(valid))
     steps = steps_per_epoch(len(plan.splits.train), recipe.batch_size * recipe.accumulate)
     return steps * step_s + len(plan.splits.valid) * image_s
+
+
+def _step_s(plan: Plan, learner: Learner, size: tuple[int, int]) -> float:
+    """Return the mean seconds of the first steps of a run, on images of `size`."""
+    augment, taken = make_augmentation(plan.recipe.augment, len(plan.classes)), []
+    pixels = Pixels(plan.splits.train, learner.device, resident=False)
+    for batch in islice(training_batches(pixels, plan.recipe, 0, 0), STEPS):
+        start = time.perf_counter()
+        generator = torch.Generator(learner.device).manual_seed(0)
+        seen, labels = augment(batch.pixels, batch.labels, generator, indices=batch.indices)
+        learner.update(shrink(plan.preprocessing.normalise(seen), size), labels, 0.0)
+        taken.append(time.perf_counter() - start)
+    return statistics.mean(taken[1:] or taken)

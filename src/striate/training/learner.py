@@ -45,7 +45,7 @@ class Learner:
             synchronise_norms(self.module)
         # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
         computed = translate(in_precision(freeze(self.module, recipe), precision))
-        self._shared = computed if processes.count == 1 else DistributedDataParallel(computed)
+        self._shared = computed if processes.count == 1 else _together(computed, recipe)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
         if recipe.average:
@@ -122,3 +122,14 @@ class Learner:
                 self.average.load_state_dict(parts["average"])
         except (RuntimeError, ValueError, KeyError, IndexError) as error:
             raise ModelFileError(f"the checkpoint does not belong to this net and recipe: {error}") from None
+
+
+def _together(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
+    """Return a module whose gradients are averaged over the processes.
+
+    The first one's buffers, such as batch norms' statistics, are sent at each step. torch cannot send a single one that
+    lies channels-last: that is a net without such norms, whose whitening filters never change.
+    """
+    several = len(list(module.buffers())) > 1
+    held = recipe.whiten_until < 1  # then some parameters get no gradient from some step on
+    return DistributedDataParallel(module, broadcast_buffers=several, find_unused_parameters=held)

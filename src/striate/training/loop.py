@@ -17,6 +17,8 @@ from striate.errors import TrainingError
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import Pixels, images_at_once, step_seed, steps_per_epoch, to_batch, training_batches
 from striate.training.compilation import Compiled
+from striate.training.freezing import hold_whitening
+from striate.training.growing import shrink, size_at
 from striate.training.learner import Learner
 from striate.training.observer import Observer, StepReport
 from striate.training.optimisers import rate_share
@@ -156,8 +158,12 @@ def train_loop(
             pixels, labels = augment(
                 batch.pixels, batch.labels, generator, indices=batch.indices, epoch=state.epoch, seed=recipe.seed
             )
-            share = rate_share(recipe, state.epoch + (batch.step + 0.5) / steps)
-            loss, correct = learner.update(preprocessing.normalise(pixels), labels, share, batch.total)
+            epoch = state.epoch + (batch.step + 0.5) / steps
+            share, done = rate_share(recipe, epoch), epoch / recipe.epochs
+            if done >= recipe.whiten_until:
+                hold_whitening(module)
+            images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
+            loss, correct = learner.update(images, labels, share, batch.total)
             loss, correct, stops = processes.sum(loss, correct, stop())
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))

@@ -66,6 +66,11 @@ class Recipe:
     average: float = _setting(
         0.0, "decay a step of a moving average of the weights, which is what is kept; 0: none", 0, 1
     )
+    whiten_until: float = _setting(
+        1.0, "share of the run, its first part, in which a whitening layer's bias learns", 0, 1
+    )
+    small_until: float = _setting(0.0, "share of the run, its first part, that trains on smaller images; 0: none", 0, 1)
+    small_side: float = _setting(0.625, "side of those, as a share of the whole", 0, 1)
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes", 0, 1)
     init: str | None = _setting(
         None, 'of layers that name none: "he", "xavier", "gaussian(0.01)"…; left out: by activation'

@@ -9,6 +9,7 @@ import torch
 
 from striate.nets import resolve
 from striate.training.batches import steps_per_epoch
+from striate.training.growing import size_at
 from striate.training.learner import Learner
 from striate.training.own_module import AnyNet, build
 from striate.training.precision import faster, precision_seconds
@@ -37,8 +38,14 @@ def epoch_seconds(
 ) -> float:
     """Return the seconds that an epoch of `count` images takes on this machine, as busy as it is now.
 
-    Measured by three steps on a fresh module, of which the first is not counted, and one update of the weights.
+    Measured by three steps on a fresh module, of which the first is not counted, and one update of the weights. Where
+    the recipe begins with small images it is the mean over the run.
     """
+    if recipe.small_until:
+        alike = recipe.replace(small_until=0.0)
+        small = input_shape[0], *size_at(recipe, input_shape[1:], 0.0)
+        small_s, whole_s = (epoch_seconds(net, alike, shape, count, device) for shape in (small, input_shape))
+        return recipe.small_until * small_s + (1 - recipe.small_until) * whole_s
     batch = min(recipe.batch_size, count)
     tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
     if recipe.precision == "auto":
