@@ -1,9 +1,10 @@
 """How near a training step comes to what the machine can do, and what its data handling takes.
 
-A step of swift_m is timed as the loop makes it: batch from memory, augmentation, normalising, forward, backward,
-update. The limit is the fastest product of two square matrices, measured here in the same precision. A step's work is
-counted from the layer table: a multiply-add is two operations, and forward and backward take three times the forward
-pass (the whitening filters, which do not learn, count as if they did).
+A step of swift_m is timed as the loop makes it: batch from memory, augmentation, normalising, shrinking, forward,
+backward, update; on whole images and on those of half the side, with which the recipe begins. The limit is the fastest
+product of two square matrices, measured here in the same precision. A step's work is counted from the layer table: a
+multiply-add is two operations, and forward and backward take three times the forward pass (the whitening filters, which
+do not learn, count as if they did).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from itertools import product
 
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
 
@@ -25,12 +27,13 @@ from striate.devices import kept_memory
 from striate.nets import make_module, resolve
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import Pixels, training_batches
+from striate.training.growing import shrink
 from striate.training.learner import Learner
 from striate.training.precision import CANDIDATES
 from striate.training.preprocessing import measure
 from striate.training.recipe import load_recipe
 
-SIDE, AUGMENT = 2048, ("alternating_flip translate(2)",)
+PRODUCT_SIDE, SIDES, AUGMENT = 2048, (32, 16), ("alternating_flip translate(2)",)
 DEVICE = torch.device("cpu")
 
 
@@ -46,12 +49,12 @@ def seconds_of(run: Callable[[], object], rounds: int) -> list[float]:
 
 def product_rate(kind: torch.dtype, rounds: int) -> float:
     """Return the operations a second of the fastest product of two matrices of a type."""
-    left, right = (torch.randn(SIDE, SIDE).to(kind) for _ in range(2))
-    return 2 * SIDE**3 / min(seconds_of(lambda: left @ right, rounds))
+    left, right = (torch.randn(PRODUCT_SIDE, PRODUCT_SIDE).to(kind) for _ in range(2))
+    return 2 * PRODUCT_SIDE**3 / min(seconds_of(lambda: left @ right, rounds))
 
 
-def step_seconds(net: str, batch: int, precision: str, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds of whole steps and of the data handling within each."""
+def step_seconds(net: str, batch: int, precision: str, side: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Return the seconds of whole steps on images shrunk to `side`, and of the data handling within each."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (20 * batch, 32, 32, 3), np.uint8)
     data = prepare(read_arrays((images, rng.integers(0, 10, len(images)))), keep=False)
@@ -65,9 +68,9 @@ def step_seconds(net: str, batch: int, precision: str, rounds: int) -> tuple[lis
         start = time.perf_counter()
         taken = next(batches)
         pixels, labels = augment(taken.pixels, taken.labels, generator, indices=taken.indices)
-        normalised = preprocessing.normalise(pixels)
+        images = shrink(preprocessing.normalise(pixels), (side, side))
         handling.append(time.perf_counter() - start)
-        learner.update(normalised, labels, 1e-3)
+        learner.update(images, labels, 1e-3)
 
     with kept_memory():  # as in training
         return seconds_of(step, rounds), handling[1:]
@@ -79,21 +82,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    work = 6 * resolve(options.net, classes=10, channels=3).table((3, 32, 32)).multiply_adds * options.batch
+    net = resolve(options.net, classes=10, channels=3)
     rates = {"float32": product_rate(torch.float32, 5), "bfloat16": product_rate(torch.bfloat16, 5)}
     rows = {}
-    for precision in CANDIDATES:
-        steps, handling = step_seconds(options.net, options.batch, precision, options.rounds)
-        limit = rates[precision.split("-")[0]]
-        rows[precision] = {
+    for precision, side in product(CANDIDATES, SIDES):
+        steps, handling = step_seconds(options.net, options.batch, precision, side, options.rounds)
+        limit, work = rates[precision.split("-")[0]], 6 * net.table((3, side, side)).multiply_adds * options.batch
+        rows[f"{precision} {side}×{side}"] = {
             "images_per_s": summary([options.batch / s for s in steps]),
             "teraflops": summary([work / s / 1e12 for s in steps]),
             "matrix_product_teraflops": limit / 1e12,
             "share_of_limit": summary([work / s / limit for s in steps]),
             "data_share": summary([d / s for d, s in zip(handling, steps, strict=True)]),
         }
-    settings = {"net": options.net, "batch": options.batch, "augment": list(AUGMENT), "matrix_side": SIDE}
-    clock = "a whole step: batch from memory, augmentation, normalising, forward, backward, update"
+    settings = {"net": options.net, "batch": options.batch, "augment": list(AUGMENT), "matrix_side": PRODUCT_SIDE}
+    clock = "a whole step: batch from memory, augmentation, normalising, shrinking, forward, backward, update"
     write("share", settings | {"steps": rows}, clock)
 
 

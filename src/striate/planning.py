@@ -22,7 +22,7 @@ from striate.nets.layers import Bn
 from striate.training.augmentation import make_augmentation
 from striate.training.batches import steps_per_epoch
 from striate.training.dropout import with_dropout
-from striate.training.growing import check_small
+from striate.training.growing import check_small, size_at
 from striate.training.heads import with_new_head
 from striate.training.observer import Observer
 from striate.training.own_module import AnyNet, as_net
@@ -76,6 +76,7 @@ def make_plan(
     chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
     net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
     _tell_views(recipe, observer)
+    _tell_small(recipe, shape, observer)
     described = describe(catalog, images, splits) | {"input": list(preprocessing.input_shape)}
     return Plan(net, recipe, splits, preprocessing, images.classes, described, start)
 
@@ -171,6 +172,15 @@ def _tell_views(recipe: Recipe, observer: Observer) -> None:
         observer.warn(
             f"views = {recipe.views} looks at mirror images, which training without flip never saw; "
             "that is right only where a class stays the same in the mirror"
+        )
+
+
+def _tell_small(recipe: Recipe, input_shape: tuple[int, int, int], observer: Observer) -> None:
+    if recipe.small_until:
+        height, width = size_at(recipe, input_shape[1:], 0.0)
+        observer.note(
+            f"the first {recipe.small_until:.0%} of the run trains on images of {height}×{width} pixels; "
+            "until then validation, on whole images, says little"
         )
 
 

@@ -10,6 +10,8 @@ import striate
 from striate.errors import ArgumentError
 from striate.pipeline import run_training
 from striate.training.growing import shrink, size_at
+from striate.training.loop import State
+from striate.training.observer import Observer
 from striate.training.recipe import Recipe
 
 sides = st.integers(1, 40)
@@ -70,6 +72,24 @@ def test_the_first_share_of_the_steps_is_on_small_images():
     small = sum((i + 0.5) / steps < 0.7 for i in range(steps))
     assert module.steps == [(4, 4)] * small + [(8, 8)] * (steps - small)
     assert 0 < small < steps
+
+
+def test_patience_waits_for_whole_images():
+    recipe = Recipe(epochs=10, small_until=0.45, patience=3)
+    states = {epoch: State(epoch=epoch, best={"epoch": 1}) for epoch in (4, 7, 8)}
+    assert {epoch: state.finished(recipe) for epoch, state in states.items()} == {4: False, 7: False, 8: True}
+    assert states[4].finished(recipe.replace(small_until=0.0))
+
+
+def test_what_validation_is_worth_meanwhile_is_said():
+    said = []
+
+    class Listener(Observer):
+        note = staticmethod(said.append)
+
+    net = "conv(4, 3) relu globalavg fc(classes)"
+    run_training("digits", net, {"epochs": 1, "small_until": 0.5, "small_side": 0.5}, observer=Listener())
+    assert [text for text in said if text.startswith("the first 50% of the run trains on images of 4×4 pixels")]
 
 
 def test_whitening_learns_in_the_first_share_of_the_steps_alone():

@@ -63,8 +63,9 @@ class State:
         return better
 
     def finished(self, recipe: Recipe) -> bool:
-        """Whether all epochs are done, or `patience` epochs have passed without a better one."""
-        stale = self.epoch - self.best["epoch"] if self.best else 0
+        """Whether all epochs are done, or `patience` epochs on whole images have passed without a better one."""
+        small = math.ceil(recipe.small_until * recipe.epochs)
+        stale = self.epoch - max(self.best["epoch"], small) if self.best else 0
         return self.epoch >= recipe.epochs or 0 < recipe.patience <= stale
 
 
