@@ -45,7 +45,7 @@ def test_images_are_small_first_and_whole_last(side, until, share, done):
 
 
 class Seen(torch.nn.Module):
-    """Notes the size and the brightness of what it is trained on."""
+    """Notes the size of what it is trained on."""
 
     def __init__(self):
         super().__init__()

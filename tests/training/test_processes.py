@@ -26,6 +26,8 @@ PLAIN = "conv(8, 3, pad=1) relu maxpool(2) fc(classes)"
 RESIDUAL = (
     "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn dropout(0.2)) relu maxpool(2) dropout(0.2) fc(classes)"
 )
+WHITENED = "whiten(2) gelu conv(8, 3, pad=1) relu globalavg fc(classes)"
+EARLY = ("--set", "whiten_until=0.5", "--set", "small_until=0.3")
 
 
 def command(out, net, *words, processes=2):
@@ -38,10 +40,6 @@ def command(out, net, *words, processes=2):
 def run(*arguments, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command(*arguments, **options), capture_output=True, text=True, env=environment, check=False)
-
-
-WHITENED = "whiten(2) gelu conv(8, 3, pad=1) relu globalavg fc(classes)"
-EARLY = ("--set", "whiten_until=0.5", "--set", "small_until=0.3")
 
 
 @pytest.mark.slow

@@ -39,8 +39,8 @@ def freeze(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
 def hold_whitening(module: torch.nn.Module) -> None:
     """Let the biases of whitening layers stay as they are from now on.
 
-    They settle early, and without them no gradient is wanted at the first layer, where the images are largest: an
-    eighth of a step's time (K. Jordan, cifar10-airbench, 2024, does so after three of eight epochs).
+    They settle early, and without them no gradient is wanted at the first layer, where the images are largest
+    (bench/growing.py; K. Jordan, cifar10-airbench, 2024, does so after three of eight epochs).
     """
     for part in module.modules():
         if isinstance(part, Whitening) and part.bias is not None:

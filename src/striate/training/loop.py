@@ -14,8 +14,16 @@ import torch.nn.functional as F  # noqa: N812
 
 from striate.data.imageset import ImageSet
 from striate.errors import TrainingError
-from striate.training.augmentation import make_augmentation
-from striate.training.batches import Pixels, images_at_once, step_seed, steps_per_epoch, to_batch, training_batches
+from striate.training.augmentation import Augmentation, make_augmentation
+from striate.training.batches import (
+    Batch,
+    Pixels,
+    images_at_once,
+    step_seed,
+    steps_per_epoch,
+    to_batch,
+    training_batches,
+)
 from striate.training.compilation import Compiled
 from striate.training.freezing import hold_whitening
 from striate.training.growing import shrink, size_at
@@ -153,12 +161,7 @@ def train_loop(
         module.train()
         start = time.perf_counter()
         for batch in training_batches(source, recipe, state.epoch, state.step, processes):
-            seed = step_seed(recipe.seed, state.epoch, batch.step, processes.rank)
-            torch.manual_seed(seed)  # dropout draws from the global generator
-            generator = torch.Generator(device).manual_seed(seed)
-            pixels, labels = augment(
-                batch.pixels, batch.labels, generator, indices=batch.indices, epoch=state.epoch, seed=recipe.seed
-            )
+            pixels, labels = _augmented(augment, batch, recipe.seed, state.epoch, processes.rank)
             epoch = state.epoch + (batch.step + 0.5) / steps
             share, done = rate_share(recipe, epoch), epoch / recipe.epochs
             if done >= recipe.whiten_until:
@@ -192,6 +195,16 @@ def train_loop(
     if storage and unsaved is not None:  # no epoch was asked for
         storage.save(learner.tensors(), state, unsaved)
     return best, state
+
+
+def _augmented(
+    augment: Augmentation, batch: Batch, seed: int, epoch: int, rank: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the step's pixels and labels; all that is drawn in the step, dropout too, then follows its own seed."""
+    own = step_seed(seed, epoch, batch.step, rank)
+    torch.manual_seed(own)  # dropout draws from the global generator
+    generator = torch.Generator(batch.pixels.device).manual_seed(own)
+    return augment(batch.pixels, batch.labels, generator, indices=batch.indices, epoch=epoch, seed=seed)
 
 
 def loss_and_accuracy(

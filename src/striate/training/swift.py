@@ -41,15 +41,15 @@ def epoch_seconds(
     Measured by three steps on a fresh module, of which the first is not counted, and one update of the weights. Where
     the recipe begins with small images it is the mean over the run.
     """
+    batch = min(recipe.batch_size, count)
+    if recipe.precision == "auto":
+        recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
     if recipe.small_until:
         alike = recipe.replace(small_until=0.0)
         small = input_shape[0], *size_at(recipe, input_shape[1:], 0.0)
         small_s, whole_s = (epoch_seconds(net, alike, shape, count, device) for shape in (small, input_shape))
         return recipe.small_until * small_s + (1 - recipe.small_until) * whole_s
-    batch = min(recipe.batch_size, count)
     tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
-    if recipe.precision == "auto":
-        recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         learner = Learner(build(net, input_shape), recipe.replace(accumulate=1), device, recipe.precision)
         learner.module.train()
