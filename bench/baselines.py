@@ -19,10 +19,10 @@ import numpy as np
 
 import striate
 from bench.record import write
-from striate.baselines.fitting import fit_baseline
+from striate.baselines.candidates import fit_baseline
 from striate.baselines.registry import BASELINES
 from striate.data.splitting import split
-from striate.pipeline import run_training
+from striate.training.train import run_training
 
 # What is measured, and what its clock includes.
 NAMES = {

@@ -18,8 +18,8 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
-from striate.pipeline import run_training
-from striate.training.run import RunFolder
+from striate.runs.folder import RunFolder
+from striate.training.train import run_training
 
 
 def once(catalog: striate.Catalog, net: str, recipe: str, seed: int) -> dict[str, float]:

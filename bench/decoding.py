@@ -23,7 +23,7 @@ from PIL import Image, features
 
 import striate
 from bench.record import summary, write
-from striate.devices import usable_cpus
+from striate.system.devices import usable_cpus
 
 
 def draw(folder: Path, count: int) -> None:

@@ -20,9 +20,9 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
+from striate.baselines.fit import load_features
 from striate.data.catalog import Catalog
-from striate.fitting import load_features
-from striate.pipeline import run_training
+from striate.training.train import run_training
 
 
 def drawn(catalog: Catalog, of_class: int, seed: int) -> Catalog:

@@ -17,8 +17,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 
 import striate
 from bench.record import summary, write
-from striate.pipeline import run_training
 from striate.training.recipe import load_recipe
+from striate.training.train import run_training
 
 SETTINGS = {
     "as it is": {},

@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, before torch is imported
 
 from bench.record import write
-from striate.cli.console import stderr
-from striate.cli.ladder_view import LadderView
-from striate.selection.choosing import run_ladder
+from striate.cli.output.console import stderr
+from striate.cli.output.ladder import LadderView
+from striate.selection.ladder.ladder import run_ladder
 
 CLOCK = "from the call to the saved model, reading and judging included"
 

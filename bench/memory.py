@@ -16,9 +16,9 @@ CODE = """
 import resource, sys, time
 from contextlib import nullcontext
 import torch
-from striate.devices import kept_memory
+from striate.system.devices import kept_memory
 from striate.nets import make_module, resolve
-from striate.training.learner import Learner
+from striate.training.engine.learner import Learner
 from striate.training.recipe import load_recipe
 name, side, batch, learns, kept = sys.argv[1], *map(int, sys.argv[2:])
 net = resolve(name, classes=10, channels=3, side=side)

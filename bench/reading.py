@@ -17,7 +17,7 @@ from bench.record import summary, write
 
 CODE = """
 import json, resource, sys, time
-import striate, striate.data.preparing, striate.data.reading
+import striate, striate.data.preparing.prepare, striate.data.reading
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 start = time.perf_counter()
 catalog = striate.read(sys.argv[1], images=sys.argv[2] or None)

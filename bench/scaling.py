@@ -18,7 +18,7 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
-from striate.devices import usable_cpus
+from striate.system.devices import usable_cpus
 
 BIN = Path(sys.executable).parent
 

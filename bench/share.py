@@ -21,16 +21,16 @@ import numpy as np
 import torch
 
 from bench.record import summary, write
-from striate.data.preparing import prepare
+from striate.augmentation import make_augmentation
+from striate.classifier.preprocessing import measure
+from striate.data.preparing.prepare import prepare
 from striate.data.readers.arrays import read_arrays
-from striate.devices import kept_memory
 from striate.nets import make_module, resolve
-from striate.training.augmentation import make_augmentation
-from striate.training.batches import Pixels, training_batches
-from striate.training.growing import shrink
-from striate.training.learner import Learner
-from striate.training.precision import CANDIDATES
-from striate.training.preprocessing import measure
+from striate.system.devices import kept_memory
+from striate.training.engine.batches import Pixels, training_batches
+from striate.training.engine.learner import Learner
+from striate.training.engine.precision import CANDIDATES
+from striate.training.engine.resizing import shrink
 from striate.training.recipe import load_recipe
 
 PRODUCT_SIDE, SIDES, AUGMENT = 2048, (32, 16), ("alternating_flip translate(2)",)

@@ -21,8 +21,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 
 import striate
 from bench.record import summary, write
-from striate.pipeline import run_training
-from striate.training.observer import Observer
+from striate.observer import Observer
+from striate.training.train import run_training
 
 
 class Clock(Observer):

@@ -10,12 +10,12 @@ import time
 import torch
 
 import striate
-from striate.executing import train_plan
-from striate.metrics import wilson_interval
-from striate.planning import change_plan, make_plan
-from striate.training.loop import loss_and_accuracy
-from striate.training.observer import Observer
-from striate.wish import make_wish
+from striate.metrics.evaluation import wilson_interval
+from striate.observer import Observer
+from striate.training.engine.loop import loss_and_accuracy
+from striate.training.options import make_wish
+from striate.training.plan import change_plan, make_plan
+from striate.training.trainer import train_plan
 
 CNN = "conv(25, 5) relu maxpool(2) conv(25, 5) relu maxpool(2) conv(25, 4) relu fc(classes)"
 TWEAKS = {  # what changes: the net, and the epochs

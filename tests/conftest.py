@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import striate
-from striate.pipeline import run_training
+from striate.training.train import run_training
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import striate
-from striate import devices
-from striate.devices import choose_device, fitting_threads, kept_memory, usable_cpus
 from striate.errors import ArgumentError
+from striate.system import devices
+from striate.system.devices import choose_device, fitting_threads, kept_memory, usable_cpus
 
 
 def test_devices_that_there_are_not():
@@ -64,7 +64,7 @@ def test_predicting_gives_the_threads_back(many_threads, digits_model):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_an_affinity_is_honoured():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-    code += "from striate.devices import usable_cpus; print(usable_cpus())"
+    code += "from striate.system.devices import usable_cpus; print(usable_cpus())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from striate.downloading import DownloadError, Published, digest_of, fetch
 from striate.errors import StorageError
+from striate.system.downloads import DownloadError, Published, digest_of, fetch
 
 CONTENT = bytes(range(256)) * 4000
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import striate
-from striate.data import cache
+from striate.classifier.features import extract, extraction_s
+from striate.data.preparing import cache
 from striate.errors import ArgumentError, ShapeError
-from striate.features import extract, extraction_s
-from striate.training.batches import to_batch
+from striate.training.engine.batches import to_batch
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_another_layer_is_averaged_over_its_pixels(model, digits, own_cache):
 
 def test_they_are_kept_by_content(model, digits, own_cache, monkeypatch):
     first = extract(model, digits)
-    monkeypatch.setattr("striate.features._computed", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("striate.classifier.features._computed", lambda *_: pytest.fail("computed again"))
     assert np.array_equal(extract(model, digits), first)
     (entry,) = cache.entries()
     assert (entry.images, entry.shape) == (70, (1, 1, 128))

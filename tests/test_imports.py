@@ -69,7 +69,7 @@ def test_the_check_can_fail():
     assert violations("striate.data.reading", {"striate.nets", "striate.errors"}) == [
         "striate.data.reading imports striate.nets"
     ]
-    assert violations("striate.training.loop", {"striate.classifier"})
+    assert violations("striate.training.engine.loop", {"striate.classifier.classifier"})
 
 
 @pytest.mark.parametrize("module", ["striate", "striate.cli", "striate.nets", "striate.data.reading"])

@@ -148,7 +148,7 @@ def test_a_full_disk_keeps_the_old_model(digits_model, tmp_path, monkeypatch):
         def __init__(self, *arguments):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("striate.model_file.zipfile.ZipFile", Full)
+    monkeypatch.setattr("striate.classifier.model_file.zipfile.ZipFile", Full)
     with pytest.raises(StorageError, match="the disk is full"):
         digits_model.save(path)
     assert path.read_bytes() == before

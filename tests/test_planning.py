@@ -5,14 +5,14 @@ import torch
 
 import striate
 from striate.errors import ArgumentError, NotationError, ShapeError
-from striate.executing import train_plan
-from striate.pipeline import run_training
-from striate.planning import change_plan, make_plan
-from striate.running import judge_images
-from striate.training.observer import Observer
+from striate.observer import Observer
+from striate.runs.session import judge_images
+from striate.training.budget import adapt_swift
+from striate.training.options import make_wish
+from striate.training.plan import change_plan, make_plan
 from striate.training.recipe import load_recipe
-from striate.training.swift import adapt_swift
-from striate.wish import make_wish
+from striate.training.train import run_training
+from striate.training.trainer import train_plan
 
 RECIPE = {"epochs": 4, "precision": "float32"}
 
@@ -56,7 +56,7 @@ def test_a_net_that_does_not_fit_is_refused(plan):
 
 def test_a_budget_decides_epochs_and_the_size_of_swift_and_a_resume_keeps_them(tmp_path, monkeypatch):
     seconds = [0.01]
-    monkeypatch.setattr("striate.training.swift.epoch_seconds", lambda *told: seconds[0])
+    monkeypatch.setattr("striate.training.budget.epoch_seconds", lambda *told: seconds[0])
     short = run_training("xo", budget=0.05, out=tmp_path / "run", precision="float32")
     recipe = load_recipe(tmp_path / "run" / "recipe.toml")
     assert recipe.epochs == 5  # of a hundredth of a second each

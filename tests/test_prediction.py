@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.data.oddities import encoded, photo
 
-from striate.classifier import Prediction
+from striate.classifier.classifier import Prediction
+from striate.classifier.submission import gather, write_csv, write_like
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
-from striate.prediction import gather, write_csv, write_like
 
 CLASSES = ("cat", "dog", "hen")
 

@@ -11,12 +11,12 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.comparing import compare, differences, verdicts
 from striate.errors import SourceNotFoundError
-from striate.pipeline import run_training
-from striate.runs import Accuracy, Run, find_runs, read_run, sort_runs
-from striate.training.loop import Interrupted
-from striate.training.observer import Observer
+from striate.observer import Observer
+from striate.runs.comparison import compare, differences, verdicts
+from striate.runs.listing import Accuracy, Run, find_runs, read_run, sort_runs
+from striate.training.engine.loop import Interrupted
+from striate.training.train import run_training
 
 
 @pytest.fixture

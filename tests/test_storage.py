@@ -4,7 +4,7 @@ import os
 import pytest
 
 from striate.errors import StorageError
-from striate.storage import replace_atomically, write_atomically
+from striate.system.files import replace_atomically, write_atomically
 
 
 def test_writes_text_and_bytes(tmp_path):

@@ -7,12 +7,12 @@ from safetensors.torch import save_file
 from tests.training.stopping import StopAt
 
 import striate
+from striate.classifier.features import extract
 from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
-from striate.features import extract
 from striate.nets import parse
-from striate.pipeline import resume_training, run_training
+from striate.training.engine.loop import Interrupted
 from striate.training.heads import fit_head, with_outputs
-from striate.training.loop import Interrupted
+from striate.training.train import resume_training, run_training
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"
 
@@ -193,6 +193,6 @@ def test_a_net_of_its_own_needs_no_other(halves, learned):
 
 def test_features_are_shared_with_the_head(halves, learned, monkeypatch):
     run_training(halves[1], weights=learned, epochs=0)
-    monkeypatch.setattr("striate.features._computed", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("striate.classifier.features._computed", lambda *_: pytest.fail("computed again"))
     run_training(halves[1], weights=learned, epochs=0)
     assert callable(extract)

@@ -9,19 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.classifier import Classifier, Prediction
+    from striate.classifier.classifier import Classifier, Prediction
+    from striate.classifier.pretrained import load_model, load_pretrained
     from striate.data.catalog import Catalog
     from striate.data.imageset import ImageSet
-    from striate.data.preparing import prepare
+    from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
-    from striate.metrics import Evaluation
+    from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
-    from striate.pipeline import train
-    from striate.pretrained import load_model, load_pretrained
-    from striate.selection.choosing import fit
+    from striate.selection.ladder.ladder import fit
     from striate.training.recipe import Recipe
+    from striate.training.train import train
 
 __version__ = "0.1.0"
 
@@ -49,24 +49,24 @@ __all__ = [
 
 _HOMES = {
     "Catalog": "data.catalog",
-    "Classifier": "classifier",
-    "Evaluation": "metrics",
+    "Classifier": "classifier.classifier",
+    "Evaluation": "metrics.evaluation",
     "ImageClassifier": "estimator",
     "ImageSet": "data.imageset",
     "Net": "nets",
-    "Prediction": "classifier",
+    "Prediction": "classifier.classifier",
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",
-    "fit": "selection.choosing",
-    "load_model": "pretrained",
-    "load_pretrained": "pretrained",
+    "fit": "selection.ladder.ladder",
+    "load_model": "classifier.pretrained",
+    "load_pretrained": "classifier.pretrained",
     "make_module": "nets",
     "parse": "nets",
-    "prepare": "data.preparing",
+    "prepare": "data.preparing.prepare",
     "read": "data.reading",
     "resolve": "nets",
-    "train": "pipeline",
+    "train": "training.train",
 }
 
 

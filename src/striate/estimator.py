@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from striate.data.readers.arrays import read_arrays
 from striate.errors import ArgumentError, ShapeError
-from striate.pipeline import run_training
+from striate.training.train import run_training
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):

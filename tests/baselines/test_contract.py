@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import striate
+from striate.baselines.candidates import CHOICE, fit_baseline
 from striate.baselines.examples import sample_rows
 from striate.baselines.features import net_features, pixel_features
-from striate.baselines.fitting import CHOICE, fit_baseline
 from striate.baselines.registry import BASELINES, fit_head, read_baseline
 from striate.data.splitting import split
 from striate.errors import ArgumentError, DataError, NotationError
-from striate.metrics import judge
-from striate.pipeline import run_training
+from striate.metrics.evaluation import judge
+from striate.training.train import run_training
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 each = pytest.mark.parametrize("name", [QUICK.get(name, name) for name in BASELINES])
@@ -194,7 +194,7 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striate.fitting.Task.fit", interrupt)
+    monkeypatch.setattr("striate.baselines.fit.Task.fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_training("digits", "tree", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.data.oddities import encoded, photo
 
-from striate import storage
+from striate.system import files as storage
 
 QUICK = ("--net", "fc(classes)", "--epochs", 1, "--precision", "float32")
 

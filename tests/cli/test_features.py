@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 
-from striate.classifier import Classifier
-from striate.features import extract
+from striate.classifier.classifier import Classifier
+from striate.classifier.features import extract
 
 
 def test_npz(as_json, digits_run, tmp_path):

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 from tests.data.oddities import encoded, photo
 
-from striate.cli.training_view import TrainingView
-from striate.training.interrupt import stop_signals
-from striate.training.observer import StepReport
+from striate.cli.output.training import TrainingView
+from striate.observer import StepReport
+from striate.system.signals import stop_signals
 
 QUICK = ("--net", "fc(classes)", "--epochs", 2, "--precision", "float32")
 
@@ -118,7 +118,7 @@ def test_a_folder_with_a_run_is_not_overwritten(striate, finished):
 
 
 def test_interrupted_before_training(striate, monkeypatch, tmp_path):
-    monkeypatch.setattr("striate.running.read", _interrupt)
+    monkeypatch.setattr("striate.runs.session.read", _interrupt)
     result = striate("train", "digits")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "interrupted. Go on with: the same command" in result.stderr
@@ -126,7 +126,7 @@ def test_interrupted_before_training(striate, monkeypatch, tmp_path):
 
 
 def test_interrupted_twice_while_training(striate, monkeypatch):
-    monkeypatch.setattr("striate.executing.train_loop", _interrupt)
+    monkeypatch.setattr("striate.training.trainer.train_loop", _interrupt)
     result = striate("train", "digits", *QUICK, "--out", "my run")
     assert result.exit_code == 1
     assert "interrupted. Go on with: striate train --resume --out 'my run'" in result.stderr
@@ -134,7 +134,7 @@ def test_interrupted_twice_while_training(striate, monkeypatch):
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_interrupted_elsewhere(striate, monkeypatch, digits_run, command):
-    monkeypatch.setattr("striate.classifier.Classifier._probabilities", _interrupt)
+    monkeypatch.setattr("striate.classifier.classifier.Classifier._probabilities", _interrupt)
     result = striate(command, digits_run / "model.striate", "digits")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("interrupted\n")

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data import published
-from striate.data.builtin import NAMES, read_builtin
-from striate.data.drawn import make_shapes, make_xo
-from striate.data.published import PUBLISHED
+from striate.data.builtin import published
+from striate.data.builtin.drawn import make_shapes, make_xo
+from striate.data.builtin.names import NAMES, read_builtin
+from striate.data.builtin.published import PUBLISHED
 from striate.data.reading import read
-from striate.downloading import DownloadError
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
+from striate.system.downloads import DownloadError
 
 STRIATE_DATA = os.environ.get("STRIATE_DATA")
 

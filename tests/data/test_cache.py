@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data import cache, writing
-from striate.data.cache import Prepared
-from striate.data.writing import Writer
+from striate.data.preparing import cache, writing
+from striate.data.preparing.cache import Prepared
+from striate.data.preparing.writing import Writer
 from striate.errors import StorageError
 
 KEY = "0123456789abcdef" * 2

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 from tests.data.oddities import EXPECTED, encoded, exif_with, odd_files, photo, png_bomb
 
-from striate.data import decoding
-from striate.data.decoding import decode, fit_pixels, pixel_hash, probe, to_channels
-from striate.data.pixels import pixel_hashes
+from striate.data.decoding import decode as decoding
+from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, probe, to_channels
+from striate.data.decoding.pixels import pixel_hashes
 from striate.errors import ArgumentError, DecodingError
 
 RGB = Image.fromarray(photo())

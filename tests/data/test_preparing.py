@@ -16,11 +16,12 @@ import pytest
 from PIL import Image
 from tests.data.oddities import EXPECTED, encoded, make_oddities, photo
 
-from striate.data import cache, parallel, preparing
 from striate.data.catalog import Catalog
-from striate.data.decoding import decode, fit_pixels, pixel_hash, to_channels
+from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, to_channels
 from striate.data.ledger import Entry, Ledger
-from striate.data.preparing import prepare
+from striate.data.preparing import cache, parallel
+from striate.data.preparing import prepare as preparing
+from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, DataError, StorageError
 
 
@@ -329,7 +330,7 @@ def test_errors_out_of_threads_arrive():
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch):
     paths = write_pngs(tmp_path / "x", [(16, 16, 3)] * 3)
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr("striate.data.writing.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("striate.data.preparing.writing.shutil.disk_usage", lambda path: usage)
     message = r"no space for the prepared images: .* MB needed in .*prepared\. Free some \(striate cache --clear\)"
     with pytest.raises(StorageError, match=message):
         prepare(catalog_of(paths))
@@ -340,7 +341,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch
 def test_a_disk_that_fills_up_while_writing_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch):
     paths = write_pngs(tmp_path / "x", [(64, 64, 3)] * 30)
     full = open("/dev/full", "wb")  # noqa: SIM115 - the writer closes it
-    monkeypatch.setattr("striate.data.writing.open", lambda path, mode: full, raising=False)
+    monkeypatch.setattr("striate.data.preparing.writing.open", lambda path, mode: full, raising=False)
     with pytest.raises(StorageError, match="no space for the prepared images"):
         prepare(catalog_of(paths))
     assert list(cache_dir.iterdir()) == []
@@ -362,7 +363,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from striate.data import preparing
+from striate.data.preparing import prepare as preparing
 from striate.data.catalog import Catalog
 
 paths = sorted(Path(sys.argv[1]).iterdir())

@@ -18,17 +18,17 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 import striate
-from striate.baselines.dividing import from_svc
+from striate.baselines.candidates import fit_baseline
 from striate.baselines.examples import Examples
-from striate.baselines.fitting import fit_baseline
-from striate.baselines.growing import from_boosted, from_trees, round_down
+from striate.baselines.logistic import from_svc
 from striate.baselines.registry import read_baseline
+from striate.baselines.trees import from_boosted, from_trees, round_down
+from striate.classifier.heads import distances
+from striate.classifier.heads.distances import nearest
+from striate.classifier.heads.linear import Linear
+from striate.classifier.heads.neighbours import Neighbours
 from striate.data.splitting import split
 from striate.errors import ModelFileError
-from striate.heads import distances
-from striate.heads.distances import nearest
-from striate.heads.linear import Linear
-from striate.heads.neighbours import Neighbours
 
 
 def examples(classes, n=300, d=12, seed=0):
@@ -73,7 +73,7 @@ def test_trees_are_walked_in_blocks(monkeypatch):
     x, y, new, _ = examples(3)
     boosted = HistGradientBoostingClassifier(max_iter=5, early_stopping=False).fit(x, y)
     whole = probabilities(from_boosted(boosted, 5), new)
-    monkeypatch.setattr("striate.heads.trees._MOST_AT_ONCE", 1000)
+    monkeypatch.setattr("striate.classifier.heads.trees._MOST_AT_ONCE", 1000)
     np.testing.assert_allclose(probabilities(from_boosted(boosted, 5), new), whole, atol=1e-6)
 
 

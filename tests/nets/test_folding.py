@@ -2,9 +2,9 @@
 
 import torch
 
-from striate.heads.fitted import FittedModule, Selection
+from striate.classifier.heads.fitted import FittedModule, Selection
 from striate.nets import make_module, parse
-from striate.nets.folding import FoldedConv, folded
+from striate.nets.modules.folding import FoldedConv, folded
 
 NET = """conv(6, 3, bias=false) bn relu6 residual(depthwise(3, pad=1) bn relu conv(6, 1) bn) maxpool(2) bn
          conv(4, 3) [relu bn] globalavg fc(3)"""

@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional
 
 from striate.nets import auxiliary_loss, make_module, parse, resolve
-from striate.nets.arithmetic import cross_entropy
-from striate.nets.module import state_arrays
+from striate.nets.graph import make_plan
+from striate.nets.modules.module import state_arrays
 from striate.nets.notation import STRUCTURES, WORDS
-from striate.nets.plan import make_plan
+from striate.nets.reference.arithmetic import cross_entropy
 
 LAYERS = [
     "conv(4, 3)",
@@ -128,7 +128,7 @@ def test_small_nets_agree_with_torch(sentence: str) -> None:
 
 
 def test_the_comparison_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("striate.nets.arithmetic.softmax", lambda x: np.full(x.shape, 1 / x.shape[1]))
+    monkeypatch.setattr("striate.nets.reference.arithmetic.softmax", lambda x: np.full(x.shape, 1 / x.shape[1]))
     assert largest_difference("fc(4)", (3, 9, 8), False, 3) > 1e-3
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from striate.baselines.features import net_features
-from striate.classifier import Classifier
-from striate.heads.fitted import features_of
+from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import features_of
+from striate.classifier.preprocessing import Preprocessing
 from striate.nets import make_module, parse, resolve
-from striate.nets.taps import MOST_TAPS, with_taps
-from striate.training.preprocessing import Preprocessing
+from striate.nets.surgery import MOST_TAPS, with_taps
 
 NETS = {"mobilenet_v2": 64, "resnet18": 64, "googlenet(aux=true)": 96, "vgg11": 64, "lenet": 28, "swift_xs": 32}
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
 from striate.nets import ZOO, load_weights, make_module, pretrained, resolve
-from striate.nets.weights import fetch, imagenet_classes, read_tensors, weights_folder
+from striate.nets.modules.weights import fetch, imagenet_classes, read_tensors, weights_folder
 from striate.nets.zoo.registry import Published
 
 NAME = "mobilenet_v2(width=0.25)"

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from striate.errors import ArgumentError, ShapeError
 from striate.nets import ZOO, NetModule, auxiliary_loss, make_module, resolve
-from striate.nets.plan import make_plan
+from striate.nets.graph import make_plan
 from striate.nets.structure import without_softmax
 
 PARAMETERS = {

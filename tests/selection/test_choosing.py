@@ -9,12 +9,12 @@ import torch
 import striate
 from striate.data.reading import read
 from striate.errors import ArgumentError, StriateError, TrainingError
-from striate.selection import rungs
-from striate.selection.choosing import LadderObserver, resume_run, run_ladder
-from striate.selection.ladder import Result
-from striate.selection.rungs import SIMPLE, SWIFT, Ground
-from striate.training.run import RunFolder
-from striate.training.swift import choose_swift
+from striate.runs.folder import RunFolder
+from striate.selection.ladder import rungs
+from striate.selection.ladder.climb import Result
+from striate.selection.ladder.ladder import LadderObserver, resume_run, run_ladder
+from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground
+from striate.training.budget import choose_swift
 
 
 class Heard(LadderObserver):
@@ -100,7 +100,7 @@ def test_a_class_of_one_image_ends_no_climb():
 
 
 def test_a_run_of_one_net_is_resumed_as_such(tmp_path, digits):
-    from striate.pipeline import run_training
+    from striate.training.train import run_training
 
     run_training(digits, "fc(classes)", epochs=1, out=tmp_path / "run")
     assert resume_run(tmp_path / "run", digits).train_s > 0

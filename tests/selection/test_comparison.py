@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import ShapeError
-from striate.selection.comparison import compare, mcnemar
+from striate.metrics.comparison import compare, mcnemar
 
 
 def test_mcnemar_counts_the_ways_of_chance():

@@ -8,10 +8,10 @@ import torch
 
 import striate
 from striate.errors import ArgumentError
-from striate.selection.ladder import Result, Skipped, allowance, best_of, climb, mirrors_keep_classes, verdict
-from striate.selection.rungs import SIMPLE, SWIFT, BaselineRung, Ground, Rung
-from striate.training.loop import Interrupted
-from striate.training.observer import Observer
+from striate.observer import Observer
+from striate.selection.ladder.climb import Result, Skipped, allowance, best_of, climb, mirrors_keep_classes, verdict
+from striate.selection.ladder.rungs import SIMPLE, SWIFT, BaselineRung, Ground, Rung
+from striate.training.engine.loop import Interrupted
 
 
 @pytest.fixture(scope="module")

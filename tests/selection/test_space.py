@@ -6,7 +6,7 @@ import pytest
 
 from striate.errors import ArgumentError
 from striate.nets import resolve
-from striate.selection.space import KINDS, Space
+from striate.selection.tuning.space import KINDS, Space
 
 
 class Drawn:

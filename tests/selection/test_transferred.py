@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import striate
-from striate.metrics import judge
-from striate.selection.rungs import Ground
-from striate.selection.transferred import FROZEN, TUNED, borrow, lend
-from striate.training.observer import Observer
+from striate.metrics.evaluation import judge
+from striate.observer import Observer
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
+from striate.selection.ladder.rungs import Ground
 
 
 @pytest.fixture(scope="module")

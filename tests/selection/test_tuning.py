@@ -10,18 +10,19 @@ import pytest
 import torch
 
 import striate
-from striate.classifier import Classifier
+from striate.classifier.classifier import Classifier
 from striate.errors import ArgumentError, MissingExtraError, StorageError, TrainingError
-from striate.metrics import Evaluation
-from striate.pipeline import run_training
-from striate.planning import change_plan, make_plan
-from striate.selection import tuning, worker
-from striate.selection.foresight import epoch_s
-from striate.selection.report import verdict, write_report
-from striate.selection.tuning import tune
-from striate.selection.worker import TuningObserver
-from striate.training.observer import Observer
-from striate.wish import make_wish
+from striate.metrics.evaluation import Evaluation
+from striate.observer import Observer
+from striate.selection.tuning import tune as tuning
+from striate.selection.tuning import worker
+from striate.selection.tuning.report import verdict, write_report
+from striate.selection.tuning.tune import tune
+from striate.selection.tuning.worker import TuningObserver
+from striate.training.engine.timing import epoch_s
+from striate.training.options import make_wish
+from striate.training.plan import change_plan, make_plan
+from striate.training.train import run_training
 
 SOURCE, NET = "xo:120", "fc(16) relu fc(classes)"
 QUICK = {"net": NET, "most_epochs": 2, "precision": "float32"}
@@ -88,9 +89,9 @@ def test_an_interrupted_study_goes_on_where_it_was(study, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from striate.selection.tuning import tune
-from striate.selection.worker import TuningObserver
-from striate.training.observer import Observer
+from striate.selection.tuning.tune import tune
+from striate.selection.tuning.worker import TuningObserver
+from striate.observer import Observer
 class Kill(TuningObserver):
     def trial_ends(self, trial, best):
         print(trial.number, flush=True)

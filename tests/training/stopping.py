@@ -3,7 +3,7 @@
 import os
 import signal
 
-from striate.training.observer import Observer
+from striate.observer import Observer
 
 
 class StopAt(Observer):

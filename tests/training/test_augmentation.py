@@ -5,9 +5,9 @@ import inspect
 import pytest
 import torch
 
+from striate.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges, make_augmentation
+from striate.augmentation.moving import flip, translate
 from striate.errors import ArgumentError
-from striate.training.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges, make_augmentation
-from striate.training.augmentation.moving import flip, translate
 
 MIXING = ("mixup", "cutmix")
 SHAPES = [(8, 3, 32, 32), (5, 1, 9, 14), (1, 3, 7, 7), (3, 1, 1, 1), (1, 3, 1, 1), (2, 3, 1, 13), (4, 3, 2, 2)]

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from striate.training.augmentation import make_augmentation
-from striate.training.augmentation.colour import brighten, saturate, stretch, turn_hue
-from striate.training.augmentation.erasing import cutout, erase
-from striate.training.augmentation.mixing import cutmix, mixup, symmetric_beta
-from striate.training.augmentation.moving import alternating_flip, flip, parity, translate
-from striate.training.augmentation.randaugment import OPERATIONS, randaugment
-from striate.training.augmentation.tones import autocontrast, equalize, posterize, sharpen, solarize
-from striate.training.augmentation.warping import crop, rotate, shear, turn, warp, zoom
+from striate.augmentation import make_augmentation
+from striate.augmentation.colour import brighten, saturate, stretch, turn_hue
+from striate.augmentation.erasing import cutout, erase
+from striate.augmentation.mixing import cutmix, mixup, symmetric_beta
+from striate.augmentation.moving import alternating_flip, flip, parity, translate
+from striate.augmentation.randaugment import OPERATIONS, randaugment
+from striate.augmentation.tones import autocontrast, equalize, posterize, sharpen, solarize
+from striate.augmentation.warping import crop, rotate, shear, turn, warp, zoom
 
 
 def generator(seed=0):

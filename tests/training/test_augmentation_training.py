@@ -3,8 +3,8 @@
 import pytest
 from tests.training.stopping import StopAt
 
-from striate.pipeline import resume_training, run_training
-from striate.training.loop import Interrupted
+from striate.training.engine.loop import Interrupted
+from striate.training.train import resume_training, run_training
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import striate
-from striate.training import batches
-from striate.training.batches import Pixels, training_batches
-from striate.training.processes import Processes
+from striate.system.processes import Processes
+from striate.training.engine import batches
+from striate.training.engine.batches import Pixels, training_batches
 from striate.training.recipe import Recipe
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

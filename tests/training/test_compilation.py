@@ -7,11 +7,11 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 
 from striate.nets import make_module, parse
-from striate.pipeline import run_training
-from striate.training import compilation
-from striate.training.compilation import Compiled, pays
-from striate.training.observer import Observer
-from striate.training.precision import CANDIDATES, in_precision
+from striate.observer import Observer
+from striate.training.engine import compilation
+from striate.training.engine.compilation import Compiled, pays
+from striate.training.engine.precision import CANDIDATES, in_precision
+from striate.training.train import run_training
 
 NET = "conv(4, 3) bn relu fc(classes)"
 
@@ -43,7 +43,9 @@ def test_a_failure_is_said_once_and_training_goes_on(monkeypatch):
         raise TorchDynamoException("no compiler here\nmany more lines")
 
     monkeypatch.setattr(torch, "compile", lambda function: fail)
-    monkeypatch.setattr("striate.pipeline.choose_computation", lambda *a: {"precision": "float32", "compiled": True})
+    monkeypatch.setattr(
+        "striate.training.train.choose_computation", lambda *a: {"precision": "float32", "compiled": True}
+    )
     warned = []
     observer = Observer()
     observer.warn = warned.append

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import striate
 from striate.errors import ArgumentError
-from striate.pipeline import run_training
-from striate.training.growing import shrink, size_at
-from striate.training.loop import State
-from striate.training.observer import Observer
+from striate.observer import Observer
+from striate.training.engine.loop import State
+from striate.training.engine.resizing import shrink, size_at
 from striate.training.recipe import Recipe
+from striate.training.train import run_training
 
 sides = st.integers(1, 40)
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from striate.training.learner import Learner
-from striate.training.muon import Muon, orthogonalise
-from striate.training.optimisers import Optimisers, rate_share
+from striate.training.engine.learner import Learner
+from striate.training.engine.muon import Muon, orthogonalise
+from striate.training.engine.optimisers import Optimisers, rate_share
 from striate.training.recipe import Recipe
 
 

@@ -4,7 +4,7 @@ import torch
 
 import striate
 from striate.errors import ArgumentError, ModelFileError, ShapeError
-from striate.pipeline import run_training
+from striate.training.train import run_training
 
 
 class Own(torch.nn.Module):

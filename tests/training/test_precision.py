@@ -5,10 +5,17 @@ import torch
 from tests.training.stopping import StopAt
 
 from striate.nets import make_module, parse
-from striate.pipeline import resume_training, run_training
-from striate.training.loop import Interrupted
-from striate.training.observer import Observer
-from striate.training.precision import CANDIDATES, Rounded, faster, in_precision, measure_precisions, precision_seconds
+from striate.observer import Observer
+from striate.training.engine.loop import Interrupted
+from striate.training.engine.precision import (
+    CANDIDATES,
+    Rounded,
+    faster,
+    in_precision,
+    measure_precisions,
+    precision_seconds,
+)
+from striate.training.train import resume_training, run_training
 
 CPU = torch.device("cpu")
 SWIFT = 'whiten(2) gelu conv(8, 3, pad=1, init="dirac") maxpool(2) bn(gain=false) gelu globalmax fc(classes) scale(0.1)'
@@ -92,7 +99,7 @@ def test_a_measurement_is_made_once(monkeypatch, tmp_path):
     count, seconds = precision_seconds(parse("fc(2)"), 64, (1, 8, 8), CPU)
     assert count == 64
     assert tuple(seconds) == CANDIDATES
-    monkeypatch.setattr("striate.training.precision.measure_precisions", None)
+    monkeypatch.setattr("striate.training.engine.precision.measure_precisions", None)
     assert precision_seconds(parse("fc(2)"), 64, (1, 8, 8), CPU) == (64, seconds)
 
 

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 import striate
 from striate.errors import ArgumentError
 from striate.nets import make_module, parse
-from striate.training import processes as together
-from striate.training.processes import joined, own_device, synchronise_norms
+from striate.system import processes as together
+from striate.system.processes import joined, own_device, synchronise_norms
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

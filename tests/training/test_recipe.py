@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
+from striate.augmentation import make_augmentation
 from striate.errors import ArgumentError, SourceNotFoundError
 from striate.nets import resolve
-from striate.training.augmentation import make_augmentation
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 
 SETTINGS = st.fixed_dictionaries(

@@ -13,11 +13,11 @@ from tests.training.stopping import StopAt
 
 import striate
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, TrainingError
-from striate.pipeline import resume_training, run_training
-from striate.training.checkpoints import read_state
-from striate.training.loop import Interrupted
-from striate.training.observer import Observer
-from striate.training.run import RunFolder
+from striate.observer import Observer
+from striate.runs.folder import RunFolder
+from striate.training.engine.checkpoints import read_state
+from striate.training.engine.loop import Interrupted
+from striate.training.train import resume_training, run_training
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}
@@ -200,7 +200,7 @@ def test_killed_twenty_times_at_random(tmp_path):
     out = tmp_path / "run"
     settings = RECIPE | {"epochs": 400, "batch_size": 128}
     code = (
-        "import sys, striate.pipeline as p\n"
+        "import sys, striate.training.train as p\n"
         f"p.run_training('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
     )
     rng, kills = random.Random(0), 0

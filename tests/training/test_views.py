@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 import striate
+from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.views import look
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
-from striate.pipeline import run_training
-from striate.training.batches import to_batch
-from striate.training.observer import Observer
-from striate.training.preprocessing import Preprocessing
-from striate.training.views import look
+from striate.observer import Observer
+from striate.training.engine.batches import to_batch
+from striate.training.train import run_training
 
 VIEWS = ("none", "mirror", "mirror-shift")
 NET = "conv(4, 3) tanh fc(3)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from striate.training.observer import Observer
+from striate.observer import Observer
 
 
 @dataclass(frozen=True, eq=False)

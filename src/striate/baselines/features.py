@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from striate.classifier import Classifier
+from striate.classifier.classifier import Classifier
+from striate.classifier.features import extract, tapped
+from striate.classifier.heads.fitted import features_of
+from striate.classifier.preprocessing import Preprocessing
+from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
-from striate.data.pixels import Fit
 from striate.errors import ArgumentError
-from striate.features import extract, tapped
-from striate.heads.fitted import features_of
 from striate.nets import Net, NetModule, make_module, parse
-from striate.training.batches import to_batch
-from striate.training.observer import Observer
-from striate.training.preprocessing import Preprocessing
+from striate.observer import Observer
+from striate.training.engine.batches import to_batch
 
 # Beyond this side pixels cost more and tell a nearest neighbour or a tree no more.
 LARGEST_SIDE_PX = 32

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from striate.baselines import dividing, growing, remembering
+from striate.baselines import logistic as dividing
+from striate.baselines import neighbours as remembering
+from striate.baselines import trees as growing
 from striate.baselines.examples import Examples
+from striate.classifier.heads.head import Head
 from striate.errors import ArgumentError, NotationError, unknown
-from striate.heads.head import Head
 from striate.nets import parse_calls
-from striate.training.observer import Observer
+from striate.observer import Observer
 
 
 @dataclass(frozen=True)

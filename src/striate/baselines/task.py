@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from striate.baselines.candidates import CHOICE, Candidate, best_of, fit_candidates
 from striate.baselines.features import Features
-from striate.baselines.fitting import CHOICE, Candidate, best_of, fit_candidates
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
-from striate.classifier import Classifier
+from striate.classifier.classifier import Classifier
+from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
-from striate.data.pixels import Fit
 from striate.errors import ArgumentError, unknown
-from striate.training.observer import Observer
+from striate.observer import Observer
 
 
 @dataclass(frozen=True, eq=False)

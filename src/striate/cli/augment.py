@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
 def augment(
@@ -48,11 +48,11 @@ def augment(
         return
     if source is None:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try; or give --list")
-    from striate.data.pixels import check_fit
-    from striate.data.preparing import prepare
+    from striate.augmentation import make_augmentation
+    from striate.augmentation import sheet as sheets
+    from striate.data.decoding.pixels import check_fit
+    from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
-    from striate.training.augmentation import make_augmentation
-    from striate.training.augmentation import sheet as sheets
 
     pixels, chosen_fit = options.parse_size(size), check_fit(fit)
     sheets.check_suffix(out)
@@ -82,7 +82,7 @@ def _list(json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from striate.training.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges
+    from striate.augmentation import AUGMENTATIONS, describe_arguments, describe_ranges
 
     words = [
         {

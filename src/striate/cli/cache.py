@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_json, stdout
+from striate.cli.output.console import print_json, stdout
 
 if TYPE_CHECKING:
-    from striate.data.cache import CacheEntry
+    from striate.data.preparing.cache import CacheEntry
 
 
 def cache(
@@ -20,8 +20,8 @@ def cache(
     json: options.Json = False,
 ) -> None:
     """Show the cache of decoded images, or clear it."""
-    from striate.data.cache import clear as clear_cache
-    from striate.data.cache import default_cache_dir, entries
+    from striate.data.preparing.cache import clear as clear_cache
+    from striate.data.preparing.cache import default_cache_dir, entries
 
     folder = default_cache_dir()
     if clear:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_accuracy, print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import percent, print_accuracy, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.metrics import Evaluation
+    from striate.metrics.evaluation import Evaluation
 
 
 def evaluate(
@@ -39,10 +39,10 @@ def evaluate(
     """
     from dataclasses import replace
 
+    from striate.classifier.pretrained import load_model
+    from striate.classifier.views import check_views
     from striate.data.reading import read
-    from striate.devices import choose_device
-    from striate.pretrained import load_model
-    from striate.training.views import check_views
+    from striate.system.devices import choose_device
 
     classifier = load_model(model, weights).to(choose_device(device))
     if views is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
 def features(
@@ -44,10 +44,10 @@ def features(
     The file holds features float32 (n, d), labels (-1 for none), classes, names and splits of the images, and made_by.
     They are kept in the cache, so that the same again takes a moment.
     """
+    from striate.classifier.features import check_output, extract, write_features
+    from striate.classifier.pretrained import load_model
     from striate.data.reading import read
-    from striate.devices import choose_device
-    from striate.features import check_output, extract, write_features
-    from striate.pretrained import load_model
+    from striate.system.devices import choose_device
 
     check_output(output)
     reading = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,

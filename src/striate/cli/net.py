@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_json, stdout
+from striate.cli.output.console import print_json, stdout
 
 
 def net(
@@ -29,7 +29,7 @@ def net(
     [dim]striate net alexnet --input 3x227x227 · striate net "conv(32, 3) relu maxpool(2) fc(10)"[/dim]
     """
     from striate.nets import ZOO, resolve
-    from striate.storage import write_atomically
+    from striate.system.files import write_atomically
 
     if list_:
         _list(json)

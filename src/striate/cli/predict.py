@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.classifier import Prediction
+    from striate.classifier.classifier import Prediction
 
 SHOWN = 50
 
@@ -41,9 +41,9 @@ def predict(
 
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
-    from striate.devices import choose_device
-    from striate.prediction import gather, predict_catalog, write_csv, write_like
-    from striate.pretrained import load_model
+    from striate.classifier.pretrained import load_model
+    from striate.classifier.submission import gather, predict_catalog, write_csv, write_like
+    from striate.system.devices import choose_device
 
     if like and not csv:
         raise typer.BadParameter("--like needs --csv, the file to write")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_json, stderr, stdout
+from striate.cli.output.console import percent, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.runs import Accuracy, Run
+    from striate.runs.listing import Accuracy, Run
 
 
 def runs(
@@ -28,9 +28,9 @@ def runs(
 
     [dim]striate runs · striate runs --sort accuracy · striate runs runs/digits-1 runs/digits-2[/dim]
     """
-    from striate.comparing import differences, verdicts
     from striate.errors import ArgumentError, unknown
-    from striate.runs import SORTS, find_runs, sort_runs
+    from striate.runs.comparison import differences, verdicts
+    from striate.runs.listing import SORTS, find_runs, sort_runs
 
     if sort not in SORTS:
         raise ArgumentError(unknown("--sort", sort, SORTS))

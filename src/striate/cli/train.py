@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from striate.cli import options
-from striate.cli.console import print_json, stderr
+from striate.cli.output.console import print_json, stderr
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -116,16 +116,16 @@ def train(
 
     The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
-    from striate.cli.ladder_view import LadderView
-    from striate.cli.results import print_result, quoted, result_json
-    from striate.cli.training_view import TrainingView
-    from striate.data.pixels import check_fit
-    from striate.fitting import load_features
-    from striate.pipeline import run_training
-    from striate.selection.choosing import DEFAULT_BUDGET, is_ladder, resume_run, run_ladder
-    from striate.training.loop import Interrupted
-    from striate.training.processes import is_first, process_count
-    from striate.training.run import RunFolder, last_run_folder, new_run_folder
+    from striate.baselines.fit import load_features
+    from striate.cli.output.ladder import LadderView
+    from striate.cli.output.results import print_result, quoted, result_json
+    from striate.cli.output.training import TrainingView
+    from striate.data.decoding.pixels import check_fit
+    from striate.runs.folder import RunFolder, last_run_folder, new_run_folder
+    from striate.selection.ladder.ladder import DEFAULT_BUDGET, is_ladder, resume_run, run_ladder
+    from striate.system.processes import is_first, process_count
+    from striate.training.engine.loop import Interrupted
+    from striate.training.train import run_training
 
     if process_count() > 1 and out is None:
         raise typer.BadParameter("several processes need --out, the folder that they share")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli import options
-from striate.cli.console import percent, print_accuracy, print_json, stderr, stdout
+from striate.cli.output.console import percent, print_accuracy, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.selection.tuning import TuningResult
+    from striate.selection.tuning.tune import TuningResult
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -69,12 +69,12 @@ def tune(
     [bold]striate tune photos/ --trials 50 --flip[/bold]
     [bold]striate tune photos/ --net resnet20 --set optimiser=sgd[/bold]
     """
-    from striate.cli.tuning_view import TuningView
-    from striate.data.pixels import check_fit
-    from striate.durations import parse_duration
-    from striate.selection.report import write_report
-    from striate.selection.tuning import tune as search
-    from striate.training.run import stem_of
+    from striate.cli.output.tuning import TuningView
+    from striate.data.decoding.pixels import check_fit
+    from striate.runs.folder import stem_of
+    from striate.selection.tuning.report import write_report
+    from striate.selection.tuning.tune import tune as search
+    from striate.units import parse_duration
 
     given = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
              "data_dir": data_dir}  # fmt: skip
@@ -132,7 +132,7 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from striate.selection.report import optimism, verdict
+    from striate.selection.tuning.report import optimism, verdict
 
     console, best = stdout(), result.best
     if best is None:

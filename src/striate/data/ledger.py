@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from striate.storage import write_atomically
+from striate.system.files import write_atomically
 
 Status = Literal["used", "repaired", "skipped"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.data import builtin
+from striate.data.builtin import names as builtin
 from striate.data.catalog import Catalog
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.cifar import is_cifar_folder, read_cifar

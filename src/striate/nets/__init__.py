@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.nets.module import NetModule, auxiliary_loss, make_module
+    from striate.nets.modules.module import NetModule, auxiliary_loss, make_module
+    from striate.nets.modules.spread import Spread, measure_spread
+    from striate.nets.modules.weights import Pretrained, imagenet_classes, load_weights, pretrained
     from striate.nets.net import Net
     from striate.nets.notation import Call, parse, parse_calls
-    from striate.nets.reference import Reference
-    from striate.nets.spread import Spread, measure_spread
+    from striate.nets.reference.reference import Reference
     from striate.nets.table import Table
-    from striate.nets.weights import Pretrained, imagenet_classes, load_weights, pretrained
     from striate.nets.zoo import ZOO, Architecture, resolve
 
 _HOMES = {
@@ -23,19 +23,19 @@ _HOMES = {
     "Architecture": "zoo",
     "Call": "notation",
     "Net": "net",
-    "NetModule": "module",
-    "Pretrained": "weights",
-    "Reference": "reference",
-    "Spread": "spread",
+    "NetModule": "modules.module",
+    "Pretrained": "modules.weights",
+    "Reference": "reference.reference",
+    "Spread": "modules.spread",
     "Table": "table",
-    "auxiliary_loss": "module",
-    "imagenet_classes": "weights",
-    "load_weights": "weights",
-    "make_module": "module",
-    "measure_spread": "spread",
+    "auxiliary_loss": "modules.module",
+    "imagenet_classes": "modules.weights",
+    "load_weights": "modules.weights",
+    "make_module": "modules.module",
+    "measure_spread": "modules.spread",
     "parse": "notation",
     "parse_calls": "notation",
-    "pretrained": "weights",
+    "pretrained": "modules.weights",
     "resolve": "zoo",
 }
 __all__ = [

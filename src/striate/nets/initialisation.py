@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from striate.errors import ArgumentError, NotationError, unknown
+from striate.nets.graph import Plan
 from striate.nets.layers import Activation, Fc, Gelu, Leakyrelu, Relu, Relu6, Silu
-from striate.nets.plan import Plan
 from striate.nets.windows import Conv, Whiten
 
 RULES = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from striate.nets.graph import Plan, make_plan
 from striate.nets.layers import Shape
-from striate.nets.plan import Plan, make_plan
 from striate.nets.structure import Chain
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from striate.nets.reference import Reference
-    from striate.nets.spread import Spread
+    from striate.nets.modules.spread import Spread
+    from striate.nets.reference.reference import Reference
     from striate.nets.table import Table
 
 
@@ -78,7 +78,7 @@ class Net:
             init: an initialisation for all layers that do not name their own; None chooses by activation.
             weights: a mapping from "path.weight", "path.bias"… to arrays, instead of initial weights.
         """
-        from striate.nets.reference import Reference
+        from striate.nets.reference.reference import Reference
 
         return Reference(self, tuple(input_shape), seed, init, weights)
 
@@ -90,7 +90,7 @@ class Net:
             seed: for the initial weights.
             init: an initialisation; None chooses by activation.
         """
-        from striate.nets.module import make_module
-        from striate.nets.spread import measure_spread
+        from striate.nets.modules.module import make_module
+        from striate.nets.modules.spread import measure_spread
 
         return measure_spread(make_module(self, tuple(images.shape[1:]), seed, init), images)

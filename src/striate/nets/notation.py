@@ -10,9 +10,9 @@ import dataclasses
 import re
 from typing import Any
 
+from striate.calls import Call, Reader, parse_calls
 from striate.errors import ArgumentError, unknown
 from striate.nets import layers, structure, windows
-from striate.nets.calls import Call, Reader, parse_calls
 from striate.nets.layers import Layer
 from striate.nets.net import Net
 from striate.nets.structure import Aux, Chain, Concat, Gate, Node, Part, Repeat, Residual

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from striate.nets import layers as flat
+from striate.nets.graph import Plan, make_plan
 from striate.nets.layers import Layer, Shape, say
-from striate.nets.plan import Plan, make_plan
 from striate.nets.structure import Add, Aux, Chain, Concat, Gate, Join, Multiply, Node, Part, Repeat, Residual
 from striate.nets.windows import Avgpool, Globalavg, Pool, Window
 

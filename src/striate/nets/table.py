@@ -12,8 +12,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ShapeError
+from striate.nets.graph import Step
 from striate.nets.layers import Activation, Dropout, Droppath, Lrn, Scale, Shape, say
-from striate.nets.plan import Step
 from striate.nets.windows import Window
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from striate.errors import ArgumentError
 from striate.nets import Net
 from striate.nets.layers import Fc, Shape
 from striate.nets.structure import Aux
-from striate.nets.taps import with_taps
+from striate.nets.surgery import with_taps
 from striate.nets.windows import Conv
 
 # From a head that hardly dares to one that hardly holds back; validation images choose.

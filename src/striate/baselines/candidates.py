@@ -1,0 +1,156 @@
+"""From images to a fitted `Classifier`: one baseline, or the best of several on the same features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from striate.baselines.examples import Examples, log_loss
+from striate.baselines.feature_selection import choose_features
+from striate.baselines.features import Features, pixel_features
+from striate.baselines.registry import Baseline, read_baseline
+from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
+from striate.data.decoding.pixels import Fit
+from striate.data.imageset import ImageSet
+from striate.metrics.evaluation import Evaluation, judge
+from striate.observer import Observer
+
+# Tried where the choice is left to us.
+CHOICE = ("boosted", "forest", "tree", "logistic", "svm")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One baseline, fitted.
+
+    Arguments:
+        valid: how it does on the validation images; None where there are none.
+        loss: its mean log-loss there, which decides between equals.
+        fit_s: seconds to fit it, without those for the features.
+    """
+
+    classifier: Classifier
+    valid: Evaluation | None
+    loss: float
+    fit_s: float
+
+
+def fit_baseline(
+    name: str | Baseline,
+    train: ImageSet,
+    valid: ImageSet,
+    *,
+    features: Features | None = None,
+    fit: Fit = "crop",
+    seed: int = 0,
+    observer: Observer | None = None,
+) -> Classifier:
+    """Return the classifier of a baseline fitted to images.
+
+    Arguments:
+        name: a baseline, perhaps with options: 'neighbours(k=5, metric="l1")'.
+        train: images to fit to.
+        valid: images to choose options by, of the same size and classes; may be empty.
+        features: what is made of the images, from `net_features`; None for their pixels.
+        fit: how images of other sizes are fitted later, where the features are pixels.
+        seed: the same seed gives the same classifier.
+        observer: hears what is chosen and left out, and how far it is.
+
+    Raises:
+        NotationError, ArgumentError: no such baseline, or an option that cannot be.
+    """
+    return fit_candidates([name], train, valid, features=features, fit=fit, seed=seed, observer=observer)[0].classifier
+
+
+def fit_candidates(
+    names: Sequence[str | Baseline],
+    train: ImageSet,
+    valid: ImageSet,
+    *,
+    features: Features | None = None,
+    fit: Fit = "crop",
+    seed: int = 0,
+    observer: Observer | None = None,
+) -> list[Candidate]:
+    """Return several baselines, each fitted to the same features of the same images; arguments as `fit_baseline`."""
+    baselines = [read_baseline(name) if isinstance(name, str) else name for name in names]
+    observer = observer or Observer()
+    features = features or pixel_features(train.image_shape, fit)
+    data = _Data(train, valid, features, seed, observer)
+    return [data.fit(baseline) for baseline in baselines]
+
+
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
+    """Return the candidate that is right most often on the validation images; of equals, that of the least loss."""
+    return max(candidates, key=lambda one: (one.valid.accuracy if one.valid else 0.0, -one.loss))
+
+
+class _Data:
+    """The matrices of a set of images, made once for several baselines."""
+
+    def __init__(self, train: ImageSet, valid: ImageSet, features: Features, seed: int, observer: Observer):
+        self.features, self.observer, self.classes = features, observer, train.classes
+        self.seen = np.unique(np.concatenate([train.hashes, valid.hashes]))
+        # A class without a training image is never predicted; the heads do not know of it.
+        self.present = np.unique(train.labels)
+        known = np.isin(valid.labels, self.present)
+        self.raw = Examples(
+            features.extract(train, observer),
+            np.searchsorted(self.present, train.labels),
+            features.extract(valid.subset(np.flatnonzero(known)), observer),
+            np.searchsorted(self.present, valid.labels[known]),
+            len(self.present),
+            seed,
+            observer,
+        )
+        self.unknown_labels = valid.labels[~known]
+        self._scaled: tuple[Selection, Examples] | None = None
+
+    def fit(self, baseline: Baseline) -> Candidate:
+        """Return the baseline, fitted and judged on the validation images."""
+        start = time.perf_counter()
+        selection, examples = self._selected(baseline)
+        head = baseline.fit(examples)
+        module = FittedModule(self.features.body, selection, head, torch.from_numpy(self.present), len(self.classes))
+        fit_s = time.perf_counter() - start
+        name = f"{baseline} on features of {self.features.of}" if self.features.of else str(baseline)
+        body = self.features.body
+        classifier = Classifier(
+            self.classes,
+            self.features.preprocessing,
+            Fitted(name, body.net if body else None),
+            module.eval(),
+            {"fitted": str(baseline), "features": self.features.of or "pixels"},
+            self.seen,
+        )
+        return Candidate(classifier, *self._judge(module, examples), fit_s)
+
+    def _selected(self, baseline: Baseline) -> tuple[Selection, Examples]:
+        """Return which features the baseline gets, and the examples with those."""
+        raw = self.raw
+        if not self.features.of and not baseline.scales:
+            if baseline.name == "neighbours" and raw.features.dtype != np.uint8:  # shrunken pixels are pixels still
+                raw = raw.changed(lambda features: np.rint(features).astype(np.uint8))
+            return Selection.everything(raw.features.shape[1]), raw
+        if self._scaled is None:
+            selection = choose_features(raw.features, self.observer, raw.seed)
+            self._scaled = selection, raw.changed(lambda rows: selection(torch.from_numpy(rows)).numpy())
+        return self._scaled
+
+    def _judge(self, module: FittedModule, examples: Examples) -> tuple[Evaluation | None, float]:
+        """Return the evaluation and the log-loss on the validation images."""
+        if not examples.can_choose:
+            return None, 0.0
+        blocks = torch.from_numpy(examples.valid_features).split(1024)
+        with torch.inference_mode():
+            rows = np.concatenate([module.classify(block.float()).softmax(1).numpy() for block in blocks])
+        unknown = np.full((len(self.unknown_labels), len(self.classes)), 1 / len(self.classes), np.float32)
+        unknown[:, self.present[0]] += 1e-6  # never right
+        labels = np.concatenate([self.present[examples.valid_labels], self.unknown_labels])
+        probabilities = np.concatenate([rows, unknown])
+        return judge(probabilities, labels, self.classes), log_loss(probabilities, labels)

@@ -1,0 +1,312 @@
+"""The one thing that predicts: classes, preprocessing, weights and provenance together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from striate.classifier.preprocessing import Preprocessing
+from striate.data.catalog import Catalog
+from striate.data.decoding.decode import decode
+from striate.data.decoding.pixels import fit_pixels, to_channels
+from striate.data.imageset import ImageSet
+from striate.data.preparing.prepare import prepare
+from striate.errors import DataError, DecodingError, ShapeError
+from striate.metrics.evaluation import Evaluation, judge
+from striate.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    from striate.classifier.heads.fitted import Fitted
+    from striate.nets.modules.own import AnyNet
+    from striate.training.recipe import Views
+
+    OneImage = str | Path | Image.Image | np.ndarray
+    Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
+
+# For so many images it pays to fold norms into filters and to keep memory, which a single one would wait for.
+MANY_IMAGES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a classifier says of one image.
+
+    Arguments:
+        image: the image's name, empty where it came as an array.
+        classes: (k,) class names.
+        probabilities: float32 (k,), they sum to 1.
+    """
+
+    image: str
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the most probable class."""
+        return float(self.probabilities.max())
+
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """Return the `k` most probable classes with their probabilities, highest first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [(self.classes[i], float(self.probabilities[i])) for i in order]
+
+    def to_json(self, k: int = 3) -> dict[str, Any]:
+        """Return image, class, probability and the top `k` as plain values."""
+        top = [[name, probability] for name, probability in self.top(k)]
+        return {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Classes, preprocessing, weights and provenance of a trained model; predicts on images of any size.
+
+    Arguments:
+        classes: (k,) class names, in the order of the net's outputs.
+        preprocessing: how an image becomes the net's input.
+        net: the architecture, the reference of a module of the user's own, or what was fitted instead.
+        module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
+        provenance: what it was trained on and how, as plain values.
+        trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
+        views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
+    """
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    net: AnyNet | Fitted
+    module: torch.nn.Module
+    provenance: dict[str, Any] = field(default_factory=dict)
+    trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    views: Views = "none"
+
+    def __repr__(self) -> str:
+        h, w = self.preprocessing.size
+        return f"<Classifier of {len(self.classes)} classes on {h}×{w}×{self.preprocessing.channels} images>"
+
+    def predict_proba(
+        self, images: Images, *, batch_size: int | None = None, progress: Progress = silent
+    ) -> np.ndarray:
+        """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
+
+        Arguments:
+            images: uint8 (n, h, w) or (n, h, w, c) of any size; or an ImageSet, a Catalog, or a list of paths, PIL
+                images and arrays of any sizes.
+            batch_size: how many images go through the net at once; None: as many as are fast.
+
+        Returns:
+            float32 (n, k); rows sum to 1.
+
+        Raises:
+            DecodingError: one of the images cannot be read; the message names it.
+        """
+        return self._probabilities(images, batch_size, progress)[0]
+
+    def _probabilities(
+        self, images: Images, batch_size: int | None, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
+        import torch
+
+        from striate.classifier.views import look
+        from striate.nets.modules.folding import folded
+        from striate.system.devices import fitting_threads, kept_memory
+        from striate.training.engine.batches import images_at_once, to_batch
+
+        parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
+        device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
+        self.module.eval()
+        batch_size = batch_size or images_at_once(*self.preprocessing.size, device)
+        many = total > MANY_IMAGES
+        module, keeping = (folded(self.module), kept_memory()) if many else (self.module, nullcontext())
+        with torch.inference_mode(), fitting_threads(), keeping:
+            for start in range(0, total, batch_size):
+                pixels = self.block(images, start, min(start + batch_size, total))
+                logits = look(module, to_batch(pixels, device), self.preprocessing, self.views)
+                parts.append(tuple(one.softmax(1).cpu().numpy() for one in logits))
+                progress("predicting", min(start + batch_size, total), total)
+        averaged, alone = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return averaged, alone
+
+    def predict(self, images: OneImage | Images) -> Prediction | list[Prediction]:
+        """Return what the classifier says: one `Prediction` for one image, a list for several.
+
+        One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
+        `predict_proba` takes.
+        """
+        if _is_one(images):
+            return Prediction(_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
+        several = cast("Images", images)
+        names = several.names if isinstance(several, ImageSet | Catalog) else [_name(one) for one in several]
+        rows = self.predict_proba(several)
+        return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
+
+    def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
+        """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger.
+
+        Arguments:
+            keep: whether they will be wanted again and belong into the cache.
+        """
+        shape = self.preprocessing
+        size: tuple[int, int] | None = shape.size
+        if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(size):
+            size = None  # small images, in memory: they are enlarged block by block when they are looked at
+        return prepare(catalog, size, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize)
+
+    def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
+        """Return how the classifier does on labelled images that it has not seen.
+
+        Where the source has a test split of its own, that is judged; else all images but those that training or the
+        choice of the model has seen (told by their pixels). What was left out or overlaps is said in the notes.
+
+        Arguments:
+            data: a catalog, an image set, or a source for `striate.read`.
+
+        Raises:
+            DataError: no labels, a class that the model does not know, or nothing left to judge.
+        """
+        if isinstance(data, str | Path):
+            from striate.data.reading import read
+
+            data = read(data)
+        images = self.prepare(data, progress) if isinstance(data, Catalog) else data
+        images, notes = self._unseen(images)
+        return self.judge(images, self._own_labels(images), notes, progress)
+
+    def judge(
+        self, images: ImageSet, labels: np.ndarray, notes: Sequence[str] = (), progress: Progress = silent
+    ) -> Evaluation:
+        """Return how the classifier does on all of these images, seen or not, with and without their other views.
+
+        Arguments:
+            labels: int64 (n,), indices into this model's classes.
+            notes: for the reader of the figures.
+        """
+        averaged, alone = (
+            judge(probabilities, labels, self.classes, notes)
+            for probabilities in self._probabilities(images, None, progress)
+        )
+        if self.views == "none":
+            return averaged
+        from striate.classifier.views import view_count
+
+        return replace(averaged, views=view_count(self.views), alone=alone)
+
+    def save(self, path: str | Path) -> None:
+        """Write the classifier to one `.striate` file, whole or not at all; see `striate.classifier.model_file`."""
+        from striate.classifier.model_file import save_classifier
+
+        save_classifier(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
+        """Return the classifier saved at `path`; loading runs no code from the file.
+
+        Arguments:
+            module: for the weights of a module of your own, that module, built as it was for training.
+
+        Raises:
+            SourceNotFoundError: no such file.
+            ModelFileError: not a model, damaged, or of a version that this Striate does not know.
+        """
+        from striate.classifier.model_file import load_classifier
+
+        return load_classifier(path, module)
+
+    def to(self, device: torch.device | str) -> Classifier:
+        """Move the weights to `device` and return the classifier."""
+        self.module.to(device)
+        return self
+
+    def block(self, images: Images, start: int, stop: int) -> np.ndarray:
+        """Return images start…stop as uint8 (m, h, w, c) of the model's own size, as its net is given them."""
+        if isinstance(images, ImageSet):
+            block: Iterable[Any] = images.pixels[images.rows[start:stop]]
+        elif isinstance(images, Catalog):
+            block = images.images[start:stop]
+        else:
+            block = images[start:stop]
+        if isinstance(block, np.ndarray):
+            if block.dtype != np.uint8 or block.ndim not in (3, 4):
+                raise ShapeError(
+                    "images must be uint8 (n, h, w) or (n, h, w, c), values 0…255; "
+                    f"got {block.dtype} {(len(images), *block.shape[1:])}"
+                )
+            block = block[..., None] if block.ndim == 3 else block
+            # An image set of this size was cut to it; of plain arrays that is known only where nothing is cut.
+            cut = isinstance(images, ImageSet) or self.preprocessing.resize is None
+            if cut and block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
+                return block
+        return np.stack([self._fit(one) for one in block])
+
+    def _fit(self, image: Any) -> np.ndarray:
+        try:
+            pixels = decode(image).pixels
+        except DecodingError as error:
+            name = _name(image)
+            raise DecodingError(f"{name}: {error}" if name else str(error)) from None
+        shape = self.preprocessing
+        return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
+
+    def _unseen(self, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
+        """Return the images to judge, and what must be said about the choice."""
+        notes: list[str] = []
+        own_test = np.flatnonzero(images.splits == "test")
+        seen = np.isin(images.hashes, self.trained_on)
+        if 0 < len(own_test) < len(images):
+            notes.append(f"the source's own test split was judged, {len(own_test):,} of {len(images):,} images")
+            images, seen = images.subset(own_test), seen[own_test]
+        if not len(own_test) and seen.any():
+            notes.append(f"{int(seen.sum()):,} of {len(images):,} images were seen in training and are left out")
+            images, seen = images.subset(np.flatnonzero(~seen)), seen[~seen]
+        elif seen.any():
+            notes.append(f"{int(seen.sum()):,} of the {len(images):,} test images are also among the training images")
+        if not len(images):
+            raise DataError(
+                "all images were seen in training, so their accuracy would say nothing. Give images that are new"
+            )
+        return images, tuple(notes)
+
+    def _own_labels(self, images: ImageSet) -> np.ndarray:
+        """Return the labels as indices into this model's classes."""
+        if (images.labels < 0).any():
+            count = int((images.labels < 0).sum())
+            raise DataError(f"evaluation needs a label for every image; {count:,} of {len(images):,} have none")
+        used = [images.classes[i] for i in np.unique(images.labels)]
+        if foreign := [name for name in used if name not in self.classes]:
+            raise DataError(
+                f"the data has {'a class' if len(foreign) == 1 else f'{len(foreign)} classes'} that the model does not "
+                f"know: {_few(foreign)}. "
+                f"The model knows {_few(self.classes)}"
+            )
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
+
+
+def _is_one(images: Any) -> bool:
+    if isinstance(images, np.ndarray):
+        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+    return not isinstance(images, ImageSet | Catalog | list | tuple)
+
+
+def _name(image: Any) -> str:
+    return str(image) if isinstance(image, str | Path) else getattr(image, "filename", "") or ""
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "")

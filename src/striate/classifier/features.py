@@ -1,0 +1,229 @@
+"""Features: what a net makes of images before its last layer, computed once and kept by content.
+
+They lie beside the prepared images, so that `striate cache` shows and clears both:
+
+    <cache>/<key>/features.npy   float32 (n, d)
+    <cache>/<key>/about.json     source, shape
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import csv
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.classifier.classifier import Classifier
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.preparing import cache
+from striate.errors import ArgumentError, StorageError
+from striate.nets import NetModule, make_module
+from striate.nets.modules.folding import keep_statistics
+from striate.nets.surgery import with_taps
+from striate.progress import Progress, silent
+from striate.system.devices import kept_memory
+from striate.system.files import replace_atomically, write_atomically
+from striate.training.engine.batches import images_at_once, to_batch
+from striate.training.heads import with_outputs
+
+_VERSION = 1
+_MEASURED_IMAGES = 32
+
+
+def extract(
+    model: Classifier,
+    images: ImageSet | Catalog,
+    *,
+    layer: str | None = None,
+    batch_size: int | None = None,
+    keep: bool = True,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Return the features of images: what the model's net gives to its last fc layer.
+
+    They are kept in the cache by their content, weights, preprocessing and pixels, and found there the next time.
+
+    Arguments:
+        model: a trained classifier, or `striate.load_pretrained`.
+        images: of any size; a catalog is prepared first.
+        layer: the path of another layer or part, as in the layer table; maps (c, h, w) are averaged over their pixels.
+        batch_size: images at a time; None: as many as are fast.
+        keep: whether to keep them in the cache.
+        progress: told how far it is.
+
+    Returns:
+        float32 (n, d).
+
+    Raises:
+        ArgumentError: no layer has that path, or the net has no fc layer.
+    """
+    images = model.prepare(images, progress) if isinstance(images, Catalog) else images
+    if not keep:
+        return _computed(model, images, layer, batch_size, progress)
+    key = _key(model, images, layer)
+    found = _load(key, len(images))
+    if found is None:
+        found = _computed(model, images, layer, batch_size, progress)
+        _save(key, found, f"features of {len(images):,} images by {_shortened(str(model.net))}")
+    return found
+
+
+def tapped(model: Classifier) -> Classifier:
+    """Return a model whose features are the last layer's and the channel means of the parts before; see `with_taps`.
+
+    It has one output, of which nobody asks: the last layer marks where the features end.
+    """
+    module, shape = model.module, model.preprocessing.input_shape
+    if not isinstance(module, NetModule) or with_taps(module.net, shape) == module.net:
+        return model
+    net = with_outputs(with_taps(module.net, shape), 1)
+    own = make_module(net, shape, init="zeros")
+    last = sum(1 for _ in own.layer(own.plan.steps[-1].path).parameters())
+    with torch.no_grad():
+        for value, given in zip(list(own.state_dict().values())[:-last], module.state_dict().values(), strict=False):
+            value.copy_(given)
+    own = own.to(_device(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return replace(model, net=net, module=own)
+
+
+def extraction_s(model: Classifier, count: int) -> float:
+    """Return how many seconds the features of `count` images will take on this machine, as busy as it is now."""
+    run = _function(model, None)
+    batch = torch.zeros(_MEASURED_IMAGES, *model.preprocessing.input_shape, device=_device(model))
+    batch, seconds = batch.contiguous(memory_format=torch.channels_last), []
+    with torch.inference_mode():
+        for _ in range(3):
+            start = time.perf_counter()
+            run(batch).cpu()
+            seconds.append(time.perf_counter() - start)
+    return count * min(seconds[1:]) / _MEASURED_IMAGES  # the first run chooses kernels
+
+
+def check_output(path: Path) -> None:
+    """Raise an ArgumentError unless features can be written in the form that the path's suffix names."""
+    if path.suffix not in (".npz", ".csv"):
+        raise ArgumentError(f"the output must be an .npz or .csv file; got {path}. Name it features.npz, say")
+
+
+def write_features(path: Path, features: np.ndarray, images: ImageSet, made_by: str) -> None:
+    """Write features with the labels and names of their images, whole or not at all.
+
+    Arguments:
+        path: .npz: features, labels, classes, names, splits, made_by; .csv: name, label, split, then a column each.
+        features: float32 (n, d).
+        images: the n images.
+        made_by: what a reader should know of their origin.
+
+    Raises:
+        ArgumentError: another suffix.
+        StorageError: it cannot be written.
+    """
+    check_output(path)
+
+    def write(temporary: Path) -> None:
+        if path.suffix == ".csv":
+            return _write_csv(temporary, features, images)
+        with temporary.open("wb") as file:
+            np.savez(
+                file, features=features, labels=images.labels, classes=np.array(images.classes, str),
+                names=np.array(images.names, str), splits=np.array(images.splits, str), made_by=np.array(made_by),
+            )  # fmt: skip
+
+    replace_atomically(path, write)
+
+
+def _write_csv(path: Path, features: np.ndarray, images: ImageSet) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "label", "split", *(f"f{i}" for i in range(features.shape[1]))])
+        for name, label, split, row in zip(images.names, images.labels, images.splits, features, strict=True):
+            writer.writerow([name, images.classes[label] if label >= 0 else "", split, *(f"{x:.7g}" for x in row)])
+
+
+def _computed(
+    model: Classifier, images: ImageSet, layer: str | None, batch_size: int | None, progress: Progress
+) -> np.ndarray:
+    run, device = _function(model, layer), _device(model)
+    batch_size = batch_size or images_at_once(*model.preprocessing.size, device)
+    progress("features", 0, len(images))
+    with torch.inference_mode(), kept_memory():
+        parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]
+        for start in range(0, len(images), batch_size):
+            stop = min(start + batch_size, len(images))
+            pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device))
+            parts.append(run(pixels).float().cpu().numpy())
+            progress("features", stop, len(images))
+    return np.concatenate(parts)
+
+
+def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor]:
+    """Return what makes features (n, d) of a normalised batch (n, c, h, w).
+
+    Raises:
+        ArgumentError: the layer is not there.
+    """
+    module = model.module.eval()
+    if not isinstance(module, NetModule):
+        raise ArgumentError(
+            f"features need a net that Striate built; {model.net} is a module of your own. Call it itself"
+        )
+    if layer is None:
+        return keep_statistics(copy.deepcopy(module)).embed
+    module.plan.number(layer)
+    return lambda batch: _pooled(module.activations(batch, [layer])[layer])
+
+
+def _pooled(values: Tensor) -> Tensor:
+    return values.mean((2, 3)) if values.ndim == 4 else values.flatten(1)
+
+
+def _device(model: Classifier) -> torch.device:
+    return next((p.device for p in model.module.parameters()), torch.device("cpu"))
+
+
+def _key(model: Classifier, images: ImageSet, layer: str | None) -> str:
+    """Return the name of the cache entry: a digest of all that decides the features."""
+    shape = model.preprocessing
+    told = [_VERSION, str(model.net), shape.to_json(), layer, images.image_shape, _device(model).type]
+    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
+    for array in (shape.mean, shape.std, *(value.cpu().numpy() for value in model.module.state_dict().values())):
+        digest.update(np.ascontiguousarray(array).data)
+    # The set's own digests are of the images before they were resized; these pixels are what the net is given.
+    for start in range(0, len(images), 256):
+        digest.update(np.ascontiguousarray(images.pixels[images.rows[start : start + 256]]).data)
+    return digest.hexdigest()
+
+
+def _load(key: str, count: int) -> np.ndarray | None:
+    folder = cache.default_cache_dir() / key
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found = np.load(folder / "features.npy")
+        if found.dtype == np.float32 and found.ndim == 2 and len(found) == count and np.isfinite(found).all():
+            (folder / "about.json").touch()
+            return found
+    return None
+
+
+def _save(key: str, features: np.ndarray, source: str) -> None:
+    """Keep features; a cache that cannot be written forgets them, harmlessly."""
+    folder, content = cache.default_cache_dir() / key, io.BytesIO()
+    np.save(content, features)
+    n, d = features.shape
+    with contextlib.suppress(StorageError):
+        write_atomically(folder / "features.npy", content.getvalue())
+        write_atomically(folder / "about.json", json.dumps({"source": source, "shape": [n, 1, 1, d]}))
+
+
+def _shortened(net: str) -> str:
+    return net if len(net) <= 40 else f"{net[:39]}…"

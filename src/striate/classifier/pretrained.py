@@ -1,0 +1,113 @@
+"""A zoo net with published weights as a classifier, and models by file or by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import Fitted
+from striate.classifier.preprocessing import Preprocessing
+from striate.errors import ArgumentError, SourceNotFoundError, unknown
+from striate.nets import ZOO, Net, pretrained
+from striate.nets.modules.own import build
+from striate.progress import Progress, silent
+
+
+def load_pretrained(
+    name: str,
+    weights: str | Path = "imagenet",
+    size: tuple[int, int] | None = None,
+    progress: Progress = silent,
+) -> Classifier:
+    """Return a zoo net with published weights, its classes and its preprocessing, ready to predict.
+
+    Arguments:
+        name: a zoo net, with options if need be: 'mobilenet_v2(width=1.0)'.
+        weights: "imagenet" (downloaded once), "imagenet-v2" where there are two, or a .pth or .safetensors file.
+        size: (h, w) in pixels to look at images at; None is what the weights were trained for.
+        progress: told how far a download is.
+
+    Images are fitted as the weights want it: shorter side to 256 pixels, say, and 224 cut from the centre.
+
+    Raises:
+        ArgumentError: no such net, or the weights are for other classes than ImageNet's.
+        SourceNotFoundError, ModelFileError: the file is not there, cannot be downloaded, or does not fit the net.
+    """
+    found = pretrained(name, weights, progress=progress)
+    if not found.classes:
+        raise ArgumentError(
+            f"the weights {weights} do not have ImageNet's 1,000 classes, so {name} cannot name what it sees"
+        )
+    wanted = found.preprocessing
+    mean, std = (np.array(values, np.float32) * 255 for values in (wanted.mean, wanted.std))
+    preprocessing = Preprocessing((wanted.size, wanted.size), 3, "crop", mean, std, wanted.resize)
+    module = found.module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    model = Classifier(_distinct(found.classes), preprocessing, found.net, module, {"weights": list(found.notes)})
+    return model if size is None else at_size(model, size)
+
+
+def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
+    """Return a model that looks at images at another size, with the same weights.
+
+    Arguments:
+        size: (h, w) in pixels.
+
+    Raises:
+        ArgumentError: the weights fit no other size: the net has an fc layer on what is not pooled, or a mean image.
+    """
+    if isinstance(model.net, Fitted):
+        raise ArgumentError(f"size can be changed of a net only; {model.net} was fitted at its own")
+    if not fits_size(model, size):
+        (h, w), (own_h, own_w) = size, model.preprocessing.size
+        raise ArgumentError(f"size must be {own_h}×{own_w}, as the weights fit no other; got {h}×{w}")
+    preprocessing = model.preprocessing.at(size)
+    module = build(model.net, preprocessing.input_shape)
+    module.load_state_dict(model.module.state_dict())
+    module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return replace(model, preprocessing=preprocessing, module=module)
+
+
+def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
+    """Whether the weights of a model are right for images of another size (h, w) too."""
+    shape = (model.preprocessing.channels, *size)
+    if not isinstance(model.net, Net) or model.preprocessing.mean.ndim == 3:
+        return False
+    needed, own = (model.net.plan(s) for s in (shape, model.preprocessing.input_shape))
+    return [step.parameters for step in needed.steps] == [step.parameters for step in own.steps]
+
+
+def load_model(
+    model: str | Path,
+    weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    progress: Progress = silent,
+) -> Classifier:
+    """Return the classifier in a `.striate` file, or the zoo net of that name with published weights.
+
+    Raises:
+        SourceNotFoundError: neither a file nor a zoo net.
+        ArgumentError: weights were given for a file, which has its own.
+    """
+    word = str(model).split("(")[0].strip()
+    if not Path(model).is_file() and word in ZOO:
+        return load_pretrained(str(model), weights or "imagenet", size, progress)
+    if weights is not None and Path(model).is_file():
+        raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
+    if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:
+        raise SourceNotFoundError(f"no model file {model}, and no net of that name: {unknown('net', word, ZOO)}")
+    loaded = Classifier.load(model)
+    return loaded if size is None else at_size(loaded, size)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return class names of which no two are equal: ImageNet has two cranes, the bird and the machine."""
+    total, met, result = Counter(names), Counter(), []
+    for name in names:
+        met[name] += 1
+        result.append(f"{name} ({met[name]})" if total[name] > 1 else name)
+    return tuple(result)

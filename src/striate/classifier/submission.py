@@ -1,0 +1,162 @@
+"""Predicting many images: from files, folders, patterns and tables to rows and submissions."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.classifier.classifier import Classifier, Prediction
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry, Ledger
+from striate.data.readers.folders import IMAGE_TYPES
+from striate.data.readers.tables import load_table
+from striate.data.reading import read
+from striate.errors import ArgumentError, DataError, SourceNotFoundError
+from striate.progress import Progress, silent
+from striate.system.files import write_atomically
+
+
+def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progress = silent) -> Catalog:
+    """Return the images that command-line arguments name, in their order, each once.
+
+    Arguments:
+        arguments: image files, folders (searched for image files), glob patterns; or one source for `read`.
+        reading: options for `read`.
+
+    Raises:
+        SourceNotFoundError: an argument that leads nowhere.
+    """
+    found: dict[str, Path] = {}
+    aside: list[Entry] = []
+    for argument in arguments:
+        if _is_pattern(argument):
+            found |= {name: Path(name) for name in _matches(argument)}
+            continue
+        catalog = read(argument, **reading, progress=progress)
+        if catalog.format not in ("folders", "image"):
+            if len(arguments) > 1:
+                raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
+            return catalog
+        inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
+        found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
+        aside += [replace(e, name=str(inside / e.name)) for e in catalog.ledger if e.status == "skipped"]
+    names, paths = list(found), list(found.values())
+    labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
+    entries = Ledger(Entry(name, "used") for name in names).revised(aside)
+    source = arguments[0] + (f" and {len(arguments) - 1} more" if len(arguments) > 1 else "")
+    return Catalog(source, "files", names, paths, labels, (), splits, entries)
+
+
+def predict_catalog(
+    model: Classifier, catalog: Catalog, progress: Progress = silent
+) -> tuple[list[Prediction], list[Entry]]:
+    """Return a prediction for each readable image, and the ledger's lines of the others.
+
+    Raises:
+        DataError: none of the images can be read.
+    """
+    images = model.prepare(catalog, progress, keep=False)
+    rows = model.predict_proba(images, progress=progress)
+    predictions = [Prediction(name, model.classes, row) for name, row in zip(images.names, rows, strict=True)]
+    skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
+    return predictions, skipped
+
+
+def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
+    """Write image, class, probability and one column of probabilities a class."""
+    classes = predictions[0].classes if predictions else ()
+    rows: list[Sequence[Any]] = [["image", "class", "probability", *(f"p({name})" for name in classes)]]
+    rows += [[p.image, p.label, f"{p.probability:.6f}", *(f"{x:.6f}" for x in p.probabilities)] for p in predictions]
+    _write_rows(rows, path)
+
+
+def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> None:
+    """Write the predictions in the form of a sample submission: its columns, its rows, their order, its delimiter.
+
+    The column of images and the one that takes the class are told by their names, as in any table, else they are the
+    first and the next; the others are copied. Where there is a column for every class, those take the probabilities.
+    Images are found by the name that the sample gives them, with or without folder and extension. Text is UTF-8.
+
+    Arguments:
+        predictions: of at least the images that the sample names.
+        sample: the table whose form is wanted.
+        path: the file to write.
+
+    Raises:
+        DataError: the sample is no such table, or names an image that was not predicted or that could be several.
+    """
+    table = load_table(sample)
+    if len(table.columns) < 2:
+        raise DataError(
+            f"{sample} must have a column of images and one of classes; its columns are {', '.join(table.columns)}"
+        )
+    image, label = table.image_and_label()
+    found = _find_all([cells[image] for _, cells in table.rows], predictions, sample)
+    classes = found[0].classes
+    places = {name: table.columns.index(name) for name in classes if name in table.columns}
+    rows = [list(table.columns)] if table.has_header else []
+    for (_, cells), prediction in zip(table.rows, found, strict=True):
+        row = cells + [""] * (len(table.columns) - len(cells))
+        if len(places) == len(classes):
+            for name, probability in zip(classes, prediction.probabilities, strict=True):
+                row[places[name]] = f"{probability:.6f}"
+        else:
+            row[label] = prediction.label
+        rows.append(row)
+    _write_rows(rows, path, table.delimiter)
+
+
+def _find_all(names: Sequence[str], predictions: Sequence[Prediction], sample: Path) -> list[Prediction]:
+    """Return the prediction of each name, by the whole name, else without folder, else without extension as well."""
+    indices: list[dict[str, list[Prediction]]] = [{}, {}, {}]
+    for prediction in predictions:
+        for index, key in zip(indices, _keys(prediction.image), strict=True):
+            index.setdefault(key, []).append(prediction)
+    found, missing = [], []
+    for name in names:
+        candidates = next((index[key] for index, key in zip(indices, _keys(name), strict=True) if key in index), [])
+        if len(candidates) > 1:
+            raise DataError(
+                f"{name} in {sample} may be {candidates[0].image} or {candidates[1].image}. "
+                "Predict only the images that it names"
+            )
+        missing += [] if candidates else [name]
+        found += candidates
+    if missing:
+        raise DataError(
+            f"{len(missing):,} of the {len(names):,} images in {sample} were not predicted: {', '.join(missing[:3])}"
+            f"{' …' if len(missing) > 3 else ''}. Predict the images that it names"
+        )
+    return found
+
+
+def _keys(name: str) -> Iterator[str]:
+    """Yield the ways in which a table may write an image's name: as it is, without folder, without extension."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, extension = os.path.splitext(base)
+    yield from (name, base, stem if extension.lower() in IMAGE_TYPES else base)
+
+
+def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str = ",") -> None:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _matches(pattern: str) -> list[str]:
+    found = [name for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+    if not found:
+        raise SourceNotFoundError(f"no file matches {pattern!r}")
+    return found
+
+
+def _is_pattern(argument: str) -> bool:
+    return any(c in argument for c in "*?[") and not Path(argument).exists()

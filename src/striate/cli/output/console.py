@@ -1,0 +1,57 @@
+"""What the commands print: progress and words to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from striate.metrics.evaluation import Evaluation
+    from striate.progress import Progress
+
+
+def stderr(*, quiet: bool = False) -> Console:
+    """Return the console for words and progress; a quiet one says nothing."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+
+
+def stdout() -> Console:
+    """Return the console for results."""
+    from rich.console import Console
+
+    # What is piped is for programs and files: no line is broken to fit a screen.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs."""
+    print(json.dumps(value, indent=1, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf")))
+
+
+def percent(share: float | None) -> str:
+    """Return a share as text: 98.61 %, or a dash where there is none."""
+    return "–" if share is None else f"{share:.2%}".replace("%", " %")
+
+
+def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test") -> None:
+    """Print the published line and its interval, unbroken: programs and people search for it."""
+    low, high = evaluation.interval
+    console.print(f"{evaluation.line(name)}  95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True)
+    if evaluation.alone:
+        console.print(f"  {evaluation.views_line()}", soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """Yield a progress function that shows how far reading, preparing and predicting are."""
+    from striate.cli.output.live import LiveLine
+
+    with LiveLine(console) as line:
+        yield line.show

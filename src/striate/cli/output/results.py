@@ -1,0 +1,80 @@
+"""What `striate train` ends with: the figures, where the model is, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from striate.cli.output.console import percent, print_accuracy, stdout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from striate.runs.session import TrainingResult
+
+# Keys of the provenance that only some runs have.
+TOLD_TOO = ("features", "candidates", "ladder", "chosen", "verdict")
+
+
+def result_json(result: TrainingResult) -> dict[str, Any]:
+    """Return what a program may rely on."""
+    model = result.classifier
+    return {
+        "model": str(result.model),
+        "run": str(result.run),
+        "net": str(model.net),
+        "classes": len(model.classes),
+        "valid_accuracy": result.valid and result.valid.accuracy,
+        "test_accuracy": result.test and result.test.accuracy,
+        "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
+        "test_interval": result.test and list(result.test.interval),
+        "best_epoch": model.provenance.get("epoch"),
+        "train_s": round(result.train_s, 3),
+    } | {key: model.provenance[key] for key in TOLD_TOO if key in model.provenance}
+
+
+def print_result(result: TrainingResult, source: str | None) -> None:
+    """Print it for people."""
+    console = stdout()
+    _print_candidates(console, result)
+    told = result.classifier.provenance
+    if "verdict" in told:
+        console.print(told["verdict"], soft_wrap=True, markup=False)
+        console.print(f"chosen: {told['chosen']}", soft_wrap=True, markup=False)
+    for name, evaluation in (("validation", result.valid), ("test", result.test)):
+        if evaluation:
+            print_accuracy(console, evaluation, name)
+    model = quoted(result.model)
+    epoch = told.get("epoch")
+    lines = [
+        f"trained in {result.train_s:.1f} s; best epoch {epoch}" if epoch else f"fitted in {result.train_s:.1f} s",
+        f"model  {result.model}",
+        "next",
+        f"  striate predict {model} IMAGE …",
+        f"  striate evaluate {model} {quoted(source) if source else 'SOURCE'}",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _print_candidates(console: Console, result: TrainingResult) -> None:
+    """Print how each did among which the model was chosen."""
+    candidates = result.classifier.provenance.get("candidates", [])
+    if not candidates:
+        return
+    table = Table("classifier", "validation", "95 % interval", "seconds", "", box=None, pad_edge=False)
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for one in candidates:
+        low, high = one["valid_interval"] or (None, None)
+        kept = "kept" if one["net"] == result.classifier.provenance["fitted"] else ""
+        interval = f"{percent(low)} to {percent(high)}"
+        table.add_row(one["net"], percent(one["valid_accuracy"]), interval, f"{one['fit_s']:.1f}", kept)
+    console.print(table, markup=False)
+
+
+def quoted(path: object) -> str:
+    """Return a path as it is typed in a shell."""
+    return shlex.quote(str(path))

@@ -1,0 +1,1 @@
+"""The sets that have a name: embedded, drawn or downloaded."""

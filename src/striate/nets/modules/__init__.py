@@ -1,0 +1,1 @@
+"""Nets as torch modules, their weights, and modules of the user's own."""

@@ -1,0 +1,307 @@
+"""Weights from files: torchvision's published ones, and our own, by name and with every shape checked.
+
+Files are read as tensors only: .safetensors, or .pth through torch's reader that runs no code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import socket
+import urllib.parse
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from platformdirs import user_cache_dir
+from torch import Tensor
+
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StriateError, unknown
+from striate.nets.graph import Plan
+from striate.nets.modules.module import NetModule, make_module
+from striate.nets.net import Net
+from striate.nets.notation import parse_calls
+from striate.nets.zoo import ZOO, Architecture
+from striate.nets.zoo.registry import Preprocessing, Published
+from striate.progress import Progress, silent
+from striate.system import downloads as downloading
+
+OPTIONAL = ("num_batches_tracked",)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A zoo net with published weights.
+
+    `classes` are the names of its outputs, empty if the head is new. `notes` say what a user should know: which version
+    of the weights it is, and what was left at its initialisation.
+    """
+
+    net: Net
+    module: NetModule
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@cache
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the names of ImageNet's 1,000 classes, in the order of the published nets' outputs."""
+    text = resources.files("striate.nets.zoo").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+def pretrained(
+    name: str,
+    weights: str | os.PathLike[str] = "imagenet",
+    classes: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    **options: Any,
+) -> Pretrained:
+    """Return a zoo net with published weights, ready to predict or to be trained further.
+
+    Arguments:
+        name: a zoo net, with options if need be: 'mobilenet_v2(pad="same")'.
+        weights: "imagenet" (torchvision's first published file, downloaded once), "imagenet-v2" for the second where
+            there is one, or a .pth or .safetensors file with torchvision's names or our own.
+        classes: the number of classes; other than 1000, the last layer is left at its initialisation.
+        seed: for what is left at its initialisation.
+        progress: told how far a download is.
+        options: the net's own, such as `width`.
+
+    Raises:
+        ArgumentError: the net has no such published weights.
+        SourceNotFoundError: the file does not exist, or cannot be downloaded.
+        ModelFileError: a parameter is missing, spare or of another shape, or the file is damaged.
+    """
+    word = name.split("(")[0].strip()
+    if word not in ZOO:
+        raise ArgumentError(unknown("net", word, ZOO))
+    options = {**parse_calls(name)[0].kwargs, **options}
+    architecture = ZOO[word]
+    path, published = find_weights(architecture, weights, progress)
+    tensors, metadata = read_tensors(path)
+    if metadata.get("padding", "").startswith("same") and word == "mobilenet_v2":
+        options.setdefault("pad", "same")
+    net = architecture.net(classes, **options)
+    shape = (3, *[int(metadata["input"])] * 2) if "input" in metadata else architecture.input_shape
+    module = make_module(net, shape, seed)
+    left = load_weights(module, tensors, architecture, str(path))
+    version = f"{word}: {published.version} of torchvision" if published else f"{word}: {path}"
+    notes = (version, *(f"{name} is left at its initialisation" for name in left))
+    names = imagenet_classes() if not left else ()
+    return Pretrained(net, module, wanted(architecture, published, metadata), names, notes)
+
+
+def wanted(architecture: Architecture, published: Published | None, metadata: dict[str, str]) -> Preprocessing:
+    """Return the preprocessing that a file's weights want: the file's own word goes before the published."""
+    known = published or next(iter(architecture.published), None)
+    base = known.preprocessing if known else Preprocessing(architecture.input_shape[1], architecture.input_shape[1])
+    if "input" in metadata:
+        side = int(metadata["input"])
+        base = replace(base, size=side, resize=round(side * base.resize / base.size))
+    for key in ("mean", "std"):
+        if key in metadata:
+            base = replace(base, **{key: tuple(float(value) for value in metadata[key].split(","))})
+    return base
+
+
+def load_weights(
+    module: NetModule, tensors: dict[str, Tensor], architecture: Architecture | None = None, source: str = "the file"
+) -> tuple[str, ...]:
+    """Copy tensors into a module by name: our names, or torchvision's for a zoo net.
+
+    A last layer for another number of classes is left as it is.
+
+    Arguments:
+        module: the module to fill.
+        tensors: by name.
+        architecture: the zoo net that the module is, for torchvision's names.
+        source: what messages call the tensors.
+
+    Returns:
+        The names of the parameters that were left.
+
+    Raises:
+        ModelFileError: a tensor is missing, spare, of another shape or not finite; nothing has been copied then.
+    """
+    ours = module.state_dict()
+    names = {name: name for name in ours}
+    if not set(ours) <= set(tensors) and architecture is not None:
+        names = {name: architecture.torchvision_key(name) for name in ours}
+    tensors = {_modern(name): value for name, value in tensors.items()}
+    unused = () if "aux1.fc1.weight" in names.values() else ("aux1.", "aux2.")
+    missing = [key for name, key in names.items() if key not in tensors and not name.endswith(OPTIONAL)]
+    spare = [key for key in tensors if key not in set(names.values()) and not key.startswith(unused or ("\0",))]
+    if missing or spare:
+        parts = [f"{what}: {_few(keys)}" for what, keys in (("missing", missing), ("spare", spare)) if keys]
+        raise ModelFileError(f"{source} does not have the parameters of this net; {'; '.join(parts)}")
+    heads = _heads(module.plan)
+    left, copies = [], {}
+    for name, key in names.items():
+        if key not in tensors:
+            continue
+        given, own = tensors[key], ours[name]
+        if not torch.isfinite(given).all():
+            raise ModelFileError(f"{source}: {key} must hold finite numbers; it has NaN or infinity")
+        if _squeezed(given) == _squeezed(own):
+            copies[name] = given.reshape(own.shape)
+        elif name.rpartition(".")[0] in heads and given.shape[1:].numel() == own.shape[1:].numel():
+            left.append(name)
+        else:
+            raise ModelFileError(
+                f"{source}: {key} must have the shape {tuple(own.shape)}; got {tuple(given.shape)}. "
+                "Are the net, its options and the number of input channels those of the file?"
+            )
+    with torch.no_grad():
+        for name, value in copies.items():
+            ours[name].copy_(value)
+    return tuple(left)
+
+
+def _heads(plan: Plan) -> set[str]:
+    """Return the last weighted layer of the net and of each auxiliary head."""
+    lasts = {step.head: step.path for step in plan.steps if step.layer.word in ("conv", "fc")}
+    return set(lasts.values())
+
+
+def _squeezed(value: Tensor) -> list[int]:
+    """Return a shape less trailing ones: a 1×1 convolution is a fully connected layer."""
+    shape = list(value.shape)
+    while shape and shape[-1] == 1:
+        shape.pop()
+    return shape
+
+
+def _modern(name: str) -> str:
+    """Return a published name as today's torchvision has it: DenseNet's file still says "norm.1" for "norm1"."""
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
+
+
+def _few(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a .safetensors or .pth file, and what a .safetensors file says of itself.
+
+    Raises:
+        SourceNotFoundError: there is no such file.
+        ModelFileError: the file is damaged, or holds something other than tensors.
+    """
+    if not path.is_file():
+        raise SourceNotFoundError(f"weights file {path} does not exist")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, "pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        call = re.search(r"GLOBAL (\S+)", str(error))
+        raise ModelFileError(
+            f"{path} must hold nothing but tensors; it would call {call[1] if call else 'code'}, and is not read. "
+            "Ask its author for a state_dict, best as .safetensors"
+        ) from None
+    except Exception as error:  # the readers raise what they like on damaged files
+        raise ModelFileError(
+            f"{path} cannot be read as weights: it is damaged, or no .pth or .safetensors file ({_named(error)}). "
+            "Fetch it again"
+        ) from None
+    if not isinstance(found, dict):
+        raise ModelFileError(f"{path} must hold tensors by name; got {type(found).__name__}")
+    for key, value in found.items():
+        if not isinstance(value, Tensor):
+            raise ModelFileError(
+                f"{path} must hold tensors by name; {key!r} is of type {type(value).__name__}. "
+                "From a checkpoint, save the state_dict alone"
+            )
+    return found, {}
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def find_weights(
+    architecture: Architecture, weights: str | os.PathLike[str], progress: Progress = silent
+) -> tuple[Path, Published | None]:
+    """Return the file of weights, downloaded if need be, and which published version it is.
+
+    Raises:
+        ArgumentError: torchvision does not publish what is asked for.
+        SourceNotFoundError: the file does not exist or cannot be downloaded.
+    """
+    wish = str(weights)
+    if not wish.startswith("imagenet") or Path(wish).suffix:
+        return Path(weights), None
+    number = {"imagenet": 0, "imagenet-v1": 0, "imagenet-v2": 1}.get(wish, 99)
+    if number >= len(architecture.published):
+        known = ", ".join(f"imagenet-v{i + 1}" for i in range(len(architecture.published))) or "none"
+        raise ArgumentError(f"{architecture.name} has no published weights {wish!r}. Published: {known}")
+    published = architecture.published[number]
+    return fetch(published, weights_folder(), progress), published
+
+
+def available_weights(name: str, progress: Progress = silent) -> Path | None:
+    """Return the file of a zoo net's published weights if it is there or can be had; None after two seconds of trying.
+
+    Looked for in the folder that STRIATE_WEIGHTS names (NAME-….pth or .safetensors), then among the downloaded ones;
+    then it is downloaded, if the server answers.
+
+    Arguments:
+        name: a zoo net.
+        progress: told how far the download is.
+    """
+    if found := _kept(name):
+        return found
+    published = next(iter(ZOO[name].published), None)
+    if published is None:
+        return None
+    with suppress(OSError, StriateError):
+        socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
+        return fetch(published, weights_folder(), progress)
+    return None
+
+
+def _kept(name: str) -> Path | None:
+    """Return the file of a net's first published weights, if it is on this machine."""
+    if own := os.environ.get("STRIATE_WEIGHTS"):
+        for path in sorted(Path(own).glob(f"{name}-*")):
+            if path.suffix in (".pth", ".safetensors"):
+                return path
+    published = next(iter(ZOO[name].published), None)
+    path = weights_folder() / published.file if published else None
+    return path if path and path.is_file() else None
+
+
+def weights_folder() -> Path:
+    """Return the folder of published weights: `weights` under $STRIATE_CACHE or the system's place for caches."""
+    return Path(os.environ.get("STRIATE_CACHE") or user_cache_dir("striate")) / "weights"
+
+
+def fetch(published: Published, folder: Path, progress: Progress = silent) -> Path:
+    """Download a published file into a folder unless it is there; its digest is checked before it gets its name.
+
+    Raises:
+        SourceNotFoundError: it cannot be had; the message says where to put the file by hand.
+        StorageError: the file cannot be written.
+    """
+    file = downloading.Published(published.file, (published.url,), f"sha256:{published.digest}")
+    try:
+        return downloading.fetch(file, folder, progress=progress)
+    except downloading.DownloadError as error:
+        raise SourceNotFoundError(
+            f"{published.url} cannot be downloaded: {error}. Fetch it elsewhere and name it with --weights FILE, "
+            f"or put it at {folder / published.file}"
+        ) from None

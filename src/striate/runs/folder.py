@@ -1,0 +1,232 @@
+"""The run folder: recipe, net, metrics, ledger, checkpoint and model of one training run, on disk.
+
+run.json               what was asked: source, net, split, fingerprint of the data
+recipe.toml, net.txt   the recipe and the sentence of the net, as used
+ledger.csv             what became of every file of the source
+metrics.jsonl          one line an epoch
+checkpoint.safetensors the whole state, to resume from
+model.striate          the best model so far
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from striate.errors import SourceNotFoundError, StorageError, TrainingError
+from striate.system.files import write_atomically
+from striate.training.engine.checkpoints import read_state, read_tensors, save_checkpoint
+from striate.training.engine.loop import State, Weights
+from striate.training.recipe import Recipe, load_recipe
+
+# A checkpoint follows the last one after a second, or after fifty times what it costs: at most 2 % of the time.
+SHORTEST_S, COST_FACTOR = 1.0, 50
+
+
+class RunFolder:
+    """One run's folder; also the `Storage` of the training loop."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.save_model: Callable[[Weights, State], None] = lambda weights, state: None
+        self._lock = FileLock(self.path / ".lock")
+        self._next_save = time.monotonic() + SHORTEST_S
+
+    @property
+    def model(self) -> Path:
+        """Where the best model is."""
+        return self.path / "model.striate"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the last checkpoint is."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def recipe(self) -> Path:
+        """Where the recipe is."""
+        return self.path / "recipe.toml"
+
+    @property
+    def net(self) -> Path:
+        """Where the sentence of the net is."""
+        return self.path / "net.txt"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / "run.json").exists()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out for the time of a `with` block; a killed process lets go too.
+
+        Raises:
+            TrainingError: another process is training here.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise TrainingError(
+                f"another process is training in {self.path}. Wait for it or choose another --out"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
+        for left in self.path.glob(".*.tmp"):  # half-written by a process that was killed
+            left.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self._lock.release()
+            if not self.exists:  # nothing came of it: leave no empty folder behind
+                with suppress(OSError):
+                    (self.path / ".lock").unlink(missing_ok=True)
+                    self.path.rmdir()
+
+    def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
+        """Write what was asked; run.json last, so that a folder with one is whole."""
+        write_atomically(self.recipe, recipe)
+        write_atomically(self.net, net + "\n")
+        write_atomically(self.path / "run.json", json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+
+    def description(self) -> dict[str, Any]:
+        """Return what was asked of the run that is here.
+
+        Raises:
+            SourceNotFoundError: there is none.
+        """
+        try:
+            return json.loads((self.path / "run.json").read_text("utf-8"))
+        except FileNotFoundError:
+            raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
+        except ValueError:
+            raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
+
+    def asked_source(self) -> str | None:
+        """Return the source that the run was started with; None if it lay in memory or run.json is damaged."""
+        try:
+            return self.description()["asked"]["source"]
+        except (TrainingError, KeyError, TypeError):
+            return None
+
+    def check_same(self, described: dict[str, Any], recipe: Recipe, net: str) -> dict[str, Any]:
+        """Return what the run was started with.
+
+        Raises:
+            TrainingError: the data, the recipe or the net differ from what is described; names the differences.
+        """
+        before = self.description()
+        pairs = recipe.difference(load_recipe(self.recipe))
+        changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
+        theirs = self.net.read_text("utf-8").strip()
+        changed += [f"net {theirs!r} → {net!r}"] if theirs != net else []
+        for key in ("data", "images", "input", "weights"):
+            if before.get(key) != described.get(key):
+                changed.append(f"{key} {before.get(key)!r} → {described.get(key)!r}")
+        if changed:
+            raise TrainingError(
+                f"the run in {self.path} was started otherwise and cannot go on with {'; '.join(changed)}. "
+                "Resume with the same command, or start a new run"
+            )
+        return before
+
+    def where(self) -> str:
+        """Return where the last checkpoint stands."""
+        if not self.checkpoint.exists():
+            return "the start: it had written no checkpoint yet"
+        state = State(**read_state(self.checkpoint))
+        return f"{self.checkpoint.name}: {state.epoch} epochs and {state.step} steps done"
+
+    # What the training loop asks of its storage:
+
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
+        self._next_save = time.monotonic() + SHORTEST_S
+        if not self.checkpoint.exists():
+            return {}, {}
+        return read_state(self.checkpoint), read_tensors(self.checkpoint)
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() >= self._next_save
+
+    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
+        """Write the better model, where there is a new one, then metrics and checkpoint.
+
+        In this order a kill between two of them costs nothing: the resumed run makes the same files again.
+        """
+        start = time.monotonic()
+        if best is not None:
+            self.save_model(best, state)
+        lines = [json.dumps(record) + "\n" for record in state.history]
+        write_atomically(self.path / "metrics.jsonl", "".join(lines))
+        save_checkpoint(self.checkpoint, tensors, asdict(state))
+        end = time.monotonic()
+        self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
+
+
+class Follower:
+    """A run folder for the processes that only read it: the first one writes."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
+        return self._folder.load()
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint: never."""
+        return False
+
+    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
+        """Leave it to the first process."""
+
+
+def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:
+    """Return a folder `runs/<source>-<number>` that no run uses yet."""
+    stem, number = stem_of(source), 1
+    while (parent / f"{stem}-{number}").exists():
+        number += 1
+    return RunFolder(parent / f"{stem}-{number}")
+
+
+def stem_of(source: str) -> str:
+    """Return what a folder is named after a source.
+
+    >>> stem_of("data/My photos.csv"), stem_of("../")
+    ('my-photos', 'run')
+    """
+    return "".join(c if c.isalnum() else "-" for c in Path(source).name.split(".")[0]).strip("-").lower() or "run"
+
+
+def last_run_folder(source: str | None = None, parent: Path = Path("runs")) -> RunFolder:
+    """Return the run folder whose checkpoint was written last; with a source, the last one that trains on it.
+
+    Raises:
+        SourceNotFoundError: there is no such run.
+    """
+    found = [path.parent for path in parent.glob("*/run.json")]
+    if source is not None:
+        found = [path for path in found if RunFolder(path).asked_source() in (source, str(Path(source).resolve()))]
+    if not found:
+        of = f" of {source}" if source is not None else ""
+        raise SourceNotFoundError(
+            f"no run{of} to resume in {parent.resolve()}. Name its folder with --out, or start one without --resume"
+        )
+    return RunFolder(max(found, key=_last_written))
+
+
+def _last_written(path: Path) -> float:
+    return max(
+        (path / name).stat().st_mtime for name in ("run.json", "checkpoint.safetensors") if (path / name).exists()
+    )

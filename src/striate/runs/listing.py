@@ -1,0 +1,285 @@
+"""What run folders hold, read without torch and without trust: a list of runs, and how some of them differ."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from striate.errors import SourceNotFoundError
+from striate.metrics.evaluation import wilson_interval
+from striate.training.recipe import load_recipe
+
+MARKS = ("run.json", "model.striate", "metrics.jsonl", "checkpoint.safetensors")
+DEEPEST = 4  # levels of folders that are searched
+_MOST_JSON_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """An accuracy in [0, 1] and the number of images that it was measured on, None where that is not known."""
+
+    value: float
+    total: int | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval."""
+        return wilson_interval(round(self.value * self.total), self.total) if self.total else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, as far as it can be read.
+
+    Arguments:
+        state: finished, stopped, training (a process holds it) or broken.
+        why: where it stopped, what is broken, or of how many trials it is the best.
+        net: the sentence.
+        epochs, planned: epochs done and epochs of the recipe; None for what does not train in epochs.
+        valid: of the best epoch.
+        train_s: seconds in the training loop.
+        data: a fingerprint of the training and validation images, their labels and classes.
+        settings: the recipe's, and what else was asked.
+        written_s: when something was last written, in seconds since 1970.
+    """
+
+    path: Path
+    state: str
+    why: str = ""
+    source: str = ""
+    net: str = ""
+    epochs: int | None = None
+    planned: int | None = None
+    valid: Accuracy | None = None
+    test: Accuracy | None = None
+    train_s: float | None = None
+    data: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    written_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as plain values."""
+        return {
+            "run": str(self.path),
+            "state": self.state,
+            "why": self.why,
+            "source": self.source,
+            "net": self.net,
+            "epochs": self.epochs,
+            "planned_epochs": self.planned,
+            **_accuracy_json("valid", self.valid),
+            **_accuracy_json("test", self.test),
+            "train_s": self.train_s,
+            "data": self.data,
+            "settings": self.settings,
+        }
+
+
+def find_runs(folder: str | Path) -> list[Run]:
+    """Return the run in `folder`, or those in the folders below it, by name; folders that hold no run are passed over.
+
+    Raises:
+        SourceNotFoundError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SourceNotFoundError(f"no folder {folder}. `striate train SOURCE` starts a run in runs/SOURCE-1")
+    return [read_run(path) for path in sorted(_run_folders(folder), key=_natural)]
+
+
+def read_run(path: Path) -> Run:
+    """Return what can be read of the run in `path`; whatever is wrong with it makes it a broken one."""
+    written = max((_written_s(path / name) for name in MARKS), default=0.0)
+    try:
+        return _read(path, written)
+    except Exception as error:  # whatever a file holds: the list must go on
+        return Run(path, "broken", _one_line(error), written_s=written)
+
+
+def sort_runs(runs: Sequence[Run], by: str) -> list[Run]:
+    """Return the runs by name, accuracy or test (best first), seconds (fewest first) or time (newest first)."""
+    last = math.inf
+    keys = {
+        "name": lambda run: 0,
+        "accuracy": lambda run: -run.valid.value if run.valid else last,
+        "test": lambda run: -run.test.value if run.test else last,
+        "seconds": lambda run: run.train_s if run.train_s is not None else last,
+        "time": lambda run: -run.written_s,
+    }
+    return sorted(sorted(runs, key=lambda run: _natural(run.path)), key=keys[by])
+
+
+SORTS = ("name", "accuracy", "test", "seconds", "time")
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        if any(mark in files for mark in MARKS):
+            yield here
+            folders.clear()
+        if len(here.relative_to(folder).parts) >= DEEPEST:
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _read(path: Path, written: float) -> Run:
+    said = _json(path / "run.json") if (path / "run.json").exists() else None
+    model = _model(path / "model.striate") if (path / "model.striate").exists() else None
+    if said is None and model is None:
+        raise ValueError("run.json is missing")
+    history = _metrics(path / "metrics.jsonl") if (path / "metrics.jsonl").exists() else []
+    provenance: dict[str, Any] = _dict((model or {}).get("provenance"))
+    settings = _settings(path, provenance)
+    described = said or _dict(provenance.get("data"))
+    planned = settings.get("epochs") if history or model is None else None
+    finished = _finished(history, settings, provenance, model is not None)
+    if finished and model is None:
+        raise ValueError("model.striate is missing")
+    trials = _dict(provenance.get("tuning")).get("trials")
+    why = f"the best of {trials} trial{'s' * (trials != 1)}" if trials else ""
+    state, why = ("finished", why) if finished else _unfinished(path, len(history), planned)
+    best = _best(history)
+    train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None
+    chosen = str(provenance.get("chosen") or "")  # by the ladder
+    net = (path / "net.txt").read_text("utf-8", "replace").strip() if (path / "net.txt").exists() else ""
+    return Run(
+        path, state, why,
+        source=str(_dict(described.get("asked")).get("source") or described.get("source") or ""),
+        net=": ".join(filter(None, [net, chosen])) or str((model or {}).get("net") or ""),
+        epochs=len(history) if planned is not None else None,
+        planned=planned,
+        valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid")),
+        test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total")),
+        train_s=train_s if train_s is not None else _number(provenance.get("fit_s")),
+        data=str(described.get("data") or ""),
+        settings=settings | _asked(described),
+        written_s=written,
+    )  # fmt: skip
+
+
+def _settings(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    if (path / "recipe.toml").exists():
+        return load_recipe(path / "recipe.toml").to_dict()
+    return _dict(provenance.get("recipe"))
+
+
+def _asked(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides the data, beside their fingerprint."""
+    asked = {key: described[key] for key in ("images", "input", "precision", "processes") if key in described}
+    return asked | {key: value for key, value in _dict(described.get("asked")).items() if key in ("fit", "ratios")}
+
+
+def _finished(history: list[dict[str, Any]], settings: dict[str, Any], provenance: dict[str, Any], model: bool) -> bool:
+    """Whether all epochs are done, or patience ran out, or the test images were judged, which comes last."""
+    if not history:
+        return model
+    ranks = [_number(line.get("valid_accuracy")) or 0.0 for line in history]
+    stale = len(ranks) - 1 - ranks.index(max(ranks))
+    patience = settings.get("patience", 0)
+    return len(history) >= settings.get("epochs", 0) or 0 < patience <= stale or "test_accuracy" in provenance
+
+
+def _unfinished(path: Path, done: int, planned: int | None) -> tuple[str, str]:
+    where = f"after epoch {done} of {planned}" if done else "before the end of the first epoch"
+    return ("training", where) if _held(path / ".lock") else ("stopped", where)
+
+
+def _held(lock: Path) -> bool:
+    """Whether a process trains here."""
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that cannot be written to: nobody trains there
+        return False
+
+
+def _best(history: list[dict[str, Any]]) -> float | None:
+    return max((value for line in history if (value := _number(line.get("valid_accuracy"))) is not None), default=None)
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    lines = []
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            lines.append(_dict(json.loads(text), strict=True))
+        except (ValueError, RecursionError):
+            raise ValueError(f"{path.name} is damaged at line {number}") from None
+    return lines
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _MOST_JSON_BYTES:
+        raise ValueError(f"{path.name} is larger than {_MOST_JSON_BYTES >> 20} MiB")
+    try:
+        return _dict(json.loads(path.read_bytes()), strict=True)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path.name} is damaged") from None
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """Return the description in a model file; its tensors are not read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo("striate.json")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > _MOST_JSON_BYTES:
+                raise ValueError
+            return _dict(json.loads(archive.read(info)), strict=True)
+    except Exception:  # zipfile raises what it likes
+        raise ValueError(f"{path.name} is damaged") from None
+
+
+def _dict(value: Any, *, strict: bool = False) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if strict:
+        raise ValueError("no JSON object")
+    return {}
+
+
+def _number(value: Any) -> float | None:
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if plain else None
+
+
+def _accuracy(value: Any, total: Any) -> Accuracy | None:
+    share = _number(value)
+    if share is None or not 0 <= share <= 1:
+        return None
+    return Accuracy(share, total if isinstance(total, int) and 0 < total < 1 << 53 else None)
+
+
+def _accuracy_json(name: str, accuracy: Accuracy | None) -> dict[str, Any]:
+    interval = accuracy and accuracy.interval
+    return {f"{name}_accuracy": accuracy and accuracy.value, f"{name}_interval": interval and list(interval)}
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Return a key by which run-2 comes before run-10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
+
+
+def _written_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _one_line(error: Exception) -> str:
+    text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""From simple methods to nets within a budget."""

@@ -1,0 +1,47 @@
+"""What of a net is trained and what stays as it is."""
+
+from __future__ import annotations
+
+import torch
+
+from striate.errors import ArgumentError
+from striate.nets import NetModule
+from striate.nets.modules.folding import keep_statistics
+from striate.nets.modules.layers import Whitening
+from striate.training.recipe import Recipe
+
+
+def freeze(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
+    """Keep the first layers' weights, and the batch norms' statistics, as they are where the recipe says so.
+
+    Arguments:
+        module: changed in place, and returned.
+        recipe: its `freeze` and `norms`.
+
+    Raises:
+        ArgumentError: nothing is left to be trained, or the batch norms are of a module of the user's own.
+    """
+    if recipe.norms == "kept":
+        if not isinstance(module, NetModule):
+            raise ArgumentError('norms must be "batch" for a module of your own: set its batch norms to eval itself')
+        keep_statistics(module)
+    parameters = list(module.parameters())
+    frozen = int(recipe.freeze * len(parameters))
+    if frozen == len(parameters):
+        raise ArgumentError(
+            f"freeze must leave something to train; got {recipe.freeze}. epochs=0 trains only a new head"
+        )
+    for parameter in parameters[:frozen]:
+        parameter.requires_grad_(False)
+    return module
+
+
+def hold_whitening(module: torch.nn.Module) -> None:
+    """Let the biases of whitening layers stay as they are from now on.
+
+    They settle early, and without them no gradient is wanted at the first layer, where the images are largest
+    (bench/growing.py; K. Jordan, cifar10-airbench, 2024, does so after three of eight epochs).
+    """
+    for part in module.modules():
+        if isinstance(part, Whitening) and part.bias is not None:
+            part.bias.requires_grad_(False)

@@ -1,0 +1,135 @@
+"""What a training step changes: the weights, their moving average, the optimisers' moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from striate.errors import ModelFileError
+from striate.nets import auxiliary_loss
+from striate.system.processes import ALONE, Processes, synchronise_norms
+from striate.training.engine.freezing import freeze
+from striate.training.engine.optimisers import Optimisers
+from striate.training.engine.precision import in_precision
+from striate.training.recipe import Recipe
+
+
+class Learner:
+    """A module with the optimisers and the average of its weights that a recipe asks for.
+
+    Arguments:
+        module: maps float (n, c, h, w) to logits (n, k); trained in place.
+        recipe: what decides the updates.
+        device: where to train.
+        precision: of the forward and backward pass, float32, bfloat16 or bfloat16-pure; the weights stay float32.
+        processes: those that train together.
+        translate: makes a quicker module of the one that is computed, such as `Compiled`.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        recipe: Recipe,
+        device: torch.device,
+        precision: str,
+        processes: Processes = ALONE,
+        translate: Callable[[torch.nn.Module], torch.nn.Module] = lambda module: module,
+    ):
+        self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.device, self.recipe, self.processes = device, recipe, processes
+        if processes.count > 1 and device.type == "cuda" and recipe.norms == "batch":
+            synchronise_norms(self.module)
+        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
+        computed = translate(in_precision(freeze(self.module, recipe), precision))
+        self._shared = computed if processes.count == 1 else _together(computed, recipe)
+        self.optimisers = Optimisers(recipe, self.module.parameters())
+        self.average = None
+        if recipe.average:
+            self.average = AveragedModel(
+                self.module, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
+            )
+
+    @property
+    def kept(self) -> torch.nn.Module:
+        """The module that is validated and kept: the average where there is one."""
+        return self.average.module if self.average else self.module
+
+    def update(
+        self, batch: torch.Tensor, labels: torch.Tensor, share: float, total: int | None = None
+    ) -> tuple[float, int]:
+        """Take one step at `share` of the learning rate; return this process's part of the mean loss, and its hits.
+
+        Arguments:
+            batch: float (n, c, h, w).
+            labels: int64 (n,), or float (n, k) where images are mixed; a hit is then the class with the larger share.
+            share: of the highest learning rate.
+            total: how many images the step has in all processes; n if there is one.
+        """
+        total = total or len(batch)
+        loss_sum, hits = 0.0, 0
+        for images, targets in zip(
+            batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
+        ):
+            logits = self._shared(images)
+            loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
+            loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / total)
+            # The gradients of several processes are averaged; their losses are parts of one mean, to be summed.
+            (loss * self.processes.count).backward()
+            loss_sum += loss.item()
+            hits += int((logits.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).sum())
+        if self.recipe.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.optimisers.parameters, self.recipe.clip_norm)
+        self.optimisers.step(share)
+        if self.average:
+            self.average.update_parameters(self.module)
+        return loss_sum, hits
+
+    def synchronise(self) -> None:
+        """Give all processes the first one's batch-norm statistics, so that they validate the model that is kept."""
+        if self.processes.count > 1:
+            for buffer in self.kept.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return a copy of the kept weights on the CPU."""
+        return {name: value.detach().to("cpu", copy=True) for name, value in self.kept.state_dict().items()}
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint must hold."""
+        found = {f"module.{name}": value for name, value in self.module.state_dict().items()}
+        if self.average:
+            found |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        return found | {f"optimiser.{name}": value for name, value in self.optimisers.tensors().items()}
+
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put the tensors of a checkpoint in place.
+
+        Raises:
+            ModelFileError: they belong to another net or recipe.
+        """
+        parts: dict[str, dict[str, torch.Tensor]] = {"module": {}, "average": {}, "optimiser": {}}
+        try:
+            for key, value in tensors.items():
+                kind, _, name = key.partition(".")
+                parts[kind][name] = value
+            self.module.load_state_dict(parts["module"])
+            self.optimisers.load(parts["optimiser"])
+            if self.average:
+                self.average.load_state_dict(parts["average"])
+        except (RuntimeError, ValueError, KeyError, IndexError) as error:
+            raise ModelFileError(f"the checkpoint does not belong to this net and recipe: {error}") from None
+
+
+def _together(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
+    """Return a module whose gradients are averaged over the processes.
+
+    The first one's buffers, such as batch norms' statistics, are sent at each step. torch cannot send a single one that
+    lies channels-last: that is a net without such norms, whose whitening filters never change.
+    """
+    several = len(list(module.buffers())) > 1
+    held = recipe.whiten_until < 1  # then some parameters get no gradient from some step on
+    return DistributedDataParallel(module, broadcast_buffers=several, find_unused_parameters=held)

@@ -1,0 +1,260 @@
+"""What a training run needs to start, settled and checked before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.augmentation import make_augmentation
+from striate.classifier.classifier import Classifier
+from striate.classifier.preprocessing import Preprocessing, measure
+from striate.classifier.views import view_count
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.splitting import Splits, split
+from striate.errors import ArgumentError, DataError
+from striate.nets import Net, resolve
+from striate.nets.layers import Bn
+from striate.nets.modules.own import AnyNet, as_net
+from striate.observer import Observer
+from striate.training.budget import DEFAULT_BUDGET_S, adapt_swift, choose_swift, epochs_within
+from striate.training.dropout import with_dropout
+from striate.training.engine.batches import steps_per_epoch
+from striate.training.engine.resizing import check_small, size_at
+from striate.training.heads import with_new_head
+from striate.training.options import NetLike, Wish
+from striate.training.recipe import Recipe
+from striate.units import say_duration
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The net, the recipe and the data of one run, checked against each other.
+
+    Arguments:
+        described: plain values that say what the data are, to compare on resume.
+        start: the weights to start from, at the size of the images; None for random ones.
+    """
+
+    net: AnyNet
+    recipe: Recipe
+    splits: Splits[ImageSet]
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    described: dict[str, Any]
+    start: Classifier | None = None
+
+
+def make_plan(
+    wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer, device: torch.device | None = None
+) -> Plan:
+    """Return the plan of a run: the wish, fitted to the images, and to the `device` where there is a budget.
+
+    Raises:
+        ArgumentError: a batch larger than the set, a net with other outputs than classes.
+        DataError: no training images.
+        ShapeError: the net does not fit the images.
+    """
+    splits = split_images(images, wish.ratios, wish.recipe.seed, catalog, observer)
+    if not len(splits.valid):
+        observer.warn("there are no validation images: the last epoch is kept, not the best")
+    recipe = _recipe_that_fits(wish, splits.train, observer)
+    if start := wish.start:
+        preprocessing = start.preprocessing
+        if isinstance(start.net, Net) and start.classes != images.classes:
+            net = with_new_head(start.net, len(images.classes), preprocessing.input_shape, recipe.head)
+            wish = replace(wish, net=net)
+    else:
+        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
+    shape = preprocessing.input_shape
+    chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
+    net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
+    _tell_views(recipe, observer)
+    _tell_small(recipe, shape, observer)
+    described = describe(catalog, images, splits) | {"input": list(preprocessing.input_shape)}
+    return Plan(net, recipe, splits, preprocessing, images.classes, described, start)
+
+
+def split_images(
+    images: ImageSet, ratios: tuple[float, float, float], seed: int, catalog: Catalog, observer: Observer
+) -> Splits[ImageSet]:
+    """Return the images split, and say what should be known about it.
+
+    Raises:
+        DataError: fewer than two classes can be read, or there are no training images.
+    """
+    splits = split(images, ratios, seed)
+    for note in splits.notes:
+        observer.note(note)
+    _check_classes(images, observer)
+    if not len(splits.train):
+        raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
+    return splits
+
+
+def describe(catalog: Catalog, images: ImageSet, splits: Splits[ImageSet]) -> dict[str, Any]:
+    """Return plain values that say what the data of a run are."""
+    return {
+        "source": catalog.source,
+        "format": catalog.format,
+        "images": len(images),
+        "data": fingerprint(splits),
+    }
+
+
+def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
+    """Return a plan for the same images, split and preprocessed as they are, with another net, untrained, and recipe.
+
+    The recipe's seed decides the training alone, and its `subtract` nothing.
+
+    Raises:
+        ArgumentError, NotationError, ShapeError: the net or the recipe does not fit the images.
+    """
+    chosen = net if isinstance(net, str) else as_net(net)
+    shape, count = plan.preprocessing.input_shape, len(plan.splits.train)
+    return replace(plan, net=_net_for(chosen, recipe, shape, len(plan.classes), count), recipe=recipe, start=None)
+
+
+def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], classes: int, count: int) -> AnyNet:
+    """Return the net as it is trained, with the recipe's dropout, checked against the images."""
+    chosen = choose_net(net, input_shape, classes)
+    if recipe.dropout is not None:
+        if not isinstance(chosen, Net):
+            raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {chosen} itself")
+        chosen = with_dropout(chosen, recipe.dropout)
+    _check_smallest_batch(chosen, input_shape, recipe, count)
+    check_small(chosen, recipe, input_shape)
+    return chosen
+
+
+def _check_classes(images: ImageSet, observer: Observer) -> None:
+    """Refuse images of one class only, and point at a class whose name says that it is a split."""
+    present = [images.classes[i] for i in np.unique(images.labels[images.labels >= 0])]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; only {present[0]!r} has images that can be read "
+            f"({images.ledger.summary()})"
+        )
+    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
+        observer.warn(
+            f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
+            "train, valid and test, and nothing beside them"
+        )
+
+
+def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe: Recipe, count: int) -> None:
+    """Refuse steps of one image where that leaves a batch norm one value, which has no variance."""
+    if not isinstance(net, Net) or count // steps_per_epoch(count, recipe.batch_size) > 1:
+        return
+    for step in net.plan(input_shape).steps:
+        if isinstance(step.layer, Bn) and math.prod(step.shape[1:]) == 1:
+            raise ArgumentError(
+                f"batch_size must leave two images or more for each step: {step.layer} at {step.path} has one value "
+                f"of each channel in an image; got {count:,} images in steps of {recipe.batch_size}. "
+                "Choose another batch_size, or leave that layer out"
+            )
+
+
+def _tell_views(recipe: Recipe, observer: Observer) -> None:
+    if recipe.views == "none":
+        return
+    observer.note(
+        f"views {recipe.views}: the final figures are of predictions averaged over {view_count(recipe.views)} views of "
+        "each image, those of each epoch of the image alone"
+    )
+    if not make_augmentation(recipe.augment).mirrors:
+        observer.warn(
+            f"views = {recipe.views} looks at mirror images, which training without flip never saw; "
+            "that is right only where a class stays the same in the mirror"
+        )
+
+
+def _tell_small(recipe: Recipe, input_shape: tuple[int, int, int], observer: Observer) -> None:
+    if recipe.small_until:
+        height, width = size_at(recipe, input_shape[1:], 0.0)
+        observer.note(
+            f"the first {recipe.small_until:.0%} of the run trains on images of {height}×{width} pixels; "
+            "until then validation, on whole images, says little"
+        )
+
+
+def _within_budget(
+    wish: Wish,
+    recipe: Recipe,
+    input_shape: tuple[int, int, int],
+    train: ImageSet,
+    device: torch.device,
+    observer: Observer,
+) -> tuple[str | AnyNet, Recipe]:
+    """Return the net, and the recipe with the epochs that fit into the budget where there is one."""
+    net, count, classes = wish.net, len(train), len(train.classes)
+    budget_s = wish.budget_s or DEFAULT_BUDGET_S
+    if net == "swift":
+        told = recipe.epochs if "epochs" in wish.told or not wish.published else None
+        net, epochs = choose_swift(budget_s, recipe, input_shape, classes, count, device, told)
+    elif wish.budget_s is not None:
+        epochs = epochs_within(budget_s, choose_net(net, input_shape, classes), recipe, input_shape, count, device)
+    else:
+        return net, recipe
+    observer.note(
+        f"{epochs} epoch{'s' * (epochs > 1)} of {net} suit a budget of {say_duration(budget_s)} on this machine"
+    )
+    return net, recipe.replace(epochs=epochs)
+
+
+def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: int) -> AnyNet:
+    """Return the net for a name or a sentence, checked against the images (c, h, w) and the classes.
+
+    Raises:
+        ArgumentError: its outputs are not as many as the classes.
+        NotationError, ShapeError: the sentence cannot be read or does not fit the images.
+    """
+    chosen = (
+        resolve(net, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
+        if isinstance(net, str)
+        else net
+    )
+    outputs = chosen.output_shape(input_shape)
+    if outputs != (classes,):
+        advice = f"Write fc({classes}) or fc(classes) at its end" if isinstance(chosen, Net) else "Build it for them"
+        raise ArgumentError(
+            f"the net must end in {classes} outputs, one a class; it ends in {' × '.join(map(str, outputs))}. {advice}"
+        )
+    return chosen
+
+
+def fingerprint(splits: Splits[ImageSet]) -> str:
+    """Return a digest of the images, labels and classes that training and validation see, in order."""
+    digest = hashlib.blake2b(json.dumps(splits.train.classes).encode(), digest_size=16)
+    for part in (splits.train, splits.valid):
+        digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
+    return digest.hexdigest()
+
+
+def _recipe_that_fits(wish: Wish, train: ImageSet, observer: Observer) -> Recipe:
+    """Return the recipe fitted to the training images; settings that the user chose stay.
+
+    An epoch of a few steps learns little: small sets get smaller batches, down to 16, for at least 32 steps an epoch.
+    """
+    recipe, count = wish.recipe, len(train)
+    own = "batch_size" in wish.told or not wish.published
+    if own and recipe.batch_size > count:
+        raise ArgumentError(
+            f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
+            f"Choose {max(1, min(32, count // 4))}, say"
+        )
+    if wish.published == "swift":
+        return adapt_swift(recipe, count, min(train.image_shape[:2]), wish.told)
+    if own:
+        return recipe
+    suits = 1 << max(4, (count // 32).bit_length() - 1)
+    smaller = min(recipe.batch_size, suits, max(4, count // 4), count)
+    if smaller < recipe.batch_size:
+        observer.note(f"batch size {smaller} instead of {recipe.batch_size}: there are {count:,} training images")
+    return recipe.replace(batch_size=smaller)

@@ -1,0 +1,129 @@
+"""Training what is planned, up to the classifier of the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.classifier.classifier import Classifier
+from striate.classifier.preprocessing import Preprocessing
+from striate.data.imageset import ImageSet
+from striate.nets import NetModule
+from striate.nets.modules.own import build
+from striate.nets.structure import layers
+from striate.observer import Observer
+from striate.runs.folder import Follower, RunFolder
+from striate.system.processes import ALONE, Processes
+from striate.training.engine.batches import to_batch
+from striate.training.engine.compilation import pays
+from striate.training.engine.loop import State, Weights, train_loop
+from striate.training.engine.precision import faster, precision_seconds
+from striate.training.plan import Plan
+from striate.training.transfer import starting_module
+
+# Enough patches to know their covariance well, few enough to be quick.
+WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
+
+
+def train_plan(
+    plan: Plan,
+    run: Mapping[str, Any],
+    device: torch.device,
+    observer: Observer,
+    *,
+    folder: RunFolder | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[dict[str, Any]], bool] = lambda record: False,
+    processes: Processes = ALONE,
+) -> tuple[Classifier, State]:
+    """Train what is planned; return the classifier of the best epoch and the state. No test image is looked at.
+
+    Arguments:
+        plan: from `make_plan`, or from `change_plan` where several nets or recipes share the images.
+        run: the plan's `described`, and the `precision`, from `choose_precision`.
+        folder: where model, metrics and checkpoint go; without one all stays in memory.
+        stop, enough: end the run after a step, or with what was best after an epoch; as for `train_loop`.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        Interrupted: `stop` said yes.
+    """
+
+    def classifier(weights: Weights, state: State) -> Classifier:
+        best = build(plan.net, plan.preprocessing.input_shape)
+        best.load_state_dict(weights)
+        best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+        seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
+        provenance = _provenance(plan, run, state)
+        return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
+
+    if folder:
+        folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
+    # Steps seed the global generator for dropout; the caller's is given back.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if plan.start and not (folder and folder.checkpoint.exists()):
+            with processes.first_goes_first():  # the others find the features in the cache
+                module, learned_s = starting_module(plan, device, observer)
+        else:
+            module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
+            _learn_whitening(module, plan.splits.train, plan.preprocessing)
+            learned_s = None
+        best, state = train_loop(
+            module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
+            precision=run["precision"], compiled=run.get("compiled", False), observer=observer, stop=stop,
+            enough=enough, processes=processes, storage=folder if processes.first or not folder else Follower(folder),
+            learned_s=learned_s,
+        )  # fmt: skip
+    if best is None:
+        assert folder is not None
+        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
+    return classifier(best, state), state
+
+
+def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> dict[str, Any]:
+    """Return precision and compiled: how the steps are computed, kept in the run so that a resume does the same."""
+    precision, compiled = choose_precision(plan, device, observer), False
+    if device.type == "cuda":  # elsewhere nothing is compiled, and a measurement would be a waste
+        size = min(plan.recipe.batch_size, len(plan.splits.train))
+        count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device)
+        run_s = seconds.get(precision, seconds["float32"]) / count * len(plan.splits.train) * plan.recipe.epochs
+        if compiled := pays(run_s, device):
+            observer.note(f"torch.compile is used: the run would take about {run_s / 60:.0f} minutes without it")
+    return {"precision": precision, "compiled": compiled}
+
+
+def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
+    """Return the precision to train in, measured on this machine where the recipe says auto."""
+    if plan.recipe.precision != "auto" or not plan.recipe.epochs:
+        return plan.recipe.precision.replace("auto", "float32")
+    size = min(plan.recipe.batch_size, len(plan.splits.train))
+    count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device, plan.recipe)
+    told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
+    observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
+    return faster(seconds)
+
+
+def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing) -> None:
+    """Let the net's `whiten` layers, where there are any, compute their filters from training images."""
+    if isinstance(module, NetModule) and any(layer.word == "whiten" for layer in layers(module.net.chain)):
+        height, width, _ = images.image_shape
+        count = min(len(images), WHITENING_IMAGES, max(1, WHITENING_PIXELS // (height * width)))
+        module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
+
+
+def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:
+    from striate import __version__
+
+    splits = plan.splits
+    return {
+        "data": {key: run[key] for key in ("source", "format", "images", "data")},
+        "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
+        "recipe": plan.recipe.to_dict(),
+        "precision": run["precision"],
+        "versions": {"striate": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "epoch": state.best and state.best["epoch"],
+        "valid_accuracy": state.best and state.best["valid_accuracy"],
+    }

@@ -1,0 +1,145 @@
+"""Transfer: training that starts from weights that have learned something else, with a new head fitted to features."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.classifier.classifier import Classifier
+from striate.classifier.features import extract, tapped
+from striate.classifier.pretrained import at_size, fits_size, load_pretrained
+from striate.data.catalog import Catalog
+from striate.data.decoding.decode import probe
+from striate.data.decoding.pixels import Fit
+from striate.errors import ArgumentError, DecodingError, unknown
+from striate.nets import ZOO, Net, NetModule
+from striate.nets.layers import Fc, Scale
+from striate.nets.modules.own import build
+from striate.observer import Observer
+from striate.progress import Progress, silent
+from striate.training.heads import fit_head
+from striate.training.options import NetLike
+from striate.training.plan import Plan
+
+# Smaller pictures are enlarged to so many pixels: on less a net made for 224 sees too little.
+SMALLEST_SIDE_PX, STEP_PX = 96, 32
+_LOOKED_AT = 50
+
+
+def load_start(net: str | NetLike, weights: str | Path, progress: Progress = silent) -> Classifier:
+    """Return what training starts from.
+
+    Arguments:
+        net: a zoo net; for a `.striate` file its own or "swift", which stands for not named.
+        weights: "imagenet" or "imagenet-v2", a .pth or .safetensors file, or a .striate file.
+        progress: told how far a download is.
+
+    Raises:
+        ArgumentError: a net that there are no weights for, or another than the file's.
+        SourceNotFoundError, ModelFileError: the weights are not there, cannot be downloaded, or do not fit.
+    """
+    if Path(weights).suffix == ".striate":
+        model = Classifier.load(weights)
+        if net not in ("swift", str(model.net)) and net != model.net:
+            raise ArgumentError(f"{weights} has a net of its own; leave the net out. It is {model.net}")
+        if not isinstance(model.net, Net):
+            raise ArgumentError(f"{weights} must hold a net to be trained further; got {model.net}")
+        return model
+    word = net.split("(")[0].strip() if isinstance(net, str) else ""
+    if word not in ZOO or net == "swift":
+        having = [name for name, known in ZOO.items() if known.published]
+        said = (
+            unknown("net", word, having)
+            if word and net != "swift"
+            else "weights are a named net's: say which with --net"
+        )
+        raise ArgumentError(f"{said}. With published weights there are {', '.join(having)}")
+    return load_pretrained(str(net), weights, progress=progress)
+
+
+def fit_start(start: Classifier, catalog: Catalog, size: tuple[int, int] | None, fit: Fit) -> Classifier:
+    """Return what training starts from at the size (h, w) in pixels at which these images are trained on.
+
+    Without a size it is the median of the images' shorter sides, rounded up, within what the weights were trained
+    for: enlarged pixels take time and tell nothing. The whole image is shown, not the cut of the published figures.
+    """
+    own = start.preprocessing.size
+    if size is None and own[0] == own[1] and fits_size(start, (own[0] + STEP_PX, own[0] + STEP_PX)):
+        side = -(-_median_side(catalog) // STEP_PX) * STEP_PX
+        side = min(own[0], max(SMALLEST_SIDE_PX, side))
+        size = side, side
+    fitted = start if size in (None, own) else at_size(start, size)
+    return replace(fitted, preprocessing=replace(fitted.preprocessing, resize=None, fit=fit))
+
+
+def _median_side(catalog: Catalog) -> int:
+    if isinstance(catalog.images, np.ndarray):
+        return min(catalog.images.shape[1:3])
+    sides = []
+    for i in np.linspace(0, len(catalog) - 1, min(len(catalog), _LOOKED_AT)).astype(int):
+        with suppress(DecodingError):
+            header = probe(catalog.images[i])
+            sides.append(min(header.height, header.width))
+    return int(np.median(sides)) if sides else SMALLEST_SIDE_PX
+
+
+def digest_of(start: Classifier) -> str:
+    """Return a digest of the weights, to compare on resume."""
+    digest = hashlib.blake2b(str(start.net).encode(), digest_size=16)
+    for value in start.module.state_dict().values():
+        digest.update(np.ascontiguousarray(value.cpu().numpy()).data)
+    return digest.hexdigest()
+
+
+def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tuple[torch.nn.Module, float]:
+    """Return the plan's net with the weights that it starts from, and the seconds that fitting a new head took.
+
+    A head for other classes, which may get more than the old one, is a softmax regression on the features of the
+    training images as they are, if the net ends in an fc layer; else it has its initial weights.
+    """
+    begin, start = time.perf_counter(), plan.start
+    assert start is not None
+    module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
+    # By their order: a dropout that the recipe adds moves the names of the layers behind it.
+    with torch.no_grad():
+        for own, given in zip(module.state_dict().values(), start.module.state_dict().values(), strict=True):
+            if own.shape == given.shape:
+                own.copy_(given)
+    if start.classes != plan.classes and isinstance(module, NetModule) and (head := _head(module)):
+        layer, factor = head
+        model = replace(start, preprocessing=plan.preprocessing, module=start.module.to(device))
+        model = tapped(model) if plan.recipe.head == "parts" else model
+        train, valid = plan.splits.train, plan.splits.valid
+        features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
+        weight, bias, penalty = fit_head(
+            features, train.labels, len(plan.classes), (others, valid.labels) if len(valid) else None
+        )
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weight / factor))
+            if layer.bias is not None:
+                layer.bias.copy_(torch.from_numpy(bias / factor))
+        observer.note(
+            f"new head for {len(plan.classes)} classes: fitted to {features.shape[1]:,} features of {len(train):,} "
+            f"images (penalty {penalty:g}) in {time.perf_counter() - begin:.1f} s"
+        )
+    return module, time.perf_counter() - begin
+
+
+def _head(module: NetModule) -> tuple[torch.nn.Linear, float] | None:
+    """Return the last fc layer and by what its outputs are multiplied, if the net ends in them."""
+    factor = 1.0
+    for step in reversed([step for step in module.plan.steps if not step.head]):
+        if isinstance(step.layer, Fc):
+            layer = module.layer(step.path)
+            assert isinstance(layer, torch.nn.Linear)
+            return layer, factor
+        if not isinstance(step.layer, Scale):
+            return None
+        factor *= step.layer.factor
+    return None
