@@ -21,8 +21,8 @@ import torch
 
 from bench.record import write
 from striate.augmentation import AUGMENTATIONS, make_augmentation
+from striate.data.tensors import to_batch
 from striate.nets import make_module, resolve
-from striate.training.engine.batches import to_batch
 
 USUAL = "alternating_flip translate(4) cutout(8)"
 NET = "conv(24, 2) gelu conv(32, 3, pad=1) maxpool(2) bn gelu conv(48, 3, pad=1) maxpool(2) bn gelu fc(classes)"

@@ -18,25 +18,25 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
-from striate.runs.folder import RunFolder
+from striate.training.engine.checkpoints import CHECKPOINT, Checkpoints
 from striate.training.train import run_training
 
 
 def once(catalog: striate.Catalog, net: str, recipe: str, seed: int) -> dict[str, float]:
-    saves, save = [], RunFolder.save
+    saves, save = [], Checkpoints.save
 
     def timed(*arguments: object) -> None:
         start = time.perf_counter()
         save(*arguments)
         saves.append(time.perf_counter() - start)
 
-    RunFolder.save = timed
+    Checkpoints.save = timed
     try:
         with tempfile.TemporaryDirectory() as out:
             result = run_training(catalog, net, recipe, seed=seed, epochs=1, out=Path(out) / "run")
-            size = RunFolder(Path(out) / "run").checkpoint.stat().st_size
+            size = (Path(out) / "run" / CHECKPOINT).stat().st_size
     finally:
-        RunFolder.save = save
+        Checkpoints.save = save
     share = sum(saves) / result.train_s
     return {"share": share, "saves": len(saves), "save_s": sum(saves) / len(saves), "size_bytes": size}
 

@@ -25,9 +25,10 @@ from striate.augmentation import make_augmentation
 from striate.classifier.preprocessing import measure
 from striate.data.preparing.prepare import prepare
 from striate.data.readers.arrays import read_arrays
+from striate.data.tensors import Pixels
 from striate.nets import make_module, resolve
 from striate.system.devices import kept_memory
-from striate.training.engine.batches import Pixels, training_batches
+from striate.training.engine.batches import training_batches
 from striate.training.engine.learner import Learner
 from striate.training.engine.precision import CANDIDATES
 from striate.training.engine.resizing import shrink

@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 import striate
 from bench.record import summary, write
 from striate.baselines.fit import load_features
-from striate.nets.modules.weights import available_weights
+from striate.nets.zoo.downloads import available_weights
 from striate.training.train import run_training
 
 RATIOS = "80:0:20"

@@ -10,7 +10,7 @@ import time
 import torch
 
 import striate
-from striate.metrics.evaluation import wilson_interval
+from striate.metrics.intervals import wilson_interval
 from striate.observer import Observer
 from striate.training.engine.loop import loss_and_accuracy
 from striate.training.options import make_wish

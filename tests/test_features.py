@@ -7,8 +7,8 @@ import torch
 import striate
 from striate.classifier.features import extract, extraction_s
 from striate.data.preparing import cache
+from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ShapeError
-from striate.training.engine.batches import to_batch
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
-"""The rule of imports: downwards only, `nets` and `data` strangers, and `import striate` without torch."""
+"""The rule of imports: downwards only, no circle of files, and `import striate` without torch."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,65 +13,102 @@ import striate
 
 ROOT = Path(striate.__file__).parent
 
-# Lower numbers are lower down; a module may import from its own level's own package and from below.
-LEVELS = {
-    "errors": 0, "progress": 0, "storage": 1, "durations": 1, "devices": 1, "metrics": 1, "downloading": 2,
-    "data": 3, "nets": 3, "training": 4, "heads": 4, "classifier": 5, "model_file": 5,
-    "evaluation": 6, "explanation": 6, "shipping": 6, "prediction": 6, "wish": 6, "pretrained": 6, "features": 6,
-    "runs": 6, "comparing": 7, "planning": 7, "baselines": 7, "running": 7, "transfer": 8,
-    "fitting": 9, "executing": 9, "pipeline": 10, "estimator": 11,
-    "selection": 11, "cli": 12, "__main__": 13,
-}  # fmt: skip
-FRIENDS = {("classifier", "model_file"), ("model_file", "classifier")}
+# From the roof to the ground. A file may import from its own room and from lower floors; rooms of one floor are
+# strangers to each other.
+FLOORS = """
+    __main__
+    cli estimator __init__
+    selection
+    training
+    baselines
+    runs
+    checks evaluation explanation shipping
+    classifier
+    augmentation
+    data nets pages
+    system metrics calls units
+    observer
+    errors version
+"""
+LEVELS = {room: -i for i, floor in enumerate(FLOORS.split("\n")) for room in floor.split()}
 
 
-def part(module: str) -> str:
-    return module.split(".")[1]
+def files() -> dict[str, Path]:
+    """Return every file of the package by its dotted name."""
+    paths = sorted(ROOT.rglob("*.py"))
+    return {".".join(("striate", *path.relative_to(ROOT).with_suffix("").parts)): path for path in paths}
 
 
-def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def imported_names(code: str) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) of each import, wherever it stands: in a function, or for the type checker alone."""
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "striate" else set()
-    return {name for name in found if name.startswith("striate.") and part(name) in LEVELS}
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-def violations(importer: str, imported: set[str]) -> list[str]:
-    own = part(importer)
+def imports_of(code: str, known: Mapping[str, object]) -> set[str]:
+    """Return which of the known files a piece of code imports; a package is its `__init__`."""
+    found = set()
+    for module, name in imported_names(code):
+        candidates = (f"{module}.{name}", f"{module}.{name}.__init__", module, f"{module}.__init__")
+        if home := next((one for one in candidates if one in known), None):
+            found.add(home)
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    known = files()
+    return {name: imports_of(path.read_text("utf-8"), known) - {name} for name, path in known.items()}
+
+
+def room(file: str) -> str:
+    return file.split(".")[1]
+
+
+def climbs(importer: str, imported: set[str]) -> list[str]:
+    own = room(importer)
     return [
         f"{importer} imports {name}"
         for name in sorted(imported)
-        if part(name) != own and (own, part(name)) not in FRIENDS and LEVELS[part(name)] >= LEVELS[own]
+        if room(name) != own and LEVELS[room(name)] >= LEVELS[own]
     ]
 
 
-def modules() -> list[Path]:
-    return [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
+def circle(imports: Mapping[str, set[str]]) -> list[str]:
+    """Return the files of a circle, the first one again at the end; none if there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
 
 
-def dotted(path: Path) -> str:
-    return "striate." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def test_every_module_has_a_level():
-    unknown = {part(dotted(path)) for path in modules()} - LEVELS.keys()
-    assert not unknown, f"give these a level in {__file__}: {unknown}"
+def test_every_room_has_a_floor():
+    unknown = {room(name) for name in files()} - LEVELS.keys()
+    assert not unknown, f"give these a floor in {__file__}: {unknown}"
 
 
 def test_imports_go_downwards_only():
-    found = [line for path in modules() for line in violations(dotted(path), imports_of(path))]
-    assert found == []
+    assert [line for importer, imported in graph().items() for line in climbs(importer, imported)] == []
 
 
-def test_the_check_can_fail():
-    assert violations("striate.data.reading", {"striate.nets", "striate.errors"}) == [
-        "striate.data.reading imports striate.nets"
+def test_no_files_import_each_other_in_a_circle():
+    assert circle(graph()) == []
+
+
+def test_the_checks_can_fail():
+    assert climbs("striate.data.reading", {"striate.nets.net", "striate.errors"}) == [
+        "striate.data.reading imports striate.nets.net"
     ]
-    assert violations("striate.training.engine.loop", {"striate.classifier.classifier"})
+    assert climbs("striate.training.engine.loop", {"striate.selection.fit"})
+    assert not climbs("striate.training.engine.loop", {"striate.data.imageset", "striate.training.recipe"})
+    known = {"striate.a": 0, "striate.b": 0, "striate.c.__init__": 0}
+    local = "def f():\n    from striate.b import g\n    from striate import c"
+    assert imports_of(local, known) == {"striate.b", "striate.c.__init__"}
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
 
 @pytest.mark.parametrize("module", ["striate", "striate.cli", "striate.nets", "striate.data.reading"])

@@ -6,7 +6,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from striate.errors import ShapeError
-from striate.metrics.evaluation import judge, wilson_interval
+from striate.metrics.evaluation import judge
+from striate.metrics.intervals import wilson_interval
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

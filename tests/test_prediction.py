@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.data.oddities import encoded, photo
 
-from striate.classifier.classifier import Prediction
+from striate.classifier.prediction import Prediction
 from striate.classifier.submission import gather, write_csv, write_like
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 

@@ -10,8 +10,9 @@ import striate
 from striate.classifier.features import extract
 from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
 from striate.nets import parse
+from striate.nets.surgery import with_outputs
 from striate.training.engine.loop import Interrupted
-from striate.training.heads import fit_head, with_outputs
+from striate.training.heads import fit_head
 from striate.training.train import resume_training, run_training
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"

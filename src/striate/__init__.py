@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.classifier.classifier import Classifier, Prediction
+    from striate.classifier.classifier import Classifier
+    from striate.classifier.prediction import Prediction
     from striate.classifier.pretrained import load_model, load_pretrained
     from striate.data.catalog import Catalog
     from striate.data.imageset import ImageSet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,3 +37,11 @@ class Observer:
 
     def prepare(self, what: str, done: int, total: int) -> None:
         """Hear how far reading and preparing are (a `striate.progress.Progress`)."""
+
+
+# progress(what, done, total): called often and cheaply; `total` is 0 while it is not known.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Say nothing: the default of every library function."""

@@ -42,3 +42,16 @@ def say_duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h" + (f" {minutes % 60} min" * (minutes % 60 > 0))
+
+
+def say_bytes(count: float) -> str:
+    """Return a size as people read it.
+
+    >>> say_bytes(870), say_bytes(150_000_000)
+    ('870 B', '150 MB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -8,14 +8,13 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from striate.augmentation import sheet
+from striate.augmentation import AUGMENTATIONS, sheet
 from striate.cli import app
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Ledger
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
-from striate.augmentation import AUGMENTATIONS
 
 
 def run(*words):

@@ -24,7 +24,7 @@ def _no_network(monkeypatch, tmp_path):
         raise DownloadError("no network in tests")
 
     monkeypatch.setattr(published, "fetch", offline)
-    monkeypatch.setattr(published, "cache_folder", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr(published, "cache_folder", lambda *parts: tmp_path.joinpath("cache", *parts[1:]))
     monkeypatch.delenv("STRIATE_DATA", raising=False)
 
 

@@ -15,6 +15,7 @@ from striate.data.preparing import cache, writing
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.writing import Writer
 from striate.errors import StorageError
+from striate.system.cache import cache_folder
 
 KEY = "0123456789abcdef" * 2
 PIXELS = np.arange(5 * 4 * 3 * 3, dtype=np.uint8).reshape(5, 4, 3, 3)
@@ -178,6 +179,7 @@ def test_running_out_of_space_at_any_write_is_said(tmp_path, monkeypatch, nth):
 
 def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-    assert cache.default_cache_dir() == tmp_path / "prepared"
+    assert cache_folder("prepared") == tmp_path / "prepared"
+    assert cache_folder("data", "cifar10") == tmp_path / "data" / "cifar10"
     monkeypatch.delenv("STRIATE_CACHE")
-    assert cache.default_cache_dir().parts[-2:] == ("striate", "prepared")
+    assert cache_folder("prepared").parts[-2:] == ("striate", "prepared")

@@ -354,7 +354,7 @@ def test_a_cache_that_cannot_be_written_means_memory_and_a_note(tmp_path, monkey
     assert len(images) == 3
     assert "cannot be written (Not a directory); the images stay in memory, for this run only" in images.notes[0]
     assert not images.pixels.flags.writeable
-    monkeypatch.setattr(preparing, "_ram_bytes", lambda: 100)
+    monkeypatch.setattr(preparing, "memory_bytes", lambda: 100)
     with pytest.raises(StorageError, match=r"too many for memory\. Set STRIATE_CACHE to a folder"):
         prepare(catalog_of(paths), cache_dir=tmp_path / "file" / "cache")
 

@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 import striate
 from striate.baselines.candidates import fit_baseline
 from striate.baselines.examples import Examples
-from striate.baselines.logistic import from_svc
 from striate.baselines.registry import read_baseline
+from striate.baselines.svm import from_svc
 from striate.baselines.trees import from_boosted, from_trees, round_down
 from striate.classifier.heads import distances
 from striate.classifier.heads.distances import nearest

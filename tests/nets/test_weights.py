@@ -16,8 +16,10 @@ from safetensors.torch import save_file
 
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
 from striate.nets import ZOO, load_weights, make_module, pretrained, resolve
-from striate.nets.modules.weights import fetch, imagenet_classes, read_tensors, weights_folder
+from striate.nets.modules.weights import imagenet_classes, read_tensors
+from striate.nets.zoo.downloads import fetch
 from striate.nets.zoo.registry import Published
+from striate.system.cache import cache_folder
 
 NAME = "mobilenet_v2(width=0.25)"
 
@@ -189,7 +191,7 @@ class TestFetching:
 
     def test_the_folder_follows_the_cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-        assert weights_folder() == tmp_path / "weights"
+        assert cache_folder("weights") == tmp_path / "weights"
 
 
 def test_every_published_file_has_its_digest_and_size() -> None:

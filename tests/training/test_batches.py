@@ -5,9 +5,10 @@ import pytest
 import torch
 
 import striate
+from striate.data.tensors import Pixels
 from striate.system.processes import Processes
 from striate.training.engine import batches
-from striate.training.engine.batches import Pixels, training_batches
+from striate.training.engine.batches import training_batches
 from striate.training.recipe import Recipe
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

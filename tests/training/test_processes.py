@@ -16,7 +16,8 @@ import striate
 from striate.errors import ArgumentError
 from striate.nets import make_module, parse
 from striate.system import processes as together
-from striate.system.processes import joined, own_device, synchronise_norms
+from striate.system.processes import joined, own_device
+from striate.training.engine.learner import synchronise_norms
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 import striate
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.views import look
+from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
 from striate.observer import Observer
-from striate.training.engine.batches import to_batch
 from striate.training.train import run_training
 
 VIEWS = ("none", "mirror", "mirror-shift")

@@ -5,6 +5,7 @@ Gathering single bytes costs a nanosecond each, copying whole rows a tenth of th
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 
@@ -74,3 +75,10 @@ def boxes(
     kinds = torch.cat([torch.zeros_like(across[:1]), across]).to(torch.uint8) * 255
     kind = torch.arange(1, n + 1, device=top.device)[:, None] * down
     return kinds.index_select(0, kind.flatten()).view(n, h, w * c)
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
+    """Return the seed of one step's random choices (augmentation, dropout) in a process, the same after a resume."""
+    return int(
+        np.random.SeedSequence([seed, epoch, step, *([rank] if rank else [])]).generate_state(1, np.uint64)[0] >> 1
+    )

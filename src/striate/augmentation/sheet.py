@@ -15,12 +15,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from striate.augmentation.arguments import describe_arguments
+from striate.augmentation.batch import step_seed
 from striate.augmentation.pipeline import AUGMENTATIONS, make_augmentation
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
+from striate.data.tensors import to_batch
 from striate.errors import ArgumentError
 from striate.system.files import write_atomically
-from striate.training.engine.batches import step_seed, to_batch
 
 SMALLEST_PX, LARGEST_PX = 96, 256  # the longer side of a picture on the sheet
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}

@@ -14,10 +14,10 @@ from striate.classifier.heads.fitted import features_of
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
+from striate.data.tensors import to_batch
 from striate.errors import ArgumentError
 from striate.nets import Net, NetModule, make_module, parse
 from striate.observer import Observer
-from striate.training.engine.batches import to_batch
 
 # Beyond this side pixels cost more and tell a nearest neighbour or a tree no more.
 LARGEST_SIDE_PX = 32

@@ -17,18 +17,16 @@ from striate.baselines.features import Features, net_features
 from striate.baselines.task import Task
 from striate.classifier.pretrained import load_model
 from striate.data.catalog import Catalog
+from striate.data.dataset import describe, read_catalog, split_images, tell_ledger
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.data.splitting import DEFAULT_RATIOS, Splits
+from striate.data.splitting import DEFAULT_RATIOS, Splits, as_shares
 from striate.errors import ArgumentError
-from striate.observer import Observer
-from striate.progress import Progress, silent
-from striate.runs.session import TrainingResult, finish, found_again, open_folder, read_catalog, tell_ledger
+from striate.observer import Observer, Progress, silent
+from striate.runs.session import TrainingResult, finish, found_again, open_folder
 from striate.system.devices import choose_device, kept_memory
 from striate.system.processes import process_count
-from striate.training.options import as_shares
-from striate.training.plan import describe, split_images
 
 # To choose among a few classifiers, 5 % of what is not for testing is enough.
 CHOOSING_RATIOS = (0.855, 0.045, 0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -11,16 +10,12 @@ import torch
 
 from striate.baselines.examples import Examples, log_loss
 from striate.classifier.heads.linear import Linear
-from striate.classifier.heads.svm import Vectors
 from striate.errors import ArgumentError
 
 # From strong to weak; each goes on from the weights of the one before.
 REGULARISATIONS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 # What each does within about a minute: numbers (images × features), and images² × features for the kernel.
 LOGISTIC_NUMBERS, LOGISTIC_STEPS = 40_000_000, 100
-SVM_NUMBERS = 50_000_000_000
-SVM_IMAGES, SVM_CLASSES = 10_000, 200
-SHARPNESSES = tuple(np.geomspace(0.25, 16, 25))
 
 
 def logistic(examples: Examples, *, c: float = 0.0) -> Linear:
@@ -55,55 +50,6 @@ def logistic(examples: Examples, *, c: float = 0.0) -> Linear:
     if len(bias) == 1:  # of two classes only the second has weights
         weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
     return Linear(weight=torch.from_numpy(weight).float(), bias=torch.from_numpy(bias).float())
-
-
-def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
-    """Support vectors with a Gaussian kernel of the default width, one class against one.
-
-    Arguments:
-        c: how much a wrong training image costs; 0 takes 10.
-    """
-    from sklearn.svm import SVC
-
-    _not_negative("c", c)
-    if examples.classes > SVM_CLASSES:
-        raise ArgumentError(
-            f"svm compares each class with each and takes at most {SVM_CLASSES}; got {examples.classes}. Try logistic"
-        )
-    examples = examples.at_most(min(SVM_IMAGES, math.isqrt(SVM_NUMBERS // examples.features.shape[1])), "svm")
-    examples.observer.prepare("fitting support vectors", 0, 0)
-    model = SVC(C=c or 10.0, kernel="rbf", gamma="scale", cache_size=1000).fit(examples.features, examples.labels)
-    head = from_svc(model)
-    if examples.can_choose:
-        head.sharpness = _sharpness(head, examples)
-    return head
-
-
-def from_svc(model: Any) -> Vectors:
-    """Return the head of scikit-learn's SVC with a Gaussian kernel."""
-    k = len(model.classes_)
-    dual, pairs = model.dual_coef_, model.intercept_
-    if k == 2:  # scikit-learn turns the sign of two classes over
-        dual, pairs = -dual, -pairs
-    intercept = np.zeros((k, k))
-    intercept[np.triu_indices(k, 1)] = pairs
-    return Vectors(
-        vectors=torch.from_numpy(np.asarray(model.support_vectors_)).float(),
-        owner=torch.from_numpy(np.repeat(np.arange(k), model.n_support_)),
-        dual=torch.from_numpy(np.asarray(dual)).float(),
-        intercept=torch.from_numpy(intercept).float(),
-        gamma=float(model._gamma),
-        sharpness=1.0,
-    )
-
-
-def _sharpness(head: Vectors, examples: Examples) -> float:
-    """Return the sharpness with the least loss on the validation images."""
-    scores = head.scores(torch.from_numpy(examples.valid_features).float())
-    losses = [
-        log_loss((sharpness * scores).softmax(1).numpy(), examples.valid_labels) for sharpness in SHARPNESSES
-    ]  # fmt: skip
-    return float(SHARPNESSES[int(np.argmin(losses))])
 
 
 def _not_negative(name: str, value: float) -> None:

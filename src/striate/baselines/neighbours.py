@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from striate.baselines.examples import Examples, sample_rows
-from striate.classifier.heads.constant import Constant
 from striate.classifier.heads.distances import METRICS, nearest
 from striate.classifier.heads.neighbours import Neighbours
 from striate.errors import ArgumentError
@@ -17,12 +16,6 @@ KS = (1, 3, 5, 7, 10, 15, 25)
 # Enough validation images to tell the ks apart (± 1 % or so), few enough to be quick.
 MOST_TO_CHOOSE_BY = 2_000
 _AT_ONCE = 256
-
-
-def majority(examples: Examples) -> Constant:
-    """The share of each class among the training images, whatever the image."""
-    counts = np.bincount(examples.labels, minlength=examples.classes)
-    return Constant(shares=torch.from_numpy(counts / counts.sum()).float())
 
 
 def neighbours(examples: Examples, *, k: int = 0, metric: str = "") -> Neighbours:

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.baselines import logistic as dividing
-from striate.baselines import neighbours as remembering
-from striate.baselines import trees as growing
+from striate.baselines import logistic, majority, neighbours, svm, trees
 from striate.baselines.examples import Examples
 from striate.classifier.heads.head import Head
 from striate.errors import ArgumentError, NotationError, unknown
@@ -93,13 +91,13 @@ class Baseline:
 BASELINES: dict[str, Baseline] = {
     one.name: one
     for one in (
-        Baseline("majority", remembering.majority, "The most frequent class, whatever the image"),
-        Baseline("neighbours", remembering.neighbours, "Vote of the nearest training images: k, metric (l1 or l2)"),
-        Baseline("tree", growing.tree, "A decision tree: leaf (fewest images in a leaf)"),
-        Baseline("forest", growing.forest, "A random forest: trees, leaf"),
-        Baseline("boosted", growing.boosted, "Boosted trees on histograms: rounds, rate"),
-        Baseline("logistic", dividing.logistic, "Logistic regression: c (weakness of the regularisation)", scales=True),
-        Baseline("svm", dividing.svm, "Support vectors with a Gaussian kernel: c (cost of a mistake)", scales=True),
+        Baseline("majority", majority.majority, "The most frequent class, whatever the image"),
+        Baseline("neighbours", neighbours.neighbours, "Vote of the nearest training images: k, metric (l1 or l2)"),
+        Baseline("tree", trees.tree, "A decision tree: leaf (fewest images in a leaf)"),
+        Baseline("forest", trees.forest, "A random forest: trees, leaf"),
+        Baseline("boosted", trees.boosted, "Boosted trees on histograms: rounds, rate"),
+        Baseline("logistic", logistic.logistic, "Logistic regression: c (weakness of the regularisation)", scales=True),
+        Baseline("svm", svm.svm, "Support vectors with a Gaussian kernel: c (cost of a mistake)", scales=True),
     )
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from striate.classifier.prediction import Prediction
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import decode
@@ -18,59 +19,21 @@ from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, DecodingError, ShapeError
 from striate.metrics.evaluation import Evaluation, judge
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
     from striate.classifier.heads.fitted import Fitted
+    from striate.classifier.views import Views
     from striate.nets.modules.own import AnyNet
-    from striate.training.recipe import Views
 
     OneImage = str | Path | Image.Image | np.ndarray
     Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
 
 # For so many images it pays to fold norms into filters and to keep memory, which a single one would wait for.
 MANY_IMAGES = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a classifier says of one image.
-
-    Arguments:
-        image: the image's name, empty where it came as an array.
-        classes: (k,) class names.
-        probabilities: float32 (k,), they sum to 1.
-    """
-
-    image: str
-    classes: tuple[str, ...]
-    probabilities: np.ndarray
-
-    def __repr__(self) -> str:
-        return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
-
-    @property
-    def label(self) -> str:
-        """The most probable class."""
-        return self.classes[int(self.probabilities.argmax())]
-
-    @property
-    def probability(self) -> float:
-        """The probability of the most probable class."""
-        return float(self.probabilities.max())
-
-    def top(self, k: int = 3) -> list[tuple[str, float]]:
-        """Return the `k` most probable classes with their probabilities, highest first."""
-        order = np.argsort(-self.probabilities, kind="stable")[:k]
-        return [(self.classes[i], float(self.probabilities[i])) for i in order]
-
-    def to_json(self, k: int = 3) -> dict[str, Any]:
-        """Return image, class, probability and the top `k` as plain values."""
-        top = [[name, probability] for name, probability in self.top(k)]
-        return {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +87,9 @@ class Classifier:
         import torch
 
         from striate.classifier.views import look
+        from striate.data.tensors import images_at_once, to_batch
         from striate.nets.modules.folding import folded
         from striate.system.devices import fitting_threads, kept_memory
-        from striate.training.engine.batches import images_at_once, to_batch
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import csv
 import hashlib
 import io
 import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,16 +24,15 @@ from torch import Tensor
 from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.preparing import cache
+from striate.data.tensors import images_at_once, to_batch
 from striate.errors import ArgumentError, StorageError
 from striate.nets import NetModule, make_module
 from striate.nets.modules.folding import keep_statistics
-from striate.nets.surgery import with_taps
-from striate.progress import Progress, silent
+from striate.nets.surgery import with_outputs, with_taps
+from striate.observer import Progress, silent
+from striate.system.cache import cache_folder
 from striate.system.devices import kept_memory
-from striate.system.files import replace_atomically, write_atomically
-from striate.training.engine.batches import images_at_once, to_batch
-from striate.training.heads import with_outputs
+from striate.system.files import write_atomically
 
 _VERSION = 1
 _MEASURED_IMAGES = 32
@@ -110,47 +107,6 @@ def extraction_s(model: Classifier, count: int) -> float:
     return count * min(seconds[1:]) / _MEASURED_IMAGES  # the first run chooses kernels
 
 
-def check_output(path: Path) -> None:
-    """Raise an ArgumentError unless features can be written in the form that the path's suffix names."""
-    if path.suffix not in (".npz", ".csv"):
-        raise ArgumentError(f"the output must be an .npz or .csv file; got {path}. Name it features.npz, say")
-
-
-def write_features(path: Path, features: np.ndarray, images: ImageSet, made_by: str) -> None:
-    """Write features with the labels and names of their images, whole or not at all.
-
-    Arguments:
-        path: .npz: features, labels, classes, names, splits, made_by; .csv: name, label, split, then a column each.
-        features: float32 (n, d).
-        images: the n images.
-        made_by: what a reader should know of their origin.
-
-    Raises:
-        ArgumentError: another suffix.
-        StorageError: it cannot be written.
-    """
-    check_output(path)
-
-    def write(temporary: Path) -> None:
-        if path.suffix == ".csv":
-            return _write_csv(temporary, features, images)
-        with temporary.open("wb") as file:
-            np.savez(
-                file, features=features, labels=images.labels, classes=np.array(images.classes, str),
-                names=np.array(images.names, str), splits=np.array(images.splits, str), made_by=np.array(made_by),
-            )  # fmt: skip
-
-    replace_atomically(path, write)
-
-
-def _write_csv(path: Path, features: np.ndarray, images: ImageSet) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["name", "label", "split", *(f"f{i}" for i in range(features.shape[1]))])
-        for name, label, split, row in zip(images.names, images.labels, images.splits, features, strict=True):
-            writer.writerow([name, images.classes[label] if label >= 0 else "", split, *(f"{x:.7g}" for x in row)])
-
-
 def _computed(
     model: Classifier, images: ImageSet, layer: str | None, batch_size: int | None, progress: Progress
 ) -> np.ndarray:
@@ -206,7 +162,7 @@ def _key(model: Classifier, images: ImageSet, layer: str | None) -> str:
 
 
 def _load(key: str, count: int) -> np.ndarray | None:
-    folder = cache.default_cache_dir() / key
+    folder = cache_folder("prepared") / key
     with contextlib.suppress(OSError, ValueError, EOFError):
         found = np.load(folder / "features.npy")
         if found.dtype == np.float32 and found.ndim == 2 and len(found) == count and np.isfinite(found).all():
@@ -217,7 +173,7 @@ def _load(key: str, count: int) -> np.ndarray | None:
 
 def _save(key: str, features: np.ndarray, source: str) -> None:
     """Keep features; a cache that cannot be written forgets them, harmlessly."""
-    folder, content = cache.default_cache_dir() / key, io.BytesIO()
+    folder, content = cache_folder("prepared") / key, io.BytesIO()
     np.save(content, features)
     n, d = features.shape
     with contextlib.suppress(StorageError):

@@ -15,7 +15,7 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.nets import ZOO, Net, pretrained
 from striate.nets.modules.own import build
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 
 def load_pretrained(

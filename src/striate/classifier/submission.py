@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from striate.classifier.classifier import Classifier, Prediction
+from striate.classifier.classifier import Classifier
+from striate.classifier.prediction import Prediction
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.tables import load_table
 from striate.data.reading import read
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 from striate.system.files import write_atomically
 
 

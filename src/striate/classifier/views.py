@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 
 from striate.augmentation.moving import shift
 from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError, unknown
-from striate.training.recipe import Views
 
 
 def check_views(name: str) -> Views:
@@ -68,3 +67,6 @@ def _shifted(pixels: torch.Tensor, by: int) -> torch.Tensor:
     down, right = (by * min(1, side - 1) for side in pixels.shape[2:])  # a side of one pixel has nothing to reflect
     ones = torch.ones(len(pixels), dtype=torch.long, device=pixels.device)
     return shift(pixels, down * ones, right * ones, abs(right), "reflect")
+
+
+Views = Literal["none", "mirror", "mirror-shift"]

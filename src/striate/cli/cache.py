@@ -10,6 +10,7 @@ import typer
 
 from striate.cli import options
 from striate.cli.output.console import print_json, stdout
+from striate.units import say_bytes
 
 if TYPE_CHECKING:
     from striate.data.preparing.cache import CacheEntry
@@ -21,15 +22,16 @@ def cache(
 ) -> None:
     """Show the cache of decoded images, or clear it."""
     from striate.data.preparing.cache import clear as clear_cache
-    from striate.data.preparing.cache import default_cache_dir, entries
+    from striate.data.preparing.cache import entries
+    from striate.system.cache import cache_folder
 
-    folder = default_cache_dir()
+    folder = cache_folder("prepared")
     if clear:
         freed = clear_cache(folder)
         if json:
             print_json({"folder": str(folder), "freed_bytes": freed})
         else:
-            stdout().print(f"{freed / 1e6:,.1f} MB freed in {folder}", soft_wrap=True, markup=False)
+            stdout().print(f"{say_bytes(freed)} freed in {folder}", soft_wrap=True, markup=False)
         return
     found = entries(folder)
     if json:
@@ -37,7 +39,7 @@ def cache(
         return
     _print_entries(found)
     total = sum(entry.bytes for entry in found)
-    stdout().print(f"{total / 1e6:,.1f} MB in {folder}", soft_wrap=True, markup=False)
+    stdout().print(f"{say_bytes(total)} in {folder}", soft_wrap=True, markup=False)
     if found:
         stdout().print("striate cache --clear deletes it; it is made again when needed", markup=False)
 
@@ -46,13 +48,11 @@ def _print_entries(found: list[CacheEntry]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("last used", "images", "size", "MB", "source", box=None, pad_edge=False)
+    table = Table("last used", "images", "size", "takes", "source", box=None, pad_edge=False)
     for entry in found:
         used = datetime.fromtimestamp(entry.last_used).astimezone().strftime("%Y-%m-%d %H:%M")
         height, width, channels = entry.shape
         shape = f"{height}×{width}×{channels}"
-        table.add_row(
-            used, f"{entry.images:,}", shape, f"{entry.bytes / 1e6:,.1f}", Text(entry.source, overflow="fold")
-        )
+        table.add_row(used, f"{entry.images:,}", shape, say_bytes(entry.bytes), Text(entry.source, overflow="fold"))
     if found:
         stdout().print(table)

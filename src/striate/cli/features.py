@@ -44,7 +44,8 @@ def features(
     The file holds features float32 (n, d), labels (-1 for none), classes, names and splits of the images, and made_by.
     They are kept in the cache, so that the same again takes a moment.
     """
-    from striate.classifier.features import check_output, extract, write_features
+    from striate.classifier.feature_files import check_output, write_features
+    from striate.classifier.features import extract
     from striate.classifier.pretrained import load_model
     from striate.data.reading import read
     from striate.system.devices import choose_device

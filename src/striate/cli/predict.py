@@ -11,7 +11,7 @@ from striate.cli import options
 from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
-    from striate.classifier.classifier import Prediction
+    from striate.classifier.prediction import Prediction
 
 SHOWN = 50
 

@@ -20,7 +20,7 @@ from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.npz import read_npy, read_npz
 from striate.data.readers.tables import read_table
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 
 @dataclass(frozen=True)

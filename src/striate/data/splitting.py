@@ -282,3 +282,8 @@ def _shared_note(hashes: np.ndarray, part: np.ndarray) -> tuple[str, ...]:
         if shared:
             notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is trained on")
     return tuple(notes)
+
+
+def as_shares(ratios: str | tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the shares of train, valid and test, from "80:10:10" or numbers; they sum to 1."""
+    return parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)

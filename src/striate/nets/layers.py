@@ -77,7 +77,7 @@ def rule() -> Any:
     def read(name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise ArgumentError(f'{name} must be the name of an initialisation, such as "he"; got {value!r}')
-        from striate.nets.initialisation import read_rule
+        from striate.nets.rules import read_rule
 
         try:
             read_rule(value)

@@ -8,13 +8,16 @@ Features for a new task lie in the last layer only if the task is like the one t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
+from striate.errors import ArgumentError
 from striate.nets.graph import make_plan
 from striate.nets.layers import Activation, Dropout, Fc, Flatten, Layer, Shape
 from striate.nets.net import Net
-from striate.nets.structure import Chain, Concat, Node, Part, Repeat, layers
-from striate.nets.windows import Globalavg
+from striate.nets.structure import Aux, Chain, Concat, Node, Part, Repeat, layers
+from striate.nets.windows import Conv, Globalavg
 
 MOST_TAPS = 10
 
@@ -88,3 +91,48 @@ def _learns(layer: Layer) -> bool:
 def _shape(items: Sequence[Node], input_shape: Shape) -> Shape:
     plan = make_plan(Chain(tuple(items)), input_shape)
     return plan.shape(plan.output)
+
+
+def with_outputs(net: Net, outputs: int) -> Net:
+    """Return `net` with so many outputs: its last fc layer, or convolution if it ends in one, is changed.
+
+    Raises:
+        ArgumentError: the net has neither.
+
+    >>> from striate.nets import parse
+    >>> print(with_outputs(parse("conv(8, 3) relu classifier: [dropout(0.2) fc(1000)]"), 6))
+    conv(8, 3) relu classifier: [dropout(0.2) fc(6)]
+    """
+    changed, found = _changed(net.chain, outputs)
+    if not found:
+        raise ArgumentError(f"the net must have an fc layer or a convolution to take other classes; got {net}")
+    return Net(changed)
+
+
+def with_new_head(net: Net, outputs: int, input_shape: Shape, head: str) -> Net:
+    """Return `net` with so many outputs, whose last fc layer gets what the recipe's `head` says.
+
+    Arguments:
+        input_shape: (c, h, w) of the images.
+        head: "last" or "parts", as in a recipe.
+    """
+    return with_outputs(with_taps(net, input_shape) if head == "parts" else net, outputs)
+
+
+def _changed(node: Any, outputs: int) -> tuple[Any, bool]:
+    """Return the node with its last weighted layer changed, and whether it has one."""
+    if isinstance(node, Fc):
+        return dataclasses.replace(node, units=outputs), True
+    if isinstance(node, Conv):
+        return dataclasses.replace(node, filters=outputs), True
+    if isinstance(node, tuple):
+        for i in reversed(range(len(node))):
+            item, found = _changed(node[i], outputs)
+            if found:
+                return (*node[:i], item, *node[i + 1 :]), True
+    elif dataclasses.is_dataclass(node) and not isinstance(node, type | Aux):
+        for entry in reversed(dataclasses.fields(node)):
+            item, found = _changed(getattr(node, entry.name), outputs)
+            if found:
+                return dataclasses.replace(node, **{entry.name: item}), True
+    return node, False

@@ -15,6 +15,7 @@ from striate.errors import ShapeError
 from striate.nets.graph import Step
 from striate.nets.layers import Activation, Dropout, Droppath, Lrn, Scale, Shape, say
 from striate.nets.windows import Window
+from striate.units import say_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -242,18 +243,6 @@ def _aligned(cells: tuple[str, ...], widths: dict[str, int]) -> Iterator[str]:
     for parts in zip_longest(*columns, fillvalue=""):
         aligned = (p.rjust(w) if h in RIGHT else p.ljust(w) for p, (h, w) in zip(parts, widths.items(), strict=True))
         yield (" " * GAP).join(aligned).rstrip()
-
-
-def say_bytes(count: int) -> str:
-    """Return a number of bytes for reading.
-
-    >>> say_bytes(602112)
-    '588 KiB'
-    """
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}" if count < 1000 * size else f"{count / size:,.0f} {unit}"
-    return f"{count} B"
 
 
 def make_table(net: Net, input_shape: Shape, batch: int = 1, strict: bool = False) -> Table:

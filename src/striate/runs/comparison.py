@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.errors import StriateError
-from striate.metrics.evaluation import difference_interval
+from striate.metrics.intervals import difference_interval
 from striate.runs.listing import Run
 
 

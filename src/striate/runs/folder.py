@@ -11,44 +11,28 @@ model.striate          the best model so far
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 
 from striate.errors import SourceNotFoundError, StorageError, TrainingError
 from striate.system.files import write_atomically
-from striate.training.engine.checkpoints import read_state, read_tensors, save_checkpoint
-from striate.training.engine.loop import State, Weights
-from striate.training.recipe import Recipe, load_recipe
-
-# A checkpoint follows the last one after a second, or after fifty times what it costs: at most 2 % of the time.
-SHORTEST_S, COST_FACTOR = 1.0, 50
 
 
 class RunFolder:
-    """One run's folder; also the `Storage` of the training loop."""
+    """One run's folder: what lies where, who may write, what was asked."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.save_model: Callable[[Weights, State], None] = lambda weights, state: None
         self._lock = FileLock(self.path / ".lock")
-        self._next_save = time.monotonic() + SHORTEST_S
 
     @property
     def model(self) -> Path:
         """Where the best model is."""
         return self.path / "model.striate"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the last checkpoint is."""
-        return self.path / "checkpoint.safetensors"
 
     @property
     def recipe(self) -> Path:
@@ -118,78 +102,25 @@ class RunFolder:
         except (TrainingError, KeyError, TypeError):
             return None
 
-    def check_same(self, described: dict[str, Any], recipe: Recipe, net: str) -> dict[str, Any]:
+    def check_same(self, described: Mapping[str, Any], changed: Sequence[str] = ()) -> dict[str, Any]:
         """Return what the run was started with.
 
+        Arguments:
+            described: what the data are now.
+            changed: what else is known to differ, such as "epochs 3 → 5".
+
         Raises:
-            TrainingError: the data, the recipe or the net differ from what is described; names the differences.
+            TrainingError: anything differs; the message names it.
         """
         before = self.description()
-        pairs = recipe.difference(load_recipe(self.recipe))
-        changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
-        theirs = self.net.read_text("utf-8").strip()
-        changed += [f"net {theirs!r} → {net!r}"] if theirs != net else []
-        for key in ("data", "images", "input", "weights"):
-            if before.get(key) != described.get(key):
-                changed.append(f"{key} {before.get(key)!r} → {described.get(key)!r}")
+        differs = [key for key in ("data", "images", "input", "weights") if before.get(key) != described.get(key)]
+        changed = [*changed, *(f"{key} {before.get(key)!r} → {described.get(key)!r}" for key in differs)]
         if changed:
             raise TrainingError(
                 f"the run in {self.path} was started otherwise and cannot go on with {'; '.join(changed)}. "
                 "Resume with the same command, or start a new run"
             )
         return before
-
-    def where(self) -> str:
-        """Return where the last checkpoint stands."""
-        if not self.checkpoint.exists():
-            return "the start: it had written no checkpoint yet"
-        state = State(**read_state(self.checkpoint))
-        return f"{self.checkpoint.name}: {state.epoch} epochs and {state.step} steps done"
-
-    # What the training loop asks of its storage:
-
-    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
-        self._next_save = time.monotonic() + SHORTEST_S
-        if not self.checkpoint.exists():
-            return {}, {}
-        return read_state(self.checkpoint), read_tensors(self.checkpoint)
-
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.monotonic() >= self._next_save
-
-    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
-        """Write the better model, where there is a new one, then metrics and checkpoint.
-
-        In this order a kill between two of them costs nothing: the resumed run makes the same files again.
-        """
-        start = time.monotonic()
-        if best is not None:
-            self.save_model(best, state)
-        lines = [json.dumps(record) + "\n" for record in state.history]
-        write_atomically(self.path / "metrics.jsonl", "".join(lines))
-        save_checkpoint(self.checkpoint, tensors, asdict(state))
-        end = time.monotonic()
-        self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
-
-
-class Follower:
-    """A run folder for the processes that only read it: the first one writes."""
-
-    def __init__(self, folder: RunFolder):
-        self._folder = folder
-
-    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
-        return self._folder.load()
-
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint: never."""
-        return False
-
-    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
-        """Leave it to the first process."""
 
 
 def new_run_folder(source: str, parent: Path = Path("runs")) -> RunFolder:

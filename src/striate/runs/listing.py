@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import SourceNotFoundError
-from striate.metrics.evaluation import wilson_interval
+from striate.metrics.intervals import wilson_interval
 from striate.training.recipe import load_recipe
 
 MARKS = ("run.json", "model.striate", "metrics.jsonl", "checkpoint.safetensors")

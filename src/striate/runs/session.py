@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from striate.classifier.classifier import Classifier
-from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.reading import read
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.training.options import check_trainable
-
-LOUD_SKIPPED_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,22 +56,6 @@ def open_folder(out: str | Path | None, resume: bool, observer: Observer) -> Run
     if resume and not folder.exists:
         observer.note(f"no run in {folder.path} yet: starting one")
     return folder
-
-
-def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:
-    """Return what a source holds, which must be fit for training."""
-    catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
-    check_trainable(catalog)
-    return catalog
-
-
-def tell_ledger(images: ImageSet, observer: Observer) -> None:
-    """Say what was prepared, and how many files were of no use."""
-    for note in images.notes:
-        observer.note(note)
-    observer.note(images.ledger.summary())
-    if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
-        observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
 
 
 def finish(

@@ -131,3 +131,11 @@ def _reason(error: Exception) -> str:
     """Return the first sentence of what torch says, without its list of every kind of device."""
     first = str(error).splitlines()[0]
     return "there is no such kind" if first.startswith("Expected one of") else first
+
+
+def memory_bytes() -> int:
+    """Return the machine's physical memory in bytes; 64 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 64 << 30

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.errors import DataError, StorageError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 from striate.system.files import describe
 
 _BLOCK = 1 << 18

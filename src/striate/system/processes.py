@@ -71,17 +71,6 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def synchronise_norms(module: torch.nn.Module) -> None:
-    """Let every batch norm of `module`, in place, take its statistics over the images of all processes (CUDA only).
-
-    torch's own conversion makes new layers; ours are known by reference and may have a fixed gain.
-    """
-    for part in module.modules():
-        if type(part) in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d):
-            part.__class__ = torch.nn.SyncBatchNorm
-            part.process_group = None  # pyright: ignore[reportArgumentType]
-
-
 def own_device(device: torch.device) -> torch.device:
     """Return this process's device: of several GPUs the one with the number that `torchrun` gave the process.
 

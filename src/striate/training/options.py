@@ -7,19 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
-from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit
-from striate.data.readers.tables import load_table
-from striate.data.splitting import check_ratios, parse_ratios
-from striate.errors import ArgumentError, DataError
+from striate.data.splitting import as_shares
+from striate.errors import ArgumentError
 from striate.nets import Net, resolve
-from striate.nets.initialisation import read_rule
 from striate.nets.modules.own import AnyNet, as_net
+from striate.nets.rules import read_rule
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 from striate.units import parse_duration
 
@@ -107,28 +104,3 @@ def make_wish(
         resolve(net, classes=2, channels=3)
     budget_s = None if budget is None else parse_duration(budget)
     return Wish(net, settled, published, frozenset(changes), budget_s, fit, as_shares(ratios), start)
-
-
-def as_shares(ratios: str | tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the shares of train, valid and test, from "80:10:10" or numbers; they sum to 1."""
-    return parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)
-
-
-def check_trainable(catalog: Catalog) -> None:
-    """Raise a DataError unless the catalog has labels and at least two classes."""
-    if not catalog.labelled:
-        without = int((catalog.labels < 0).sum())
-        advice = "Put the images into one folder a class, or give a table with a label column"
-        if catalog.format == "table":
-            columns = ", ".join(load_table(Path(catalog.source)).columns)
-            advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
-        raise DataError(
-            f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
-            f"{advice}"
-        )
-    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
-    if len(present) < 2:
-        raise DataError(
-            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
-            "Add images of another class"
-        )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from striate.augmentation import make_augmentation
@@ -16,18 +13,19 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing, measure
 from striate.classifier.views import view_count
 from striate.data.catalog import Catalog
+from striate.data.dataset import describe, split_images
 from striate.data.imageset import ImageSet
-from striate.data.splitting import Splits, split
-from striate.errors import ArgumentError, DataError
+from striate.data.splitting import Splits
+from striate.errors import ArgumentError
 from striate.nets import Net, resolve
 from striate.nets.layers import Bn
 from striate.nets.modules.own import AnyNet, as_net
+from striate.nets.surgery import with_new_head
 from striate.observer import Observer
 from striate.training.budget import DEFAULT_BUDGET_S, adapt_swift, choose_swift, epochs_within
 from striate.training.dropout import with_dropout
 from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.resizing import check_small, size_at
-from striate.training.heads import with_new_head
 from striate.training.options import NetLike, Wish
 from striate.training.recipe import Recipe
 from striate.units import say_duration
@@ -81,33 +79,6 @@ def make_plan(
     return Plan(net, recipe, splits, preprocessing, images.classes, described, start)
 
 
-def split_images(
-    images: ImageSet, ratios: tuple[float, float, float], seed: int, catalog: Catalog, observer: Observer
-) -> Splits[ImageSet]:
-    """Return the images split, and say what should be known about it.
-
-    Raises:
-        DataError: fewer than two classes can be read, or there are no training images.
-    """
-    splits = split(images, ratios, seed)
-    for note in splits.notes:
-        observer.note(note)
-    _check_classes(images, observer)
-    if not len(splits.train):
-        raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
-    return splits
-
-
-def describe(catalog: Catalog, images: ImageSet, splits: Splits[ImageSet]) -> dict[str, Any]:
-    """Return plain values that say what the data of a run are."""
-    return {
-        "source": catalog.source,
-        "format": catalog.format,
-        "images": len(images),
-        "data": fingerprint(splits),
-    }
-
-
 def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
     """Return a plan for the same images, split and preprocessed as they are, with another net, untrained, and recipe.
 
@@ -131,21 +102,6 @@ def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int
     _check_smallest_batch(chosen, input_shape, recipe, count)
     check_small(chosen, recipe, input_shape)
     return chosen
-
-
-def _check_classes(images: ImageSet, observer: Observer) -> None:
-    """Refuse images of one class only, and point at a class whose name says that it is a split."""
-    present = [images.classes[i] for i in np.unique(images.labels[images.labels >= 0])]
-    if len(present) < 2:
-        raise DataError(
-            f"training needs at least two classes; only {present[0]!r} has images that can be read "
-            f"({images.ledger.summary()})"
-        )
-    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
-        observer.warn(
-            f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
-            "train, valid and test, and nothing beside them"
-        )
 
 
 def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe: Recipe, count: int) -> None:
@@ -227,14 +183,6 @@ def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: in
             f"the net must end in {classes} outputs, one a class; it ends in {' × '.join(map(str, outputs))}. {advice}"
         )
     return chosen
-
-
-def fingerprint(splits: Splits[ImageSet]) -> str:
-    """Return a digest of the images, labels and classes that training and validation see, in order."""
-    digest = hashlib.blake2b(json.dumps(splits.train.classes).encode(), digest_size=16)
-    for part in (splits.train, splits.valid):
-        digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
-    return digest.hexdigest()
 
 
 def _recipe_that_fits(wish: Wish, train: ImageSet, observer: Observer) -> Recipe:

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from striate.classifier.views import Views
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 
 Optimiser = Literal["sgd", "adam", "adamw", "muon"]
@@ -20,7 +21,6 @@ Subtract = Literal["channel", "image", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "bfloat16-pure"]
 Norms = Literal["batch", "kept"]
 Head = Literal["last", "parts"]
-Views = Literal["none", "mirror", "mirror-shift"]
 
 
 def _setting(default: Any, text: str, low: float = -math.inf, high: float = math.inf) -> Any:

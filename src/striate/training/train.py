@@ -15,25 +15,19 @@ from striate.baselines.fit import run_fitting
 from striate.baselines.task import read_task
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import extraction_s
+from striate.data.dataset import read_catalog, tell_ledger
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.preparing.prepare import prepare
 from striate.data.splitting import DEFAULT_RATIOS
 from striate.errors import ArgumentError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.runs.session import (
-    TrainingResult,
-    asked_before,
-    finish,
-    found_again,
-    open_folder,
-    read_catalog,
-    tell_ledger,
-)
+from striate.runs.session import TrainingResult, asked_before, finish, found_again, open_folder
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.processes import Processes, is_first, joined, own_device
 from striate.system.signals import stop_signals
 from striate.training.engine.batches import steps_per_epoch
+from striate.training.engine.checkpoints import where
 from striate.training.options import NetLike, RecipeLike, make_wish
 from striate.training.plan import Plan, make_plan
 from striate.training.recipe import load_recipe
@@ -145,8 +139,8 @@ def run_training(
             processes.from_first((str(plan.net), plan.recipe.epochs))
         _tell_processes(plan, processes, target, observer)
         if folder and resume:
-            run = folder.check_same(plan.described, plan.recipe, str(plan.net))
-            observer.note(f"resuming {folder.path} from {folder.where()}")
+            run = folder.check_same(plan.described, _changes(folder, plan))
+            observer.note(f"resuming {folder.path} from {where(folder.path)}")
             for name, now in _workers(processes).items():
                 if (before := run.get(name, now)) != now:
                     observer.warn(
@@ -198,6 +192,14 @@ def _run(
     if not processes.first:
         return TrainingResult(model, None, None, state.train_s, folder.path if folder else None)
     return finish(model, plan.splits, state.train_s, folder, observer)
+
+
+def _changes(folder: RunFolder, plan: Plan) -> list[str]:
+    """Return in what recipe and net of the plan differ from those of the run in the folder."""
+    pairs = plan.recipe.difference(load_recipe(folder.recipe))
+    changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
+    net, before = str(plan.net), folder.net.read_text("utf-8").strip()
+    return changed + ([f"net {before!r} → {net!r}"] if before != net else [])
 
 
 def _workers(processes: Processes) -> dict[str, int]:

@@ -11,13 +11,14 @@ import torch
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.imageset import ImageSet
+from striate.data.tensors import to_batch
 from striate.nets import NetModule
 from striate.nets.modules.own import build
 from striate.nets.structure import layers
 from striate.observer import Observer
-from striate.runs.folder import Follower, RunFolder
+from striate.runs.folder import RunFolder
 from striate.system.processes import ALONE, Processes
-from striate.training.engine.batches import to_batch
+from striate.training.engine.checkpoints import Checkpoints, ReadOnlyCheckpoints, begun
 from striate.training.engine.compilation import pays
 from striate.training.engine.loop import State, Weights, train_loop
 from striate.training.engine.precision import faster, precision_seconds
@@ -60,11 +61,13 @@ def train_plan(
         provenance = _provenance(plan, run, state)
         return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
 
+    storage = None
     if folder:
-        folder.save_model = lambda weights, state: classifier(weights, state).save(folder.model)
+        kind = Checkpoints if processes.first else ReadOnlyCheckpoints
+        storage = kind(folder.path, lambda weights, state: classifier(weights, state).save(folder.model))
     # Steps seed the global generator for dropout; the caller's is given back.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        if plan.start and not (folder and folder.checkpoint.exists()):
+        if plan.start and not (folder and begun(folder.path)):
             with processes.first_goes_first():  # the others find the features in the cache
                 module, learned_s = starting_module(plan, device, observer)
         else:
@@ -74,7 +77,7 @@ def train_plan(
         best, state = train_loop(
             module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
             precision=run["precision"], compiled=run.get("compiled", False), observer=observer, stop=stop,
-            enough=enough, processes=processes, storage=folder if processes.first or not folder else Follower(folder),
+            enough=enough, processes=processes, storage=storage,
             learned_s=learned_s,
         )  # fmt: skip
     if best is None:

@@ -21,8 +21,7 @@ from striate.errors import ArgumentError, DecodingError, unknown
 from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
 from striate.nets.modules.own import build
-from striate.observer import Observer
-from striate.progress import Progress, silent
+from striate.observer import Observer, Progress, silent
 from striate.training.heads import fit_head
 from striate.training.options import NetLike
 from striate.training.plan import Plan

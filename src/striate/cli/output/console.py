@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from striate.metrics.evaluation import Evaluation
-    from striate.progress import Progress
+    from striate.observer import Progress
 
 
 def stderr(*, quiet: bool = False) -> Console:

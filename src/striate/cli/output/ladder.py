@@ -11,6 +11,7 @@ from striate.cli.output.training import TrainingView
 from striate.observer import StepReport
 from striate.selection.ladder.climb import Result, Skipped
 from striate.selection.ladder.ladder import LadderObserver
+from striate.units import say_bytes
 
 
 class LadderView(TrainingView, LadderObserver):
@@ -48,16 +49,3 @@ class LadderView(TrainingView, LadderObserver):
             markup=False,
         )
         self._line.rest()
-
-
-def say_bytes(count: float) -> str:
-    """Return a size as people read it.
-
-    >>> say_bytes(870), say_bytes(150_000_000)
-    ('870 B', '150 MB')
-    """
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"

@@ -12,7 +12,7 @@ from striate.data.builtin.published import PUBLISHED, read_published
 from striate.data.catalog import Catalog
 from striate.data.readers.assembling import numbered, used
 from striate.errors import ArgumentError, unknown
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 _DRAWN = {
     "xo": (drawn.make_xo, drawn.XO_CLASSES, 400),

@@ -11,7 +11,8 @@ from striate.data.catalog import Catalog
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.idx import is_idx_folder, names_fashion, read_idx
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
-from striate.progress import Progress
+from striate.observer import Progress
+from striate.system.cache import cache_folder
 from striate.system.downloads import DownloadError, Published, digest_of, fetch
 
 _MNIST_URLS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
@@ -152,20 +153,13 @@ def read_published(name: str, data_dir: str | Path | None, progress: Progress) -
             raise ArgumentError(f"{told} must be a folder; got {folder}")
         for place in known.find(Path(folder)):
             return _counted(name, known, place, progress)
-    cache = cache_folder(name)
+    cache = cache_folder("data", name)
     try:
         for file in known.files:
             fetch(file, cache, progress=progress)
     except DownloadError as reason:
         raise SourceNotFoundError(_by_hand(name, known, cache, reason)) from None
     return _counted(name, known, cache, progress)
-
-
-def cache_folder(name: str) -> Path:
-    """Return the folder in the user's cache that the files of a published set are fetched into."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("striate") / "data" / name
 
 
 def _counted(name: str, known: PublishedSet, place: Path, progress: Progress) -> Catalog:

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import platformdirs
+
+from striate.system.cache import cache_folder
 
 VERSION = 1
 _DAY_S = 86400.0
@@ -61,15 +62,10 @@ class CacheEntry:
     last_used: float
 
 
-def default_cache_dir() -> Path:
-    """Return the folder of prepared images: `prepared` under $STRIATE_CACHE or the system's place for caches."""
-    return Path(os.environ.get("STRIATE_CACHE") or platformdirs.user_cache_dir("striate")) / "prepared"
-
-
 def entries(cache_dir: Path | None = None) -> list[CacheEntry]:
     """Return what the cache holds, last used first; damaged entries are listed with 0 images."""
     found = []
-    for path in _entry_folders(cache_dir or default_cache_dir()):
+    for path in _entry_folders(cache_dir or cache_folder("prepared")):
         source, (n, h, w, c), used = "?", (0, 0, 0, 0), 0.0
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             used = (path / "about.json").stat().st_mtime
@@ -81,7 +77,7 @@ def entries(cache_dir: Path | None = None) -> list[CacheEntry]:
 
 def clear(cache_dir: Path | None = None, older_than_s: float = 0.0) -> int:
     """Remove entries not used for `older_than_s` seconds, and what dead processes left; return the bytes freed."""
-    folder = cache_dir or default_cache_dir()
+    folder = cache_dir or cache_folder("prepared")
     freed = 0
     for entry in entries(folder):
         if time.time() - entry.last_used >= older_than_s:

@@ -30,11 +30,13 @@ from striate.data.decoding.pixels import (
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
-from striate.data.preparing.cache import Prepared, default_cache_dir
+from striate.data.preparing.cache import Prepared
 from striate.data.preparing.parallel import in_order
 from striate.data.preparing.writing import MemoryWriter, Writer
 from striate.errors import ArgumentError, DataError, DecodingError, StorageError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
+from striate.system.cache import cache_folder
+from striate.system.devices import memory_bytes
 
 DECODER_VERSION = 1
 DEFAULT_SIDE_PX = 128
@@ -81,7 +83,7 @@ def prepare(
             512 px, and takes a square of the median shorter side, at most 128 px, where sizes differ.
         fit: "crop", "pad" or "stretch", where the size changes.
         channels: 1 or 3; None is 1 if every image is gray, else 3.
-        cache_dir: where prepared files are kept; None is `default_cache_dir()`.
+        cache_dir: where prepared files are kept; None is `prepared` in the cache.
         progress: told how far it is.
         keep: whether the next run will want these files again; if not, a small set stays out of the cache.
         resize: shorter side in pixels from which `size` is cut, as published nets want it; with a size only.
@@ -108,7 +110,7 @@ def prepare(
     with QUIET:
         passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
         if not passing and all(isinstance(image, (str, Path)) for image in catalog.images):
-            made = _prepare_files(catalog, wish, cache_dir or default_cache_dir(), progress)
+            made = _prepare_files(catalog, wish, cache_dir or cache_folder("prepared"), progress)
         else:
             made = _prepare_objects(catalog, wish, progress)
     return _image_set(catalog, made)
@@ -258,7 +260,7 @@ def _writer(cache_dir: Path, key: str, count: int, target: Target) -> tuple[Writ
         raise
     except OSError as error:
         needed_bytes = count * int(np.prod(target.image_shape))
-        if needed_bytes > _ram_bytes() / 4:
+        if needed_bytes > memory_bytes() / 4:
             raise StorageError(
                 f"the cache {cache_dir} cannot be written ({error.strerror}), and {needed_bytes / 1e9:.1f} GB of "
                 "prepared images are too many for memory. Set STRIATE_CACHE to a folder that can be written"
@@ -266,13 +268,6 @@ def _writer(cache_dir: Path, key: str, count: int, target: Target) -> tuple[Writ
         return MemoryWriter(count, target.image_shape), (
             f"the cache {cache_dir} cannot be written ({error.strerror}); the images stay in memory, for this run only",
         )
-
-
-def _ram_bytes() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 8 << 30
 
 
 def _decode_into(

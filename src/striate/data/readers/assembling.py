@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Hashable, Iterable, Sequence
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from striate.data.ledger import Entry, Ledger
 from striate.errors import DataError
+from striate.system.devices import memory_bytes
 
 _SPLITS = {
     "train": "train",
@@ -109,14 +109,6 @@ def used(names: Iterable[str], repaired: str = "") -> Ledger:
     """Return a ledger in which every name is used, or repaired in the one way that `repaired` says."""
     status = "repaired" if repaired else "used"
     return Ledger(Entry(name, status, repaired) for name in names)
-
-
-def memory_bytes() -> int:
-    """Return the machine's physical memory in bytes; 64 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 64 << 30
 
 
 def check_size(what: str, size_bytes: int, file_bytes: int, *, compressed: bool) -> None:

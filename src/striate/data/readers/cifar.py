@@ -17,7 +17,7 @@ from striate.data.catalog import Catalog
 from striate.data.readers.assembling import numbered, used
 from striate.data.readers.unpickling import load_pickle
 from striate.errors import DataError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 _SIDE = 32
 _ROW = 3 * _SIDE * _SIDE

@@ -15,7 +15,7 @@ from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, encode, split_of, unique
 from striate.errors import DataError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 IMAGE_TYPES = frozenset({
     ".avif", ".bmp", ".dds", ".dib", ".gif", ".heic", ".heif", ".icns", ".ico", ".im", ".j2k", ".jfif", ".jp2", ".jpe",

@@ -17,7 +17,7 @@ from striate.data.catalog import Catalog
 from striate.data.readers.assembling import check_size, encode, numbered, used
 from striate.data.readers.scaling import as_pixels
 from striate.errors import DataError
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 # The third byte of the magic number says the type; values are big-endian.
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -19,7 +19,7 @@ from striate.data.readers.assembling import displayable, encode, split_of
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.listing import Listing, folders_holding
 from striate.errors import ArgumentError, DataError, unknown
-from striate.progress import Progress, silent
+from striate.observer import Progress, silent
 
 _IMAGE_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",

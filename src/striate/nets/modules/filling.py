@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from striate.errors import ArgumentError
 from striate.nets.graph import Plan
-from striate.nets.initialisation import Rule, choose_rules
+from striate.nets.initialisation import choose_rules
 from striate.nets.modules.layers import ChannelScale
+from striate.nets.rules import Rule
 
 
 def fill(plan: Plan, modules: list[nn.Module], seed: int, init: str | None) -> None:

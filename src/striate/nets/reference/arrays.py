@@ -8,9 +8,10 @@ from functools import singledispatch
 import numpy as np
 
 from striate.nets.graph import Plan
-from striate.nets.initialisation import Rule, choose_rules
+from striate.nets.initialisation import choose_rules
 from striate.nets.layers import Bn, Fc, Layer, Layerscale, Ln, Shape
 from striate.nets.reference.arithmetic import Array
+from striate.nets.rules import Rule
 from striate.nets.windows import Conv, Whiten
 
 

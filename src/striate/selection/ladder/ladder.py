@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
@@ -14,39 +12,25 @@ import numpy as np
 import torch
 
 from striate.classifier.classifier import Classifier
+from striate.data.dataset import describe, read_catalog, split_images, tell_ledger
 from striate.data.decoding.pixels import Fit, check_fit
-from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.data.splitting import DEFAULT_RATIOS, Splits, unit_hash
-from striate.errors import ArgumentError, DataError, TrainingError
-from striate.metrics.evaluation import Evaluation
+from striate.data.splitting import DEFAULT_RATIOS, as_shares
+from striate.errors import ArgumentError, DataError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.runs.session import (
-    TrainingResult,
-    asked_before,
-    found_again,
-    judge_images,
-    open_folder,
-    read_catalog,
-    tell_ledger,
-)
+from striate.runs.session import TrainingResult, asked_before, found_again, judge_images, open_folder
 from striate.selection.ladder.climb import Parts, Result, Skipped, best_of, climb, verdict
+from striate.selection.ladder.folds import _ground, _say_parts
+from striate.selection.ladder.memory import LADDER, Memory, _figures
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground, Rung
 from striate.system.devices import choose_device, fitting_threads, kept_memory
-from striate.system.files import write_atomically
 from striate.system.signals import stop_signals
-from striate.training.options import as_shares
-from striate.training.plan import describe, split_images
 from striate.training.train import resume_training
 from striate.units import parse_duration, say_duration
 
 DEFAULT_BUDGET = "5m"
-FOLDS = 5
-# With fewer images of a class, or fewer to choose by, folds take turns.
-FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
-LADDER, RUNGS = "auto", "rungs"
 
 
 class LadderObserver(Observer):
@@ -217,122 +201,3 @@ def resume_run(out: str | Path, source: Any = None, **options: Any) -> TrainingR
     if spare := [name for name, value in options.items() if name not in known and value]:
         raise ArgumentError(f"{', '.join(spare)} cannot be given to the ladder in {out}. Leave it out")
     return run_ladder(**asked_before(folder, source), out=out, resume=True, **known)
-
-
-class Memory:
-    """What the ladder has come to, kept in `ladder.json`, and the best model so far, so that nothing is lost.
-
-    Arguments:
-        folder: of the run; None keeps nothing.
-        described: what the data are.
-
-    Raises:
-        TrainingError: the folder's run was on other data.
-    """
-
-    def __init__(self, folder: RunFolder | None, described: Mapping[str, Any], resume: bool):
-        self.folder, self.results, self.skipped = folder, [], []
-        if folder is None or not resume or not folder.exists:
-            return
-        before = folder.description()
-        changed = [key for key in ("data", "images", "input") if before.get(key) != described.get(key)]
-        if changed:
-            raise TrainingError(
-                f"the run in {folder.path} was started on other data ({', '.join(changed)} differ). "
-                "Resume with the same command, or start a new run"
-            )
-        path = folder.path / "ladder.json"
-        if path.exists():
-            kept = json.loads(path.read_text("utf-8"))
-            self.results = [_result(one) for one in kept["rungs"]]
-        if self.results and folder.model.exists():
-            best = best_of(self.results)
-            self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
-
-    def add(self, result: Result | Skipped) -> None:
-        """Keep a result, and its model if it is the best so far."""
-        if isinstance(result, Skipped):
-            self.skipped.append(result)
-        else:
-            self.results.append(result)
-        if self.folder is None:
-            return
-        if isinstance(result, Result) and best_of(self.results) is result and result.classifier:
-            result.classifier.save(self.folder.model)
-        kept = {
-            "rungs": [_figures(one) | {"right": np.packbits(one.right).tobytes().hex()} for one in self.results],
-            "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
-        }
-        write_atomically(self.folder.path / "ladder.json", json.dumps(kept, indent=1) + "\n")
-        shutil.rmtree(self.folder.path / RUNGS, ignore_errors=True)  # checkpoints of a rung that is done
-
-    def best(self) -> Classifier:
-        """Return the best model so far, from its file."""
-        assert self.folder is not None
-        return Classifier.load(self.folder.model)
-
-
-def _ground(
-    images: ImageSet,
-    splits: Splits[ImageSet],
-    fit: Fit,
-    described: dict[str, Any],
-    seed: int,
-    device: torch.device,
-    observer: Observer,
-    folder: RunFolder | None,
-) -> tuple[Ground, Parts]:
-    """Return the images to climb on, and how they teach and judge: one validation part, or folds if they are few."""
-    train, valid = splits.train, splits.valid
-    rows = np.concatenate([train.rows, valid.rows])
-    place = {row: i for i, row in enumerate(images.rows.tolist())}
-    known = images.subset(np.array([place[row] for row in rows.tolist()], np.int64))
-    below = folder.path / RUNGS if folder else None
-    ground = Ground(known, fit, described, seed, device, observer, judged=len(splits.test), folder=below)
-    counts = np.bincount(known.labels, minlength=len(known.classes))
-    smallest = counts[counts > 0].min()
-    own_valid = (images.splits == "valid").any()
-    if len(valid) and (own_valid or (smallest >= FEWEST_OF_CLASS and len(valid) >= FEWEST_VALID)):
-        return ground, [(np.arange(len(train)), np.arange(len(train), len(known)))]
-    return ground, _folds(known, min(FOLDS, max(2, int(smallest))), seed)
-
-
-def _folds(images: ImageSet, count: int, seed: int) -> Parts:
-    """Return (train, valid) positions of each fold: the images of each class are dealt out by their digests."""
-    turn = np.empty(len(images), np.int64)
-    order = np.lexsort((unit_hash(images.hashes, seed), images.labels))
-    turn[order] = np.arange(len(images)) % count
-    # Equal images stay together, so that none is judged by its twin.
-    _, first, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
-    turn = turn[first][inverse]
-    return [(np.flatnonzero(turn != fold), np.flatnonzero(turn == fold)) for fold in range(count)]
-
-
-def _say_parts(parts: Parts, budget_s: float) -> str:
-    train, valid = parts[0]
-    told = f"budget {say_duration(budget_s)}; "
-    if len(parts) == 1:
-        return told + f"{len(train):,} images to learn from, {len(valid):,} to choose by"
-    total = len(train) + len(valid)
-    return told + f"{total:,} images are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
-
-
-def _figures(one: Result) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "valid_accuracy": one.valid.accuracy,
-        "valid_interval": list(one.valid.interval),
-        "fit_s": round(one.fit_s, 3),
-        "size_bytes": one.size_bytes,
-        "image_ms": round(one.image_ms, 4),
-        "is_net": one.is_net,
-        "classes": list(one.valid.classes),
-        "confusion": one.valid.confusion.tolist(),
-    }
-
-
-def _result(kept: Mapping[str, Any]) -> Result:
-    """Return a result as `ladder.json` keeps it."""
-    valid = Evaluation(tuple(kept["classes"]), np.array(kept["confusion"], np.int64))
-    right = np.unpackbits(np.frombuffer(bytes.fromhex(kept["right"]), np.uint8))[: valid.total].astype(bool)
-    return Result(kept["name"], valid, right, kept["fit_s"], kept["size_bytes"], kept["image_ms"], kept["is_net"])

@@ -18,11 +18,11 @@ from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.nets import ZOO, Net
-from striate.nets.modules.weights import available_weights
+from striate.nets.surgery import with_new_head
+from striate.nets.zoo.downloads import available_weights
 from striate.observer import Observer
 from striate.selection.ladder.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_net
 from striate.training.budget import epoch_seconds
-from striate.training.heads import with_new_head
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import fit_start, load_start
 

@@ -23,6 +23,7 @@ from striate.nets.modules.own import AnyNet
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.training.budget import adapt_swift, choose_swift, epoch_seconds, epochs_within
+from striate.training.engine.checkpoints import where
 from striate.training.plan import Plan, choose_net
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.trainer import choose_precision, train_plan
@@ -270,7 +271,7 @@ def train_net(
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
         net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
-        ground.observer.note(f"{name}: going on from {folder.where()}")
+        ground.observer.note(f"{name}: going on from {where(folder.path)}")
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
     plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start)

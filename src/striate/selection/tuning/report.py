@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.metrics.evaluation import difference_interval
+from striate.metrics.intervals import difference_interval
 from striate.selection.tuning.study import Trial, best_of
 from striate.selection.tuning.tune import TuningResult
 from striate.system.files import write_atomically

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ArgumentError, MissingExtraError, StorageError
-from striate.metrics.evaluation import wilson_interval
+from striate.metrics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     import optuna

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
+from striate.data.dataset import check_trainable
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
@@ -33,7 +34,7 @@ from striate.selection.tuning.study import (
 )
 from striate.selection.tuning.worker import TuningObserver, Worker, write_best
 from striate.system.devices import choose_device, fitting_threads, kept_memory
-from striate.training.options import check_trainable, make_wish
+from striate.training.options import make_wish
 from striate.training.plan import Plan, change_plan, make_plan
 from striate.training.trainer import choose_precision
 

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.errors import ModelFileError
 from striate.nets import auxiliary_loss
-from striate.system.processes import ALONE, Processes, synchronise_norms
+from striate.system.processes import ALONE, Processes
 from striate.training.engine.freezing import freeze
 from striate.training.engine.optimisers import Optimisers
 from striate.training.engine.precision import in_precision
@@ -133,3 +133,14 @@ def _together(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
     several = len(list(module.buffers())) > 1
     held = recipe.whiten_until < 1  # then some parameters get no gradient from some step on
     return DistributedDataParallel(module, broadcast_buffers=several, find_unused_parameters=held)
+
+
+def synchronise_norms(module: torch.nn.Module) -> None:
+    """Let every batch norm of `module`, in place, take its statistics over the images of all processes (CUDA only).
+
+    torch's own conversion makes new layers; ours are known by reference and may have a fixed gain.
+    """
+    for part in module.modules():
+        if type(part) in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d):
+            part.__class__ = torch.nn.SyncBatchNorm
+            part.process_group = None  # pyright: ignore[reportArgumentType]

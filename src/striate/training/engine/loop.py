@@ -13,20 +13,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from striate.augmentation import Augmentation, make_augmentation
+from striate.augmentation.batch import step_seed
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.imageset import ImageSet
+from striate.data.tensors import Pixels, images_at_once, to_batch
 from striate.errors import TrainingError
 from striate.observer import Observer, StepReport
 from striate.system.processes import ALONE, Processes
-from striate.training.engine.batches import (
-    Batch,
-    Pixels,
-    images_at_once,
-    step_seed,
-    steps_per_epoch,
-    to_batch,
-    training_batches,
-)
+from striate.training.engine.batches import Batch, steps_per_epoch, training_batches
 from striate.training.engine.compilation import Compiled
 from striate.training.engine.freezing import hold_whitening
 from striate.training.engine.learner import Learner

@@ -9,8 +9,9 @@ from itertools import islice
 import torch
 
 from striate.augmentation import make_augmentation
+from striate.data.tensors import Pixels, to_batch
 from striate.nets.modules.own import build
-from striate.training.engine.batches import Pixels, steps_per_epoch, to_batch, training_batches
+from striate.training.engine.batches import steps_per_epoch, training_batches
 from striate.training.engine.learner import Learner
 from striate.training.engine.resizing import shrink, size_at
 from striate.training.plan import Plan

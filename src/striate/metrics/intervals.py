@@ -1,0 +1,41 @@
+"""Intervals of shares, and of differences of shares."""
+
+from __future__ import annotations
+
+import math
+
+Z_95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
+
+
+def wilson_interval(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
+    """Return Wilson's score interval for a share (Wilson 1927), by default at 95 %.
+
+    Unlike ± 1.96 standard errors it stays within [0, 1] and is of use at 0 % and 100 %.
+
+    >>> tuple(round(x, 4) for x in wilson_interval(7881, 10000))
+    (0.78, 0.796)
+    >>> tuple(round(x, 3) for x in wilson_interval(10, 10))
+    (0.722, 1.0)
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share, square = correct / total, z * z
+    centre = (share + square / (2 * total)) / (1 + square / total)
+    half = z / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """Return the 95 % interval of the difference of two independent shares (Newcombe 1998, method 10).
+
+    Arguments:
+        first, second: (correct, total) of each; Wilson's intervals of the two make that of first − second.
+
+    >>> tuple(round(x, 4) for x in difference_interval((56, 70), (48, 80)))
+    (0.0524, 0.3339)
+    """
+    (share_1, share_2) = (correct / total for correct, total in (first, second))
+    (low_1, high_1), (low_2, high_2) = wilson_interval(*first), wilson_interval(*second)
+    difference = share_1 - share_2
+    low = difference - math.hypot(share_1 - low_1, high_2 - share_2)
+    return low, difference + math.hypot(high_1 - share_1, share_2 - low_2)
