@@ -17,7 +17,8 @@ ROOT = Path(striate.__file__).parent
 # strangers to each other.
 FLOORS = """
     __main__
-    cli estimator __init__
+    cli __init__
+    estimator
     selection
     training
     baselines

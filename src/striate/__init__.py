@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from striate.training.recipe import Recipe
     from striate.training.train import train
 
-__version__ = "0.1.0"
+from striate.version import __version__
 
 __all__ = [
     "Catalog",
@@ -46,6 +46,7 @@ __all__ = [
     "read",
     "resolve",
     "train",
+    "__version__",
 ]
 
 _HOMES = {

@@ -110,7 +110,7 @@ def _prepare(catalog: Catalog, task: Task, size: tuple[int, int] | None, fit: Fi
 
 
 def _provenance(run: Mapping[str, Any], splits: Splits[ImageSet]) -> dict[str, Any]:
-    from striate import __version__
+    from striate.version import __version__
 
     return {
         "data": {key: run[key] for key in ("source", "format", "images", "data")},

@@ -40,7 +40,7 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     """
     from safetensors.numpy import save
 
-    from striate import __version__
+    from striate.version import __version__
 
     description = {
         "format": FORMAT,

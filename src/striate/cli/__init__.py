@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from striate import __version__
 from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.evaluate import evaluate
@@ -23,6 +22,7 @@ from striate.cli.runs import runs
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.errors import StriateError, is_out_of_memory
+from striate.version import __version__
 
 PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
 

@@ -118,7 +118,7 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
 
 
 def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:
-    from striate import __version__
+    from striate.version import __version__
 
     splits = plan.splits
     return {
