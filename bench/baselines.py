@@ -22,7 +22,7 @@ from bench.record import write
 from striate.baselines.candidates import fit_baseline
 from striate.baselines.registry import BASELINES
 from striate.data.splitting import split
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 # What is measured, and what its clock includes.
 NAMES = {
@@ -46,7 +46,7 @@ def compared(data_dir: str, metric: str) -> dict:
 
 def trained(data_dir: str, net: str) -> dict:
     """Return what the command ends with."""
-    result = run_training("cifar10", net, reading={"data_dir": data_dir}, seed=0)
+    result = run_one("cifar10", net, reading={"data_dir": data_dir}, seed=0)
     assert result.valid
     assert result.test
     return {

@@ -18,8 +18,8 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
+from striate.selection.fit import run_one
 from striate.training.engine.checkpoints import CHECKPOINT, Checkpoints
-from striate.training.train import run_training
 
 
 def once(catalog: striate.Catalog, net: str, recipe: str, seed: int) -> dict[str, float]:
@@ -33,7 +33,7 @@ def once(catalog: striate.Catalog, net: str, recipe: str, seed: int) -> dict[str
     Checkpoints.save = timed
     try:
         with tempfile.TemporaryDirectory() as out:
-            result = run_training(catalog, net, recipe, seed=seed, epochs=1, out=Path(out) / "run")
+            result = run_one(catalog, net, recipe, seed=seed, epochs=1, out=Path(out) / "run")
             size = (Path(out) / "run" / CHECKPOINT).stat().st_size
     finally:
         Checkpoints.save = save

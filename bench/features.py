@@ -22,7 +22,7 @@ import striate
 from bench.record import summary, write
 from striate.baselines.fit import load_features
 from striate.data.catalog import Catalog
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 
 def drawn(catalog: Catalog, of_class: int, seed: int) -> Catalog:
@@ -50,7 +50,7 @@ def main() -> None:
             os.environ["STRIATE_CACHE"] = empty
             start = time.perf_counter()
             features = load_features(options.net, options.weights)
-            result = run_training(drawn(catalog, options.of_class, seed), "auto", features=features, seed=seed)
+            result = run_one(drawn(catalog, options.of_class, seed), "auto", features=features, seed=seed)
         assert result.valid
         assert result.test
         found.append((result, time.perf_counter() - start))

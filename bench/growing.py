@@ -17,8 +17,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 
 import striate
 from bench.record import summary, write
+from striate.selection.fit import run_one
 from striate.training.recipe import load_recipe
-from striate.training.train import run_training
 
 SETTINGS = {
     "as it is": {},
@@ -41,7 +41,7 @@ def main() -> None:
     found = {name: {"valid_accuracy": [], "train_s": []} for name in SETTINGS}
     for seed in options.seeds:
         for name, changes in SETTINGS.items():
-            result = run_training(images, net, options.recipe, ratios=(0.9, 0.1, 0), seed=seed, **changes)
+            result = run_one(images, net, options.recipe, ratios=(0.9, 0.1, 0), seed=seed, **changes)
             assert result.valid
             assert result.test is None
             found[name]["valid_accuracy"].append(result.valid.accuracy)

@@ -22,7 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 import striate
 from bench.record import summary, write
 from striate.observer import Observer
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 
 class Clock(Observer):
@@ -53,7 +53,7 @@ def main() -> None:
     seconds, accuracies, alone, said = [], [], [], []
     for seed in options.seeds:
         clock, start = Clock(), time.perf_counter()
-        result = run_training(
+        result = run_one(
             catalog,
             options.net,
             options.recipe,

@@ -21,7 +21,7 @@ import striate
 from bench.record import summary, write
 from striate.baselines.fit import load_features
 from striate.nets.zoo.downloads import available_weights
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 RATIOS = "80:0:20"
 
@@ -41,10 +41,10 @@ def main() -> None:
     size = (options.size, options.size) if options.size else None
     record: dict[str, Any] = {"net": options.net, "images": len(catalog), "seeds": options.seeds}
     kinds = {
-        "frozen": lambda seed: run_training(
+        "frozen": lambda seed: run_one(
             catalog, "svm", features=load_features(options.net, weights), ratios=RATIOS, seed=seed
         ),
-        "fine": lambda seed: run_training(catalog, options.net, weights=weights, ratios=RATIOS, size=size, seed=seed),
+        "fine": lambda seed: run_one(catalog, options.net, weights=weights, ratios=RATIOS, size=size, seed=seed),
     }
     for kind, train in kinds.items():
         results = []

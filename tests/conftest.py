@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import striate
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,7 +28,7 @@ def digits_run(tmp_path_factory):
     """A quickly trained model of the digits, in its run folder."""
     out = tmp_path_factory.mktemp("digits") / "run"
     net = "conv(8, 3, pad=1) relu maxpool(2) fc(classes)"
-    run_training("digits", net, epochs=12, learning_rate=0.01, precision="float32", out=out)
+    run_one("digits", net, epochs=12, learning_rate=0.01, precision="float32", out=out)
     return out
 
 

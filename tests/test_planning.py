@@ -7,11 +7,11 @@ import striate
 from striate.errors import ArgumentError, NotationError, ShapeError
 from striate.observer import Observer
 from striate.runs.session import judge_images
+from striate.selection.fit import run_one
 from striate.training.budget import adapt_swift
 from striate.training.options import make_wish
 from striate.training.plan import change_plan, make_plan
 from striate.training.recipe import load_recipe
-from striate.training.train import run_training
 from striate.training.trainer import train_plan
 
 RECIPE = {"epochs": 4, "precision": "float32"}
@@ -34,7 +34,7 @@ def test_a_changed_plan_trains_as_one_made_for_its_net(plan):
     assert str(changed.net) == "fc(16) relu dropout(0.1) fc(10)"
     assert changed.described["data"] == plan.described["data"]
     model, state = trained(changed)
-    alone = run_training("digits", "fc(16) relu fc(classes)", RECIPE, dropout=0.1)
+    alone = run_one("digits", "fc(16) relu fc(classes)", RECIPE, dropout=0.1)
     assert state.best["valid_accuracy"] == alone.valid.accuracy
     for ours, theirs in zip(model.module.parameters(), alone.classifier.module.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -57,16 +57,16 @@ def test_a_net_that_does_not_fit_is_refused(plan):
 def test_a_budget_decides_epochs_and_the_size_of_swift_and_a_resume_keeps_them(tmp_path, monkeypatch):
     seconds = [0.01]
     monkeypatch.setattr("striate.training.budget.epoch_seconds", lambda *told: seconds[0])
-    short = run_training("xo", budget=0.05, out=tmp_path / "run", precision="float32")
+    short = run_one("xo", budget=0.05, out=tmp_path / "run", precision="float32")
     recipe = load_recipe(tmp_path / "run" / "recipe.toml")
     assert recipe.epochs == 5  # of a hundredth of a second each
     seconds[0] = 1000.0  # another day, a slower machine
-    again = run_training("xo", budget=0.05, out=tmp_path / "run", precision="float32", resume=True)
+    again = run_one("xo", budget=0.05, out=tmp_path / "run", precision="float32", resume=True)
     assert str(again.classifier.net) == str(short.classifier.net)
     with pytest.raises(ArgumentError, match="epochs or a budget"):
-        run_training("xo", "fc(classes)", budget="1m", epochs=3)
+        run_one("xo", "fc(classes)", budget="1m", epochs=3)
     with pytest.raises(ArgumentError, match="a time must be as 90s"):
-        run_training("xo", budget="soon")
+        run_one("xo", budget="soon")
 
 
 def test_the_swift_recipe_follows_the_number_and_size_of_images():

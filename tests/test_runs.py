@@ -15,8 +15,8 @@ from striate.errors import SourceNotFoundError
 from striate.observer import Observer
 from striate.runs.comparison import compare, differences, verdicts
 from striate.runs.listing import Accuracy, Run, find_runs, read_run, sort_runs
+from striate.selection.fit import run_one
 from striate.training.engine.loop import Interrupted
-from striate.training.train import run_training
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_stopped_run_says_where_and_a_held_one_that_it_trains(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises((KeyboardInterrupt, Interrupted)):
-        run_training("xo:40", "fc(classes)", epochs=3, precision="float32", out=tmp_path / "run", observer=Stop())
+        run_one("xo:40", "fc(classes)", epochs=3, precision="float32", out=tmp_path / "run", observer=Stop())
     assert (read_run(tmp_path / "run").state, read_run(tmp_path / "run").planned) == ("stopped", 3)
     with FileLock(tmp_path / "run" / ".lock"):
         assert read_run(tmp_path / "run").state == "training"

@@ -13,7 +13,7 @@ from striate.nets import parse
 from striate.nets.surgery import with_outputs
 from striate.training.engine.loop import Interrupted
 from striate.training.heads import fit_head
-from striate.training.train import resume_training, run_training
+from striate.training.train import resume_training, run_one
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"
 
@@ -42,7 +42,7 @@ def learned(halves, tmp_path_factory):
 
 
 def test_a_new_head_on_what_it_knows(halves, learned):
-    result = run_training(halves[1], weights=learned, epochs=0, precision="float32", head="last")
+    result = run_one(halves[1], weights=learned, epochs=0, precision="float32", head="last")
     assert result.classifier.classes == ("5", "6", "7", "8", "9")
     assert result.valid.accuracy > 0.8
     assert result.classifier.provenance["epoch"] == 0
@@ -55,7 +55,7 @@ def test_a_new_head_on_what_it_knows(halves, learned):
 
 def test_a_new_head_may_see_the_parts_before_too(halves, learned):
     last, parts = (
-        run_training(halves[1], weights=learned, epochs=0, precision="float32", head=head) for head in ("last", "parts")
+        run_one(halves[1], weights=learned, epochs=0, precision="float32", head=head) for head in ("last", "parts")
     )
     before = list(striate.Classifier.load(learned).module.state_dict().values())
     after = list(parts.classifier.module.state_dict().values())
@@ -65,11 +65,11 @@ def test_a_new_head_may_see_the_parts_before_too(halves, learned):
 
 
 def test_fine_tuning_goes_further_and_is_never_worse(halves, learned):
-    head = run_training(halves[1], weights=learned, epochs=0, precision="float32")
-    fine = run_training(halves[1], weights=learned, epochs=4, learning_rate=0.01, precision="float32")
+    head = run_one(halves[1], weights=learned, epochs=0, precision="float32")
+    fine = run_one(halves[1], weights=learned, epochs=4, learning_rate=0.01, precision="float32")
     assert fine.valid.accuracy >= head.valid.accuracy
     assert fine.classifier.provenance["recipe"]["norms"] == "kept"
-    useless = run_training(halves[1], weights=learned, epochs=1, learning_rate=1.0, precision="float32", augment=())
+    useless = run_one(halves[1], weights=learned, epochs=1, learning_rate=1.0, precision="float32", augment=())
     assert useless.valid.accuracy >= head.valid.accuracy
 
 
@@ -83,19 +83,19 @@ def test_the_same_classes_keep_their_head(halves, learned):
 @pytest.mark.parametrize("steps", [1, 20])
 def test_stopped_and_resumed_is_bit_equal(halves, learned, tmp_path, steps):
     options = {"weights": learned, "epochs": 2, "precision": "float32", "average": 0.9, "freeze": 0.3}
-    run_training(halves[1], out=tmp_path / "whole", **options)
+    run_one(halves[1], out=tmp_path / "whole", **options)
     with pytest.raises(Interrupted):
-        run_training(halves[1], out=tmp_path / "run", observer=StopAt(steps), **options)
-    run_training(halves[1], out=tmp_path / "run", resume=True, **options)
+        run_one(halves[1], out=tmp_path / "run", observer=StopAt(steps), **options)
+    run_one(halves[1], out=tmp_path / "run", resume=True, **options)
     files = [(tmp_path / name / "model.striate").read_bytes() for name in ("whole", "run")]
     assert files[0] == files[1]
     with pytest.raises(TrainingError, match=r"weights '.*' → None"):
-        run_training(halves[1], NET, resume=True, out=tmp_path / "run", **(options | {"weights": None}))
+        run_one(halves[1], NET, resume=True, out=tmp_path / "run", **(options | {"weights": None}))
 
 
 def test_a_run_is_resumed_by_its_folder(learned, tmp_path):
     with pytest.raises(Interrupted):
-        run_training("xo", weights=learned, epochs=2, out=tmp_path / "run", observer=StopAt(5))
+        run_one("xo", weights=learned, epochs=2, out=tmp_path / "run", observer=StopAt(5))
     assert resume_training(tmp_path / "run").classifier.classes == ("o", "x")
 
 
@@ -153,7 +153,7 @@ def test_other_outputs(before, after):
 def test_a_scaled_head_gives_the_fitted_logits(halves, tmp_path):
     net = "conv(8, 3, pad=1) relu globalavg fc(classes) scale(0.1)"
     striate.train(halves[0], net, epochs=1, precision="float32").save(tmp_path / "m.striate")
-    assert run_training(halves[1], weights=tmp_path / "m.striate", epochs=0).valid.accuracy > 0.4
+    assert run_one(halves[1], weights=tmp_path / "m.striate", epochs=0).valid.accuracy > 0.4
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def zoo_weights(tmp_path_factory):
 
 def test_a_zoo_net_brings_its_own_preprocessing(zoo_weights):
     shapes = striate.read("shapes").subset(np.arange(60))
-    result = run_training(shapes, "mobilenet_v2(width=0.1)", weights=zoo_weights, epochs=0)
+    result = run_one(shapes, "mobilenet_v2(width=0.1)", weights=zoo_weights, epochs=0)
     shape = result.classifier.preprocessing
     assert (shape.size, shape.channels, shape.resize) == ((96, 96), 3, None)
     np.testing.assert_allclose(shape.mean, np.array([0.485, 0.456, 0.406]) * 255, rtol=1e-6)
@@ -193,7 +193,7 @@ def test_a_net_of_its_own_needs_no_other(halves, learned):
 
 
 def test_features_are_shared_with_the_head(halves, learned, monkeypatch):
-    run_training(halves[1], weights=learned, epochs=0)
+    run_one(halves[1], weights=learned, epochs=0)
     monkeypatch.setattr("striate.classifier.features._computed", lambda *_: pytest.fail("computed again"))
-    run_training(halves[1], weights=learned, epochs=0)
+    run_one(halves[1], weights=learned, epochs=0)
     assert callable(extract)

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from striate.estimator import ImageClassifier
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
-    from striate.selection.ladder.ladder import fit
+    from striate.selection.fit import fit, train
     from striate.training.recipe import Recipe
-    from striate.training.train import train
 
 from striate.version import __version__
 
@@ -37,6 +36,7 @@ __all__ = [
     "Recipe",
     "StriateError",
     "Table",
+    "__version__",
     "fit",
     "load_model",
     "load_pretrained",
@@ -46,7 +46,6 @@ __all__ = [
     "read",
     "resolve",
     "train",
-    "__version__",
 ]
 
 _HOMES = {
@@ -60,7 +59,7 @@ _HOMES = {
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",
-    "fit": "selection.ladder.ladder",
+    "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",
     "make_module": "nets",
@@ -68,7 +67,7 @@ _HOMES = {
     "prepare": "data.preparing.prepare",
     "read": "data.reading",
     "resolve": "nets",
-    "train": "training.train",
+    "train": "selection.fit",
 }
 
 

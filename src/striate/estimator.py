@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from striate.data.readers.arrays import read_arrays
 from striate.errors import ArgumentError, ShapeError
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
@@ -43,7 +43,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         net: str = "swift",
-        recipe: Any = "auto",
+        recipe: Any = None,
         *,
         epochs: int | None = 8,
         batch_size: int | None = None,
@@ -82,7 +82,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if np.ndim(X) == 2:
             self.n_features_in_ = np.shape(X)[1]
         changes = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
-        result = run_training(
+        result = run_one(
             read_arrays((self._to_uint8(images), numbers)),
             self.net,
             self.recipe,

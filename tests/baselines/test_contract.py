@@ -14,7 +14,7 @@ from striate.baselines.registry import BASELINES, fit_head, read_baseline
 from striate.data.splitting import split
 from striate.errors import ArgumentError, DataError, NotationError
 from striate.metrics.evaluation import judge
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 each = pytest.mark.parametrize("name", [QUICK.get(name, name) for name in BASELINES])
@@ -92,7 +92,7 @@ def test_two_classes_and_one_that_has_no_training_image(parts, name):
 
 @each
 def test_the_command_fits_saves_and_evaluates(name, tmp_path, monkeypatch):
-    result = run_training("digits", name, out=tmp_path / "run", ratios="30:10:60")
+    result = run_one("digits", name, out=tmp_path / "run", ratios="30:10:60")
     assert result.model == tmp_path / "run/model.striate"
     model = striate.load_model(result.model)
     assert result.test.accuracy == model.provenance["test_accuracy"] == model.evaluate("digits").accuracy
@@ -118,7 +118,7 @@ class TestFeatures:
         assert np.array_equal(striate.Classifier.load(tmp_path / "m.striate").predict_proba(parts.test), rows)
 
     def test_the_best_of_several_is_kept_and_all_are_told(self, features, tmp_path):
-        result = run_training("digits", features=features, out=tmp_path / "run")
+        result = run_one("digits", features=features, out=tmp_path / "run")
         candidates = {one["net"]: one for one in result.classifier.provenance["candidates"]}
         assert tuple(candidates) == CHOICE
         best = max(one["valid_accuracy"] for one in candidates.values())
@@ -135,7 +135,7 @@ class TestFeatures:
 
     def test_a_net_is_not_fitted_to_features(self, features):
         with pytest.raises(ArgumentError, match="unknown baseline to fit to features 'lenet'"):
-            run_training("digits", "lenet", features=features)
+            run_one("digits", "lenet", features=features)
 
 
 def test_large_images_are_averaged_over_squares():
@@ -145,10 +145,8 @@ def test_large_images_are_averaged_over_squares():
     small = pixel_features(shapes.image_shape)
     large = np.kron(shapes.images, np.ones((1, 4, 4, 1), np.uint8))
     catalog = striate.read((large, shapes.labels))
-    result = run_training(catalog, "neighbours(k=1, metric='l2')", ratios="50:0:50")
-    expected = run_training(
-        striate.read((shapes.images, shapes.labels)), "neighbours(k=1, metric='l2')", ratios="50:0:50"
-    )
+    result = run_one(catalog, "neighbours(k=1, metric='l2')", ratios="50:0:50")
+    expected = run_one(striate.read((shapes.images, shapes.labels)), "neighbours(k=1, metric='l2')", ratios="50:0:50")
     assert small.body is None
     assert abs(result.test.accuracy - expected.test.accuracy) < 0.3
     assert result.classifier.module.head.vectors.dtype == torch.uint8
@@ -172,7 +170,7 @@ def test_large_images_are_averaged_over_squares():
 )  # fmt: skip
 def test_options_that_cannot_be(text, error, match):
     with pytest.raises(error, match=match):
-        run_training("digits", text)
+        run_one("digits", text)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +183,9 @@ def test_options_that_cannot_be(text, error, match):
     ],
 )
 def test_what_decides_nothing_is_refused(options, match, tmp_path):
-    run_training("digits", "tree(leaf=5)", out=tmp_path)
+    run_one("digits", "tree(leaf=5)", out=tmp_path)
     with pytest.raises(ArgumentError, match=match):
-        run_training("digits", "tree", out=tmp_path, **options)
+        run_one("digits", "tree", out=tmp_path, **options)
 
 
 def test_interrupted_it_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -196,7 +194,7 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("striate.baselines.fit.Task.fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run_training("digits", "tree", out=tmp_path / "run")
+        run_one("digits", "tree", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -208,7 +206,7 @@ def test_options_are_typed_as_they_are_shown():
 
 def test_one_class_is_refused_as_in_training():
     with pytest.raises(DataError, match="at least two classes"):
-        run_training((np.zeros((4, 8, 8), np.uint8), np.zeros(4, int)), "majority")
+        run_one((np.zeros((4, 8, 8), np.uint8), np.zeros(4, int)), "majority")
 
 
 def test_a_head_from_matrices():

@@ -9,15 +9,15 @@ import torch
 import striate
 from striate.data.reading import read
 from striate.errors import ArgumentError, StriateError, TrainingError
+from striate.observer import Observer, resume_run, run_ladder
 from striate.runs.folder import RunFolder
 from striate.selection.ladder import rungs
 from striate.selection.ladder.climb import Result
-from striate.selection.ladder.ladder import LadderObserver, resume_run, run_ladder
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground
 from striate.training.budget import choose_swift
 
 
-class Heard(LadderObserver):
+class Heard(Observer):
     """Remembers the rungs and notes, and asks for a stop after a number of rungs."""
 
     def __init__(self, rungs=99):
@@ -100,9 +100,9 @@ def test_a_class_of_one_image_ends_no_climb():
 
 
 def test_a_run_of_one_net_is_resumed_as_such(tmp_path, digits):
-    from striate.training.train import run_training
+    from striate.selection.fit import run_one
 
-    run_training(digits, "fc(classes)", epochs=1, out=tmp_path / "run")
+    run_one(digits, "fc(classes)", epochs=1, out=tmp_path / "run")
     assert resume_run(tmp_path / "run", digits).train_s > 0
     assert RunFolder(tmp_path / "run").net.read_text().strip() == "fc(10)"
 

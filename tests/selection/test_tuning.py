@@ -14,6 +14,7 @@ from striate.classifier.classifier import Classifier
 from striate.errors import ArgumentError, MissingExtraError, StorageError, TrainingError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
+from striate.selection.fit import run_one
 from striate.selection.tuning import tune as tuning
 from striate.selection.tuning import worker
 from striate.selection.tuning.report import verdict, write_report
@@ -22,7 +23,6 @@ from striate.selection.tuning.worker import TuningObserver
 from striate.training.engine.timing import epoch_s
 from striate.training.options import make_wish
 from striate.training.plan import change_plan, make_plan
-from striate.training.train import run_training
 
 SOURCE, NET = "xo:120", "fc(16) relu fc(classes)"
 QUICK = {"net": NET, "most_epochs": 2, "precision": "float32"}
@@ -62,7 +62,7 @@ def test_the_folder_holds_the_best_model_and_a_recipe_that_makes_it_again(study)
     assert model.provenance["tuning"] == {"study": "striate", "trial": study.best.number, "trials": 5}
     assert isinstance(study.test, Evaluation)
     assert model.provenance["test_accuracy"] == study.test.accuracy
-    again = run_training(SOURCE, recipe=study.recipe)
+    again = run_one(SOURCE, recipe=study.recipe)
     assert str(again.classifier.net) == study.best.net
     assert (again.valid.correct, again.valid.total) == (study.best.correct, study.best.total)
     assert again.test.accuracy == study.test.accuracy

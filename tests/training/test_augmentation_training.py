@@ -4,7 +4,7 @@ import pytest
 from tests.training.stopping import StopAt
 
 from striate.training.engine.loop import Interrupted
-from striate.training.train import resume_training, run_training
+from striate.training.train import resume_training, run_one
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {
@@ -14,15 +14,15 @@ RECIPE = {
 
 
 def test_a_run_with_mixed_labels_resumes_to_the_same_bits(tmp_path):
-    run_training("digits", NET, RECIPE, out=tmp_path / "whole")
+    run_one("digits", NET, RECIPE, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_training("digits", NET, RECIPE, out=tmp_path / "run", observer=StopAt(5))
+        run_one("digits", NET, RECIPE, out=tmp_path / "run", observer=StopAt(5))
     resume_training(tmp_path / "run")
     assert (tmp_path / "run" / "model.striate").read_bytes() == (tmp_path / "whole" / "model.striate").read_bytes()
 
 
 def test_mixed_labels_train_a_net():
     settings = {"epochs": 6, "augment": ["mixup(0.2) cutmix(p=0.3)"], "learning_rate": 0.01, "precision": "float32"}
-    result = run_training("digits", "conv(8, 3, pad=1) relu maxpool(2) fc(classes)", settings)
+    result = run_one("digits", "conv(8, 3, pad=1) relu maxpool(2) fc(classes)", settings)
     assert result.valid is not None
     assert result.valid.accuracy > 0.9

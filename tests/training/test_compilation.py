@@ -8,10 +8,10 @@ from torch._dynamo.exc import TorchDynamoException
 
 from striate.nets import make_module, parse
 from striate.observer import Observer
+from striate.selection.fit import run_one
 from striate.training.engine import compilation
 from striate.training.engine.compilation import Compiled, pays
 from striate.training.engine.precision import CANDIDATES, in_precision
-from striate.training.train import run_training
 
 NET = "conv(4, 3) bn relu fc(classes)"
 
@@ -50,10 +50,10 @@ def test_a_failure_is_said_once_and_training_goes_on(monkeypatch):
     observer = Observer()
     observer.warn = warned.append
     words = {"epochs": 2, "precision": "float32"}
-    failed = run_training("xo", NET, observer=observer, **words)
+    failed = run_one("xo", NET, observer=observer, **words)
     assert warned == ["torch.compile failed (no compiler here); training goes on without it"]
     monkeypatch.undo()
-    plain = run_training("xo", NET, **words)
+    plain = run_one("xo", NET, **words)
     for name, value in plain.classifier.module.state_dict().items():
         assert torch.equal(failed.classifier.module.state_dict()[name], value), name
 

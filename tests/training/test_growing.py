@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 import striate
 from striate.errors import ArgumentError
 from striate.observer import Observer
+from striate.selection.fit import run_one
 from striate.training.engine.loop import State
 from striate.training.engine.resizing import shrink, size_at
 from striate.training.recipe import Recipe
-from striate.training.train import run_training
 
 sides = st.integers(1, 40)
 
@@ -67,7 +67,7 @@ class Seen(torch.nn.Module):
 def test_the_first_share_of_the_steps_is_on_small_images():
     module = Seen()
     recipe = {"epochs": 2, "batch_size": 144, "small_until": 0.7, "small_side": 0.5, "precision": "float32"}
-    result = run_training("digits", module, recipe)
+    result = run_one("digits", module, recipe)
     steps = 2 * -(-result.classifier.provenance["splits"]["train"] // 144)
     small = sum((i + 0.5) / steps < 0.7 for i in range(steps))
     assert module.steps == [(4, 4)] * small + [(8, 8)] * (steps - small)
@@ -88,14 +88,14 @@ def test_what_validation_is_worth_meanwhile_is_said():
         note = staticmethod(said.append)
 
     net = "conv(4, 3) relu globalavg fc(classes)"
-    run_training("digits", net, {"epochs": 1, "small_until": 0.5, "small_side": 0.5}, observer=Listener())
+    run_one("digits", net, {"epochs": 1, "small_until": 0.5, "small_side": 0.5}, observer=Listener())
     assert [text for text in said if text.startswith("the first 50% of the run trains on images of 4×4 pixels")]
 
 
 def test_whitening_learns_in_the_first_share_of_the_steps_alone():
     net, recipe = "whiten(2) gelu conv(8, 3) relu globalavg fc(classes)", {"epochs": 2, "precision": "float32"}
     biases = {
-        until: run_training("digits", net, recipe, whiten_until=until).classifier.module.layer("0").bias.detach()
+        until: run_one("digits", net, recipe, whiten_until=until).classifier.module.layer("0").bias.detach()
         for until in (0.0, 0.1, 1.0)
     }
     assert not biases[0.0].any()

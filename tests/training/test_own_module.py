@@ -4,7 +4,7 @@ import torch
 
 import striate
 from striate.errors import ArgumentError, ModelFileError, ShapeError
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 
 class Own(torch.nn.Module):
@@ -23,7 +23,7 @@ class Own(torch.nn.Module):
 def run(tmp_path_factory):
     torch.manual_seed(0)
     out = tmp_path_factory.mktemp("own") / "run"
-    return run_training("digits", Own(), epochs=3, precision="float32", out=out), out
+    return run_one("digits", Own(), epochs=3, precision="float32", out=out), out
 
 
 def test_a_module_of_ones_own_is_trained_saved_and_loaded(run):

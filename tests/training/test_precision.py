@@ -15,7 +15,7 @@ from striate.training.engine.precision import (
     measure_precisions,
     precision_seconds,
 )
-from striate.training.train import resume_training, run_training
+from striate.training.train import resume_training, run_one
 
 CPU = torch.device("cpu")
 SWIFT = 'whiten(2) gelu conv(8, 3, pad=1, init="dirac") maxpool(2) bn(gain=false) gelu globalmax fc(classes) scale(0.1)'
@@ -70,7 +70,7 @@ def test_pure_bfloat16_rounds_what_it_should():
 def test_it_learns_as_well_as_in_float32(precision):
     words = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01}
     net = "conv(8, 3, pad=1) bn relu maxpool(2) fc(classes)"
-    exact, rounded = (run_training("digits", net, precision=p, **words) for p in ("float32", precision))
+    exact, rounded = (run_one("digits", net, precision=p, **words) for p in ("float32", precision))
     assert exact.test.accuracy > 0.93
     assert rounded.test.accuracy > exact.test.accuracy - 0.03
     assert rounded.classifier.provenance["precision"] == precision
@@ -79,9 +79,9 @@ def test_it_learns_as_well_as_in_float32(precision):
 
 def test_pure_bfloat16_resumes_in_the_same_bits(tmp_path):
     recipe = {"epochs": 2, "batch_size": 256, "optimiser": "muon", "average": 0.9, "precision": "bfloat16-pure"}
-    run_training("digits", SWIFT, recipe, out=tmp_path / "whole")
+    run_one("digits", SWIFT, recipe, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_training("digits", SWIFT, recipe, out=tmp_path / "run", observer=StopAt(7))
+        run_one("digits", SWIFT, recipe, out=tmp_path / "run", observer=StopAt(7))
     resume_training(tmp_path / "run")
     whole, run = ((tmp_path / name / "model.striate").read_bytes() for name in ("whole", "run"))
     assert run == whole
@@ -120,7 +120,7 @@ def test_the_choice_is_said():
     heard = []
     observer = Observer()
     observer.note = heard.append
-    run_training("xo", "fc(classes)", epochs=1, observer=observer)
+    run_one("xo", "fc(classes)", epochs=1, observer=observer)
     (said,) = [one for one in heard if one.startswith("precision")]
     for precision in CANDIDATES:
         assert f"{precision} " in said

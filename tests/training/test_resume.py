@@ -17,7 +17,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.training.engine.checkpoints import read_state
 from striate.training.engine.loop import Interrupted
-from striate.training.train import resume_training, run_training
+from striate.training.train import resume_training, run_one
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}
@@ -30,7 +30,7 @@ def files(folder):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "run"
-    run_training("digits", NET, RECIPE, out=out)
+    run_one("digits", NET, RECIPE, out=out)
     return out
 
 
@@ -46,15 +46,15 @@ def test_a_stop_is_acknowledged_at_once(tmp_path):
         note = staticmethod(heard.append)
 
     with pytest.raises(Interrupted):
-        run_training("digits", NET, RECIPE, out=tmp_path / "run", observer=Listener(2))
+        run_one("digits", NET, RECIPE, out=tmp_path / "run", observer=Listener(2))
     assert heard[-1] == "stopping after this step; once more stops at once, without saving it"
 
 
 def test_every_moment_of_an_optimiser_and_an_average_is_resumed(tmp_path):
     recipe = RECIPE | {"optimiser": "muon", "average": 0.9, "accumulate": 2, "batch_size": 128, "schedule": "onecycle"}
-    run_training("digits", NET, recipe, out=tmp_path / "whole")
+    run_one("digits", NET, recipe, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_training("digits", NET, recipe, out=tmp_path / "run", observer=StopAt(8))
+        run_one("digits", NET, recipe, out=tmp_path / "run", observer=StopAt(8))
     resume_training(tmp_path / "run")
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
@@ -63,7 +63,7 @@ def test_every_moment_of_an_optimiser_and_an_average_is_resumed(tmp_path):
 def test_stopped_and_resumed_is_bit_equal(whole, tmp_path, steps):
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
-        run_training("digits", NET, RECIPE, out=out, observer=StopAt(steps))
+        run_one("digits", NET, RECIPE, out=out, observer=StopAt(steps))
     assert (out / "checkpoint.safetensors").exists()
     resume_training(out)
     assert files(out) == files(whole)
@@ -90,13 +90,13 @@ RUNS = {
 def test_stopped_at_random_steps(tmp_path, name):
     net, settings = RUNS[name]
     recipe = {"epochs": 3, "batch_size": 128, "precision": "float32"} | settings
-    run_training("digits", net, recipe, out=tmp_path / "whole")
+    run_one("digits", net, recipe, out=tmp_path / "whole")
     steps, out, stops = 3 * 11, tmp_path / "run", 0
     random_steps = random.Random(name)
     while True:
         stop = StopAt(random_steps.randint(1, steps // 2))
         try:
-            run_training("digits", net, recipe, out=out, observer=stop, resume=True)
+            run_one("digits", net, recipe, out=out, observer=stop, resume=True)
         except Interrupted:
             stops += 1
             continue
@@ -110,7 +110,7 @@ def test_stopped_after_every_step(whole, tmp_path):
     out = tmp_path / "run"
     for _ in range(30):
         try:
-            run_training("digits", NET, RECIPE, out=out, observer=StopAt(1), resume=True)
+            run_one("digits", NET, RECIPE, out=out, observer=StopAt(1), resume=True)
         except Interrupted:
             continue
         break
@@ -120,12 +120,12 @@ def test_stopped_after_every_step(whole, tmp_path):
 
 
 def test_the_same_command_twice_gives_the_same_files(whole, tmp_path):
-    run_training("digits", NET, RECIPE, out=tmp_path / "again")
+    run_one("digits", NET, RECIPE, out=tmp_path / "again")
     assert files(tmp_path / "again") == files(whole)
 
 
 def test_a_seed_makes_a_difference(whole, tmp_path):
-    run_training("digits", NET, RECIPE | {"seed": 1}, out=tmp_path / "other")
+    run_one("digits", NET, RECIPE | {"seed": 1}, out=tmp_path / "other")
     assert files(tmp_path / "other")["model.striate"] != files(whole)["model.striate"]
 
 
@@ -146,17 +146,17 @@ def test_the_run_folder_holds_everything(whole):
 
 def test_what_changed_is_refused_and_shown(whole):
     with pytest.raises(TrainingError, match=r"epochs 3 → 5"):
-        run_training("digits", NET, RECIPE | {"epochs": 5}, out=whole, resume=True)
+        run_one("digits", NET, RECIPE | {"epochs": 5}, out=whole, resume=True)
     with pytest.raises(TrainingError, match=r"net .* → 'fc\(10\)'"):
-        run_training("digits", "fc(classes)", RECIPE, out=whole, resume=True)
+        run_one("digits", "fc(classes)", RECIPE, out=whole, resume=True)
     data = striate.read("digits")
     with pytest.raises(TrainingError, match=r"images 1797 → 1700"):
-        run_training(data.subset(np.arange(1700)), NET, RECIPE, out=whole, resume=True)
+        run_one(data.subset(np.arange(1700)), NET, RECIPE, out=whole, resume=True)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(whole):
     with pytest.raises(ArgumentError, match="already holds a run"):
-        run_training("digits", NET, RECIPE, out=whole)
+        run_one("digits", NET, RECIPE, out=whole)
 
 
 def test_nothing_to_resume(tmp_path):
@@ -180,7 +180,7 @@ def test_another_number_of_processes_or_threads_is_said(whole, tmp_path, workers
 
 def test_a_run_in_use_is_refused(whole):
     with RunFolder(whole).held(), pytest.raises(TrainingError, match="another process"):
-        run_training("digits", NET, RECIPE, out=whole, resume=True)
+        run_one("digits", NET, RECIPE, out=whole, resume=True)
 
 
 def test_a_damaged_checkpoint_is_named(whole, tmp_path):
@@ -192,7 +192,7 @@ def test_a_damaged_checkpoint_is_named(whole, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):
     with pytest.raises(TrainingError, match=r"the loss became .* at epoch \d+, step \d+, learning rate [\d.]+e"):
-        run_training("digits", "fc(64) relu fc(classes)", RECIPE | {"learning_rate": 1e30, "optimiser": "sgd"})
+        run_one("digits", "fc(64) relu fc(classes)", RECIPE | {"learning_rate": 1e30, "optimiser": "sgd"})
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_killed_twenty_times_at_random(tmp_path):
     settings = RECIPE | {"epochs": 400, "batch_size": 128}
     code = (
         "import sys, striate.training.train as p\n"
-        f"p.run_training('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
+        f"p.run_one('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
     )
     rng, kills = random.Random(0), 0
     for _ in range(60):
@@ -219,5 +219,5 @@ def test_killed_twenty_times_at_random(tmp_path):
         assert process.wait() == 0
         break
     assert kills == 20
-    run_training("digits", NET, settings, out=tmp_path / "whole")
+    run_one("digits", NET, settings, out=tmp_path / "whole")
     assert files(out) == files(tmp_path / "whole")

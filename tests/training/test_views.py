@@ -16,7 +16,7 @@ from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
 from striate.observer import Observer
-from striate.training.train import run_training
+from striate.selection.fit import run_one
 
 VIEWS = ("none", "mirror", "mirror-shift")
 NET = "conv(4, 3) tanh fc(3)"
@@ -80,9 +80,7 @@ def test_images_of_one_pixel():
 @pytest.fixture(scope="module")
 def model():
     """A model of symmetric pictures, crosses and noughts, with six views."""
-    return run_training(
-        "xo", "conv(4, 3) relu maxpool(2) fc(classes)", epochs=2, views="mirror-shift", augment=["flip"]
-    )
+    return run_one("xo", "conv(4, 3) relu maxpool(2) fc(classes)", epochs=2, views="mirror-shift", augment=["flip"])
 
 
 def test_both_accuracies_are_reported(model):
@@ -132,10 +130,10 @@ def test_what_training_says():
     observer = Observer()
     observer.note = observer.warn = heard.append
     words = {"epochs": 1, "views": "mirror", "observer": observer}
-    run_training("xo", "fc(classes)", augment=["flip"], **words)
+    run_one("xo", "fc(classes)", augment=["flip"], **words)
     assert any("averaged over 2 views of each image, those of each epoch of the image alone" in one for one in heard)
     assert not any("never saw" in one for one in heard)
-    run_training("xo", "fc(classes)", **words)
+    run_one("xo", "fc(classes)", **words)
     assert any("mirror images, which training without flip never saw" in one for one in heard)
     with pytest.raises(ArgumentError, match="unknown views 'miror'; did you mean 'mirror'"):
-        run_training("xo", "fc(classes)", views="miror")
+        run_one("xo", "fc(classes)", views="miror")

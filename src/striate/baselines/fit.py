@@ -1,119 +1,183 @@
-"""A run without steps: read, prepare, split, fit, judge once on the test images, save."""
+"""A run without steps: one baseline or the best of several, fitted at once to pixels or to a net's features."""
 
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sklearn
 import torch
 
-from striate.baselines.features import Features, net_features
-from striate.baselines.task import Task
-from striate.classifier.pretrained import load_model
+from striate.baselines.candidates import CHOICE, Candidate, best_of, fit_candidates
+from striate.baselines.features import Features
+from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
+from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
-from striate.data.dataset import describe, read_catalog, split_images, tell_ledger
-from striate.data.decoding.pixels import Fit, check_fit
+from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.data.splitting import DEFAULT_RATIOS, Splits, as_shares
-from striate.errors import ArgumentError
-from striate.observer import Observer, Progress, silent
-from striate.runs.session import TrainingResult, finish, found_again, open_folder
-from striate.system.devices import choose_device, kept_memory
-from striate.system.processes import process_count
+from striate.data.splitting import DEFAULT_RATIOS
+from striate.errors import ArgumentError, unknown
+from striate.observer import Observer
+from striate.runs.session import RunOptions, RunResult, found_again, open_session
+from striate.version import __version__
 
 # To choose among a few classifiers, 5 % of what is not for testing is enough.
 CHOOSING_RATIOS = (0.855, 0.045, 0.1)
 
 
-def run_fitting(
-    source: Any,
-    task: Task,
-    *,
-    size: tuple[int, int] | None,
-    fit: Fit,
-    ratios: str | tuple[float, float, float] | None,
-    out: str | Path | None,
-    resume: bool,
-    seed: int,
-    observer: Observer | None,
-    reading: Mapping[str, Any] | None,
-) -> TrainingResult:
+def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: int = 0) -> RunResult:
     """Fit what the task says, keep what does best on the validation images, judge it once on the test images.
 
-    Arguments are those of `run_training`; images are read at the size that the features want.
+    Arguments:
+        source: a catalog, or anything that `striate.read` takes.
+        task: one baseline or several, from `read_task`; images are read at the size that its features want.
+        data: how the source is read, brought to one size and split.
+        run: where the run goes; the device is that of the features.
 
     Raises:
         DataError: no labels, fewer than two classes, nothing readable.
         ArgumentError: a setting that cannot be; a folder that holds a run; several processes.
     """
-    observer = observer or Observer()
-    shares = as_shares(ratios or (CHOOSING_RATIOS if len(task.baselines) > 1 else DEFAULT_RATIOS))
-    if process_count() > 1:
-        raise ArgumentError(f"{task} is fitted by one process; got {process_count()}. Start it without torchrun")
-    if resume and out is not None and (Path(out) / "run.json").exists():
-        raise ArgumentError(f"{task} is fitted at once and cannot be resumed. Leave out --resume and start it again")
-    with ExitStack() as stack:
-        stack.enter_context(kept_memory())
-        folder = open_folder(out, resume, observer)
-        if folder:
-            stack.enter_context(folder.held())
-        catalog = read_catalog(source, dict(reading or {}), observer)
-        images = _prepare(catalog, task, size, check_fit(fit), observer)
-        tell_ledger(images, observer)
-        splits = split_images(images, shares, seed, catalog, observer)
-        if not len(splits.valid):
+    task.check(run)
+    default = CHOOSING_RATIOS if len(task.baselines) > 1 else DEFAULT_RATIOS
+    with open_session(run, alone=str(task)) as session:
+        if session.resumed:
+            raise ArgumentError(
+                f"{task} is fitted at once and cannot be resumed. Leave out --resume and start it again"
+            )
+        observer = session.observer
+        dataset = make_dataset(
+            source,
+            data,
+            seed,
+            observer,
+            ratios=default,
+            prepare_images=lambda found: task.prepare(found, data, observer),
+        )
+        if not len(dataset.splits.valid):
             observer.warn("there are no validation images: nothing is chosen, defaults are taken")
-        run = describe(catalog, images, splits) | {"fitted": str(task)}
-        if folder:
-            observer.note(f"run {folder.path}")
-        model, fit_s = task.fit(splits.train, splits.valid, fit, seed, observer)
-        if folder:  # only now: what is interrupted leaves nothing behind, for nothing of it could be resumed
-            asked = {"source": found_again(source), "reading": {k: str(v) for k, v in (reading or {}).items()}}
-            asked |= {"size": size, "fit": fit, "ratios": shares}
-            images.ledger.write_csv(folder.path / "ledger.csv")
-            folder.describe(run | {"asked": asked}, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task))
-        told = {"seed": seed, "epoch": None, "train_s": round(fit_s, 3)}
-        model = replace(model, provenance=_provenance(run, splits) | told | model.provenance)
-        return finish(model, splits, fit_s, folder, observer)
+        if session.folder:
+            observer.note(f"run {session.folder.path}")
+        model, fit_s = fit_best(task, dataset, seed, observer)
+        # Only now: what is interrupted leaves nothing behind, for nothing of it could be resumed.
+        described = dataset.described | {"fitted": str(task)}
+        told = {"source": found_again(source), **data.to_json(data.shares(default))}
+        session.describe(dataset, described, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task), told)
+        made = {"seed": seed, "epoch": None, "train_s": round(fit_s, 3)}
+        model = replace(model, provenance=_provenance(dataset) | made | model.provenance)
+        return session.finish(model, dataset.splits, fit_s)
 
 
-def load_features(
-    model: str | Path,
-    weights: str | Path | None = None,
-    device: str | None = None,
-    progress: Progress = silent,
-) -> Features:
-    """Return the features that a saved model makes, or a named net with published weights.
+def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tuple[Classifier, float]:
+    """Return the classifier that does best on the validation images, and the seconds that it took to find.
+
+    Of several, the figures of each are told, and kept in the provenance as `candidates`.
+    """
+    start, splits = time.perf_counter(), dataset.splits
+    candidates = fit_candidates(
+        task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit, seed=seed,
+        observer=observer,
+    )  # fmt: skip
+    chosen = best_of(candidates)
+    best = chosen.classifier
+    if chosen.valid:
+        best = replace(best, provenance=best.provenance | {"valid_accuracy": chosen.valid.accuracy})
+    if len(candidates) > 1:
+        figures = [_figures(one) for one in candidates]
+        best = replace(best, provenance=best.provenance | {"candidates": figures})
+    return best, time.perf_counter() - start
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Stands where a net would in a plan, for what is fitted and not trained by steps.
+
+    Arguments:
+        baselines: one, or several of which the best is kept.
+        features: what they are fitted to; None for pixels.
+    """
+
+    baselines: tuple[Baseline, ...]
+    features: Features | None = None
+
+    def __str__(self) -> str:
+        named = str(self.baselines[0]) if len(self.baselines) == 1 else "auto"
+        return f"{named} on features of {self.features.of}" if self.features else named
+
+    def check(self, run: RunOptions) -> None:
+        """Refuse options of a run that would do nothing here.
+
+        Raises:
+            ArgumentError: TensorBoard scalars, or a device for what is fitted to pixels.
+        """
+        if run.tensorboard:
+            raise ArgumentError(f"tensorboard must be left out with {self}, which is fitted at once and has no epochs")
+        if run.device is not None and str(run.device) != "cpu" and self.features is None:
+            raise ArgumentError(
+                f"device must be left out with {self}, which is fitted on the CPU; got {str(run.device)!r}"
+            )
+
+    def prepare(self, catalog: Catalog, data: DataOptions, observer: Observer) -> ImageSet:
+        """Return a catalog's images at the size that the features want."""
+        if self.features is None or self.features.model is None:
+            return prepare(catalog, data.size, data.fit, progress=observer.prepare)
+        if data.size not in (None, self.features.preprocessing.size):
+            h, w = self.features.preprocessing.size
+            raise ArgumentError(f"size must be left out with features of {self.features.of}, which sees {h}×{w} pixels")
+        return self.features.model.prepare(catalog, observer.prepare)
+
+
+def _figures(one: Candidate) -> dict[str, Any]:
+    """Return what is told of a candidate, as plain values."""
+    return {
+        "net": one.classifier.provenance["fitted"],
+        "valid_accuracy": one.valid and one.valid.accuracy,
+        "valid_interval": one.valid and list(one.valid.interval),
+        "fit_s": round(one.fit_s, 2),
+    }
+
+
+def read_task(net: Any, features: Features | None, settings: Mapping[str, Any]) -> Task | None:
+    """Return the task that `net` and `features` mean, None where a net is to be trained.
+
+    Arguments:
+        net: a baseline; None, not named, or "auto" is a choice of all that can be fitted to the features.
+        settings: what was asked of training by steps; only a seed fits.
 
     Raises:
-        SourceNotFoundError, ModelFileError, ArgumentError: no such model, or one without features.
+        ArgumentError, NotationError: an option that cannot be, a net on features, settings that decide nothing here.
     """
-    name = str(model) if not Path(model).is_file() else Path(model).name
-    return net_features(load_model(model, weights, progress=progress).to(choose_device(device)), name)
+    if not is_baseline(net) and features is None:
+        return None
+    if net in (None, "auto"):
+        baselines = [BASELINES[name] for name in CHOICE]
+    elif is_baseline(net):
+        baselines = [read_baseline(net)]
+    else:
+        raise ArgumentError(unknown("baseline to fit to features", str(net)[:60], ["auto", *BASELINES]))
+    if spare := [name for name, value in settings.items() if value not in (None, False) and name != "seed"]:
+        named = "auto" if len(baselines) > 1 else baselines[0].name
+        takes = f"It takes a seed, and options as in {_example(baselines[0])}" if baselines[0].defaults else ""
+        raise ArgumentError(
+            f"{', '.join(spare)} must be left out with {named}, which is fitted at once, not trained by steps. {takes}"
+        )
+    return Task(tuple(baselines), features)
 
 
-def _prepare(catalog: Catalog, task: Task, size: tuple[int, int] | None, fit: Fit, observer: Observer) -> ImageSet:
-    """Return the images, at the size that the features want."""
-    if task.features is None or task.features.model is None:
-        return prepare(catalog, size, fit, progress=observer.prepare)
-    if size not in (None, task.features.preprocessing.size):
-        h, w = task.features.preprocessing.size
-        raise ArgumentError(f"size must be left out with features of {task.features.of}, which sees {h}×{w} pixels")
-    return task.features.model.prepare(catalog, observer.prepare)
+def _example(baseline: Baseline) -> str:
+    values = {int: 5, float: 0.1, str: "l1"}
+    return str(replace(baseline, options={key: values[type(value)] for key, value in baseline.defaults.items()}))
 
 
-def _provenance(run: Mapping[str, Any], splits: Splits[ImageSet]) -> dict[str, Any]:
-    from striate.version import __version__
-
+def _provenance(dataset: Dataset) -> dict[str, Any]:
+    splits, described = dataset.splits, dataset.described
     return {
-        "data": {key: run[key] for key in ("source", "format", "images", "data")},
+        "data": {key: described[key] for key in ("source", "format", "images", "data")},
         "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
         "versions": {
             "striate": __version__, "torch": torch.__version__, "numpy": np.__version__,

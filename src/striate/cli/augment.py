@@ -60,9 +60,8 @@ def augment(
     console = stderr()
     with progress_bar(console) as progress:
         catalog = read(
-            source, format=format, images=images, image_column=image_column, label_column=label_column,
-            data_dir=data_dir, progress=progress,
-        )  # fmt: skip
+            source, **options.reading(format, images, image_column, label_column, data_dir), progress=progress
+        )
         few = sheets.choose_images(catalog, count, seed)
         prepared = prepare(few, pixels, chosen_fit, progress=progress, keep=False)
     if len(prepared) < len(few):

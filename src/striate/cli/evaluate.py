@@ -50,9 +50,8 @@ def evaluate(
     console = stderr()
     with progress_bar(console) as progress:
         catalog = read(
-            source, format=format, images=images, image_column=image_column, label_column=label_column,
-            data_dir=data_dir, progress=progress,
-        )  # fmt: skip
+            source, **options.reading(format, images, image_column, label_column, data_dir), progress=progress
+        )
         evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress=progress)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)

@@ -51,12 +51,11 @@ def features(
     from striate.system.devices import choose_device
 
     check_output(output)
-    reading = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
-               "data_dir": data_dir}  # fmt: skip
+    reading = options.reading(format, images, image_column, label_column, data_dir)
     console = stderr()
     with progress_bar(console) as progress:
         classifier = load_model(model, weights, options.parse_size(size), progress).to(choose_device(device))
-        catalog = read(source, **{name: value for name, value in reading.items() if value}, progress=progress)
+        catalog = read(source, **reading, progress=progress)
         prepared = classifier.prepare(catalog, progress)
         start = time.perf_counter()
         found = extract(classifier, prepared, layer=layer, progress=progress)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from striate.data.dataset import DataOptions
 
 DATA, NET, RUN = "Data", "Net and recipe", "Run"
 
@@ -78,6 +81,27 @@ Device = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print the result as JSON.")]
+
+
+def reading(
+    format: str | None,
+    images: Path | None,
+    image_column: str | None,
+    label_column: str | None,
+    data_dir: Path | None,
+) -> dict[str, Any]:
+    """Return the options of `striate.read` that were given."""
+    named = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
+             "data_dir": data_dir}  # fmt: skip
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def data_options(reading: dict[str, Any], size: str | None, fit: str, split: str | None) -> DataOptions:
+    """Return how a source is read, brought to one size and split."""
+    from striate.data.dataset import DataOptions
+    from striate.data.decoding.pixels import check_fit
+
+    return DataOptions(reading, parse_size(size), check_fit(fit), split)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -31,13 +31,14 @@ def train(
     size: options.Size = None,
     fit: options.Fit = "crop",
     net: Annotated[
-        str,
+        str | None,
         _option(
             "auto climbs from simple methods to nets and keeps the best; or a name (striate net --list), also of a "
             'baseline; swift, in the size that suits; or a sentence: "conv(32, 3) relu fc(classes)".',
             options.NET,
+            show_default="auto",
         ),
-    ] = "auto",
+    ] = None,
     features: Annotated[
         str | None,
         _option(
@@ -48,13 +49,13 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         _option(
             "A published recipe, or a TOML file such as a run's recipe.toml.",
             options.NET,
             show_default="fine with weights, swift for swift nets, else default",
         ),
-    ] = "auto",
+    ] = None,
     budget: Annotated[
         str | None,
         _option(
@@ -116,63 +117,36 @@ def train(
 
     The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
     """
-    from striate.baselines.fit import load_features
-    from striate.cli.output.ladder import LadderView
+    from striate.cli.output.ladder import TrainView
     from striate.cli.output.results import print_result, quoted, result_json
-    from striate.cli.output.training import TrainingView
-    from striate.data.decoding.pixels import check_fit
     from striate.runs.folder import RunFolder, last_run_folder, new_run_folder
-    from striate.selection.ladder.ladder import DEFAULT_BUDGET, is_ladder, resume_run, run_ladder
+    from striate.runs.session import RunOptions
+    from striate.selection.fit import Asked, fit_model, resume_run
     from striate.system.processes import is_first, process_count
     from striate.training.engine.loop import Interrupted
-    from striate.training.train import run_training
 
     if process_count() > 1 and out is None:
         raise typer.BadParameter("several processes need --out, the folder that they share")
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
-    pixels = options.parse_size(size)
-    reading = _given(
-        format=format, images=images, image_column=image_column, label_column=label_column, data_dir=data_dir
-    )
-    if source is None:
-        _refuse_changes(net=net != "auto", recipe=recipe != "auto", budget=bool(budget), split=bool(split),
-                        size=bool(size), fit=fit != "crop", format=bool(format), images=bool(images),
-                        image_column=bool(image_column), label_column=bool(label_column), features=bool(features),
-                        weights=bool(weights))  # fmt: skip
-    changes = options.parse_settings(set_) | _given(
+    settings = options.parse_settings(set_) | _given(
         epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
         augment=None if augment is None else tuple(filter(None, [augment])), patience=patience, precision=precision,
         seed=seed,
     )  # fmt: skip
+    if source is None:
+        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit != "crop", format=format,
+                        images=images, image_column=image_column, label_column=label_column, features=features,
+                        weights=weights, **settings)  # fmt: skip
+    asked = Asked(net, recipe, budget, weights, features, settings)
+    data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
-    one_net = sorted({*changes} - {"seed"}) + ["recipe"] * (recipe != "auto") + ["tensorboard"] * tensorboard
-    one_net += [f"{process_count()} processes"] * (process_count() > 1)
-    own = weights is not None and weights.endswith(".striate")  # a model of the user's, to go on from
-    climbs = not own and net == "auto" and features is None and not one_net and (not folder.exists or is_ladder(folder))
-    with (LadderView if climbs else TrainingView)(stderr(quiet=not is_first())) as view:
-        common: dict[str, Any] = {"device": device, "observer": view}
-        settings: dict[str, Any] = {
-            "size": pixels, "fit": check_fit(fit), "ratios": split, "out": folder.path, "resume": resume,
-            "reading": reading,
-        }  # fmt: skip
+    with TrainView(stderr(quiet=not is_first())) as view:
+        run = RunOptions(folder.path, resume, device, tensorboard, view)
         if resume:
             view.note(f"run {folder.path}")
         try:
-            if source is None or (resume and folder.exists and net == "auto" and features is None and not one_net):
-                result = resume_run(folder.path, source, tensorboard=tensorboard, **common, **changes)
-            elif climbs:
-                result = run_ladder(
-                    source, budget or DEFAULT_BUDGET, weights=weights, seed=seed or 0, **settings, **common
-                )
-            else:
-                if net == "auto" and features is None and not own:
-                    view.note(f"{one_net[0]} is for one net: it is trained alone, without the ladder")
-                result = run_training(
-                    source, "swift" if net == "auto" else net, recipe, budget=budget, tensorboard=tensorboard,
-                    features=load_features(features, weights, device, view.prepare) if features else None,
-                    weights=None if features else weights, **settings, **common, **changes,
-                )  # fmt: skip
+            result = resume_run(run) if source is None else fit_model(source, asked, data, run)
         except KeyboardInterrupt as stop:
             saved = "stopped and saved" if isinstance(stop, Interrupted) else "interrupted"
             again = f"striate train --resume --out {quoted(folder.path)}" if folder.exists else "the same command"
@@ -186,9 +160,9 @@ def train(
         print_result(result, source or folder.asked_source())
 
 
-def _refuse_changes(**given: bool) -> None:
+def _refuse_changes(**given: Any) -> None:
     """Refuse what a run that is resumed without its source would silently ignore."""
-    names = ["--" + name.replace("_", "-") for name, told in given.items() if told]
+    names = ["--" + name.replace("_", "-") for name, told in given.items() if told not in (None, False)]
     if names:
         raise typer.BadParameter(f"{', '.join(names)} cannot change with --resume: the run has its own. Leave it out")
 

@@ -70,25 +70,18 @@ def tune(
     [bold]striate tune photos/ --net resnet20 --set optimiser=sgd[/bold]
     """
     from striate.cli.output.tuning import TuningView
-    from striate.data.decoding.pixels import check_fit
     from striate.runs.folder import stem_of
     from striate.selection.tuning.report import write_report
+    from striate.selection.tuning.tune import TuningOptions
     from striate.selection.tuning.tune import tune as search
-    from striate.units import parse_duration
 
-    given = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
-             "data_dir": data_dir}  # fmt: skip
-    pixels, fixed = options.parse_size(size), options.parse_settings(set_)
-    seconds = None if budget is None else parse_duration(budget)
+    fixed = options.parse_settings(set_)
     _refuse_fixed(fixed)
+    data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
     with TuningView(stderr()) as view:
-        result = search(
-            source, folder, net=net, budget_s=seconds, trials=trials, most_epochs=epochs, flip=flip, seed=seed,
-            storage=storage, study=study, size=pixels, fit=check_fit(fit), ratios=split or "80:10:10",
-            device=device, observer=view, reading={name: value for name, value in given.items() if value is not None},
-            **fixed,
-        )  # fmt: skip
+        wanted = TuningOptions(net, budget, trials, epochs, flip, seed, storage, study, fixed)
+        result = search(source, folder, wanted, data, device, view)
         asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
                  "--size": size, "--split": split, "--fit": fit if fit != "crop" else None}  # fmt: skip
         words = [word for name, value in asked.items() if value is not None for word in (name, str(value))]

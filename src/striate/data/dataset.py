@@ -1,75 +1,134 @@
-"""The data of a run: read, prepared, told, split, fingerprinted, once for everybody."""
+"""The data of a run: read, prepared, told, split and fingerprinted, once and for everybody."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from striate.data.catalog import Catalog
+from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.imageset import ImageSet
+from striate.data.preparing.prepare import prepare
 from striate.data.readers.tables import load_table
 from striate.data.reading import read
-from striate.data.splitting import Splits, split
+from striate.data.splitting import DEFAULT_RATIOS, Ratios, Splits, as_shares, split
 from striate.errors import DataError
 from striate.observer import Observer
 
+# From this share of unreadable files on, their number is a warning.
+LOUD_SKIPPED_SHARE = 0.1
 
-def split_images(
-    images: ImageSet, ratios: tuple[float, float, float], seed: int, catalog: Catalog, observer: Observer
-) -> Splits[ImageSet]:
-    """Return the images split, and say what should be known about it.
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How a source is read, brought to one size and split.
+
+    Arguments:
+        reading: options of `striate.read`, such as format and label_column.
+        size: (h, w) in pixels to which images are brought; None is chosen from the images.
+        fit: crop, pad or stretch them to that size.
+        ratios: train:valid:test where the source has no splits of its own, as text or numbers; None is the default.
 
     Raises:
-        DataError: fewer than two classes can be read, or there are no training images.
+        ArgumentError: a fit or ratios that cannot be.
     """
-    splits = split(images, ratios, seed)
+
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    fit: Fit = "crop"
+    ratios: str | tuple[float, float, float] | None = None
+
+    def __post_init__(self):
+        check_fit(self.fit)
+        self.shares()
+
+    def shares(self, default: Ratios = DEFAULT_RATIOS) -> Ratios:
+        """Return the shares of train, valid and test, which sum to 1."""
+        return as_shares(self.ratios or default)
+
+    def to_json(self, default: Ratios = DEFAULT_RATIOS) -> dict[str, Any]:
+        """Return plain values, from which `from_json` makes the same options again."""
+        reading = {name: str(value) for name, value in self.reading.items()}
+        return {"reading": reading, "size": self.size, "fit": self.fit, "ratios": self.ratios or default}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> DataOptions:
+        """Return the options that were kept; other keys are passed over."""
+        size, ratios = kept["size"], kept["ratios"]
+        return cls(
+            kept["reading"],
+            size and (size[0], size[1]),
+            kept["fit"],
+            ratios if isinstance(ratios, str) else (ratios[0], ratios[1], ratios[2]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a run learns from, chooses by and is judged on.
+
+    Arguments:
+        catalog: what was found.
+        images: all of it that can be read, at one size.
+        splits: the images that train, choose and judge.
+        options: how they were read and split.
+    """
+
+    catalog: Catalog
+    images: ImageSet
+    splits: Splits[ImageSet]
+    options: DataOptions
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Plain values that say which data these are, a fingerprint among them."""
+        return {
+            "source": self.catalog.source,
+            "format": self.catalog.format,
+            "images": len(self.images),
+            "data": fingerprint(self.splits),
+        }
+
+
+def make_dataset(
+    source: Any,
+    options: DataOptions,
+    seed: int,
+    observer: Observer,
+    *,
+    ratios: Ratios = DEFAULT_RATIOS,
+    prepare_images: Callable[[Catalog], ImageSet] | None = None,
+) -> Dataset:
+    """Read, prepare and split a source; what was found is told to the observer.
+
+    Arguments:
+        source: a catalog, or anything that `striate.read` takes.
+        seed: of the split.
+        ratios: what the shares are where nobody says any.
+        prepare_images: brings a catalog's images to one size where a model decides how; None does as the options say.
+
+    Raises:
+        DataError: no labels, fewer than two classes, nothing readable, no training images.
+    """
+    catalog = read_catalog(source, options.reading, observer)
+    if prepare_images:
+        images = prepare_images(catalog)
+    else:
+        images = prepare(catalog, options.size, options.fit, progress=observer.prepare)
+    tell_ledger(images, observer)
+    splits = split(images, options.shares(ratios), seed)
     for note in splits.notes:
         observer.note(note)
     _check_classes(images, observer)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
-    return splits
-
-
-def describe(catalog: Catalog, images: ImageSet, splits: Splits[ImageSet]) -> dict[str, Any]:
-    """Return plain values that say what the data of a run are."""
-    return {
-        "source": catalog.source,
-        "format": catalog.format,
-        "images": len(images),
-        "data": fingerprint(splits),
-    }
-
-
-def _check_classes(images: ImageSet, observer: Observer) -> None:
-    """Refuse images of one class only, and point at a class whose name says that it is a split."""
-    present = [images.classes[i] for i in np.unique(images.labels[images.labels >= 0])]
-    if len(present) < 2:
-        raise DataError(
-            f"training needs at least two classes; only {present[0]!r} has images that can be read "
-            f"({images.ledger.summary()})"
-        )
-    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
-        observer.warn(
-            f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
-            "train, valid and test, and nothing beside them"
-        )
-
-
-def fingerprint(splits: Splits[ImageSet]) -> str:
-    """Return a digest of the images, labels and classes that training and validation see, in order."""
-    digest = hashlib.blake2b(json.dumps(splits.train.classes).encode(), digest_size=16)
-    for part in (splits.train, splits.valid):
-        digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
-    return digest.hexdigest()
-
-
-LOUD_SKIPPED_SHARE = 0.1
+    return Dataset(catalog, images, splits, options)
 
 
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:
@@ -86,6 +145,14 @@ def tell_ledger(images: ImageSet, observer: Observer) -> None:
     observer.note(images.ledger.summary())
     if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
         observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
+
+
+def fingerprint(splits: Splits[ImageSet]) -> str:
+    """Return a digest of the images, labels and classes that training and validation see, in order."""
+    digest = hashlib.blake2b(json.dumps(splits.train.classes).encode(), digest_size=16)
+    for part in (splits.train, splits.valid):
+        digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
+    return digest.hexdigest()
 
 
 def check_trainable(catalog: Catalog) -> None:
@@ -105,4 +172,19 @@ def check_trainable(catalog: Catalog) -> None:
         raise DataError(
             f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
             "Add images of another class"
+        )
+
+
+def _check_classes(images: ImageSet, observer: Observer) -> None:
+    """Refuse images of one class only, and point at a class whose name says that it is a split."""
+    present = [images.classes[i] for i in np.unique(images.labels[images.labels >= 0])]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; only {present[0]!r} has images that can be read "
+            f"({images.ledger.summary()})"
+        )
+    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
+        observer.warn(
+            f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
+            "train, valid and test, and nothing beside them"
         )

@@ -6,6 +6,7 @@ ledger.csv             what became of every file of the source
 metrics.jsonl          one line an epoch
 checkpoint.safetensors the whole state, to resume from
 model.striate          the best model so far
+result.json            what it came to, written last
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from filelock import FileLock, Timeout
 from striate.errors import SourceNotFoundError, StorageError, TrainingError
 from striate.system.files import write_atomically
 
+MODEL = "model.striate"
+
 
 class RunFolder:
     """One run's folder: what lies where, who may write, what was asked."""
@@ -32,7 +35,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """Where the best model is."""
-        return self.path / "model.striate"
+        return self.path / MODEL
 
     @property
     def recipe(self) -> Path:
@@ -50,18 +53,21 @@ class RunFolder:
         return (self.path / "run.json").exists()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, doing: str = "training") -> Iterator[None]:
         """Keep other processes out for the time of a `with` block; a killed process lets go too.
 
+        Arguments:
+            doing: what another process is told that this one does.
+
         Raises:
-            TrainingError: another process is training here.
+            TrainingError: another process has the folder.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise TrainingError(
-                f"another process is training in {self.path}. Wait for it or choose another --out"
+                f"another process is {doing} in {self.path}. Wait for it or choose another --out"
             ) from None
         except OSError as error:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
@@ -94,6 +100,10 @@ class RunFolder:
             raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
         except ValueError:
             raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write what the run came to; a folder with it holds a run that is finished."""
+        write_atomically(self.path / "result.json", json.dumps(result, indent=1) + "\n")
 
     def asked_source(self) -> str | None:
         """Return the source that the run was started with; None if it lay in memory or run.json is damaged."""

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import tomllib
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from typing import Any
 
 from striate.errors import SourceNotFoundError
 from striate.metrics.intervals import wilson_interval
-from striate.training.recipe import load_recipe
 
 MARKS = ("run.json", "model.striate", "metrics.jsonl", "checkpoint.safetensors")
 DEEPEST = 4  # levels of folders that are searched
@@ -140,16 +140,21 @@ def _read(path: Path, written: float) -> Run:
     settings = _settings(path, provenance)
     described = said or _dict(provenance.get("data"))
     planned = settings.get("epochs") if history or model is None else None
-    finished = _finished(history, settings, provenance, model is not None)
+    net = (path / "net.txt").read_text("utf-8", "replace").strip() if (path / "net.txt").exists() else ""
+    chosen = str(provenance.get("chosen") or "")  # by the ladder
+    climbing = net == "auto" and not chosen
+    finished = (path / "result.json").exists() or (
+        not climbing and _finished(history, settings, provenance, model is not None)
+    )
     if finished and model is None:
         raise ValueError("model.striate is missing")
     trials = _dict(provenance.get("tuning")).get("trials")
     why = f"the best of {trials} trial{'s' * (trials != 1)}" if trials else ""
-    state, why = ("finished", why) if finished else _unfinished(path, len(history), planned)
+    state = "finished" if finished else "training" if _held(path / ".lock") else "stopped"
+    if not finished:
+        why = "on the ladder" if climbing else _where(len(history), planned)
     best = _best(history)
     train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None
-    chosen = str(provenance.get("chosen") or "")  # by the ladder
-    net = (path / "net.txt").read_text("utf-8", "replace").strip() if (path / "net.txt").exists() else ""
     return Run(
         path, state, why,
         source=str(_dict(described.get("asked")).get("source") or described.get("source") or ""),
@@ -167,7 +172,7 @@ def _read(path: Path, written: float) -> Run:
 
 def _settings(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
     if (path / "recipe.toml").exists():
-        return load_recipe(path / "recipe.toml").to_dict()
+        return _toml(path / "recipe.toml")
     return _dict(provenance.get("recipe"))
 
 
@@ -178,18 +183,21 @@ def _asked(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finished(history: list[dict[str, Any]], settings: dict[str, Any], provenance: dict[str, Any], model: bool) -> bool:
-    """Whether all epochs are done, or patience ran out, or the test images were judged, which comes last."""
+    """Whether a run without a result.json, as older versions left it, is done.
+
+    All epochs are done, or patience ran out on whole images, or the test images were judged, which comes last.
+    """
     if not history:
         return model
     ranks = [_number(line.get("valid_accuracy")) or 0.0 for line in history]
-    stale = len(ranks) - 1 - ranks.index(max(ranks))
-    patience = settings.get("patience", 0)
-    return len(history) >= settings.get("epochs", 0) or 0 < patience <= stale or "test_accuracy" in provenance
+    epochs, patience = settings.get("epochs", 0), settings.get("patience", 0)
+    small = math.ceil(settings.get("small_until", 0) * epochs)
+    stale = len(ranks) - max(1 + ranks.index(max(ranks)), small)
+    return len(ranks) >= epochs or 0 < patience <= stale or "test_accuracy" in provenance
 
 
-def _unfinished(path: Path, done: int, planned: int | None) -> tuple[str, str]:
-    where = f"after epoch {done} of {planned}" if done else "before the end of the first epoch"
-    return ("training", where) if _held(path / ".lock") else ("stopped", where)
+def _where(done: int, planned: int | None) -> str:
+    return f"after epoch {done} of {planned}" if done else "before the end of the first epoch"
 
 
 def _held(lock: Path) -> bool:
@@ -219,6 +227,13 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             raise ValueError(f"{path.name} is damaged at line {number}") from None
     return lines
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,22 +1,55 @@
-"""What every run does, whatever it trains or fits: its folder, its images, its verdict."""
+"""What every run does, whatever it trains or fits: its folder, threads, memory, processes, verdict and files.
+
+with open_session(run) as session:
+    session.describe(dataset, run, recipe, net)      # or session.check(described): a resume
+    with session.stopping() as stop: …               # the work itself
+    return session.finish(model, dataset.splits, train_s)
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from striate.classifier.classifier import Classifier
+from striate.data.dataset import DataOptions, Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.system.devices import choose_device, fitting_threads, kept_memory
+from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
+from striate.system.signals import stop_signals
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class RunOptions:
+    """Where a run goes and what it computes on.
+
+    Arguments:
+        out: its folder; without one nothing is written.
+        resume: go on with the run in `out`; start there if there is none yet.
+        device: what to compute on; by default a GPU if there is one.
+        tensorboard: also write TensorBoard scalars into `out`.
+        observer: hears about the progress.
+    """
+
+    out: str | Path | None = None
+    resume: bool = False
+    device: str | torch.device | None = None
+    tensorboard: bool = False
+    observer: Observer = field(default_factory=Observer)
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
     """What a run ends with.
 
     Arguments:
@@ -38,39 +71,111 @@ class TrainingResult:
         return self.run and RunFolder(self.run).model
 
 
-def open_folder(out: str | Path | None, resume: bool, observer: Observer) -> RunFolder | None:
-    """Return the folder of a run that starts or goes on there, None if nothing is to be written.
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A run under way.
+
+    Arguments:
+        folder: the run's, held against other processes; None keeps all in memory.
+        resumed: whether the folder holds a run that is gone on with.
+        device: this process's own.
+        processes: those that work together; the first one writes and talks.
+        observer: hears about the progress; silent in all processes but the first.
+    """
+
+    folder: RunFolder | None
+    resumed: bool
+    device: torch.device
+    processes: Processes
+    observer: Observer
+
+    def describe(
+        self, dataset: Dataset, run: Mapping[str, Any], recipe: str, net: str, asked: Mapping[str, Any]
+    ) -> None:
+        """Write what was asked, and what became of every file.
+
+        Arguments:
+            run: what the data are and how it is computed, to be compared on resume.
+            recipe, net: the contents of recipe.toml and net.txt.
+            asked: what the user asked for beside the data's options, to start the run alike.
+        """
+        if self.folder is None or not self.processes.first:
+            return
+        dataset.images.ledger.write_csv(self.folder.path / "ledger.csv")
+        self.folder.describe({**run, "asked": dict(asked)}, recipe, net)
+
+    @contextmanager
+    def stopping(self) -> Iterator[Callable[[], bool]]:
+        """Yield what says whether a stop was asked for; a run without a folder is ended by Ctrl-C at once."""
+        with stop_signals(self.observer.note) if self.folder else nullcontext(lambda: False) as stop:
+            yield stop
+
+    def finish(
+        self, model: Classifier, splits: Splits[ImageSet], train_s: float, valid: Evaluation | None = None
+    ) -> RunResult:
+        """Judge the model that was chosen, for the first and only time on the test images, and save it.
+
+        Arguments:
+            valid: how it did on what it was chosen by; None judges it on the validation images.
+        """
+        path = self.folder.path if self.folder else None
+        if not self.processes.first:
+            return RunResult(model, valid, None, train_s, path)
+        valid = valid or judge_images(model, splits.valid, self.observer)
+        test = judge_images(model, splits.test, self.observer)
+        if test:
+            model = replace(model, provenance=model.provenance | test_figures(test))
+        if self.folder:
+            model.save(self.folder.model)
+            self.folder.write_result(
+                {
+                    "valid_accuracy": valid and valid.accuracy,
+                    "test_accuracy": test and test.accuracy,
+                    "train_s": round(train_s, 3),
+                }
+            )
+        return RunResult(model, valid, test, train_s, path)
+
+
+@contextmanager
+def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -> Iterator[Session]:
+    """Open a run: as many threads as there are CPUs, kept memory, joined processes, a folder that nobody else uses.
+
+    Arguments:
+        alone: what is fitted by one process only, for the message; empty where several may work together.
+        doing: what another process is told that is kept out of the folder.
 
     Raises:
-        ArgumentError: another run is there, or there is no folder to resume in.
+        ArgumentError: the folder holds another run, there is none to resume in, a device that is not there, several
+            processes where one must do.
     """
-    if out is None:
-        if resume:
+    if alone and process_count() > 1:
+        raise ArgumentError(f"{alone} is fitted by one process; got {process_count()}. Start it without torchrun")
+    device, observer = own_device(choose_device(run.device)), run.observer if is_first() else Observer()
+    with ExitStack() as stack:
+        stack.enter_context(fitting_threads(observer.note))
+        stack.enter_context(kept_memory())
+        processes = ALONE if alone else stack.enter_context(joined(device))
+        folder = _folder(run, observer) if processes.first else RunFolder(run.out) if run.out else None
+        resumed = processes.from_first(folder is not None and folder.exists)
+        if folder and processes.first:
+            stack.enter_context(folder.held(doing))
+        yield Session(folder, resumed, device, processes, observer)
+
+
+def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:
+    if run.out is None:
+        if run.resume:
             raise ArgumentError("resume needs the folder of the run: give out")
+        if run.tensorboard:
+            raise ArgumentError("tensorboard needs a folder for its scalars: give out")
         return None
-    folder = RunFolder(out)
-    if folder.exists and not resume:
+    folder = RunFolder(run.out)
+    if folder.exists and not run.resume:
         raise ArgumentError(
             f"{folder.path} already holds a run. Add --resume to go on with it, or choose another --out"
         )
-    if resume and not folder.exists:
-        observer.note(f"no run in {folder.path} yet: starting one")
     return folder
-
-
-def finish(
-    model: Classifier, splits: Splits[ImageSet], train_s: float, folder: RunFolder | None, observer: Observer
-) -> TrainingResult:
-    """Judge the model that was chosen, for the first and only time on the test images, and save it."""
-    valid, test = (judge_images(model, images, observer) for images in (splits.valid, splits.test))
-    if test:
-        figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
-        if test.alone:
-            figures["test_accuracy_without_views"] = test.alone.accuracy
-        model = replace(model, provenance=model.provenance | figures)
-    if folder:
-        model.save(folder.model)
-    return TrainingResult(model, valid, test, train_s, folder.path if folder else None)
 
 
 def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
@@ -78,8 +183,17 @@ def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Eva
     return model.judge(images, images.labels, progress=observer.prepare) if len(images) else None
 
 
-def asked_before(folder: RunFolder, source: Any = None) -> dict[str, Any]:
-    """Return the options with which the run in a folder was started, to start it alike; `source` replaces its own.
+def test_figures(test: Evaluation) -> dict[str, Any]:
+    """Return what a model keeps of how it did on the test images."""
+    figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+    return figures | ({"test_accuracy_without_views": test.alone.accuracy} if test.alone else {})
+
+
+def asked_before(folder: RunFolder, source: Any = None) -> tuple[Any, DataOptions, dict[str, Any]]:
+    """Return the source, the data's options and what else was asked of the run in a folder, to start it alike.
+
+    Arguments:
+        source: where the source has moved; None takes the run's own.
 
     Raises:
         ArgumentError: it was started from data in memory, and no source is given.
@@ -90,8 +204,8 @@ def asked_before(folder: RunFolder, source: Any = None) -> dict[str, Any]:
         raise ArgumentError(
             f"the run in {folder.path} was started from data in memory; resume it in Python with that data"
         )
-    ratios = asked["ratios"] if isinstance(asked["ratios"], str) else tuple(asked["ratios"])
-    return asked | {"source": source, "size": asked["size"] and tuple(asked["size"]), "ratios": ratios}
+    options = DataOptions.from_json(asked)
+    return source, options, {name: value for name, value in asked.items() if name not in ("source", *options.to_json())}
 
 
 def found_again(source: Any) -> str | None:

@@ -12,8 +12,7 @@ from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing, measure
 from striate.classifier.views import view_count
-from striate.data.catalog import Catalog
-from striate.data.dataset import describe, split_images
+from striate.data.dataset import Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
@@ -26,7 +25,7 @@ from striate.training.budget import DEFAULT_BUDGET_S, adapt_swift, choose_swift,
 from striate.training.dropout import with_dropout
 from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.resizing import check_small, size_at
-from striate.training.options import NetLike, Wish
+from striate.training.options import NetLike, TrainingOptions
 from striate.training.recipe import Recipe
 from striate.units import say_duration
 
@@ -50,33 +49,32 @@ class Plan:
 
 
 def make_plan(
-    wish: Wish, catalog: Catalog, images: ImageSet, observer: Observer, device: torch.device | None = None
+    options: TrainingOptions, dataset: Dataset, observer: Observer, device: torch.device | None = None
 ) -> Plan:
-    """Return the plan of a run: the wish, fitted to the images, and to the `device` where there is a budget.
+    """Return the plan of a run: what is asked, fitted to the images, and to the `device` where there is a budget.
 
     Raises:
         ArgumentError: a batch larger than the set, a net with other outputs than classes.
-        DataError: no training images.
         ShapeError: the net does not fit the images.
     """
-    splits = split_images(images, wish.ratios, wish.recipe.seed, catalog, observer)
+    splits, classes = dataset.splits, dataset.images.classes
     if not len(splits.valid):
         observer.warn("there are no validation images: the last epoch is kept, not the best")
-    recipe = _recipe_that_fits(wish, splits.train, observer)
-    if start := wish.start:
+    recipe = _recipe_that_fits(options, splits.train, observer)
+    if start := options.start:
         preprocessing = start.preprocessing
-        if isinstance(start.net, Net) and start.classes != images.classes:
-            net = with_new_head(start.net, len(images.classes), preprocessing.input_shape, recipe.head)
-            wish = replace(wish, net=net)
+        if isinstance(start.net, Net) and start.classes != classes:
+            net = with_new_head(start.net, len(classes), preprocessing.input_shape, recipe.head)
+            options = replace(options, net=net)
     else:
-        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, wish.fit)
+        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, dataset.options.fit)
     shape = preprocessing.input_shape
-    chosen, recipe = _within_budget(wish, recipe, shape, splits.train, device or torch.device("cpu"), observer)
-    net = _net_for(chosen, recipe, shape, len(images.classes), len(splits.train))
+    chosen, recipe = _within_budget(options, recipe, shape, splits.train, device or torch.device("cpu"), observer)
+    net = _net_for(chosen, recipe, shape, len(classes), len(splits.train))
     _tell_views(recipe, observer)
     _tell_small(recipe, shape, observer)
-    described = describe(catalog, images, splits) | {"input": list(preprocessing.input_shape)}
-    return Plan(net, recipe, splits, preprocessing, images.classes, described, start)
+    described = dataset.described | {"input": list(preprocessing.input_shape)}
+    return Plan(net, recipe, splits, preprocessing, classes, described, start)
 
 
 def change_plan(plan: Plan, net: str | NetLike, recipe: Recipe) -> Plan:
@@ -141,7 +139,7 @@ def _tell_small(recipe: Recipe, input_shape: tuple[int, int, int], observer: Obs
 
 
 def _within_budget(
-    wish: Wish,
+    options: TrainingOptions,
     recipe: Recipe,
     input_shape: tuple[int, int, int],
     train: ImageSet,
@@ -149,12 +147,12 @@ def _within_budget(
     observer: Observer,
 ) -> tuple[str | AnyNet, Recipe]:
     """Return the net, and the recipe with the epochs that fit into the budget where there is one."""
-    net, count, classes = wish.net, len(train), len(train.classes)
-    budget_s = wish.budget_s or DEFAULT_BUDGET_S
-    if net == "swift":
-        told = recipe.epochs if "epochs" in wish.told or not wish.published else None
+    net, count, classes = options.net, len(train), len(train.classes)
+    budget_s = options.budget_s or DEFAULT_BUDGET_S
+    if net is None:
+        told = recipe.epochs if "epochs" in options.told or not options.published else None
         net, epochs = choose_swift(budget_s, recipe, input_shape, classes, count, device, told)
-    elif wish.budget_s is not None:
+    elif options.budget_s is not None:
         epochs = epochs_within(budget_s, choose_net(net, input_shape, classes), recipe, input_shape, count, device)
     else:
         return net, recipe
@@ -185,20 +183,20 @@ def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: in
     return chosen
 
 
-def _recipe_that_fits(wish: Wish, train: ImageSet, observer: Observer) -> Recipe:
+def _recipe_that_fits(options: TrainingOptions, train: ImageSet, observer: Observer) -> Recipe:
     """Return the recipe fitted to the training images; settings that the user chose stay.
 
     An epoch of a few steps learns little: small sets get smaller batches, down to 16, for at least 32 steps an epoch.
     """
-    recipe, count = wish.recipe, len(train)
-    own = "batch_size" in wish.told or not wish.published
+    recipe, count = options.recipe, len(train)
+    own = "batch_size" in options.told or not options.published
     if own and recipe.batch_size > count:
         raise ArgumentError(
             f"batch_size must be at most the number of training images, {count:,}; got {recipe.batch_size:,}. "
             f"Choose {max(1, min(32, count // 4))}, say"
         )
-    if wish.published == "swift":
-        return adapt_swift(recipe, count, min(train.image_shape[:2]), wish.told)
+    if options.published == "swift":
+        return adapt_swift(recipe, count, min(train.image_shape[:2]), options.told)
     if own:
         return recipe
     suits = 1 << max(4, (count // 32).bit_length() - 1)

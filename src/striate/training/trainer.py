@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,10 @@ from striate.nets import NetModule
 from striate.nets.modules.own import build
 from striate.nets.structure import layers
 from striate.observer import Observer
-from striate.runs.folder import RunFolder
-from striate.system.processes import ALONE, Processes
+from striate.runs.folder import MODEL
 from striate.training.engine.checkpoints import Checkpoints, ReadOnlyCheckpoints, begun
 from striate.training.engine.compilation import pays
-from striate.training.engine.loop import State, Weights, train_loop
+from striate.training.engine.loop import Computation, Lesson, State, Watch, Weights, train_loop
 from striate.training.engine.precision import faster, precision_seconds
 from striate.training.plan import Plan
 from striate.training.transfer import starting_module
@@ -30,64 +29,55 @@ WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
 
 
 def train_plan(
-    plan: Plan,
-    run: Mapping[str, Any],
-    device: torch.device,
-    observer: Observer,
-    *,
-    folder: RunFolder | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    enough: Callable[[dict[str, Any]], bool] = lambda record: False,
-    processes: Processes = ALONE,
+    plan: Plan, computation: Computation, watch: Watch, folder: Path | None = None
 ) -> tuple[Classifier, State]:
     """Train what is planned; return the classifier of the best epoch and the state. No test image is looked at.
 
     Arguments:
         plan: from `make_plan`, or from `change_plan` where several nets or recipes share the images.
-        run: the plan's `described`, and the `precision`, from `choose_precision`.
+        computation: how, from `choose_computation`.
+        watch: hears about the progress, and may end the run.
         folder: where model, metrics and checkpoint go; without one all stays in memory.
-        stop, enough: end the run after a step, or with what was best after an epoch; as for `train_loop`.
 
     Raises:
         TrainingError: the loss is not finite.
-        Interrupted: `stop` said yes.
+        Interrupted: the watch wants to stop.
     """
+    device, processes = computation.device, computation.processes
 
     def classifier(weights: Weights, state: State) -> Classifier:
         best = build(plan.net, plan.preprocessing.input_shape)
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
-        provenance = _provenance(plan, run, state)
+        provenance = _provenance(plan, computation, state)
         return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
 
     storage = None
     if folder:
         kind = Checkpoints if processes.first else ReadOnlyCheckpoints
-        storage = kind(folder.path, lambda weights, state: classifier(weights, state).save(folder.model))
+        storage = kind(folder, lambda weights, state: classifier(weights, state).save(folder / MODEL))
     # Steps seed the global generator for dropout; the caller's is given back.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        if plan.start and not (folder and begun(folder.path)):
+        if plan.start and not (folder and begun(folder)):
             with processes.first_goes_first():  # the others find the features in the cache
-                module, learned_s = starting_module(plan, device, observer)
+                module, learned_s = starting_module(plan, device, watch.observer)
         else:
             module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
             _learn_whitening(module, plan.splits.train, plan.preprocessing)
             learned_s = None
         best, state = train_loop(
-            module, plan.splits.train, plan.splits.valid, plan.recipe, plan.preprocessing, device=device,
-            precision=run["precision"], compiled=run.get("compiled", False), observer=observer, stop=stop,
-            enough=enough, processes=processes, storage=storage,
-            learned_s=learned_s,
+            module, Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing), plan.recipe, computation, watch,
+            storage=storage, learned_s=learned_s,
         )  # fmt: skip
     if best is None:
         assert folder is not None
-        best = Classifier.load(folder.model, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
+        best = Classifier.load(folder / MODEL, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()
     return classifier(best, state), state
 
 
-def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> dict[str, Any]:
-    """Return precision and compiled: how the steps are computed, kept in the run so that a resume does the same."""
+def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> Computation:
+    """Return how the steps are computed, by measurement where the recipe leaves it open."""
     precision, compiled = choose_precision(plan, device, observer), False
     if device.type == "cuda":  # elsewhere nothing is compiled, and a measurement would be a waste
         size = min(plan.recipe.batch_size, len(plan.splits.train))
@@ -95,7 +85,7 @@ def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> 
         run_s = seconds.get(precision, seconds["float32"]) / count * len(plan.splits.train) * plan.recipe.epochs
         if compiled := pays(run_s, device):
             observer.note(f"torch.compile is used: the run would take about {run_s / 60:.0f} minutes without it")
-    return {"precision": precision, "compiled": compiled}
+    return Computation(device, precision, compiled)
 
 
 def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:
@@ -117,15 +107,15 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
         module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
 
 
-def _provenance(plan: Plan, run: Mapping[str, Any], state: State) -> dict[str, Any]:
+def _provenance(plan: Plan, computation: Computation, state: State) -> dict[str, Any]:
     from striate.version import __version__
 
     splits = plan.splits
     return {
-        "data": {key: run[key] for key in ("source", "format", "images", "data")},
+        "data": {key: plan.described[key] for key in ("source", "format", "images", "data")},
         "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
         "recipe": plan.recipe.to_dict(),
-        "precision": run["precision"],
+        "precision": computation.precision,
         "versions": {"striate": __version__, "torch": torch.__version__, "numpy": np.__version__},
         "epoch": state.best and state.best["epoch"],
         "valid_accuracy": state.best and state.best["valid_accuracy"],

@@ -23,7 +23,7 @@ from striate.nets.layers import Fc, Scale
 from striate.nets.modules.own import build
 from striate.observer import Observer, Progress, silent
 from striate.training.heads import fit_head
-from striate.training.options import NetLike
+from striate.training.options import SWIFT, NetLike
 from striate.training.plan import Plan
 
 # Smaller pictures are enlarged to so many pixels: on less a net made for 224 sees too little.
@@ -31,11 +31,11 @@ SMALLEST_SIDE_PX, STEP_PX = 96, 32
 _LOOKED_AT = 50
 
 
-def load_start(net: str | NetLike, weights: str | Path, progress: Progress = silent) -> Classifier:
+def load_start(net: str | NetLike | None, weights: str | Path, progress: Progress = silent) -> Classifier:
     """Return what training starts from.
 
     Arguments:
-        net: a zoo net; for a `.striate` file its own or "swift", which stands for not named.
+        net: a zoo net; for a `.striate` file its own, or None or "swift", not named.
         weights: "imagenet" or "imagenet-v2", a .pth or .safetensors file, or a .striate file.
         progress: told how far a download is.
 
@@ -45,19 +45,15 @@ def load_start(net: str | NetLike, weights: str | Path, progress: Progress = sil
     """
     if Path(weights).suffix == ".striate":
         model = Classifier.load(weights)
-        if net not in ("swift", str(model.net)) and net != model.net:
+        if net not in (None, SWIFT) and str(net) != str(model.net):
             raise ArgumentError(f"{weights} has a net of its own; leave the net out. It is {model.net}")
         if not isinstance(model.net, Net):
             raise ArgumentError(f"{weights} must hold a net to be trained further; got {model.net}")
         return model
     word = net.split("(")[0].strip() if isinstance(net, str) else ""
-    if word not in ZOO or net == "swift":
+    if word not in ZOO:
         having = [name for name, known in ZOO.items() if known.published]
-        said = (
-            unknown("net", word, having)
-            if word and net != "swift"
-            else "weights are a named net's: say which with --net"
-        )
+        said = unknown("net", word, having) if word else "weights are a named net's: say which with --net"
         raise ArgumentError(f"{said}. With published weights there are {', '.join(having)}")
     return load_pretrained(str(net), weights, progress=progress)
 

@@ -1,4 +1,4 @@
-"""What `striate train` shows while it climbs the ladder: a live line, and a line of the table a rung."""
+"""What `striate train` shows while it works: a line an epoch of one net, or on the ladder a line a rung."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
 from striate.observer import StepReport
 from striate.selection.ladder.climb import Result, Skipped
-from striate.selection.ladder.ladder import LadderObserver
 from striate.units import say_bytes
 
 
-class LadderView(TrainingView, LadderObserver):
-    """Prints a line a rung, above a live line if it is a terminal; a net's epochs are only in that."""
+class TrainView(TrainingView):
+    """Prints a line an epoch; once the ladder is climbed a line a rung, and the epochs only in the live line."""
 
     def __init__(self, console: Console):
         super().__init__(console)
-        self._best = 0.0
+        self._climbing, self._best = False, 0.0
 
     def epoch(self, record: dict[str, Any], better: bool) -> None:
-        """Leave it to the live line."""
+        """Print the epoch's figures, unless it is one of a rung."""
+        if not self._climbing:
+            super().epoch(record, better)
 
     def step(self, report: StepReport) -> None:
-        """Show how far the net of this rung is."""
+        """Show how far the net is."""
+        if not self._climbing:
+            super().step(report)
+            return
         done, total = (report.epoch - 1) * report.steps + report.step, report.epochs * report.steps
         text = f"epoch {report.epoch}/{report.epochs} accuracy {percent(report.accuracy)}"
         self._line.show("training", done, total, f"{text} {report.images_per_s:,.0f} images/s")
 
     def rung(self, result: Result | Skipped) -> None:
         """Print what a rung came to."""
+        self._climbing = True
         if not self._headed:
             header = f"{'':<12}{'validation':>12}  {'95 % interval':<18}{'seconds':>9}{'size':>11}{'ms/image':>11}"
             self.console.print(header, style="bold", markup=False)

@@ -12,13 +12,13 @@ from striate.cli.output.console import percent, print_accuracy, stdout
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.runs.session import TrainingResult
+    from striate.runs.session import RunResult
 
 # Keys of the provenance that only some runs have.
 TOLD_TOO = ("features", "candidates", "ladder", "chosen", "verdict")
 
 
-def result_json(result: TrainingResult) -> dict[str, Any]:
+def result_json(result: RunResult) -> dict[str, Any]:
     """Return what a program may rely on."""
     model = result.classifier
     return {
@@ -35,7 +35,7 @@ def result_json(result: TrainingResult) -> dict[str, Any]:
     } | {key: model.provenance[key] for key in TOLD_TOO if key in model.provenance}
 
 
-def print_result(result: TrainingResult, source: str | None) -> None:
+def print_result(result: RunResult, source: str | None) -> None:
     """Print it for people."""
     console = stdout()
     _print_candidates(console, result)
@@ -59,7 +59,7 @@ def print_result(result: TrainingResult, source: str | None) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _print_candidates(console: Console, result: TrainingResult) -> None:
+def _print_candidates(console: Console, result: RunResult) -> None:
     """Print how each did among which the model was chosen."""
     candidates = result.classifier.provenance.get("candidates", [])
     if not candidates:

@@ -15,7 +15,7 @@ from striate.data.imageset import ImageSet
 from striate.errors import StriateError
 from striate.metrics.comparison import Comparison, compare
 from striate.metrics.evaluation import Evaluation, judge
-from striate.observer import Observer
+from striate.observer import Observers
 from striate.selection.ladder.rungs import Ground, Rung, spread
 from striate.training.engine.loop import Interrupted
 
@@ -171,7 +171,7 @@ def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resu
         probabilities, positions = model.predict_proba(images.subset(valid)), valid
     else:
         each = seconds / (len(parts) + 1)
-        aside = replace(ground, folder=None, observer=_Quiet(ground.observer))
+        aside = replace(ground, folder=None, observer=Observers([ground.observer], only=("prepare", "step")))
         rows = []
         for train, valid in parts:
             model = rung.fit(aside, train, valid[:0], each)
@@ -185,13 +185,6 @@ def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resu
     size_bytes, image_ms = _measure(model, images)
     right = probabilities.argmax(1) == labels
     return Result(rung.name, evaluation, right, fit_s, size_bytes, image_ms, rung.is_net, model)
-
-
-class _Quiet(Observer):
-    """Passes on how far a fold is, and no notes: they would be the same each time."""
-
-    def __init__(self, observer: Observer):
-        self.prepare, self.step = observer.prepare, observer.step  # type: ignore[method-assign]
 
 
 def _measure(model: Classifier, images: ImageSet) -> tuple[int, float]:

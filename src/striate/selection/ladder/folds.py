@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import torch
 
-from striate.data.decoding.pixels import Fit
+from striate.data.dataset import Dataset
 from striate.data.imageset import ImageSet
-from striate.data.splitting import Splits, unit_hash
-from striate.observer import Observer
-from striate.runs.folder import RunFolder
+from striate.data.splitting import unit_hash
+from striate.runs.session import Session
 from striate.selection.ladder.climb import Parts
 from striate.selection.ladder.memory import RUNGS
 from striate.selection.ladder.rungs import Ground
@@ -24,23 +20,16 @@ FOLDS = 5
 FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
 
 
-def _ground(
-    images: ImageSet,
-    splits: Splits[ImageSet],
-    fit: Fit,
-    described: dict[str, Any],
-    seed: int,
-    device: torch.device,
-    observer: Observer,
-    folder: RunFolder | None,
-) -> tuple[Ground, Parts]:
+def make_ground(dataset: Dataset, seed: int, session: Session) -> tuple[Ground, Parts]:
     """Return the images to climb on, and how they teach and judge: one validation part, or folds if they are few."""
-    train, valid = splits.train, splits.valid
+    images, train, valid = dataset.images, dataset.splits.train, dataset.splits.valid
     rows = np.concatenate([train.rows, valid.rows])
     place = {row: i for i, row in enumerate(images.rows.tolist())}
     known = images.subset(np.array([place[row] for row in rows.tolist()], np.int64))
-    below = folder.path / RUNGS if folder else None
-    ground = Ground(known, fit, described, seed, device, observer, judged=len(splits.test), folder=below)
+    ground = Ground(
+        known, dataset.options.fit, dataset.described, seed, session.device, session.observer,
+        judged=len(dataset.splits.test), folder=session.folder.path / RUNGS if session.folder else None,
+    )  # fmt: skip
     counts = np.bincount(known.labels, minlength=len(known.classes))
     smallest = counts[counts > 0].min()
     own_valid = (images.splits == "valid").any()
@@ -60,7 +49,8 @@ def _folds(images: ImageSet, count: int, seed: int) -> Parts:
     return [(np.flatnonzero(turn != fold), np.flatnonzero(turn == fold)) for fold in range(count)]
 
 
-def _say_parts(parts: Parts, budget_s: float) -> str:
+def say_parts(parts: Parts, budget_s: float) -> str:
+    """Return what the user is told of them, the budget too."""
     train, valid = parts[0]
     told = f"budget {say_duration(budget_s)}; "
     if len(parts) == 1:

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from striate.classifier.classifier import Classifier
-from striate.data.dataset import describe, read_catalog, split_images, tell_ledger
-from striate.data.decoding.pixels import Fit, check_fit
-from striate.data.preparing.prepare import prepare
-from striate.data.splitting import DEFAULT_RATIOS, as_shares
+from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.errors import ArgumentError, DataError
-from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.runs.session import TrainingResult, asked_before, found_again, judge_images, open_folder
+from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
 from striate.selection.ladder.climb import Parts, Result, Skipped, best_of, climb, verdict
-from striate.selection.ladder.folds import _ground, _say_parts
-from striate.selection.ladder.memory import LADDER, Memory, _figures
+from striate.selection.ladder.folds import make_ground, say_parts
+from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground, Rung
-from striate.system.devices import choose_device, fitting_threads, kept_memory
-from striate.system.signals import stop_signals
-from striate.training.train import resume_training
 from striate.units import parse_duration, say_duration
 
 DEFAULT_BUDGET = "5m"
 
 
-class LadderObserver(Observer):
-    """Hears also about the rungs of the ladder."""
-
-    def rung(self, result: Result | Skipped) -> None:
-        """Hear what a rung came to, or why it was not climbed."""
-
-
 @dataclass(frozen=True, eq=False)
-class Choice(TrainingResult):
+class LadderResult(RunResult):
     """What the ladder ends with: the result of the chosen rung, beside those of all.
 
     Arguments:
@@ -55,103 +39,96 @@ class Choice(TrainingResult):
     verdict: str
 
 
-def fit(source: Any, budget: str | float = DEFAULT_BUDGET, **options: Any) -> Classifier:
-    """Return the best classifier that a budget of time allows; `run_ladder` says what the options are.
-
-    >>> import striate
-    >>> model = striate.fit("xo", budget="4s")
-    >>> model.provenance["verdict"] != ""
-    True
-    """
-    return run_ladder(source, budget, **options).classifier
-
-
-def run_ladder(
+def climb_ladder(
     source: Any,
-    budget: str | float = DEFAULT_BUDGET,
-    *,
+    budget: str | float | None = None,
     weights: str | Path | None = None,
-    size: tuple[int, int] | None = None,
-    fit: Fit = "crop",
-    ratios: str | tuple[float, float, float] | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    device: str | torch.device | None = None,
-    observer: LadderObserver | None = None,
-    reading: Mapping[str, Any] | None = None,
+    data: DataOptions | None = None,
+    run: RunOptions | None = None,
     seed: int = 0,
-) -> Choice:
+) -> LadderResult:
     """Climb from simple methods to nets within a budget, keep what does best on the validation images, judge it once.
 
     Where there are too few images to set some aside, the rungs are cross-validated.
 
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
-        budget: seconds for all rungs together, or "5m".
+        budget: seconds for all rungs together, or "5m", which is the default.
         weights: published weights for the pre-trained rungs: "imagenet" (downloaded once) or a file; None takes those
             of MobileNetV2 if they are on this machine.
-        size, fit, ratios, out, resume, device, reading: as for `run_training`.
-        observer: hears about the progress and each rung.
+        data: how the source is read, brought to one size and split.
+        run: where the run goes and what it computes on.
         seed: of the split and every random choice.
 
     Raises:
         DataError: no labels, fewer than two classes, nothing readable.
         TrainingError: a resume on other data.
     """
-    observer = observer or LadderObserver()
-    budget_s, shares, target = parse_duration(budget), as_shares(ratios or DEFAULT_RATIOS), choose_device(device)
-    lent = lend(weights, observer)  # first of all: a wrong name should cost nobody the time of reading images
-    with ExitStack() as stack:
-        stack.enter_context(fitting_threads(observer.note))
-        stack.enter_context(kept_memory())
-        folder = open_folder(out, resume, observer)
-        if folder:
-            stack.enter_context(folder.held())
-        catalog = read_catalog(source, dict(reading or {}), observer)
-        images = prepare(catalog, size, check_fit(fit), progress=observer.prepare)
-        tell_ledger(images, observer)
-        splits = split_images(images, shares, seed, catalog, observer)
-        described = describe(catalog, images, splits)
-        memory = Memory(folder, described, resume)
-        if folder and not folder.exists:
-            asked = {"source": found_again(source), "reading": {k: str(v) for k, v in (reading or {}).items()}}
-            asked |= {"size": size, "fit": fit, "ratios": shares, "budget": budget_s, "seed": seed}
-            asked |= {"weights": found_again(weights)}
-            images.ledger.write_csv(folder.path / "ledger.csv")
-            folder.describe(described | {"asked": asked}, f"# The ladder.\nseed = {seed}\n", LADDER)
-        ground, parts = _ground(images, splits, fit, described, seed, target, observer, folder)
-        observer.note(_say_parts(parts, budget_s))
+    data, run = data or DataOptions(), run or RunOptions()
+    budget_s = parse_duration(budget or DEFAULT_BUDGET)
+    if run.tensorboard:
+        raise ArgumentError("tensorboard is for one net: name it, or leave tensorboard out")
+    lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
+    with open_session(run, alone="the ladder") as session:
+        dataset = make_dataset(source, data, seed, session.observer)
+        memory = _remember(source, dataset, session, budget=budget_s, seed=seed, weights=found_again(weights))
+        ground, parts = make_ground(dataset, seed, session)
+        session.observer.note(say_parts(parts, budget_s))
+        for known in memory.results:
+            session.observer.rung(known)
+        if lent:
+            ground = replace(ground, borrowed=borrow(lent, dataset.catalog, ground, data.size))
+        rungs = _rungs(ground, parts, budget_s)
 
         def tell(result: Result | Skipped) -> None:
             memory.add(result)
-            observer.rung(result)
+            session.observer.rung(result)
 
-        for known in memory.results:
-            observer.rung(known)
-        if lent:
-            ground = replace(ground, borrowed=borrow(lent, catalog, ground.images, size, fit, target, observer))
-        rungs = _rungs(ground, parts, budget_s)
-        with stop_signals() if folder else nullcontext(lambda: False) as stop:
+        with session.stopping() as stop:
             results = climb(rungs, replace(ground, stop=stop), parts, budget_s, memory.results, tell)
         if not results:
             raise DataError(
-                f"nothing could be fitted to {catalog.source} within {say_duration(budget_s)}. Give it more"
+                f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
             )
         chosen, took = best_of(results), sum(one.fit_s for one in results)
         model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
-        told = {"ladder": [_figures(one) for one in results], "chosen": chosen.name, "verdict": verdict(results)}
-        told |= {"valid_accuracy": chosen.valid.accuracy, "budget_s": budget_s, "data": described}
-        told |= {"splits": {"train": len(splits.train), "valid": chosen.valid.total, "test": len(splits.test)}}
-        told |= {"fit_s": round(took, 3)}
-        model = replace(model, provenance=model.provenance | told)
-        test = judge_images(model, splits.test, observer)
-        if test:
-            figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
-            model = replace(model, provenance=model.provenance | figures)
-        if folder:
-            model.save(folder.model)
-        path = folder.path if folder else None
-        return Choice(model, chosen.valid, test, took, path, chosen.name, results, told["verdict"])
+        model = replace(model, provenance=model.provenance | _told(dataset, results, chosen, budget_s, took))
+        done = session.finish(model, dataset.splits, took, chosen.valid)
+        return LadderResult(
+            done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results)
+        )
+
+
+def is_ladder(folder: RunFolder) -> bool:
+    """Return whether the run in a folder is one of the ladder."""
+    return folder.exists and folder.net.read_text("utf-8").strip() == LADDER
+
+
+def _remember(source: Any, dataset: Dataset, session: Session, *, seed: int, **asked: Any) -> Memory:
+    """Return what the ladder has come to before, or begin to keep it."""
+    if session.folder and session.resumed:
+        session.folder.check_same(dataset.described)
+    else:
+        told = {"source": found_again(source), **dataset.options.to_json(), **asked, "seed": seed}
+        session.describe(dataset, dataset.described, f"# The ladder.\nseed = {seed}\n", LADDER, told)
+    return Memory(session.folder, session.resumed)
+
+
+def _told(
+    dataset: Dataset, results: Sequence[Result], chosen: Result, budget_s: float, took_s: float
+) -> dict[str, Any]:
+    """Return what the model keeps of the ladder."""
+    splits = dataset.splits
+    return {
+        "ladder": [figures(one) for one in results],
+        "chosen": chosen.name,
+        "verdict": verdict(results),
+        "valid_accuracy": chosen.valid.accuracy,
+        "budget_s": budget_s,
+        "data": dataset.described,
+        "splits": {"train": len(splits.train), "valid": chosen.valid.total, "test": len(splits.test)},
+        "fit_s": round(took_s, 3),
+    }
 
 
 def _rungs(ground: Ground, parts: Parts, budget_s: float) -> list[Rung]:
@@ -177,27 +154,3 @@ def _refitted(chosen: Result, rungs: Sequence[Rung], ground: Ground, parts: Part
     rung = next(one for one in rungs if one.name == chosen.name)
     everything = np.sort(np.concatenate(parts[0]))
     return rung.fit(replace(ground, folder=None), everything, everything[:0], chosen.fit_s)
-
-
-def is_ladder(folder: RunFolder) -> bool:
-    """Return whether the run in a folder is one of the ladder."""
-    return folder.exists and folder.net.read_text("utf-8").strip() == LADDER
-
-
-def resume_run(out: str | Path, source: Any = None, **options: Any) -> TrainingResult:
-    """Go on with the run in the folder `out`, one net's or the ladder's, as it was started.
-
-    Arguments:
-        source: what the run was started from, where it has moved; None looks where it was.
-        options: device and observer as for `run_ladder`, and for one net tensorboard.
-
-    Raises:
-        SourceNotFoundError: there is no run.
-    """
-    folder = RunFolder(out)
-    if not is_ladder(folder):
-        return resume_training(out, source, **options)
-    known = {name: value for name, value in options.items() if name in ("device", "observer")}
-    if spare := [name for name, value in options.items() if name not in known and value]:
-        raise ArgumentError(f"{', '.join(spare)} cannot be given to the ladder in {out}. Leave it out")
-    return run_ladder(**asked_before(folder, source), out=out, resume=True, **known)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.errors import TrainingError
 from striate.metrics.evaluation import Evaluation
 from striate.runs.folder import RunFolder
 from striate.selection.ladder.climb import Result, Skipped, best_of
 from striate.system.files import write_atomically
 
-LADDER, RUNGS = "auto", "rungs"
+# What stands in net.txt; the file of figures; the folder of checkpoints.
+LADDER, FIGURES, RUNGS = "auto", "ladder.json", "rungs"
 
 
 class Memory:
@@ -25,27 +25,15 @@ class Memory:
 
     Arguments:
         folder: of the run; None keeps nothing.
-        described: what the data are.
-
-    Raises:
-        TrainingError: the folder's run was on other data.
+        resumed: whether the folder's run is gone on with.
     """
 
-    def __init__(self, folder: RunFolder | None, described: Mapping[str, Any], resume: bool):
+    def __init__(self, folder: RunFolder | None, resumed: bool):
         self.folder, self.results, self.skipped = folder, [], []
-        if folder is None or not resume or not folder.exists:
+        path = folder and folder.path / FIGURES
+        if folder is None or path is None or not resumed or not path.exists():
             return
-        before = folder.description()
-        changed = [key for key in ("data", "images", "input") if before.get(key) != described.get(key)]
-        if changed:
-            raise TrainingError(
-                f"the run in {folder.path} was started on other data ({', '.join(changed)} differ). "
-                "Resume with the same command, or start a new run"
-            )
-        path = folder.path / "ladder.json"
-        if path.exists():
-            kept = json.loads(path.read_text("utf-8"))
-            self.results = [_result(one) for one in kept["rungs"]]
+        self.results = [_result(one) for one in json.loads(path.read_text("utf-8"))["rungs"]]
         if self.results and folder.model.exists():
             best = best_of(self.results)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
@@ -61,10 +49,10 @@ class Memory:
         if isinstance(result, Result) and best_of(self.results) is result and result.classifier:
             result.classifier.save(self.folder.model)
         kept = {
-            "rungs": [_figures(one) | {"right": np.packbits(one.right).tobytes().hex()} for one in self.results],
+            "rungs": [figures(one) | {"right": np.packbits(one.right).tobytes().hex()} for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
         }
-        write_atomically(self.folder.path / "ladder.json", json.dumps(kept, indent=1) + "\n")
+        write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")
         shutil.rmtree(self.folder.path / RUNGS, ignore_errors=True)  # checkpoints of a rung that is done
 
     def best(self) -> Classifier:
@@ -73,7 +61,8 @@ class Memory:
         return Classifier.load(self.folder.model)
 
 
-def _figures(one: Result) -> dict[str, Any]:
+def figures(one: Result) -> dict[str, Any]:
+    """Return what is told of a rung, as plain values."""
     return {
         "name": one.name,
         "valid_accuracy": one.valid.accuracy,

@@ -8,14 +8,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from striate.baselines.candidates import fit_baseline
 from striate.baselines.features import net_features
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import extraction_s
 from striate.data.catalog import Catalog
-from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
@@ -110,35 +108,29 @@ def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifie
     return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
 
 
-def borrow(
-    lent: tuple[str, Classifier],
-    catalog: Catalog,
-    known: ImageSet,
-    size: tuple[int, int] | None,
-    fit: Fit,
-    device: torch.device,
-    observer: Observer,
-) -> Borrowed:
-    """Return what was lent, made fit for these images.
+def borrow(lent: tuple[str, Classifier], catalog: Catalog, ground: Ground, size: tuple[int, int] | None) -> Borrowed:
+    """Return what was lent, made fit for the images of a catalog.
 
     Arguments:
-        known: the images of the catalog that may be learned from, at another size.
+        ground: has those that may be learned from, at another size.
+        size: (h, w) at which the user wants them to be looked at, if he says so.
     """
     name, net = lent
-    start = fit_start(net, catalog, size, fit).to(device)
-    return Borrowed(name, start, _decoded(start, catalog, known, observer), extraction_s(start, len(known)))
+    start = fit_start(net, catalog, size, ground.fit).to(ground.device)
+    images = _decoded(start, catalog, ground.images, ground.observer)
+    return Borrowed(name, start, images, extraction_s(start, len(ground.images)))
 
 
 def _name(weights: str | Path) -> str:
     """Return what people call a net with these weights."""
-    return Path(weights).name if Path(weights).suffix == ".striate" else _net_of(weights)
+    return _net_of(weights) or Path(weights).name
 
 
-def _net_of(weights: str | Path) -> str:
+def _net_of(weights: str | Path) -> str | None:
     """Return the net that a file of weights is named after; a .striate file has its own."""
     stem = Path(weights).stem.lower()
     if Path(weights).suffix == ".striate":
-        return "swift"
+        return None
     named = [name for name, one in ZOO.items() if one.published and stem.startswith(name)]
     return max(named, key=len, default=DEFAULT_NET)
 

@@ -24,6 +24,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.training.budget import adapt_swift, choose_swift, epoch_seconds, epochs_within
 from striate.training.engine.checkpoints import where
+from striate.training.engine.loop import Computation, Watch
 from striate.training.plan import Plan, choose_net
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.trainer import choose_precision, train_plan
@@ -276,16 +277,17 @@ def train_net(
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
     plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start)
     precision = choose_precision(plan, ground.device, Observer())
-    run = ground.described | {"precision": precision}
     if folder and not folder.exists:
         folder.path.mkdir(parents=True, exist_ok=True)
-        folder.describe(run, recipe.replace(precision=precision).to_toml(), str(net))
+        folder.describe(ground.described, recipe.replace(precision=precision).to_toml(), str(net))
     # The last fit of a cross-validation has more images than a fold, and must have the epochs of one.
     late = time.perf_counter() + LATE * seconds * (1 if ground.like is None else 2)
     model, state = train_plan(
-        plan, run, ground.device, ground.observer, folder=folder, stop=ground.stop,
-        enough=lambda record: time.perf_counter() > late,
-    )  # fmt: skip
+        plan,
+        Computation(ground.device, precision),
+        Watch(ground.observer, ground.stop, lambda record: time.perf_counter() > late),
+        folder.path if folder else None,
+    )
     if state.epoch < recipe.epochs:
         ground.observer.note(f"{name}: ended after epoch {state.epoch}: the machine became slower than it was measured")
     return model

@@ -30,6 +30,7 @@ from striate.selection.tuning.study import (
     sampler,
 )
 from striate.system.files import write_atomically
+from striate.training.engine.loop import Computation, Watch
 from striate.training.engine.timing import epoch_s
 from striate.training.plan import Plan, change_plan
 from striate.training.recipe import load_recipe
@@ -190,9 +191,10 @@ class Worker:
         def late() -> bool:
             return self.deadline is not None and trial.number > 0 and time.monotonic() > self.deadline
 
-        run = plan.described | {"precision": plan.recipe.precision}
         try:
-            model, state = train_plan(plan, run, self.device, self.observer, stop=late, enough=hopeless)
+            model, state = train_plan(
+                plan, Computation(self.device, plan.recipe.precision), Watch(self.observer, late, hopeless)
+            )
         except KeyboardInterrupt:
             if late():
                 raise optuna.TrialPruned("the time was up") from None

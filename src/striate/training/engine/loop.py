@@ -1,4 +1,7 @@
-"""The one training loop, for every net, device and data set; read it from top to bottom."""
+"""The one training loop, for every net, device and data set; read it from top to bottom.
+
+Progressive resizing (`small_until`), early stopping (`patience`), averaged weights and several processes are all here.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class State:
         return better
 
     def finished(self, recipe: Recipe) -> bool:
-        """Whether all epochs are done, or `patience` epochs on whole images have passed without a better one."""
+        """Whether all epochs are done, or early stopping: `patience` whole-image epochs without a better one."""
         small = math.ceil(recipe.small_until * recipe.epochs)
         stale = self.epoch - max(self.best["epoch"], small) if self.best else 0
         return self.epoch >= recipe.epochs or 0 < recipe.patience <= stale
@@ -91,21 +94,57 @@ class Interrupted(KeyboardInterrupt):
     """A stop was asked for, and the checkpoint is written."""
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a module learns from.
+
+    Arguments:
+        train, valid: images of the preprocessing's size; valid may be empty.
+        preprocessing: makes the module's input of them.
+    """
+
+    train: ImageSet
+    valid: ImageSet
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How steps are computed.
+
+    Arguments:
+        precision, compiled: what is computed in, and whether by torch.compile.
+        processes: those that train together; only the first one's storage is written to.
+    """
+
+    device: torch.device
+    precision: str = "float32"
+    compiled: bool = False
+    processes: Processes = ALONE
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """Who follows a run, and may end it.
+
+    Arguments:
+        stop: asked after every step; when it says yes, the state is saved and the run ends.
+        enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
+    """
+
+    observer: Observer = field(default_factory=Observer)
+    stop: Callable[[], bool] = lambda: False
+    enough: Callable[[dict[str, Any]], bool] = lambda record: False
+
+
 def train_loop(
     module: torch.nn.Module,
-    train: ImageSet,
-    valid: ImageSet,
+    lesson: Lesson,
     recipe: Recipe,
-    preprocessing: Preprocessing,
+    computation: Computation,
+    watch: Watch,
     *,
-    device: torch.device,
-    precision: str = "float32",
-    compiled: bool = False,
     storage: Storage | None = None,
-    observer: Observer | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    enough: Callable[[dict[str, Any]], bool] = lambda record: False,
-    processes: Processes = ALONE,
     learned_s: float | None = None,
 ) -> tuple[Weights | None, State]:
     """Train `module` in place; return the weights of the best epoch and the state.
@@ -116,11 +155,7 @@ def train_loop(
 
     Arguments:
         module: maps float (n, c, h, w) to logits (n, k).
-        train, valid: images of the preprocessing's size; valid may be empty.
-        precision, compiled: what is computed in, and whether by torch.compile.
-        stop: asked after every step; when it says yes, the state is saved and the run ends.
-        enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
-        processes: those that train together; only the first one's storage is written to.
+        storage: where the state is kept, and a run goes on from; None keeps nothing.
         learned_s: seconds in which the module has learned something before; it is then validated first, as epoch 0,
             and kept if no epoch does better. None if its weights are random.
 
@@ -129,11 +164,11 @@ def train_loop(
 
     Raises:
         TrainingError: the loss is not finite; names the epoch, step and learning rate.
-        Interrupted: `stop` said yes.
+        Interrupted: the watch wants to stop.
     """
-    observer = observer or Observer()
-    translate = partial(Compiled, warn=observer.warn) if compiled else lambda module: module
-    learner = Learner(module, recipe, device, precision, processes, translate)
+    train, valid, preprocessing, processes = lesson.train, lesson.valid, lesson.preprocessing, computation.processes
+    translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
+    learner = Learner(module, recipe, computation.device, computation.precision, processes, translate)
     augment = make_augmentation(recipe.augment, len(train.classes))
     state = State()
     if storage:
@@ -141,7 +176,7 @@ def train_loop(
         if kept:
             state = State(**kept)
             learner.load(tensors)
-    source = Pixels(train, device)
+    source = Pixels(train, computation.device)
     steps = steps_per_epoch(len(train), recipe.batch_size * recipe.accumulate)
     best: Weights | None = None
     unsaved: Weights | None = None
@@ -162,13 +197,13 @@ def train_loop(
                 hold_whitening(module)
             images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
             loss, correct = learner.update(images, labels, share, batch.total)
-            loss, correct, stops = processes.sum(loss, correct, stop())
+            loss, correct, stops = processes.sum(loss, correct, watch.stop())
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
             end = time.perf_counter()
             state.add(loss, int(correct), batch.total, end - start)  # bringing the batch and the last save included
             start = end
-            observer.step(_report(state, recipe, steps))
+            watch.observer.step(_report(state, recipe, steps))
             if storage and (stops or storage.due()):
                 storage.save(learner.tensors(), state, unsaved)
                 unsaved = None
@@ -179,8 +214,8 @@ def train_loop(
         record = _end_of_epoch(learner.kept, valid, preprocessing, state, share * recipe.learning_rate, processes)
         if better := state.end_epoch(record):
             best = unsaved = learner.weights()
-        observer.epoch(record, better)
-        ended = enough(record) or state.finished(recipe)
+        watch.observer.epoch(record, better)
+        ended = watch.enough(record) or state.finished(recipe)
         if storage and (storage.due() or ended):
             storage.save(learner.tensors(), state, unsaved)
             unsaved = None
