@@ -20,9 +20,8 @@ import numpy as np
 
 import striate
 from bench.record import summary, write
-from striate.baselines.fit import load_features
 from striate.data.catalog import Catalog
-from striate.selection.fit import run_one
+from striate.selection.fit import load_features, run_one
 
 
 def drawn(catalog: Catalog, of_class: int, seed: int) -> Catalog:

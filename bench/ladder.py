@@ -19,8 +19,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 
 from bench.record import write
 from striate.cli.output.console import stderr
-from striate.cli.output.ladder import LadderView
-from striate.selection.ladder.ladder import run_ladder
+from striate.cli.output.ladder import TrainView
+from striate.data.dataset import DataOptions
+from striate.runs.session import RunOptions
+from striate.selection.ladder.ladder import climb_ladder
 
 CLOCK = "from the call to the saved model, reading and judging included"
 
@@ -37,12 +39,11 @@ def main() -> None:
     parser.add_argument("--data-dir", default=os.environ.get("STRIATE_DATA"))
     options = parser.parse_args()
     reading = {"data_dir": options.data_dir, "images": options.images}
-    with LadderView(stderr()) as view, TemporaryDirectory() as folder:
+    with TrainView(stderr()) as view, TemporaryDirectory() as folder:
         start = time.perf_counter()
-        choice = run_ladder(
-            options.source, options.budget, weights=options.weights, ratios=options.split, seed=options.seed,
-            out=Path(folder) / "run", observer=view, reading={k: Path(v) for k, v in reading.items() if v},
-        )  # fmt: skip
+        data = DataOptions({k: Path(v) for k, v in reading.items() if v}, ratios=options.split)
+        run = RunOptions(Path(folder) / "run", observer=view)
+        choice = climb_ladder(options.source, options.budget, options.weights, data, run, options.seed)
         seconds = time.perf_counter() - start
     print(choice.verdict, choice.test, file=sys.stderr)
     name = options.name or Path(options.source).stem

@@ -19,9 +19,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, bef
 
 import striate
 from bench.record import summary, write
-from striate.baselines.fit import load_features
 from striate.nets.zoo.downloads import available_weights
-from striate.selection.fit import run_one
+from striate.selection.fit import load_features, run_one
 
 RATIOS = "80:0:20"
 

@@ -4,12 +4,14 @@ import pytest
 import torch
 
 import striate
+from striate.data.dataset import DataOptions, make_dataset
 from striate.errors import ArgumentError, NotationError, ShapeError
 from striate.observer import Observer
 from striate.runs.session import judge_images
 from striate.selection.fit import run_one
 from striate.training.budget import adapt_swift
-from striate.training.options import make_wish
+from striate.training.engine.loop import Computation, Watch
+from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
 from striate.training.recipe import load_recipe
 from striate.training.trainer import train_plan
@@ -20,13 +22,12 @@ RECIPE = {"epochs": 4, "precision": "float32"}
 @pytest.fixture(scope="module")
 def plan():
     catalog = striate.read("digits")
-    wish = make_wish("fc(classes)", RECIPE, {}, "crop", "80:10:10")
-    return make_plan(wish, catalog, striate.prepare(catalog), Observer())
+    wish = read_training_options("fc(classes)", RECIPE, {})
+    return make_plan(wish, make_dataset(catalog, DataOptions(), wish.recipe.seed, Observer()), Observer())
 
 
 def trained(plan, **options):
-    run = plan.described | {"precision": "float32"}
-    return train_plan(plan, run, torch.device("cpu"), Observer(), **options)
+    return train_plan(plan, Computation(torch.device("cpu")), Watch(**options))
 
 
 def test_a_changed_plan_trains_as_one_made_for_its_net(plan):
@@ -82,8 +83,8 @@ def test_the_swift_recipe_follows_the_number_and_size_of_images():
 
 def test_a_recipe_may_bring_its_net_and_the_user_may_say_another(tmp_path):
     (tmp_path / "own.toml").write_text('net = "fc(8) relu fc(classes)"\nepochs = 1\n')
-    wish = make_wish("swift", tmp_path / "own.toml", {}, "crop", "80:10:10")
+    wish = read_training_options(None, tmp_path / "own.toml", {})
     assert (wish.net, wish.recipe.net) == ("fc(8) relu fc(classes)", None)
-    assert make_wish("lenet", tmp_path / "own.toml", {}, "crop", "80:10:10").net == "lenet"
+    assert read_training_options("lenet", tmp_path / "own.toml", {}).net == "lenet"
     with pytest.raises(NotationError):
-        make_wish("swift", {"net": "fc("}, {}, "crop", "80:10:10")
+        read_training_options(None, {"net": "fc("}, {})

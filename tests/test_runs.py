@@ -53,14 +53,19 @@ def test_patience_finishes_a_run(run):
     lines = (run / "metrics.jsonl").read_text().splitlines()
     best = max(range(len(lines)), key=lambda i: json.loads(lines[i])["valid_accuracy"])
     (run / "metrics.jsonl").write_text("\n".join(lines[: best + 1] + [lines[0]] * 2))
+    (run / "result.json").unlink()
     text = (run / "recipe.toml").read_text().replace("epochs = 12", "epochs = 90")
     shorter = zipfile.ZipFile(run / "model.striate").read("striate.json").decode().replace("test_accuracy", "other")
     with zipfile.ZipFile(run / "model.striate", "w") as archive:
         archive.writestr("striate.json", shorter)
     (run / "recipe.toml").write_text(text.replace("patience = 0", "patience = 3"))
     assert read_run(run).state == "stopped"
-    (run / "recipe.toml").write_text(text.replace("patience = 0", "patience = 2"))
+    patient = text.replace("patience = 0", "patience = 2")
+    (run / "recipe.toml").write_text(patient)
     assert read_run(run).state == "finished"
+    small = patient.replace("small_until = 0.0", "small_until = 0.9")  # of 90 epochs: patience has not begun
+    (run / "recipe.toml").write_text(small)
+    assert read_run(run).state == "stopped"
 
 
 @pytest.mark.parametrize(

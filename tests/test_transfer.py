@@ -11,9 +11,9 @@ from striate.classifier.features import extract
 from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
 from striate.nets import parse
 from striate.nets.surgery import with_outputs
+from striate.selection.fit import resume, run_one
 from striate.training.engine.loop import Interrupted
 from striate.training.heads import fit_head
-from striate.training.train import resume_training, run_one
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"
 
@@ -96,7 +96,7 @@ def test_stopped_and_resumed_is_bit_equal(halves, learned, tmp_path, steps):
 def test_a_run_is_resumed_by_its_folder(learned, tmp_path):
     with pytest.raises(Interrupted):
         run_one("xo", weights=learned, epochs=2, out=tmp_path / "run", observer=StopAt(5))
-    assert resume_training(tmp_path / "run").classifier.classes == ("o", "x")
+    assert resume(tmp_path / "run").classifier.classes == ("o", "x")
 
 
 def test_frozen_layers_and_kept_statistics_stay(halves, learned):

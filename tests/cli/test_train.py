@@ -49,6 +49,7 @@ def test_a_run_holds_what_the_docs_say(striate, photos, tmp_path):
     present = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert present == {
         "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate",
+        "result.json",
     }  # fmt: skip
     metrics = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == [1, 2]
@@ -118,7 +119,7 @@ def test_a_folder_with_a_run_is_not_overwritten(striate, finished):
 
 
 def test_interrupted_before_training(striate, monkeypatch, tmp_path):
-    monkeypatch.setattr("striate.runs.session.read", _interrupt)
+    monkeypatch.setattr("striate.data.dataset.read", _interrupt)
     result = striate("train", "digits")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "interrupted. Go on with: the same command" in result.stderr

@@ -9,8 +9,9 @@ import torch
 import striate
 from striate.data.reading import read
 from striate.errors import ArgumentError, StriateError, TrainingError
-from striate.observer import Observer, resume_run, run_ladder
+from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.selection.fit import resume, run
 from striate.selection.ladder import rungs
 from striate.selection.ladder.climb import Result
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground
@@ -40,7 +41,7 @@ def digits():
 @pytest.fixture(scope="module")
 def climbed(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("ladder") / "run"
-    return run_ladder(digits, "8s", out=out), out
+    return run(digits, budget="8s", out=out), out
 
 
 def test_the_best_rung_is_kept_and_judged_once(climbed):
@@ -69,24 +70,24 @@ def test_no_test_image_taught_or_chose(climbed, digits):
 
 def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run_ladder(digits, "6s", out=tmp_path / "run", observer=Heard(2))
+        run(digits, budget="6s", out=tmp_path / "run", observer=Heard(2))
     assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance["fitted"].startswith("neighbours")
     heard = Heard()
-    whole = resume_run(tmp_path / "run", digits, observer=heard)
+    whole = resume(tmp_path / "run", digits, observer=heard)
     assert heard.names == ["majority", "neighbours", "linear", "mlp", "swift"]
     assert whole.rungs[1].valid.total == whole.rungs[4].valid.total
     assert isinstance(whole.rungs[1], Result)
     other = digits.subset(np.arange(800))
-    with pytest.raises(TrainingError, match="other data"):
-        run_ladder(other, "6s", out=tmp_path / "run", resume=True)
+    with pytest.raises(TrainingError, match="was started otherwise"):
+        run(other, budget="6s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):
-        run_ladder(digits, "6s", out=tmp_path / "run")
+        run(digits, budget="6s", out=tmp_path / "run")
 
 
 def test_few_images_take_turns(tmp_path):
     catalog = read("xo").subset(np.arange(36))
     heard = Heard()
-    result = run_ladder(catalog, "3s", observer=heard)
+    result = run(catalog, budget="3s", observer=heard)
     assert any("are few: each rung is cross-validated in 5 folds" in note for note in heard.notes)
     assert result.valid.total + result.test.total == 36
     assert result.test.total == (~np.isin(striate.prepare(catalog).hashes, result.classifier.trained_on)).sum()
@@ -94,7 +95,7 @@ def test_few_images_take_turns(tmp_path):
 
 def test_a_class_of_one_image_ends_no_climb():
     catalog = read("digits").subset(np.arange(25))
-    result = run_ladder(catalog, "2s", ratios=(1, 0, 0))
+    result = run(catalog, budget="2s", ratios=(1, 0, 0))
     assert result.test is None
     assert result.valid.total == 25
 
@@ -103,13 +104,13 @@ def test_a_run_of_one_net_is_resumed_as_such(tmp_path, digits):
     from striate.selection.fit import run_one
 
     run_one(digits, "fc(classes)", epochs=1, out=tmp_path / "run")
-    assert resume_run(tmp_path / "run", digits).train_s > 0
+    assert resume(tmp_path / "run", digits).train_s > 0
     assert RunFolder(tmp_path / "run").net.read_text().strip() == "fc(10)"
 
 
 def test_a_time_that_is_none_is_refused(digits):
     with pytest.raises(ArgumentError, match="a time must be as 90s, 5m or 1h30m, above zero; got 'soon'"):
-        run_ladder(digits, "soon")
+        run(digits, budget="soon")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello"])
@@ -118,7 +119,7 @@ def test_weights_that_are_none_cost_no_climb(digits, tmp_path, content):
     if content is not None:
         weights.write_bytes(content)
     with pytest.raises(StriateError, match=r"mobilenet_v2\.pth"):
-        run_ladder(digits, "5s", weights=weights, out=out)
+        run(digits, budget="5s", weights=weights, out=out)
     assert not out.exists()
 
 
@@ -140,6 +141,6 @@ def test_a_cross_validation_measures_its_net_once(monkeypatch):
         rungs, "choose_swift", lambda *args, **more: chosen.append(choose_swift(*args, **more)) or chosen[0]
     )
     heard = Heard()
-    run_ladder(read("digits").subset(np.arange(60)), "6s", observer=heard)
+    run(read("digits").subset(np.arange(60)), budget="6s", observer=heard)
     assert len(chosen) == 1
     assert any(note.startswith(f"swift: {chosen[0][1]} epoch") for note in heard.notes)

@@ -23,12 +23,13 @@ def ground(digits_model, tmp_path_factory):
     device, observer = torch.device("cpu"), Observer()
     lent = lend(path, observer)
     assert lent is not None
-    borrowed = borrow(lent, catalog, images, None, "crop", device, observer)
+    described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
+    ground = Ground(images, "crop", described, 0, device, observer, mirrors=False)
+    borrowed = borrow(lent, catalog, ground, None)
     # Other names than those that it knows: so there must be a new head.
     images = replace(images, classes=tuple(f"digit {name}" for name in images.classes))
     known = replace(borrowed, images=lambda: images)
-    described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
-    return Ground(images, "crop", described, 0, device, observer, mirrors=False, borrowed=known)
+    return replace(ground, images=images, borrowed=known)
 
 
 @pytest.mark.parametrize("rung", [FROZEN, TUNED])

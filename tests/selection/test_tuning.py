@@ -5,27 +5,35 @@ import signal
 import subprocess
 import sys
 import warnings
+from dataclasses import fields
 
 import pytest
 import torch
 
 import striate
 from striate.classifier.classifier import Classifier
+from striate.data.dataset import DataOptions, make_dataset
 from striate.errors import ArgumentError, MissingExtraError, StorageError, TrainingError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
+from striate.runs.folder import RunFolder
 from striate.selection.fit import run_one
-from striate.selection.tuning import tune as tuning
 from striate.selection.tuning import worker
 from striate.selection.tuning.report import verdict, write_report
-from striate.selection.tuning.tune import tune
+from striate.selection.tuning.tune import TuningOptions
+from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
 from striate.training.engine.timing import epoch_s
-from striate.training.options import make_wish
+from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
 
 SOURCE, NET = "xo:120", "fc(16) relu fc(classes)"
 QUICK = {"net": NET, "most_epochs": 2, "precision": "float32"}
+
+
+def tune(source, out, *, ratios=None, observer=None, **options):
+    own = {name: options.pop(name) for name in list(options) if name in {one.name for one in fields(TuningOptions)}}
+    return search(source, out, TuningOptions(**own, fixed=options), DataOptions(ratios=ratios), observer=observer)
 
 
 class Listener(TuningObserver):
@@ -89,7 +97,7 @@ def test_an_interrupted_study_goes_on_where_it_was(study, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from striate.selection.tuning.tune import tune
+from striate.selection.tuning.tune import TuningOptions, tune
 from striate.selection.tuning.worker import TuningObserver
 from striate.observer import Observer
 class Kill(TuningObserver):
@@ -100,8 +108,8 @@ class Kill(TuningObserver):
             os.kill(os.getpid(), signal.SIGKILL)
     def trial_starts(self, number, *rest):
         Kill.started = number
-quick = {"net": "fc(16) relu fc(classes)", "most_epochs": 2, "precision": "float32"}
-tune("xo:120", sys.argv[1], trials=5, observer=Kill(), **quick)
+options = TuningOptions("fc(16) relu fc(classes)", trials=5, most_epochs=2, fixed={"precision": "float32"})
+tune("xo:120", sys.argv[1], options, observer=Kill())
 """
 
 
@@ -119,7 +127,7 @@ def test_a_killed_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path):
 
 
 def test_another_process_is_kept_out_and_a_run_is_not_tuned_over(tmp_path, digits_run):
-    with tuning._held(tmp_path), pytest.raises(TrainingError, match="another process is tuning"):
+    with RunFolder(tmp_path).held("tuning"), pytest.raises(TrainingError, match="another process is tuning"):
         tune(SOURCE, tmp_path, trials=1, **QUICK)
     with pytest.raises(ArgumentError, match="already holds a run"):
         tune(SOURCE, digits_run, trials=1, **QUICK)
@@ -142,10 +150,10 @@ def test_another_study_in_the_same_place_is_refused(study, changes, message):
 
 
 def test_a_budget_is_kept(tmp_path, monkeypatch):
-    none = tune(SOURCE, tmp_path / "none", budget_s=1e-3, **QUICK)
+    none = tune(SOURCE, tmp_path / "none", budget=1e-3, **QUICK)
     assert [len(t.accuracies) for t in none.trials] == [1]
     monkeypatch.setattr(worker, "epoch_s", lambda *told: 1e6)
-    slow = tune(SOURCE, tmp_path / "slow", budget_s=600, **QUICK)
+    slow = tune(SOURCE, tmp_path / "slow", budget=600, **QUICK)
     assert [len(t.accuracies) for t in slow.trials if t.accuracy is not None] == [1]  # the first always runs
     assert {t.state for t in slow.trials[1:]} == {"refused"}
     assert "there are" in slow.trials[-1].why
@@ -212,7 +220,7 @@ def test_the_page_stands_alone_and_names_the_best(study):
 
 def test_foresight_grows_with_the_work():
     catalog = striate.read("digits")
-    wish = make_wish("fc(classes)", {"precision": "float32", "batch_size": 32}, {}, "crop", "80:10:10")
-    plan = make_plan(wish, catalog, striate.prepare(catalog), Observer())
+    wish = read_training_options("fc(classes)", {"precision": "float32", "batch_size": 32}, {})
+    plan = make_plan(wish, make_dataset(catalog, DataOptions(), 0, Observer()), Observer())
     large = change_plan(plan, "conv(64, 3, pad=1) relu conv(64, 3, pad=1) relu fc(classes)", plan.recipe)
     assert 0 < epoch_s(plan, torch.device("cpu")) < epoch_s(large, torch.device("cpu"))

@@ -3,8 +3,8 @@
 import pytest
 from tests.training.stopping import StopAt
 
+from striate.selection.fit import resume, run_one
 from striate.training.engine.loop import Interrupted
-from striate.training.train import resume_training, run_one
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {
@@ -17,7 +17,7 @@ def test_a_run_with_mixed_labels_resumes_to_the_same_bits(tmp_path):
     run_one("digits", NET, RECIPE, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
         run_one("digits", NET, RECIPE, out=tmp_path / "run", observer=StopAt(5))
-    resume_training(tmp_path / "run")
+    resume(tmp_path / "run")
     assert (tmp_path / "run" / "model.striate").read_bytes() == (tmp_path / "whole" / "model.striate").read_bytes()
 
 

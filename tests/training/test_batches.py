@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import striate
+from striate.data import tensors
 from striate.data.tensors import Pixels
 from striate.system.processes import Processes
-from striate.training.engine import batches
 from striate.training.engine.batches import training_batches
 from striate.training.recipe import Recipe
 
@@ -21,7 +21,7 @@ def images():
 
 
 def test_resident_pixels_give_the_same_batches(images, monkeypatch):
-    monkeypatch.setattr(batches, "_BLOCK", 100)
+    monkeypatch.setattr(tensors, "_BLOCK", 100)
     recipe = Recipe(batch_size=64)
     brought, kept = (list(training_batches(Pixels(images, CPU, where), recipe, 1, 2)) for where in (False, True))
     assert len(brought) == len(kept) == -(-len(images) // 64) - 2
@@ -46,5 +46,5 @@ def test_processes_share_each_batch(images):
 @pytest.mark.parametrize(("free", "fits"), [(0, False), (299, False), (301, True)])
 def test_a_third_of_a_gpu_is_for_images(monkeypatch, free, fits):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
-    assert batches._fit_on(CUDA, 100) == fits
-    assert not batches._fit_on(CPU, 1)
+    assert tensors._fit_on(CUDA, 100) == fits
+    assert not tensors._fit_on(CPU, 1)

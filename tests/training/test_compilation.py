@@ -11,6 +11,7 @@ from striate.observer import Observer
 from striate.selection.fit import run_one
 from striate.training.engine import compilation
 from striate.training.engine.compilation import Compiled, pays
+from striate.training.engine.loop import Computation
 from striate.training.engine.precision import CANDIDATES, in_precision
 
 NET = "conv(4, 3) bn relu fc(classes)"
@@ -44,7 +45,7 @@ def test_a_failure_is_said_once_and_training_goes_on(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", lambda function: fail)
     monkeypatch.setattr(
-        "striate.training.train.choose_computation", lambda *a: {"precision": "float32", "compiled": True}
+        "striate.training.train.choose_computation", lambda plan, device, observer: Computation(device, compiled=True)
     )
     warned = []
     observer = Observer()

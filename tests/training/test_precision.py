@@ -6,6 +6,7 @@ from tests.training.stopping import StopAt
 
 from striate.nets import make_module, parse
 from striate.observer import Observer
+from striate.selection.fit import resume, run_one
 from striate.training.engine.loop import Interrupted
 from striate.training.engine.precision import (
     CANDIDATES,
@@ -15,7 +16,6 @@ from striate.training.engine.precision import (
     measure_precisions,
     precision_seconds,
 )
-from striate.training.train import resume_training, run_one
 
 CPU = torch.device("cpu")
 SWIFT = 'whiten(2) gelu conv(8, 3, pad=1, init="dirac") maxpool(2) bn(gain=false) gelu globalmax fc(classes) scale(0.1)'
@@ -82,7 +82,7 @@ def test_pure_bfloat16_resumes_in_the_same_bits(tmp_path):
     run_one("digits", SWIFT, recipe, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
         run_one("digits", SWIFT, recipe, out=tmp_path / "run", observer=StopAt(7))
-    resume_training(tmp_path / "run")
+    resume(tmp_path / "run")
     whole, run = ((tmp_path / name / "model.striate").read_bytes() for name in ("whole", "run"))
     assert run == whole
 

@@ -15,9 +15,9 @@ import striate
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, TrainingError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.selection.fit import resume, run_one
 from striate.training.engine.checkpoints import read_state
 from striate.training.engine.loop import Interrupted
-from striate.training.train import resume_training, run_one
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}
@@ -55,7 +55,7 @@ def test_every_moment_of_an_optimiser_and_an_average_is_resumed(tmp_path):
     run_one("digits", NET, recipe, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
         run_one("digits", NET, recipe, out=tmp_path / "run", observer=StopAt(8))
-    resume_training(tmp_path / "run")
+    resume(tmp_path / "run")
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
 
@@ -65,7 +65,7 @@ def test_stopped_and_resumed_is_bit_equal(whole, tmp_path, steps):
     with pytest.raises(Interrupted):
         run_one("digits", NET, RECIPE, out=out, observer=StopAt(steps))
     assert (out / "checkpoint.safetensors").exists()
-    resume_training(out)
+    resume(out)
     assert files(out) == files(whole)
     assert metrics(out) == metrics(whole)
 
@@ -131,7 +131,7 @@ def test_a_seed_makes_a_difference(whole, tmp_path):
 
 def test_a_finished_run_can_be_resumed_for_its_result(whole):
     before = files(whole)
-    result = resume_training(whole)
+    result = resume(whole)
     assert result.test is not None
     assert result.test.total > 100
     assert files(whole) == before
@@ -140,7 +140,8 @@ def test_a_finished_run_can_be_resumed_for_its_result(whole):
 def test_the_run_folder_holds_everything(whole):
     names = {path.name for path in whole.iterdir()} - {".lock"}
     assert names == {
-        "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate"
+        "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate",
+        "result.json",
     }  # fmt: skip
 
 
@@ -161,7 +162,7 @@ def test_a_folder_with_a_run_is_not_overwritten(whole):
 
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no run to resume"):
-        resume_training(tmp_path / "nothing")
+        resume(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("workers", ["processes", "threads"])
@@ -173,7 +174,7 @@ def test_another_number_of_processes_or_threads_is_said(whole, tmp_path, workers
     heard = []
     observer = Observer()
     observer.warn = heard.append
-    resume_training(out, observer=observer)
+    resume(out, observer=observer)
     said = f"this run was started with 7 {workers} and goes on with {now}: it will not end in the same bits"
     assert heard == [said]
 

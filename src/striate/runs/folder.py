@@ -62,6 +62,7 @@ class RunFolder:
         Raises:
             TrainingError: another process has the folder.
         """
+        made = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -77,10 +78,11 @@ class RunFolder:
             yield
         finally:
             self._lock.release()
-            if not self.exists:  # nothing came of it: leave no empty folder behind
+            if not self.exists:  # nothing came of it, or it is a study's: leave no lock and no empty folder behind
                 with suppress(OSError):
                     (self.path / ".lock").unlink(missing_ok=True)
-                    self.path.rmdir()
+                    if made:
+                        self.path.rmdir()
 
     def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
         """Write what was asked; run.json last, so that a folder with one is whole."""

@@ -231,9 +231,13 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        settings = tomllib.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from None
+    for name in ("epochs", "patience"):
+        if type(settings.get(name, 0)) is not int:
+            raise ValueError(f"{path.name}: {name} must be a whole number; got {settings[name]!r}")
+    return settings
 
 
 def _json(path: Path) -> dict[str, Any]:

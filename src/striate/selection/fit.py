@@ -142,6 +142,11 @@ def resume_run(run: RunOptions, source: Any = None) -> RunResult:
     return fit_one(source, Asked(net, folder.recipe, weights=asked.get("weights")), data, run)
 
 
+def resume(out: str | Path, source: Any = None, **options: Any) -> RunResult:
+    """Go on with the run in the folder `out` as it was started; `resume_run`, with `RunOptions` by their names."""
+    return resume_run(RunOptions(out, **options), source)
+
+
 def load_features(
     model: str | Path, weights: str | Path | None = None, device: Any = None, progress: Progress = silent
 ) -> Features:

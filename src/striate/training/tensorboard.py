@@ -9,6 +9,14 @@ from striate.errors import MissingExtraError
 from striate.observer import Observer
 
 
+def require_tensorboard() -> None:
+    """Raise a MissingExtraError unless TensorBoard is there."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("TensorBoard scalars need the extra: pip install 'striate[tensorboard]'") from None
+
+
 class TensorBoardScalars(Observer):
     """Writes each epoch's figures into a run's folder, for TensorBoard.
 
@@ -17,10 +25,9 @@ class TensorBoardScalars(Observer):
     """
 
     def __init__(self, folder: Path):
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise MissingExtraError("TensorBoard scalars need the extra: pip install 'striate[tensorboard]'") from None
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder / "tensorboard"))
 
     def epoch(self, record: dict[str, Any], better: bool) -> None:

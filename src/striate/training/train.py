@@ -24,7 +24,7 @@ from striate.training.engine.loop import Computation, Watch
 from striate.training.options import TrainingOptions
 from striate.training.plan import Plan, make_plan
 from striate.training.recipe import load_recipe
-from striate.training.tensorboard import TensorBoardScalars
+from striate.training.tensorboard import TensorBoardScalars, require_tensorboard
 from striate.training.trainer import choose_computation, train_plan
 from striate.training.transfer import digest_of, fit_start
 
@@ -47,6 +47,8 @@ def train_net(
         TrainingError: the loss is not finite; a resume that does not match.
         Interrupted: a stop was asked for, and the checkpoint is written.
     """
+    if run.tensorboard:
+        require_tensorboard()  # before anything is read or written
     with open_session(run) as session:
         dataset, options = _read(source, options, data, session)
         plan = _agree(options, dataset, session)
