@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from striate.errors import StorageError
-from striate.system.downloads import DownloadError, Published, digest_of, fetch
+from striate.system.downloads import DownloadError, Published, fetch, file_digest
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -89,7 +89,7 @@ def test_a_file_is_fetched_once_with_progress(server, tmp_path):
 def test_md5_digests_are_checked_too(server, tmp_path):
     digest = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
     path = fetch(published(server, digest=digest), tmp_path)
-    assert digest_of(path, "md5:") == digest
+    assert file_digest(path, "md5:") == digest
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(server, tmp_path):

@@ -1,8 +1,13 @@
-"""The rule of imports: downwards only, no circle of files, and `import striate` without torch."""
+"""The rules of the house that a machine can hold.
+
+Imports go downwards only and in no circle, `import striate` brings no torch, functions fit a screen and take few
+arguments, a module is read in one sitting, and no two public things of one name mean different things.
+"""
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -125,3 +130,62 @@ def test_public_names_are_sorted_and_exist():
     assert set(striate.__all__) <= set(dir(striate))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = striate.nothing
+
+
+MOST_LINES, MOST_ARGUMENTS, MOST_MODULE_LINES = 60, 8, 350
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+# A command's signature is its page of help: each option is an argument.
+COMMANDS = {f"striate.cli.{name}" for name in ("augment", "evaluate", "features", "net", "predict", "train", "tune")}
+# An estimator of scikit-learn has each setting as an argument of its own.
+SETTINGS = {"striate.estimator"}
+
+
+def arguments(node: FUNCTIONS) -> int:
+    named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return sum(one.arg not in ("self", "cls") for one in named)
+
+
+def offences(module: str, code: str) -> list[str]:
+    found = []
+    if (lines := code.count("\n")) > MOST_MODULE_LINES:
+        found.append(f"{module} has {lines} lines")
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, FUNCTIONS):
+            continue
+        command = module in COMMANDS and node.name == module.rpartition(".")[2]
+        lines = (node.end_lineno or 0) + 1 - (node.body[0] if command else node).lineno
+        if lines > MOST_LINES:
+            found.append(f"{module}.{node.name} has {lines} lines")
+        if arguments(node) > MOST_ARGUMENTS and not command and module not in SETTINGS:
+            found.append(f"{module}.{node.name} has {arguments(node)} arguments")
+    return found
+
+
+def public_names() -> dict[str, set[str]]:
+    """Return {public class or function: the modules that define one of that name}."""
+    homes = defaultdict(set)
+    for module, path in files().items():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, FUNCTIONS | ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].add(module)
+    return homes
+
+
+def test_functions_fit_a_screen_and_modules_a_sitting():
+    assert [line for module, path in files().items() for line in offences(module, path.read_text("utf-8"))] == []
+
+
+def test_the_check_of_sizes_can_fail():
+    many = ", ".join(f"a{i}" for i in range(9))
+    assert offences("m", f"def f({many}):\n    pass\n") == ["m.f has 9 arguments"]
+    assert offences("m", "def f():\n" + "    pass\n" * 60) == ["m.f has 61 lines"]
+    assert offences("m", "\n" * 351) == ["m has 351 lines"]
+
+
+# One name in several homes, where it means the same: a command and what it calls; what each file of the zoo has.
+SAME_MEANING = {"train", "tune", "torchvision_key", "write", "block"}
+
+
+def test_no_two_public_things_of_one_name():
+    double = {name: homes for name, homes in public_names().items() if len(homes) > 1 and name not in SAME_MEANING}
+    assert double == {}

@@ -10,7 +10,7 @@ from striate.observer import Observer
 from striate.runs.session import judge_images
 from striate.selection.fit import run_one
 from striate.training.budget import adapt_swift
-from striate.training.engine.loop import Computation, Watch
+from striate.training.engine.state import Computation, Watch
 from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
 from striate.training.recipe import load_recipe

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from striate.errors import SourceNotFoundError
 from striate.observer import Observer
-from striate.runs.comparison import compare, differences, verdicts
+from striate.runs.comparison import compare_runs, differences, verdicts
 from striate.runs.listing import Accuracy, Run, find_runs, read_run, sort_runs
 from striate.selection.fit import run_one
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 
 
 @pytest.fixture
@@ -163,8 +163,8 @@ def test_only_runs_on_the_same_images_are_compared():
     assert [str(one.other.path) for one in judged] == ["b", "a", "d"]
     assert not any(one.same_images for one in judged)
     assert "not comparable" in str(judged[0])
-    assert "no validation accuracy" in str(compare(made("a", 900), made("d", None)))
-    assert "does not say which images" in str(compare(made("a", 900, data=""), made("b", 900, data="")))
+    assert "no validation accuracy" in str(compare_runs(made("a", 900), made("d", None)))
+    assert "does not say which images" in str(compare_runs(made("a", 900, data=""), made("b", 900, data="")))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_only_runs_on_the_same_images_are_compared():
      ((10, 10), (0, 10), 1.0, (0.6075, 1.0))],
 )  # fmt: skip
 def test_the_interval_of_a_difference_is_newcombes(first, second, total, interval):
-    verdict = compare(made("a", *first), made("b", *second))
+    verdict = compare_runs(made("a", *first), made("b", *second))
     assert verdict.difference == pytest.approx(total)
     assert verdict.interval == pytest.approx(interval, abs=5e-5)
 
 
 def test_noise_is_called_noise():
-    assert compare(made("a", 980), made("b", 900)).beyond_noise is True
-    assert compare(made("a", 98, 100), made("b", 96, 100)).beyond_noise is False
-    assert "within noise" in str(compare(made("a", 98, 100), made("b", 96, 100)))
+    assert compare_runs(made("a", 980), made("b", 900)).beyond_noise is True
+    assert compare_runs(made("a", 98, 100), made("b", 96, 100)).beyond_noise is False
+    assert "within noise" in str(compare_runs(made("a", 98, 100), made("b", 96, 100)))

@@ -12,7 +12,7 @@ from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
 from striate.nets import parse
 from striate.nets.surgery import with_outputs
 from striate.selection.fit import resume, run_one
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 from striate.training.heads import fit_head
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"

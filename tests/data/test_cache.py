@@ -109,10 +109,10 @@ DAMAGE = {
 def test_damaged_entries_are_not_loaded_and_are_replaced(tmp_path, damage):
     name, spoil = DAMAGE[damage]
     write(tmp_path)
-    cache.remember(tmp_path, KEY, "state", ("a note",))
+    cache.remember_content(tmp_path, KEY, "state", ("a note",))
     spoil(tmp_path / KEY / name)
     assert cache.load(tmp_path, KEY) is None
-    assert cache.recall(tmp_path, "state") is None
+    assert cache.recall_content(tmp_path, "state") is None
     assert len(cache.entries(tmp_path)) == 1
     assert np.array_equal(write(tmp_path).pixels, PIXELS)
     assert cache.load(tmp_path, KEY) is not None
@@ -130,14 +130,14 @@ def test_the_loser_of_a_race_takes_the_winners_entry(tmp_path):
 
 def test_states_are_remembered_and_recalled(tmp_path):
     write(tmp_path)
-    cache.remember(tmp_path, KEY, "one", ("sizes differ",))
-    found = cache.recall(tmp_path, "one")
+    cache.remember_content(tmp_path, KEY, "one", ("sizes differ",))
+    found = cache.recall_content(tmp_path, "one")
     assert found is not None
     assert found.notes == ("sizes differ",)
-    assert cache.recall(tmp_path, "two") is None
+    assert cache.recall_content(tmp_path, "two") is None
     (tmp_path / KEY / "seen-one.json").write_text("{")
-    assert cache.recall(tmp_path, "one") is None
-    cache.remember(tmp_path, "f" * 32, "one", ())  # an entry that is gone: forgotten, harmlessly
+    assert cache.recall_content(tmp_path, "one") is None
+    cache.remember_content(tmp_path, "f" * 32, "one", ())  # an entry that is gone: forgotten, harmlessly
 
 
 def test_only_what_dead_processes_left_long_ago_is_swept(tmp_path):

@@ -9,9 +9,9 @@ import torch
 import striate
 from striate.errors import ArgumentError
 from striate.observer import Observer
-from striate.selection.ladder.climb import Result, Skipped, allowance, best_of, climb, mirrors_keep_classes, verdict
+from striate.selection.ladder.climb import Result, Skipped, allowance, best_result, climb, mirrors_keep_classes, verdict
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, BaselineRung, Ground, Rung
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_what_cannot_end_in_time_is_not_started_and_what_fails_does_not_end_the_
     assert "would need about 1000000 s" in told[1].reason
     assert told[2].reason == "no such thing here"
     assert results == [told[0], told[3]]
-    assert best_of(results).name == "neighbours"
+    assert best_result(results).name == "neighbours"
 
 
 def test_results_are_judged_on_the_images_that_choose(ground):

@@ -19,7 +19,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.fit import run_one
 from striate.selection.tuning import worker
-from striate.selection.tuning.report import verdict, write_report
+from striate.selection.tuning.report import study_verdict, write_report
 from striate.selection.tuning.tune import TuningOptions
 from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
@@ -165,7 +165,7 @@ def test_a_trial_whose_loss_diverges_is_a_failed_one(tmp_path):
     assert {t.state for t in result.trials} == {"failed"}
     assert "the loss became" in result.trials[0].why
     assert result.best is None
-    assert verdict(result) == "No trial has finished."
+    assert study_verdict(result) == "No trial has finished."
     assert write_report(result, "striate train").exists()
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.training.stopping import StopAt
 
 from striate.selection.fit import resume, run_one
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {

@@ -10,8 +10,8 @@ import striate
 from striate.errors import ArgumentError
 from striate.observer import Observer
 from striate.selection.fit import run_one
-from striate.training.engine.loop import State
 from striate.training.engine.resizing import shrink, size_at
+from striate.training.engine.state import State
 from striate.training.recipe import Recipe
 
 sides = st.integers(1, 40)

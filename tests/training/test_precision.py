@@ -7,7 +7,6 @@ from tests.training.stopping import StopAt
 from striate.nets import make_module, parse
 from striate.observer import Observer
 from striate.selection.fit import resume, run_one
-from striate.training.engine.loop import Interrupted
 from striate.training.engine.precision import (
     CANDIDATES,
     Rounded,
@@ -16,6 +15,7 @@ from striate.training.engine.precision import (
     measure_precisions,
     precision_seconds,
 )
+from striate.training.engine.state import Interrupted
 
 CPU = torch.device("cpu")
 SWIFT = 'whiten(2) gelu conv(8, 3, pad=1, init="dirac") maxpool(2) bn(gain=false) gelu globalmax fc(classes) scale(0.1)'

@@ -17,7 +17,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run_one
 from striate.training.engine.checkpoints import read_state
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
 RECIPE = {"epochs": 3, "batch_size": 256, "augment": ["flip", "translate(1)"], "precision": "float32"}

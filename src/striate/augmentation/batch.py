@@ -44,7 +44,7 @@ def per_image(values: torch.Tensor) -> torch.Tensor:
     return values.view(-1, 1, 1, 1)
 
 
-def to_uint8(pixels: torch.Tensor) -> torch.Tensor:
+def to_pixels(pixels: torch.Tensor) -> torch.Tensor:
     """Round float pixels, which are overwritten, to uint8."""
     return pixels.add_(0.5).clamp_(0, 255).to(torch.uint8)
 

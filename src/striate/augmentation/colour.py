@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 
 from striate.augmentation.arguments import Between
-from striate.augmentation.batch import channels_first, channels_last, per_image, to_uint8, uniform
+from striate.augmentation.batch import channels_first, channels_last, per_image, to_pixels, uniform
 
 _SHARE = Between(0, 1, "the factor goes from 1 − by to 1 + by")
 
@@ -46,7 +46,7 @@ def hue(
 
 def brighten(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """Return pixels × factor (n,), as Pillow's `ImageEnhance.Brightness`."""
-    return to_uint8(batch.float().mul_(per_image(factor)))
+    return to_pixels(batch.float().mul_(per_image(factor)))
 
 
 def stretch(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ def stretch(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     pixels = batch.float()
     mean = pixels.mean((2, 3))
     mean = mean[:, 0] if batch.shape[1] == 1 else mean @ mean.new_tensor(LUMA)
-    return to_uint8(pixels.mul_(per_image(factor)).add_(per_image(mean * (1 - factor))))
+    return to_pixels(pixels.mul_(per_image(factor)).add_(per_image(mean * (1 - factor))))
 
 
 def saturate(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
@@ -81,4 +81,4 @@ def mix_channels(batch: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
         return batch
     pixels = channels_last(batch)
     mixed = pixels.flatten(1, 2).float() @ matrices.transpose(1, 2)
-    return channels_first(to_uint8(mixed).view(pixels.shape))
+    return channels_first(to_pixels(mixed).view(pixels.shape))

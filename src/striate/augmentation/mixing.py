@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 
 from striate.augmentation.arguments import Between
-from striate.augmentation.batch import as_rows, boxes, choose, from_rows, to_uint8, uniform
+from striate.augmentation.batch import as_rows, boxes, choose, from_rows, to_pixels, uniform
 
 Mixed = tuple[torch.Tensor, torch.Tensor]
 
@@ -37,7 +37,7 @@ def mixup(
     weight = _kept(n, generator, alpha, p)
     rows = as_rows(batch)
     mixed = rows.index_select(0, partner).float().lerp_(rows.float(), weight[:, None, None])
-    return from_rows(to_uint8(mixed), batch.shape[1]), blend(targets, partner, weight)
+    return from_rows(to_pixels(mixed), batch.shape[1]), blend(targets, partner, weight)
 
 
 def cutmix(

@@ -30,7 +30,7 @@ _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class SheetRow:
     """One row of a sheet.
 
     Arguments:
@@ -44,7 +44,7 @@ class Row:
     captions: Sequence[str]
 
 
-def augmented_rows(images: ImageSet, words: Sequence[str], views: int = 8, seed: int = 0) -> list[Row]:
+def augmented_rows(images: ImageSet, words: Sequence[str], views: int = 8, seed: int = 0) -> list[SheetRow]:
     """Return a row for each image: the original, then `views` views of it as `words` make them in training.
 
     Each view is an epoch of a run with this seed whose only batch is `images`; words that mix images mix these, and the
@@ -66,12 +66,12 @@ def augmented_rows(images: ImageSet, words: Sequence[str], views: int = 8, seed:
     pictures = np.stack(columns, 1)
     titles = [f"{names[label]}\n{Path(images.names[i]).name}" for i, label in enumerate(labels.tolist())]
     return [
-        Row(title if labelled else title.split("\n")[1], pictures[i], [column[i] for column in captions])
+        SheetRow(title if labelled else title.split("\n")[1], pictures[i], [column[i] for column in captions])
         for i, title in enumerate(titles)
     ]
 
 
-def catalogue_rows(images: ImageSet, views: int = 8, seed: int = 0) -> list[Row]:
+def catalogue_rows(images: ImageSet, views: int = 8, seed: int = 0) -> list[SheetRow]:
     """Return a row for each word there is, with its default arguments, on the first image; the others are mixed in."""
     rows = []
     for word, function in AUGMENTATIONS.items():
@@ -82,7 +82,7 @@ def catalogue_rows(images: ImageSet, views: int = 8, seed: int = 0) -> list[Row]
     return rows
 
 
-def draw_sheet(rows: Sequence[Row], heading: str = "") -> Image.Image:
+def draw_sheet(rows: Sequence[SheetRow], heading: str = "") -> Image.Image:
     """Return the rows as one picture; tiny images are enlarged without smoothing, large ones reduced."""
     count, h, w = rows[0].pictures.shape[:3]
     width, height = _shown_size(w, h)

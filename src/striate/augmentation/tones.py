@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from striate.augmentation.batch import channels_first, channels_last, per_image, to_uint8
+from striate.augmentation.batch import channels_first, channels_last, per_image, to_pixels
 
 
 def posterize(batch: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
@@ -53,5 +53,5 @@ def sharpen(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     inner = pixels[:, :, 1:-1, 1:-1]
     smooth = (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * inner) / 13
     result = batch.clone(memory_format=torch.channels_last)
-    result[:, :, 1:-1, 1:-1] = to_uint8(smooth + (inner - smooth) * per_image(factor))
+    result[:, :, 1:-1, 1:-1] = to_pixels(smooth + (inner - smooth) * per_image(factor))
     return result

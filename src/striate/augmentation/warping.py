@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from striate.augmentation.arguments import Between
-from striate.augmentation.batch import channels_first, to_uint8, uniform
+from striate.augmentation.batch import channels_first, to_pixels, uniform
 
 Fill = Literal["edge", "reflect", "zero"]
 _PADDING = {"edge": "border", "reflect": "reflection", "zero": "zeros"}
@@ -105,7 +105,7 @@ def warp(
     pixels = batch.to(torch.float32, memory_format=torch.contiguous_format)
     warped = F.grid_sample(pixels, grid, padding_mode=_PADDING[fill], align_corners=False)
     # Stacking the channels is the fastest way back to channels-last.
-    return channels_first(torch.stack(to_uint8(warped).unbind(1), 3))
+    return channels_first(torch.stack(to_pixels(warped).unbind(1), 3))
 
 
 def _column(value: torch.Tensor | float, n: int, device: torch.device) -> torch.Tensor:

@@ -85,7 +85,7 @@ def fit_candidates(
     return [data.fit(baseline) for baseline in baselines]
 
 
-def best_of(candidates: Sequence[Candidate]) -> Candidate:
+def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
     """Return the candidate that is right most often on the validation images; of equals, that of the least loss."""
     return max(candidates, key=lambda one: (one.valid.accuracy if one.valid else 0.0, -one.loss))
 

@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 import torch
 
-from striate.baselines.candidates import CHOICE, Candidate, best_of, fit_candidates
+from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_candidates
 from striate.baselines.features import Features
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
@@ -83,7 +83,7 @@ def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tup
         task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit, seed=seed,
         observer=observer,
     )  # fmt: skip
-    chosen = best_of(candidates)
+    chosen = best_candidate(candidates)
     best = chosen.classifier
     if chosen.valid:
         best = replace(best, provenance=best.provenance | {"valid_accuracy": chosen.valid.accuracy})

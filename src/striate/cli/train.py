@@ -123,7 +123,7 @@ def train(
     from striate.runs.session import RunOptions
     from striate.selection.fit import Asked, fit_model, resume_run
     from striate.system.processes import is_first, process_count
-    from striate.training.engine.loop import Interrupted
+    from striate.training.engine.state import Interrupted
 
     if process_count() > 1 and out is None:
         raise typer.BadParameter("several processes need --out, the folder that they share")

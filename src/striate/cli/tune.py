@@ -125,7 +125,7 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from striate.selection.tuning.report import optimism, verdict
+    from striate.selection.tuning.report import optimism, study_verdict
 
     console, best = stdout(), result.best
     if best is None:
@@ -149,5 +149,5 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
     if result.test:
         print_accuracy(console, result.test)
     model = result.model or "on the machine that trained it; the command below trains it here"
-    for line in (verdict(result), optimism(result), f"model  {model}", f"report {page}", "next", f"  {command}"):
+    for line in (study_verdict(result), optimism(result), f"model  {model}", f"report {page}", "next", f"  {command}"):
         console.print(line, soft_wrap=True, markup=False)

@@ -73,10 +73,10 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:
     """Return how the best of the runs stands to each of the others."""
     ranked = sorted(runs, key=lambda run: -run.valid.value if run.valid else math.inf)
-    return [compare(ranked[0], other) for other in ranked[1:]]
+    return [compare_runs(ranked[0], other) for other in ranked[1:]]
 
 
-def compare(better: Run, other: Run) -> Verdict:
+def compare_runs(better: Run, other: Run) -> Verdict:
     """Return what can be said of two runs.
 
     The interval is that of a difference of independent shares (Newcombe 1998, method 10, from Wilson's intervals). Run
@@ -86,7 +86,7 @@ def compare(better: Run, other: Run) -> Verdict:
     >>> from striate.runs.listing import Accuracy
     >>> a = Run(Path("a"), "finished", valid=Accuracy(0.97, 1000), data="same")
     >>> b = Run(Path("b"), "finished", valid=Accuracy(0.95, 1000), data="same")
-    >>> print(compare(a, b))
+    >>> print(compare_runs(a, b))
     a is 2.00 points above b on the same validation images, 95 % interval +0.28 to +3.77: beyond noise
     """
     same = bool(better.data) and better.data == other.data

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from striate.errors import DataError, StorageError
 from striate.observer import Progress, silent
-from striate.system.files import describe
+from striate.system.files import write_failure
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 4
@@ -45,7 +45,7 @@ class Published:
     size_bytes: int | None = None
 
 
-def digest_of(path: Path, like: str) -> str:
+def file_digest(path: Path, like: str) -> str:
     """Return the digest of a file in the form of `like`: `md5:…` or `sha256:…`."""
     kind = like.partition(":")[0]
     with open(path, "rb") as file:
@@ -82,7 +82,7 @@ def fetch(published: Published, folder: Path, *, progress: Progress = silent, ti
     except OSError as error:
         if isinstance(error, DownloadError):
             raise
-        raise StorageError(describe(error, part)) from error
+        raise StorageError(write_failure(error, part)) from error
     return target
 
 

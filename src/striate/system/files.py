@@ -40,11 +40,11 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise StorageError(describe(error, path)) from error
+            raise StorageError(write_failure(error, path)) from error
         raise
 
 
-def describe(error: OSError, path: Path) -> str:
+def write_failure(error: OSError, path: Path) -> str:
     """Return what to tell the user when writing `path` failed with `error`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"cannot write {path}: the disk is full. Free some space or write elsewhere; what was there is kept"

@@ -20,13 +20,13 @@ from striate.observer import Observers
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
 from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.checkpoints import where
-from striate.training.engine.loop import Computation, Watch
+from striate.training.engine.state import Computation, Watch
 from striate.training.options import TrainingOptions
 from striate.training.plan import Plan, make_plan
 from striate.training.recipe import load_recipe
 from striate.training.tensorboard import TensorBoardScalars, require_tensorboard
 from striate.training.trainer import choose_computation, train_plan
-from striate.training.transfer import digest_of, fit_start
+from striate.training.transfer import fit_start, weights_digest
 
 
 def train_net(
@@ -95,7 +95,7 @@ def _agree(options: TrainingOptions, dataset: Dataset, session: Session) -> Plan
     if measures and processes.first:
         processes.from_first((str(plan.net), plan.recipe.epochs))
     if plan.start:
-        plan = replace(plan, described=plan.described | {"weights": digest_of(plan.start)})
+        plan = replace(plan, described=plan.described | {"weights": weights_digest(plan.start)})
     _tell_processes(plan, session)
     return plan
 

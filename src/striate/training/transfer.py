@@ -84,7 +84,7 @@ def _median_side(catalog: Catalog) -> int:
     return int(np.median(sides)) if sides else SMALLEST_SIDE_PX
 
 
-def digest_of(start: Classifier) -> str:
+def weights_digest(start: Classifier) -> str:
     """Return a digest of the weights, to compare on resume."""
     digest = hashlib.blake2b(str(start.net).encode(), digest_size=16)
     for value in start.module.state_dict().values():

@@ -13,7 +13,7 @@ from striate.data.readers.idx import is_idx_folder, names_fashion, read_idx
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 from striate.observer import Progress
 from striate.system.cache import cache_folder
-from striate.system.downloads import DownloadError, Published, digest_of, fetch
+from striate.system.downloads import DownloadError, Published, fetch, file_digest
 
 _MNIST_URLS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
 _FASHION_URLS = ("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",)
@@ -93,7 +93,7 @@ def _find_idx(files: tuple[Published, ...], fashion: bool) -> Callable[[Path], I
 def _is_fashion(folder: Path) -> bool:
     """Whether it is Fashion-MNIST and not MNIST, whose files have the same names; by digest, else by the folder."""
     labels = folder / _FASHION[3].name
-    if labels.is_file() and (digest := digest_of(labels, "md5:")) in (_MNIST[3].digest, _FASHION[3].digest):
+    if labels.is_file() and (digest := file_digest(labels, "md5:")) in (_MNIST[3].digest, _FASHION[3].digest):
         return digest == _FASHION[3].digest
     return names_fashion(folder)
 

@@ -105,7 +105,7 @@ def load(cache_dir: Path, key: str) -> Prepared | None:
     return Prepared(pixels, hashes, skipped, repaired)
 
 
-def recall(cache_dir: Path, state: str) -> Prepared | None:
+def recall_content(cache_dir: Path, state: str) -> Prepared | None:
     """Return the entry whose content the files had when they were last seen in this `state`, or None."""
     for path in cache_dir.glob(f"*/seen-{state}.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -115,7 +115,7 @@ def recall(cache_dir: Path, state: str) -> Prepared | None:
     return None
 
 
-def remember(cache_dir: Path, key: str, state: str, notes: tuple[str, ...]) -> None:
+def remember_content(cache_dir: Path, key: str, state: str, notes: tuple[str, ...]) -> None:
     """Note that files in `state` have the content `key`; a cache that cannot be written forgets it, harmlessly."""
     path = cache_dir / key / f"seen-{state}.json"
     aside = path.with_suffix(f".{os.getpid()}")

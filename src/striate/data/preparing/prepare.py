@@ -32,11 +32,10 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.parallel import in_order
-from striate.data.preparing.writing import MemoryWriter, Writer
-from striate.errors import ArgumentError, DataError, DecodingError, StorageError
+from striate.data.preparing.writing import MemoryWriter, Writer, open_writer
+from striate.errors import ArgumentError, DataError, DecodingError
 from striate.observer import Progress, silent
 from striate.system.cache import cache_folder
-from striate.system.devices import memory_bytes
 
 DECODER_VERSION = 1
 DEFAULT_SIDE_PX = 128
@@ -128,18 +127,18 @@ class _Wish(NamedTuple):
 def _prepare_files(catalog: Catalog, wish: _Wish, cache_dir: Path, progress: Progress) -> Prepared:
     paths = [Path(path) for path in catalog.images]
     state = _state(paths, wish)
-    if state and (made := cache.recall(cache_dir, state)):
+    if state and (made := cache.recall_content(cache_dir, state)):
         return made
     scan = _scan(paths, catalog, progress)
     target, notes = _target(scan.headers, wish)
     key = _key(scan, target)
     made = cache.load(cache_dir, key)
     if made is None:
-        writer, remark = _writer(cache_dir, key, len(scan.headers) - len(scan.skipped), target)
+        writer, remark = open_writer(cache_dir, key, len(scan.headers) - len(scan.skipped), target.image_shape)
         made = _decode_into(writer, paths, scan, target, catalog, progress)
         notes += remark
     if state:
-        cache.remember(cache_dir, key, state, notes)
+        cache.remember_content(cache_dir, key, state, notes)
     return Prepared(made.pixels, made.hashes, made.skipped, made.repaired, notes)
 
 
@@ -250,24 +249,6 @@ def _state(paths: Sequence[Path], wish: _Wish) -> str | None:
             f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0".encode("utf-8", "surrogateescape")
         )
     return digest.hexdigest()
-
-
-def _writer(cache_dir: Path, key: str, count: int, target: Target) -> tuple[Writer | MemoryWriter, tuple[str, ...]]:
-    """Open the cache for writing, or memory if the cache cannot be written."""
-    try:
-        return Writer(cache_dir, key, count, target.image_shape), ()
-    except StorageError:
-        raise
-    except OSError as error:
-        needed_bytes = count * int(np.prod(target.image_shape))
-        if needed_bytes > memory_bytes() / 4:
-            raise StorageError(
-                f"the cache {cache_dir} cannot be written ({error.strerror}), and {needed_bytes / 1e9:.1f} GB of "
-                "prepared images are too many for memory. Set STRIATE_CACHE to a folder that can be written"
-            ) from error
-        return MemoryWriter(count, target.image_shape), (
-            f"the cache {cache_dir} cannot be written ({error.strerror}); the images stay in memory, for this run only",
-        )
 
 
 def _decode_into(

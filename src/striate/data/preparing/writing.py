@@ -17,6 +17,7 @@ import numpy as np
 
 from striate.data.preparing.cache import VERSION, Prepared, host_name, load, sweep
 from striate.errors import StorageError
+from striate.system.devices import memory_bytes
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -172,3 +173,23 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def open_writer(
+    cache_dir: Path, key: str, count: int, image_shape: tuple[int, int, int]
+) -> tuple[Writer | MemoryWriter, tuple[str, ...]]:
+    """Open the cache for writing, or memory if the cache cannot be written."""
+    try:
+        return Writer(cache_dir, key, count, image_shape), ()
+    except StorageError:
+        raise
+    except OSError as error:
+        needed_bytes = count * int(np.prod(image_shape))
+        if needed_bytes > memory_bytes() / 4:
+            raise StorageError(
+                f"the cache {cache_dir} cannot be written ({error.strerror}), and {needed_bytes / 1e9:.1f} GB of "
+                "prepared images are too many for memory. Set STRIATE_CACHE to a folder that can be written"
+            ) from error
+        return MemoryWriter(count, image_shape), (
+            f"the cache {cache_dir} cannot be written ({error.strerror}); the images stay in memory, for this run only",
+        )

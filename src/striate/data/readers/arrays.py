@@ -17,7 +17,7 @@ from striate.data.readers.scaling import as_pixels, as_pixels_each
 from striate.errors import DataError
 
 
-class Part(NamedTuple):
+class ArrayPart(NamedTuple):
     """The arrays of one split: `images` as people store them, `labels` likewise or None, and what they are called."""
 
     name: str
@@ -25,7 +25,9 @@ class Part(NamedTuple):
     labels: np.ndarray | None
 
 
-def catalog_of(source: str, form: str, parts: Mapping[str, Part], class_names: Sequence[str] | None = None) -> Catalog:
+def catalog_of(
+    source: str, form: str, parts: Mapping[str, ArrayPart], class_names: Sequence[str] | None = None
+) -> Catalog:
     """Return the catalog of {split: part}; the split is "" where there is none.
 
     Arguments:
@@ -89,7 +91,7 @@ def read_arrays(source: Any) -> Catalog:
     """
     images, labels = _images_and_labels(source)
     if isinstance(images, np.ndarray):
-        return catalog_of("arrays", "arrays", {"": Part("images", images, labels)})
+        return catalog_of("arrays", "arrays", {"": ArrayPart("images", images, labels)})
     if not images:
         raise DataError("arrays must hold images; got none")
     if len(labels) != len(images):

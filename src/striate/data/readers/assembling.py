@@ -111,7 +111,7 @@ def used(names: Iterable[str], repaired: str = "") -> Ledger:
     return Ledger(Entry(name, status, repaired) for name in names)
 
 
-def check_size(what: str, size_bytes: int, file_bytes: int, *, compressed: bool) -> None:
+def check_declared_size(what: str, size_bytes: int, file_bytes: int, *, compressed: bool) -> None:
     """Refuse a declared size that the file cannot hold or memory cannot take, before anything is allocated.
 
     Arguments:

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.readers.assembling import check_size, encode, numbered, used
+from striate.data.readers.assembling import check_declared_size, encode, numbered, used
 from striate.data.readers.scaling import as_pixels
 from striate.errors import DataError
 from striate.observer import Progress, silent
@@ -59,7 +59,7 @@ def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarr
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     kind = np.dtype(_TYPES[head[2]])
     expected = math.prod(shape) * kind.itemsize
-    check_size(str(path), expected, path.stat().st_size, compressed=zipped)
+    check_declared_size(str(path), expected, path.stat().st_size, compressed=zipped)
     values = np.empty(expected, np.uint8)
     got = 0
     while got < expected and (count := file.readinto(memoryview(values)[got : got + (1 << 24)])):  # pyright: ignore

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from striate.data.catalog import SPLITS, Catalog
-from striate.data.readers.arrays import Part, catalog_of
-from striate.data.readers.assembling import check_size, class_name, split_of
+from striate.data.readers.arrays import ArrayPart, catalog_of
+from striate.data.readers.assembling import check_declared_size, class_name, split_of
 from striate.errors import DataError
 
 _IMAGE_KEYS = ("images", "image", "x", "data", "imgs", "pixels", "features", "inputs", "arr_0")
@@ -75,10 +75,10 @@ def read_npz(path: Path) -> Catalog:
     return catalog_of(str(path), "npz", parts, class_names)
 
 
-def _parts(roles: Mapping[str, Mapping[str, str]], arrays: Mapping[str, np.ndarray]) -> dict[str, Part]:
+def _parts(roles: Mapping[str, Mapping[str, str]], arrays: Mapping[str, np.ndarray]) -> dict[str, ArrayPart]:
     """Return {split: part}, train first."""
     return {
-        split: Part(roles[split]["images"], arrays[roles[split]["images"]], _labels(roles[split], arrays))
+        split: ArrayPart(roles[split]["images"], arrays[roles[split]["images"]], _labels(roles[split], arrays))
         for split in (*SPLITS, "")
         if split in roles
     }
@@ -116,7 +116,7 @@ class _Members(Mapping[str, np.ndarray]):
         size_bytes = math.prod(shape) * kind.itemsize
         if not 0 <= info.file_size - size_bytes <= _LONGEST_HEADER:
             raise DataError(f"{where} declares {size_bytes:,} bytes; its file holds {info.file_size:,}. Get it again.")
-        check_size(where, size_bytes, self._path.stat().st_size, compressed=True)
+        check_declared_size(where, size_bytes, self._path.stat().st_size, compressed=True)
         with self._archive.open(info) as file:
             return _values(file, where)
 
@@ -160,7 +160,7 @@ def load_npy(path: Path) -> np.ndarray:
     """
     with open(path, "rb") as file:
         shape, kind = _header(file, str(path))
-        check_size(str(path), math.prod(shape) * kind.itemsize, path.stat().st_size, compressed=False)
+        check_declared_size(str(path), math.prod(shape) * kind.itemsize, path.stat().st_size, compressed=False)
         file.seek(0)
         return _values(file, str(path))
 

@@ -32,7 +32,7 @@ _LARGEST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """The text of a table: column names and rows of cells, each row with the line it starts on.
 
     A table without a header has the column names 1, 2, 3…
@@ -105,7 +105,7 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
 
 
-def load_table(path: Path) -> Table:
+def load_table(path: Path) -> TextTable:
     """Read the cells of a table of text, whatever its encoding and delimiter.
 
     A first row in which a cell is the name of an image file is data: the columns are then called 1, 2, 3…
@@ -134,10 +134,10 @@ def load_table(path: Path) -> Table:
     if not rows:
         raise DataError(f"{path} must have a header and rows; it is empty")
     if any(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in rows[0][1]):
-        return Table(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, delimiter, has_header=False)
+        return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, delimiter, has_header=False)
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({', '.join(rows[0][1])}) and no rows; it must name images")
-    return Table(tuple(rows[0][1]), rows[1:], delimiter)
+    return TextTable(tuple(rows[0][1]), rows[1:], delimiter)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _Columns:
     split: int | None
 
 
-def _choose_columns(path: Path, table: Table, image_column: str | None, label_column: str | None) -> _Columns:
+def _choose_columns(path: Path, table: TextTable, image_column: str | None, label_column: str | None) -> _Columns:
     image = table.place(path, image_column, "--image-column") if image_column else table.guess(_IMAGE_NAMES)
     if image is None:
         image = _by_content(table)
@@ -173,7 +173,7 @@ def _choose_columns(path: Path, table: Table, image_column: str | None, label_co
     return _Columns(image, label, split)
 
 
-def _by_content(table: Table) -> int | None:
+def _by_content(table: TextTable) -> int | None:
     """Return the first column in which the first rows all look like image files."""
     for place in range(len(table.columns)):
         cells = [_cell(cells, place) for _, cells in table.rows[:20]]
@@ -240,7 +240,7 @@ def read_table(
     )
 
 
-def _choose_folder(path: Path, table: Table, columns: _Columns, images: Path | None) -> Path:
+def _choose_folder(path: Path, table: TextTable, columns: _Columns, images: Path | None) -> Path:
     """Return the folder that the names are relative to, looking below the table's own where they are not beside it."""
     if images is not None:
         if not images.is_dir():
@@ -266,7 +266,7 @@ class _File:
     split: str
 
 
-def _look_up(table: Table, columns: _Columns, folder: Path, progress: Progress) -> tuple[list[_File], list[Entry]]:
+def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progress) -> tuple[list[_File], list[Entry]]:
     """Find the file of each row; return the usable ones and a ledger line for every row."""
     listing = Listing(folder)
     files: dict[str, _File] = {}

@@ -17,7 +17,7 @@ from striate.metrics.comparison import Comparison, compare
 from striate.metrics.evaluation import Evaluation, judge
 from striate.observer import Observers
 from striate.selection.ladder.rungs import Ground, Rung, spread
-from striate.training.engine.loop import Interrupted
+from striate.training.engine.state import Interrupted
 
 MEASURED_IMAGES = 64
 # What no budget grudges a simple method.
@@ -119,7 +119,7 @@ def allowance(rung: Rung, later: Sequence[Rung], left: float, budget_s: float) -
     return (left - reserved) * rung.weight / (rung.weight + sum(one.weight for one in later))
 
 
-def best_of(results: Sequence[Result]) -> Result:
+def best_result(results: Sequence[Result]) -> Result:
     """Return the result with the highest accuracy; of equals the first, which is the simplest."""
     return max(results, key=lambda one: one.valid.accuracy)
 
@@ -132,7 +132,7 @@ def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts
     kept = [one for one in results if one.classifier is not None]
     if len(results) < 2 or not kept:
         return False
-    known, base = best_of(kept), min(one.valid.accuracy for one in results)
+    known, base = best_result(kept), min(one.valid.accuracy for one in results)
     held = ground.images.subset(np.concatenate([valid for _, valid in parts]))
     assert known.classifier is not None
     mirrored = known.classifier.predict_proba(np.ascontiguousarray(held.images[:, :, ::-1]))
@@ -150,8 +150,8 @@ def verdict(results: Sequence[Result]) -> str:
     """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise."""
     simple, nets = ([one for one in results if one.is_net == kind] for kind in (False, True))
     if not simple or not nets:
-        return f"{best_of(results).name} is the only kind of method tried." if results else "Nothing was tried."
-    plain, net = best_of(simple), best_of(nets)
+        return f"{best_result(results).name} is the only kind of method tried." if results else "Nothing was tried."
+    plain, net = best_result(simple), best_result(nets)
     one = compare(net.right, plain.right)
     told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
     sides = f"{net.name} {net.valid.accuracy:.1%} against {plain.name} {plain.valid.accuracy:.1%}"

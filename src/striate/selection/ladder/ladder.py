@@ -14,7 +14,7 @@ from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.errors import ArgumentError, DataError
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
-from striate.selection.ladder.climb import Parts, Result, Skipped, best_of, climb, verdict
+from striate.selection.ladder.climb import Parts, Result, Skipped, best_result, climb, verdict
 from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
@@ -90,7 +90,7 @@ def climb_ladder(
             raise DataError(
                 f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
             )
-        chosen, took = best_of(results), sum(one.fit_s for one in results)
+        chosen, took = best_result(results), sum(one.fit_s for one in results)
         model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
         model = replace(model, provenance=model.provenance | _told(dataset, results, chosen, budget_s, took))
         done = session.finish(model, dataset.splits, took, chosen.valid)

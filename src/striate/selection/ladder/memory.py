@@ -13,7 +13,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import Evaluation
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.climb import Result, Skipped, best_of
+from striate.selection.ladder.climb import Result, Skipped, best_result
 from striate.system.files import write_atomically
 
 # What stands in net.txt; the file of figures; the folder of checkpoints.
@@ -35,7 +35,7 @@ class Memory:
             return
         self.results = [_result(one) for one in json.loads(path.read_text("utf-8"))["rungs"]]
         if self.results and folder.model.exists():
-            best = best_of(self.results)
+            best = best_result(self.results)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
     def add(self, result: Result | Skipped) -> None:
@@ -46,7 +46,7 @@ class Memory:
             self.results.append(result)
         if self.folder is None:
             return
-        if isinstance(result, Result) and best_of(self.results) is result and result.classifier:
+        if isinstance(result, Result) and best_result(self.results) is result and result.classifier:
             result.classifier.save(self.folder.model)
         kept = {
             "rungs": [figures(one) | {"right": np.packbits(one.right).tobytes().hex()} for one in self.results],

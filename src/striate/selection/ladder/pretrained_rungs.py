@@ -19,7 +19,7 @@ from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
 from striate.observer import Observer
-from striate.selection.ladder.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_net
+from striate.selection.ladder.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_rung
 from striate.training.budget import epoch_seconds
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import fit_start, load_start
@@ -67,7 +67,7 @@ class TunedRung(Rung):
         recipe = recipe.replace(epochs=epochs_for(ground, left_s, net, recipe, shape, len(train)))
         ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
         splits = parts_of(borrowed.images(), train, valid)
-        return train_net(ground, self.name, net, recipe, splits, seconds, borrowed.start)
+        return train_rung(ground, self.name, net, recipe, splits, seconds, borrowed.start)
 
     def _recipe(self, ground: Ground) -> Recipe:
         recipe = load_recipe("fine").replace(seed=ground.seed)

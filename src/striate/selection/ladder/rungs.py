@@ -24,7 +24,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.training.budget import adapt_swift, choose_swift, epoch_seconds, epochs_within
 from striate.training.engine.checkpoints import where
-from striate.training.engine.loop import Computation, Watch
+from striate.training.engine.state import Computation, Watch
 from striate.training.plan import Plan, choose_net
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.trainer import choose_precision, train_plan
@@ -192,7 +192,7 @@ class NetRung(Rung):
         recipe, shape = self._recipe(ground, train), _shape(ground)
         net = choose_net(self.net, shape, len(ground.images.classes))
         recipe = recipe.replace(epochs=epochs_for(ground, seconds, net, recipe, shape, len(train)))
-        return train_net(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
+        return train_rung(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
 
     def _recipe(self, ground: Ground, train: np.ndarray) -> Recipe:
         recipe = load_recipe(self.recipe)
@@ -225,7 +225,7 @@ class SwiftRung(Rung):
             name, net, epochs = self.name, ground.like.net, ground.like.provenance["epoch"]
         ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
         recipe = recipe.replace(epochs=epochs)
-        return train_net(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
+        return train_rung(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
 
     def _recipe(self, ground: Ground, train: np.ndarray) -> Recipe:
         height, width, _ = ground.images.image_shape
@@ -253,7 +253,7 @@ def epochs_for(
     return min(recipe.epochs, epochs_within(seconds, net, recipe, shape, count, ground.device))
 
 
-def train_net(
+def train_rung(
     ground: Ground,
     name: str,
     net: Any,

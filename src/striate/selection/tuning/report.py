@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.metrics.intervals import difference_interval
-from striate.selection.tuning.study import Trial, best_of
+from striate.selection.tuning.study import Trial, best_trial
 from striate.selection.tuning.tune import TuningResult
 from striate.system.files import write_atomically
 from striate.training.recipe import Recipe, load_recipe
@@ -47,7 +47,7 @@ def write_report(result: TuningResult, command: str) -> Path:
     return page
 
 
-def verdict(result: TuningResult) -> str:
+def study_verdict(result: TuningResult) -> str:
     """Return how the best trial stands to the first, in one sentence."""
     best, first = result.best, result.baseline
     if best is None or first is None:
@@ -86,7 +86,7 @@ def _page(result: TuningResult, charts: dict[str, str], of: str, command: str) -
     best = result.best
     return environment.from_string(template).render(
         result=result, best=best, charts=charts, importances_of=of, command=command, ranked=ranked,
-        verdict=verdict(result), optimism=optimism(result), settings=_unusual(best),
+        study_verdict=study_verdict(result), optimism=optimism(result), settings=_unusual(best),
         seconds=sum(trial.seconds for trial in result.trials),
         counts={state: sum(trial.state == state for trial in result.trials) for state in STATES},
     )  # fmt: skip
@@ -142,7 +142,7 @@ def _draw_history(axes: Axes, trials: Sequence[Trial]) -> None:
         heights = [max(floor, 100 * max(trial.accuracies)) for trial in pruned]
         axes.scatter([t.number for t in pruned], heights, s=24, marker="x", color=FAINT, label="pruned", zorder=2)
     if finished:
-        best = [100 * (best_of([t for t in finished if t.number <= i]) or finished[0]).correct / finished[0].total
+        best = [100 * (best_trial([t for t in finished if t.number <= i]) or finished[0]).correct / finished[0].total
                 for i in range(finished[0].number, trials[-1].number + 1)]  # fmt: skip
         axes.step(range(finished[0].number, trials[-1].number + 1), best, where="post", color=BEST, label="best so far")
         axes.axhline(100 * finished[0].correct / finished[0].total, color=FAINT, linestyle=":", label="first trial")

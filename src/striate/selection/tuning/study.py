@@ -203,7 +203,7 @@ def read_trials(study: optuna.Study) -> list[Trial]:
     return found
 
 
-def best_of(trials: Sequence[Trial]) -> Trial | None:
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """Return the finished trial of the highest validation accuracy, the earliest of several; None if there is none."""
     finished = [trial for trial in trials if trial.accuracy is not None]
     return max(finished, key=lambda trial: (trial.accuracy, -trial.number), default=None)

@@ -19,7 +19,7 @@ from striate.runs.session import RunOptions, Session, open_session
 from striate.selection.tuning.space import KINDS, Space
 from striate.selection.tuning.study import (
     Trial,
-    best_of,
+    best_trial,
     open_study,
     read_trials,
     require_optuna,
@@ -177,7 +177,7 @@ def _choose_precision(plan: Plan, space: Space, session: Session) -> str:
 def _finish(folder: Path, study: optuna.Study, plan: Plan, session: Session, stopped: bool) -> TuningResult:
     """Write the best recipe and measure the best model on the test images."""
     trials = read_trials(study)
-    best, test = best_of(trials), None
+    best, test = best_trial(trials), None
     if best:
         write_best(folder, best.net, best.recipe)
         if path := _own_model(folder, best):

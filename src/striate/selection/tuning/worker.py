@@ -21,7 +21,7 @@ from striate.runs.session import judge_images
 from striate.selection.tuning.space import Space
 from striate.selection.tuning.study import (
     Trial,
-    best_of,
+    best_trial,
     parts_passed,
     pruner,
     queue_again,
@@ -30,7 +30,7 @@ from striate.selection.tuning.study import (
     sampler,
 )
 from striate.system.files import write_atomically
-from striate.training.engine.loop import Computation, Watch
+from striate.training.engine.state import Computation, Watch
 from striate.training.engine.timing import epoch_s
 from striate.training.plan import Plan, change_plan
 from striate.training.recipe import load_recipe
@@ -87,7 +87,7 @@ class Worker:
             except KeyboardInterrupt:
                 return True
             ended = read_trials(self.study)
-            self.observer.trial_ends(ended[-1], best_of(ended))
+            self.observer.trial_ends(ended[-1], best_trial(ended))
         return False
 
     def _enough(self, trials: int | None) -> bool:
@@ -205,7 +205,7 @@ class Worker:
             self.slowness.append(max(0.5, state.train_s / (plan.recipe.epochs * self.foreseen_s)))
         valid = judge_images(model, plan.splits.valid, self.observer)
         assert valid is not None
-        best = best_of(read_trials(self.study))
+        best = best_trial(read_trials(self.study))
         trial.set_user_attr("parameters", sum(parameter.numel() for parameter in model.module.parameters()))
         trial.set_user_attr("correct", valid.correct)
         trial.set_user_attr("total", valid.total)

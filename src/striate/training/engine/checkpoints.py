@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from striate.errors import ModelFileError
 from striate.system.files import replace_atomically, write_atomically
-from striate.training.engine.loop import State, Weights
+from striate.training.engine.state import State, Weights
 
 FORMAT = "striate-checkpoint-1"
 CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
@@ -43,7 +43,7 @@ class Checkpoints:
         """Return the state and the tensors of the last checkpoint; both empty if there is none."""
         self._next_save = time.monotonic() + SHORTEST_S
         path = self._folder / CHECKPOINT
-        return (read_state(path), read_tensors(path)) if path.exists() else ({}, {})
+        return (read_state(path), read_checkpoint(path)) if path.exists() else ({}, {})
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
@@ -112,7 +112,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({error})") from None
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a checkpoint, on the CPU.
 
     Raises:

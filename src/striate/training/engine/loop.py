@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -21,7 +20,7 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.data.imageset import ImageSet
 from striate.data.tensors import Pixels, images_at_once, to_batch
 from striate.errors import TrainingError
-from striate.observer import Observer, StepReport
+from striate.observer import StepReport
 from striate.system.processes import ALONE, Processes
 from striate.training.engine.batches import Batch, steps_per_epoch, training_batches
 from striate.training.engine.compilation import Compiled
@@ -29,112 +28,8 @@ from striate.training.engine.freezing import hold_whitening
 from striate.training.engine.learner import Learner
 from striate.training.engine.optimisers import rate_share
 from striate.training.engine.resizing import shrink, size_at
+from striate.training.engine.state import Computation, Interrupted, Lesson, State, Storage, Watch, Weights
 from striate.training.recipe import Recipe
-
-Weights = dict[str, torch.Tensor]
-
-
-@dataclass
-class State:
-    """Where a run stands, beside the tensors: what a checkpoint's JSON holds."""
-
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps finished in the epoch under way
-    loss_sum: float = 0.0  # over the images of the epoch under way
-    correct: int = 0
-    images: int = 0
-    epoch_s: float = 0.0
-    train_s: float = 0.0  # of the finished epochs, validation included
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] | None = None  # the record of the best epoch
-
-    def add(self, loss: float, correct: int, images: int, seconds: float) -> None:
-        """Count one step."""
-        self.step += 1
-        self.loss_sum += loss * images
-        self.correct += correct
-        self.images += images
-        self.epoch_s += seconds
-
-    def end_epoch(self, record: dict[str, Any]) -> bool:
-        """Count one epoch and return whether it is the best so far."""
-        self.history.append(record)
-        self.train_s += self.epoch_s
-        self.epoch, self.step = self.epoch + 1, 0
-        self.loss_sum, self.correct, self.images, self.epoch_s = 0.0, 0, 0, 0.0
-        better = self.best is None or _rank(record) > _rank(self.best)
-        if better:
-            self.best = record
-        return better
-
-    def finished(self, recipe: Recipe) -> bool:
-        """Whether all epochs are done, or early stopping: `patience` whole-image epochs without a better one."""
-        small = math.ceil(recipe.small_until * recipe.epochs)
-        stale = self.epoch - max(self.best["epoch"], small) if self.best else 0
-        return self.epoch >= recipe.epochs or 0 < recipe.patience <= stale
-
-
-class Storage(Protocol):
-    """What the loop asks of a run folder."""
-
-    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-        """Return the state and the tensors of the last checkpoint; both empty if there is none."""
-        ...
-
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        ...
-
-    def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
-        """Write the better model, where there is a new one, then the checkpoint."""
-        ...
-
-
-class Interrupted(KeyboardInterrupt):
-    """A stop was asked for, and the checkpoint is written."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """What a module learns from.
-
-    Arguments:
-        train, valid: images of the preprocessing's size; valid may be empty.
-        preprocessing: makes the module's input of them.
-    """
-
-    train: ImageSet
-    valid: ImageSet
-    preprocessing: Preprocessing
-
-
-@dataclass(frozen=True)
-class Computation:
-    """How steps are computed.
-
-    Arguments:
-        precision, compiled: what is computed in, and whether by torch.compile.
-        processes: those that train together; only the first one's storage is written to.
-    """
-
-    device: torch.device
-    precision: str = "float32"
-    compiled: bool = False
-    processes: Processes = ALONE
-
-
-@dataclass(frozen=True, eq=False)
-class Watch:
-    """Who follows a run, and may end it.
-
-    Arguments:
-        stop: asked after every step; when it says yes, the state is saved and the run ends.
-        enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
-    """
-
-    observer: Observer = field(default_factory=Observer)
-    stop: Callable[[], bool] = lambda: False
-    enough: Callable[[dict[str, Any]], bool] = lambda record: False
 
 
 def train_loop(
@@ -166,64 +61,145 @@ def train_loop(
         TrainingError: the loss is not finite; names the epoch, step and learning rate.
         Interrupted: the watch wants to stop.
     """
-    train, valid, preprocessing, processes = lesson.train, lesson.valid, lesson.preprocessing, computation.processes
-    translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
-    learner = Learner(module, recipe, computation.device, computation.precision, processes, translate)
-    augment = make_augmentation(recipe.augment, len(train.classes))
-    state = State()
-    if storage:
-        kept, tensors = storage.load()
-        if kept:
-            state = State(**kept)
-            learner.load(tensors)
-    source = Pixels(train, computation.device)
-    steps = steps_per_epoch(len(train), recipe.batch_size * recipe.accumulate)
-    best: Weights | None = None
-    unsaved: Weights | None = None
+    course = _Course.begin(module, lesson, recipe, computation, watch, storage)
+    state = course.state
     if learned_s is not None and state.best is None:
         start = time.perf_counter()
-        state.best = {"epoch": 0, **_validated(learner.kept, valid, preprocessing, processes)}
+        state.best = {"epoch": 0, **course.validated()}
         state.train_s = learned_s + time.perf_counter() - start
-        best = unsaved = learner.weights()
+        course.keep_best()
 
     while not state.finished(recipe):
-        module.train()
+        course.train_epoch()
+        record = course.end_epoch()
+        if better := state.end_epoch(record):
+            course.keep_best()
+        watch.observer.epoch(record, better)
+        ended = watch.enough(record) or state.finished(recipe)
+        if storage and (storage.due() or ended):
+            course.save()
+        if ended:
+            break
+    if storage and course.unsaved is not None:  # no epoch was asked for
+        course.save()
+    return course.best, state
+
+
+@dataclass(eq=False)
+class _Course:
+    """A run of the loop: what it learns from, with what, and where it stands."""
+
+    lesson: Lesson
+    recipe: Recipe
+    computation: Computation
+    watch: Watch
+    storage: Storage | None
+    learner: Learner
+    state: State
+    best: Weights | None = None
+    unsaved: Weights | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        module: torch.nn.Module,
+        lesson: Lesson,
+        recipe: Recipe,
+        computation: Computation,
+        watch: Watch,
+        storage: Storage | None,
+    ) -> _Course:
+        """Return the course at its start, or where the storage has it."""
+        translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
+        learner = Learner(module, recipe, computation.device, computation.precision, computation.processes, translate)
+        state = State()
+        if storage:
+            kept, tensors = storage.load()
+            if kept:
+                state = State(**kept)
+                learner.load(tensors)
+        return cls(lesson, recipe, computation, watch, storage, learner, state)
+
+    @cached_property
+    def augment(self) -> Augmentation:
+        return make_augmentation(self.recipe.augment, len(self.lesson.train.classes))
+
+    @cached_property
+    def source(self) -> Pixels:
+        return Pixels(self.lesson.train, self.computation.device)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return steps_per_epoch(len(self.lesson.train), self.recipe.batch_size * self.recipe.accumulate)
+
+    def train_epoch(self) -> None:
+        """Make the steps of an epoch, or those of it that are left.
+
+        Raises:
+            TrainingError: the loss is not finite.
+            Interrupted: a stop was asked for, and the state is saved.
+        """
+        recipe, state, learner, processes = self.recipe, self.state, self.learner, self.computation.processes
+        preprocessing, steps = self.lesson.preprocessing, self.steps
+        learner.module.train()
         start = time.perf_counter()
-        for batch in training_batches(source, recipe, state.epoch, state.step, processes):
-            pixels, labels = _augmented(augment, batch, recipe.seed, state.epoch, processes.rank)
+        for batch in training_batches(self.source, recipe, state.epoch, state.step, processes):
+            pixels, labels = _augmented(self.augment, batch, recipe.seed, state.epoch, processes.rank)
             epoch = state.epoch + (batch.step + 0.5) / steps
             share, done = rate_share(recipe, epoch), epoch / recipe.epochs
             if done >= recipe.whiten_until:
-                hold_whitening(module)
+                hold_whitening(learner.module)
             images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
             loss, correct = learner.update(images, labels, share, batch.total)
-            loss, correct, stops = processes.sum(loss, correct, watch.stop())
+            loss, correct, stops = processes.sum(loss, correct, self.watch.stop())
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
             end = time.perf_counter()
             state.add(loss, int(correct), batch.total, end - start)  # bringing the batch and the last save included
             start = end
-            watch.observer.step(_report(state, recipe, steps))
-            if storage and (stops or storage.due()):
-                storage.save(learner.tensors(), state, unsaved)
-                unsaved = None
+            self.watch.observer.step(_report(state, recipe, steps))
+            if self.storage and (stops or self.storage.due()):
+                self.save()
             if stops:
                 raise Interrupted
-        share = rate_share(recipe, state.epoch + 1 - 0.5 / steps)
-        learner.synchronise()
-        record = _end_of_epoch(learner.kept, valid, preprocessing, state, share * recipe.learning_rate, processes)
-        if better := state.end_epoch(record):
-            best = unsaved = learner.weights()
-        watch.observer.epoch(record, better)
-        ended = watch.enough(record) or state.finished(recipe)
-        if storage and (storage.due() or ended):
-            storage.save(learner.tensors(), state, unsaved)
-            unsaved = None
-        if ended:
-            break
-    if storage and unsaved is not None:  # no epoch was asked for
-        storage.save(learner.tensors(), state, unsaved)
-    return best, state
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Validate and return the epoch's line of the metrics."""
+        state, recipe = self.state, self.recipe
+        share = rate_share(recipe, state.epoch + 1 - 0.5 / self.steps)
+        self.learner.synchronise()
+        images_per_s = state.images / max(state.epoch_s, 1e-9)
+        start = time.perf_counter()
+        validated = self.validated()
+        state.epoch_s += time.perf_counter() - start
+        return {
+            "epoch": state.epoch + 1,
+            "train_loss": state.loss_sum / state.images,
+            "train_accuracy": state.correct / state.images,
+            **validated,
+            "learning_rate": share * recipe.learning_rate,
+            "images_per_s": round(images_per_s, 1),
+            "seconds": round(state.epoch_s, 3),
+        }
+
+    def validated(self) -> dict[str, float | None]:
+        """Return loss and accuracy on the validation images; None where there are none."""
+        valid, processes = self.lesson.valid, self.computation.processes
+        measured = (None, None)
+        if len(valid):
+            measured = loss_and_accuracy(self.learner.kept, valid, self.lesson.preprocessing, processes)
+        return {"valid_loss": measured[0], "valid_accuracy": measured[1]}
+
+    def keep_best(self) -> None:
+        """Keep the weights as they are now: none were better."""
+        self.best = self.unsaved = self.learner.weights()
+
+    def save(self) -> None:
+        """Save the state, and the best weights if they are not saved yet."""
+        assert self.storage is not None
+        self.storage.save(self.learner.tensors(), self.state, self.unsaved)
+        self.unsaved = None
 
 
 def _augmented(
@@ -259,43 +235,6 @@ def loss_and_accuracy(
             correct += int((logits.argmax(1) == labels).sum())
     loss, correct = processes.sum(loss, correct)
     return loss / max(1, len(images)), correct / max(1, len(images))
-
-
-def _end_of_epoch(
-    module: torch.nn.Module,
-    valid: ImageSet,
-    preprocessing: Preprocessing,
-    state: State,
-    rate: float,
-    processes: Processes,
-) -> dict[str, Any]:
-    """Validate and return the epoch's line of the metrics."""
-    images_per_s = state.images / max(state.epoch_s, 1e-9)
-    start = time.perf_counter()
-    validated = _validated(module, valid, preprocessing, processes)
-    state.epoch_s += time.perf_counter() - start
-    return {
-        "epoch": state.epoch + 1,
-        "train_loss": state.loss_sum / state.images,
-        "train_accuracy": state.correct / state.images,
-        **validated,
-        "learning_rate": rate,
-        "images_per_s": round(images_per_s, 1),
-        "seconds": round(state.epoch_s, 3),
-    }
-
-
-def _validated(
-    module: torch.nn.Module, valid: ImageSet, preprocessing: Preprocessing, processes: Processes
-) -> dict[str, float | None]:
-    measured = loss_and_accuracy(module, valid, preprocessing, processes) if len(valid) else (None, None)
-    return {"valid_loss": measured[0], "valid_accuracy": measured[1]}
-
-
-def _rank(record: dict[str, Any]) -> tuple[float, float]:
-    if record["valid_accuracy"] is None:
-        return float(record["epoch"]), 0.0
-    return record["valid_accuracy"], -record["valid_loss"]
 
 
 def _report(state: State, recipe: Recipe, steps: int) -> StepReport:
