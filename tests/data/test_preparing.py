@@ -19,7 +19,7 @@ from tests.data.oddities import EXPECTED, encoded, make_oddities, photo
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, to_channels
 from striate.data.ledger import Entry, Ledger
-from striate.data.preparing import cache, parallel
+from striate.data.preparing import cache, parallel, writing
 from striate.data.preparing import prepare as preparing
 from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, DataError, StorageError
@@ -354,7 +354,7 @@ def test_a_cache_that_cannot_be_written_means_memory_and_a_note(tmp_path, monkey
     assert len(images) == 3
     assert "cannot be written (Not a directory); the images stay in memory, for this run only" in images.notes[0]
     assert not images.pixels.flags.writeable
-    monkeypatch.setattr(preparing, "memory_bytes", lambda: 100)
+    monkeypatch.setattr(writing, "memory_bytes", lambda: 100)
     with pytest.raises(StorageError, match=r"too many for memory\. Set STRIATE_CACHE to a folder"):
         prepare(catalog_of(paths), cache_dir=tmp_path / "file" / "cache")
 
