@@ -37,6 +37,7 @@ __all__ = [
     "Recipe",
     "StriateError",
     "Table",
+    "__version__",
     "fit",
     "load_model",
     "load_pretrained",
@@ -46,7 +47,6 @@ __all__ = [
     "read",
     "resolve",
     "train",
-    "__version__",
 ]
 
 _HOMES = {
@@ -56,7 +56,7 @@ _HOMES = {
     "ImageClassifier": "estimator",
     "ImageSet": "data.imageset",
     "Net": "nets",
-    "Prediction": "classifier.classifier",
+    "Prediction": "classifier.prediction",
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",

@@ -13,8 +13,8 @@ import numpy as np
 import sklearn
 import torch
 
-from striate.baselines.features import Features, net_features
 from striate.baselines.task import Task
+from striate.classifier.features import Features, net_features
 from striate.classifier.pretrained import load_model
 from striate.data.catalog import Catalog
 from striate.data.dataset import describe, read_catalog, split_images, tell_ledger

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from striate.baselines.candidates import CHOICE, Candidate, best_of, fit_candidates
-from striate.baselines.features import Features
+from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_candidates
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import Features
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError, unknown
@@ -44,7 +44,7 @@ class Task:
         candidates = fit_candidates(
             self.baselines, train, valid, features=self.features, fit=fit, seed=seed, observer=observer
         )
-        chosen = best_of(candidates)
+        chosen = best_candidate(candidates)
         best = chosen.classifier
         if chosen.valid:
             best = replace(best, provenance=best.provenance | {"valid_accuracy": chosen.valid.accuracy})

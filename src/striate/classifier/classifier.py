@@ -18,7 +18,7 @@ from striate.data.decoding.pixels import fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, DecodingError, ModelFileError, ShapeError, StriateError
-from striate.metrics.evaluation import Evaluation, judge
+from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Classifier:
             notes: for the reader of the figures.
         """
         averaged, alone = (
-            judge(probabilities, labels, self.classes, notes)
+            evaluate_probabilities(probabilities, labels, self.classes, notes)
             for probabilities in self._probabilities(images, None, progress)
         )
         if self.views == "none":

@@ -85,13 +85,14 @@ def read_description(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo(DESCRIPTION)
-            if info.compress_type == zipfile.ZIP_STORED and info.file_size <= _MOST_JSON_BYTES:
-                description = json.loads(archive.read(info))
-                if isinstance(description, dict):
-                    return description
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > _MOST_JSON_BYTES:
+                raise ValueError
+            description = json.loads(archive.read(info))
     except Exception:  # zipfile raises what it likes
-        pass
-    raise ModelFileError(f"{path.name} is damaged")
+        description = None
+    if not isinstance(description, dict):
+        raise ModelFileError(f"{path.name} is damaged")
+    return description
 
 
 def _members(path: Path) -> tuple[bytes, bytes]:

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from striate.baselines.features import Features
 from striate.baselines.fit import run_fitting
 from striate.baselines.task import read_task
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import extraction_s
+from striate.classifier.features import Features, extraction_s
 from striate.data.dataset import read_catalog, tell_ledger
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.preparing.prepare import prepare

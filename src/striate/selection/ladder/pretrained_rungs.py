@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from striate.baselines.candidates import fit_baseline
-from striate.baselines.features import net_features
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import extraction_s
+from striate.classifier.features import extraction_s, net_features
 from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
