@@ -13,7 +13,6 @@ from striate.nets import parse
 from striate.nets.surgery import with_outputs
 from striate.selection.fit import resume, run_one
 from striate.training.engine.state import Interrupted
-from striate.training.heads import fit_head
 
 NET = "conv(8, 3, pad=1, bias=false) bn relu maxpool(2) conv(16, 3, pad=1) bn relu globalavg fc(classes)"
 
@@ -112,26 +111,6 @@ def test_frozen_layers_and_kept_statistics_stay(halves, learned):
     assert "4.weight" not in same
     moved = striate.train(halves[1], weights=learned, norms="batch", epochs=2, **options).module.state_dict()
     assert not torch.equal(before["5.running_mean"], moved["5.running_mean"])
-
-
-def test_the_head_is_a_softmax_regression():
-    from sklearn.datasets import load_digits
-    from sklearn.linear_model import LogisticRegression
-
-    x, y = load_digits(return_X_y=True)
-    x = x.astype(np.float32)
-    weight, bias, penalty = fit_head(x[:1200], y[:1200], 10)
-    scale = x[:1200].std(0)
-    kept = scale > 0
-    standard = (x[:1200] - x[:1200].mean(0))[:, kept] / scale[kept]
-    oracle = LogisticRegression(C=1 / (penalty * 1200), max_iter=1000).fit(standard, y[:1200])
-    np.testing.assert_allclose(weight[:, kept] * scale[kept], oracle.coef_, atol=2e-3)
-    assert (weight[:, ~kept] == 0).all()
-    assert ((x[1200:] @ weight.T + bias).argmax(1) == y[1200:]).mean() > 0.85
-    # A class that no image has, and two classes, are no special case.
-    two = y[:1200] < 2
-    weight, bias, _ = fit_head(x[:1200][two], y[:1200][two], 3, (x[1200:], np.minimum(y[1200:], 2)))
-    assert ((x[:1200][two] @ weight.T + bias).argmax(1) == y[:1200][two]).all()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ _HOMES = {
     "ImageClassifier": "estimator",
     "ImageSet": "data.imageset",
     "Net": "nets",
-    "Prediction": "classifier.classifier",
+    "Prediction": "classifier.prediction",
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",

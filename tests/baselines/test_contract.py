@@ -9,11 +9,11 @@ import torch
 import striate
 from striate.baselines.candidates import CHOICE, fit_baseline
 from striate.baselines.examples import sample_rows
-from striate.baselines.features import net_features, pixel_features
 from striate.baselines.registry import BASELINES, fit_head, read_baseline
+from striate.classifier.features import net_features, pixel_features
 from striate.data.splitting import split
 from striate.errors import ArgumentError, DataError, NotationError
-from striate.metrics.evaluation import judge
+from striate.metrics.evaluation import evaluate_probabilities
 from striate.selection.fit import run_one
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
@@ -44,7 +44,7 @@ def test_probabilities_beat_the_majority(fitted, parts, name):
     assert rows.dtype == np.float32
     assert rows.shape == (len(parts.test), 10)
     np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
-    accuracy = judge(rows, parts.test.labels, parts.test.classes).accuracy
+    accuracy = evaluate_probabilities(rows, parts.test.labels, parts.test.classes).accuracy
     assert accuracy > 0.5 if name != "majority" else accuracy < 0.3
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from striate.baselines.features import net_features
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import features_of
 from striate.classifier.preprocessing import Preprocessing
 from striate.nets import make_module, parse, resolve

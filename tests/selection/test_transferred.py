@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import striate
-from striate.metrics.evaluation import judge
+from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observer
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
 from striate.selection.ladder.rungs import Ground
@@ -39,7 +39,7 @@ def test_a_borrowed_net_is_of_use(ground, rung):
     model = rung.fit(ground, train, valid, 10.0)
     assert model.classes == ground.images.classes
     held = ground.images.subset(valid)
-    assert judge(model.predict_proba(held), held.labels, held.classes).accuracy > 0.7
+    assert evaluate_probabilities(model.predict_proba(held), held.labels, held.classes).accuracy > 0.7
 
 
 def test_frozen_features_say_whose_they_are(ground):

@@ -11,13 +11,13 @@ import torch
 
 from striate.baselines.examples import Examples, log_loss
 from striate.baselines.feature_selection import choose_features
-from striate.baselines.features import Features, pixel_features
 from striate.baselines.registry import Baseline, read_baseline
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import Features, pixel_features
 from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
-from striate.metrics.evaluation import Evaluation, judge
+from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Observer
 
 # Tried where the choice is left to us.
@@ -153,4 +153,4 @@ class _Data:
         unknown[:, self.present[0]] += 1e-6  # never right
         labels = np.concatenate([self.present[examples.valid_labels], self.unknown_labels])
         probabilities = np.concatenate([rows, unknown])
-        return judge(probabilities, labels, self.classes), log_loss(probabilities, labels)
+        return evaluate_probabilities(probabilities, labels, self.classes), log_loss(probabilities, labels)

@@ -13,9 +13,9 @@ import sklearn
 import torch
 
 from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_candidates
-from striate.baselines.features import Features
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import Features
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet

@@ -1,4 +1,4 @@
-"""The class that is most frequent: what any method has to beat."""
+"""The majority: the shares of the classes, whatever the image; what any method has to beat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The baselines that only count or remember: majority and nearest neighbours."""
+"""Nearest neighbours: all training images are remembered, and the nearest of them vote."""
 
 from __future__ import annotations
 

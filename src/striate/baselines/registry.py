@@ -13,9 +13,9 @@ import numpy as np
 
 from striate.baselines import logistic, majority, neighbours, svm, trees
 from striate.baselines.examples import Examples
+from striate.calls import parse_calls
 from striate.classifier.heads.head import Head
 from striate.errors import ArgumentError, NotationError, unknown
-from striate.nets import parse_calls
 from striate.observer import Observer
 
 

@@ -17,8 +17,8 @@ from striate.data.decoding.decode import decode
 from striate.data.decoding.pixels import fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.errors import DataError, DecodingError, ShapeError
-from striate.metrics.evaluation import Evaluation, judge
+from striate.errors import DataError, DecodingError, ModelFileError, ShapeError, StriateError
+from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Classifier:
             notes: for the reader of the figures.
         """
         averaged, alone = (
-            judge(probabilities, labels, self.classes, notes)
+            evaluate_probabilities(probabilities, labels, self.classes, notes)
             for probabilities in self._probabilities(images, None, progress)
         )
         if self.views == "none":
@@ -171,10 +171,27 @@ class Classifier:
         return replace(averaged, views=view_count(self.views), alone=alone)
 
     def save(self, path: str | Path) -> None:
-        """Write the classifier to one `.striate` file, whole or not at all; see `striate.classifier.model_file`."""
-        from striate.classifier.model_file import save_classifier
+        """Write the classifier to one `.striate` file, whole or not at all; see `striate.classifier.model_file`.
 
-        save_classifier(self, path)
+        Raises:
+            StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
+        """
+        from striate.classifier.building import describe_module, kind_of
+        from striate.classifier.model_file import write_model
+
+        description = {
+            "kind": kind_of(self.net),
+            "classes": list(self.classes),
+            "preprocessing": self.preprocessing.to_json(),
+            "net": str(self.net),
+            "views": self.views,
+            "provenance": self.provenance,
+            **describe_module(self.module),
+        }
+        tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in self.module.state_dict().items()}
+        tensors["preprocessing.mean"], tensors["preprocessing.std"] = self.preprocessing.mean, self.preprocessing.std
+        tensors["trained_on"] = self.trained_on
+        write_model(path, description, tensors)
 
     @classmethod
     def load(cls, path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
@@ -187,9 +204,37 @@ class Classifier:
             SourceNotFoundError: no such file.
             ModelFileError: not a model, damaged, or of a version that this Striate does not know.
         """
-        from striate.classifier.model_file import load_classifier
+        from striate.classifier.model_file import read_model
 
-        return load_classifier(path, module)
+        description, tensors = read_model(path)
+        try:
+            return cls._rebuilt(description, tensors, module)
+        except StriateError as error:
+            raise ModelFileError(f"{Path(path)}: {error}") from None
+
+    @classmethod
+    def _rebuilt(
+        cls, description: dict[str, Any], tensors: dict[str, np.ndarray], module: torch.nn.Module | None
+    ) -> Classifier:
+        """Return the classifier that `save` described; every tensor must be there, none spare, and all fit."""
+        import torch
+
+        from striate.classifier.building import rebuild_module
+        from striate.classifier.model_file import TENSORS
+        from striate.classifier.views import check_views
+
+        for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
+            if name not in tensors:
+                raise ModelFileError(f"{TENSORS} has no {name}")
+        preprocessing = Preprocessing.from_parts(
+            description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
+        )
+        trained_on = tensors.pop("trained_on")
+        views = check_views(description.get("views", "none"))  # files of before there were views have none
+        weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
+        net, built = rebuild_module(description, weights, preprocessing.input_shape, module)
+        classes, provenance = tuple(description["classes"]), description["provenance"]
+        return cls(classes, preprocessing, net, built, provenance, trained_on, views)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Move the weights to `device` and return the classifier."""

@@ -1,7 +1,8 @@
 """The `.striate` file: a zip of `striate.json` and `tensors.safetensors`, both stored uncompressed.
 
-Reading is strict and runs no code: two members by these names and no other, sizes bounded by the file's own, JSON and
-raw tensors only, every shape checked against the net or the head that is described.
+The format alone: a description as plain JSON values and arrays by name, to and from one file. What they describe is
+built by the classifier. Reading is strict and runs no code: two members by these names and no other, sizes bounded by
+the file's own, JSON and raw tensors only.
 """
 
 from __future__ import annotations
@@ -9,59 +10,40 @@ from __future__ import annotations
 import errno
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from striate.classifier.classifier import Classifier
-from striate.classifier.heads.fitted import Fitted, FittedModule, describe, put_weights, rebuild
-from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import check_views
-from striate.errors import ModelFileError, SourceNotFoundError, StriateError
-from striate.nets import Net, NetModule, parse
-from striate.nets.modules.own import AnyNet, OwnModule, build
+from striate.errors import ModelFileError, SourceNotFoundError
 from striate.system.files import replace_atomically
+from striate.version import __version__
 
 FORMAT = 1
-KINDS = {Net: "net", OwnModule: "module", Fitted: "fitted"}
+KINDS = ("net", "module", "fitted")  # a sentence, a module of the user's own, what was fitted and not trained by steps
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
 _MOST_JSON_BYTES = 64 << 20
 # A fixed date makes equal models equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def save_classifier(model: Classifier, path: str | Path) -> None:
-    """Write `model` to `path`, whole or not at all; equal models make equal files.
+def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
+    """Write a model to `path`, whole or not at all; equal models make equal files.
+
+    Arguments:
+        description: plain values with at least `kind` (one of `KINDS`), `classes`, `preprocessing`, `net` and
+            `provenance`; the format and Striate's version are put before them.
+        tensors: arrays by name.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
     """
     from safetensors.numpy import save
 
-    from striate.version import __version__
-
-    description = {
-        "format": FORMAT,
-        "striate": __version__,
-        "kind": KINDS[type(model.net)],
-        "classes": list(model.classes),
-        "preprocessing": model.preprocessing.to_json(),
-        "net": str(model.net),
-        "views": model.views,
-        "provenance": model.provenance,
-    }
-    if isinstance(model.module, FittedModule):
-        description["fitted"] = describe(model.module)
-    weights = {f"weights.{name}": value.detach().cpu().numpy() for name, value in model.module.state_dict().items()}
-    tensors = weights | {
-        "preprocessing.mean": model.preprocessing.mean,
-        "preprocessing.std": model.preprocessing.std,
-        "trained_on": model.trained_on,
-    }
+    described = {"format": FORMAT, "striate": __version__, **description}
     contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
-    text = json.dumps(description, indent=1, ensure_ascii=False).encode()
+    text = json.dumps(described, indent=1, ensure_ascii=False).encode()
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -71,8 +53,8 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     replace_atomically(Path(path), write)
 
 
-def load_classifier(path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
-    """Return the classifier saved at `path`; `module` takes the weights where the file says that it is the user's own.
+def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the description and the tensors of the model at `path`.
 
     Raises:
         SourceNotFoundError: no such file.
@@ -85,13 +67,32 @@ def load_classifier(path: str | Path, module: torch.nn.Module | None = None) -> 
         )
     try:
         text, tensors = _members(path)
-        return _build(_description(text), _tensors(tensors), module)
+        return _description(text), _tensors(tensors)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: told to seek before the file's start
             raise
         raise ModelFileError(f"{path} is damaged ({str(error) or 'cut short'}). Copy or train it again") from None
-    except StriateError as error:
+    except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return the description in the model at `path`, of any version, unchecked; its tensors are not read.
+
+    Raises:
+        ModelFileError: it holds none that can be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(DESCRIPTION)
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > _MOST_JSON_BYTES:
+                raise ValueError
+            description = json.loads(archive.read(info))
+    except Exception:  # zipfile raises what it likes
+        description = None
+    if not isinstance(description, dict):
+        raise ModelFileError(f"{path.name} is damaged")
+    return description
 
 
 def _members(path: Path) -> tuple[bytes, bytes]:
@@ -128,7 +129,7 @@ def _description(text: bytes) -> dict[str, Any]:
         raise ModelFileError(
             f"it has format {description['format']}, this Striate reads format {FORMAT}. Upgrade Striate"
         )
-    if description.get("kind") not in KINDS.values():
+    if description.get("kind") not in KINDS:
         raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")
     classes = description.get("classes")
     if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
@@ -149,50 +150,3 @@ def _tensors(payload: bytes) -> dict[str, np.ndarray]:
         return load(payload)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelFileError(f"{TENSORS} is damaged ({error})") from None
-
-
-def _build(description: dict[str, Any], tensors: dict[str, np.ndarray], module: torch.nn.Module | None) -> Classifier:
-    for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
-        if name not in tensors:
-            raise ModelFileError(f"{TENSORS} has no {name}")
-    preprocessing = Preprocessing.from_parts(
-        description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
-    )
-    trained_on = tensors.pop("trained_on")
-    views = check_views(description.get("views", "none"))  # files of before there were views have none
-    classes = tuple(description["classes"])
-    weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
-    if description["kind"] == "fitted":
-        built = rebuild(description.get("fitted"), weights, preprocessing.input_shape, len(classes))
-        net = Fitted(description["net"], built.body.net if isinstance(built.body, NetModule) else None)
-    else:
-        net = _net(description, module)
-        built = _build_net(net, weights, preprocessing.input_shape, len(classes))
-    built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return Classifier(classes, preprocessing, net, built, description["provenance"], trained_on, views)
-
-
-def _build_net(
-    net: AnyNet, weights: dict[str, torch.Tensor], input_shape: tuple[int, int, int], classes: int
-) -> torch.nn.Module:
-    if isinstance(net, Net):
-        # Before anything is allocated: a short sentence can describe a net of any size.
-        needed = net.table(input_shape).parameters
-        stored = sum(value.numel() for value in weights.values())
-        if needed > stored:
-            raise ModelFileError(f"the net has {needed:,} parameters, the file holds {stored:,} numbers")
-    outputs = net.output_shape(input_shape)
-    if outputs != (classes,):
-        raise ModelFileError(f"the net's output {outputs} does not match {classes} classes")
-    return put_weights(build(net, input_shape, seed=0), weights)
-
-
-def _net(description: dict[str, Any], module: torch.nn.Module | None) -> AnyNet:
-    if description["kind"] == "net":
-        return parse(description["net"])
-    if module is None:
-        raise ModelFileError(
-            f"it holds the weights of a module of your own, {description['net']}, and runs no code to build it. "
-            "Build it and give it: Classifier.load(path, module)"
-        )
-    return OwnModule(module)

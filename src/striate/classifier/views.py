@@ -1,4 +1,7 @@
-"""What a net is shown of an image when it predicts: the image alone, or its mirror image and shifted copies as well."""
+"""Test-time augmentation: what a net is shown of an image when it predicts.
+
+The image alone, or its mirror image and shifted copies as well; the logits are averaged.
+"""
 
 from __future__ import annotations
 

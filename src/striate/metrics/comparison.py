@@ -35,7 +35,7 @@ class Comparison:
         return self.p_value < SIGNIFICANT
 
 
-def compare(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Comparison:
+def compare_paired(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Comparison:
     """Compare two classifiers by which images each gets right.
 
     Arguments:
@@ -45,7 +45,7 @@ def compare(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Comparison:
     Source: McNemar 1947, in its exact form: of the images on which the two differ, a binomial half; Efron 1979.
 
     >>> a, b = np.array([True] * 90 + [False] * 10), np.array([True] * 70 + [False] * 30)
-    >>> one = compare(a, b)
+    >>> one = compare_paired(a, b)
     >>> round(one.difference, 2), one.beyond_noise
     (0.2, True)
     """

@@ -104,7 +104,7 @@ class Evaluation:
         return "; ".join(filter(None, [text, self.views_line()]))
 
 
-def judge(
+def evaluate_probabilities(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], notes: Sequence[str] = ()
 ) -> Evaluation:
     """Return the evaluation of `probabilities` (n, k) against `labels` (n,), indices into `classes` (k,)."""

@@ -7,12 +7,12 @@ import math
 import os
 import re
 import tomllib
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from striate.classifier.model_file import read_description
 from striate.errors import SourceNotFoundError
 from striate.metrics.intervals import wilson_interval
 
@@ -132,7 +132,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, written: float) -> Run:
     said = _json(path / "run.json") if (path / "run.json").exists() else None
-    model = _model(path / "model.striate") if (path / "model.striate").exists() else None
+    model = read_description(path / "model.striate") if (path / "model.striate").exists() else None
     if said is None and model is None:
         raise ValueError("run.json is missing")
     history = _metrics(path / "metrics.jsonl") if (path / "metrics.jsonl").exists() else []
@@ -246,18 +246,6 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return _dict(json.loads(path.read_bytes()), strict=True)
     except (ValueError, RecursionError):
-        raise ValueError(f"{path.name} is damaged") from None
-
-
-def _model(path: Path) -> dict[str, Any]:
-    """Return the description in a model file; its tensors are not read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo("striate.json")
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size > _MOST_JSON_BYTES:
-                raise ValueError
-            return _dict(json.loads(archive.read(info)), strict=True)
-    except Exception:  # zipfile raises what it likes
         raise ValueError(f"{path.name} is damaged") from None
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from striate.baselines.features import Features, net_features
 from striate.baselines.fit import fit_task, read_task
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import Features, net_features
 from striate.classifier.pretrained import load_model
 from striate.data.dataset import DataOptions
 from striate.errors import ArgumentError

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from striate.baselines.logistic import fit_softmax
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import extract, tapped
 from striate.classifier.pretrained import at_size, fits_size, load_pretrained
@@ -22,7 +23,6 @@ from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
 from striate.nets.modules.own import build
 from striate.observer import Observer, Progress, silent
-from striate.training.heads import fit_head
 from striate.training.options import SWIFT, NetLike
 from striate.training.plan import Plan
 
@@ -112,7 +112,7 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
         model = tapped(model) if plan.recipe.head == "parts" else model
         train, valid = plan.splits.train, plan.splits.valid
         features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
-        weight, bias, penalty = fit_head(
+        weight, bias, penalty = fit_softmax(
             features, train.labels, len(plan.classes), (others, valid.labels) if len(valid) else None
         )
         with torch.no_grad():

@@ -130,16 +130,16 @@ def _has_fc(body: NetModule) -> bool:
     return any(step.layer.word == "fc" and not step.head for step in body.plan.steps)
 
 
-def describe(module: FittedModule) -> dict[str, Any]:
+def describe_fitted(module: FittedModule) -> dict[str, Any]:
     """Return what a file says of a fitted module beside its tensors, as plain values."""
     body = str(module.body.net) if isinstance(module.body, NetModule) else None
     return {"body": body, "head": module.head.word, "arguments": module.head.arguments()}
 
 
-def rebuild(
+def rebuild_fitted(
     description: Any, tensors: dict[str, Tensor], input_shape: tuple[int, int, int], classes: int
 ) -> FittedModule:
-    """Return the module that `describe` described, with its tensors by their names in the module.
+    """Return the module that `describe_fitted` described, with its tensors by their names in the module.
 
     Raises:
         ModelFileError, NotationError, ShapeError: anything missing, spare, out of range or that does not fit.

@@ -13,8 +13,8 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.errors import StriateError
-from striate.metrics.comparison import Comparison, compare
-from striate.metrics.evaluation import Evaluation, judge
+from striate.metrics.comparison import Comparison, compare_paired
+from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Observers
 from striate.selection.ladder.rungs import Ground, Rung, spread
 from striate.training.engine.state import Interrupted
@@ -152,7 +152,7 @@ def verdict(results: Sequence[Result]) -> str:
     if not simple or not nets:
         return f"{best_result(results).name} is the only kind of method tried." if results else "Nothing was tried."
     plain, net = best_result(simple), best_result(nets)
-    one = compare(net.right, plain.right)
+    one = compare_paired(net.right, plain.right)
     told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
     sides = f"{net.name} {net.valid.accuracy:.1%} against {plain.name} {plain.valid.accuracy:.1%}"
     if one.beyond_noise and one.difference > 0:
@@ -181,7 +181,7 @@ def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resu
         model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
     fit_s = time.perf_counter() - start
     labels = images.labels[positions]
-    evaluation = judge(probabilities, labels, images.classes)
+    evaluation = evaluate_probabilities(probabilities, labels, images.classes)
     size_bytes, image_ms = _measure(model, images)
     right = probabilities.argmax(1) == labels
     return Result(rung.name, evaluation, right, fit_s, size_bytes, image_ms, rung.is_net, model)

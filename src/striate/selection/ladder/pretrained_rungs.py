@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.baselines.candidates import fit_baseline
-from striate.baselines.features import net_features
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import extraction_s
+from striate.classifier.features import extraction_s, net_features
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.nets import ZOO, Net

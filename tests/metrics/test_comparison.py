@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import ShapeError
-from striate.metrics.comparison import compare, mcnemar
+from striate.metrics.comparison import compare_paired, mcnemar
 
 
 def test_mcnemar_counts_the_ways_of_chance():
@@ -16,7 +16,7 @@ def test_mcnemar_counts_the_ways_of_chance():
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=300))
 def test_comparison_turns_with_its_sides(pairs):
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
-    there, back = compare(first, second), compare(second, first)
+    there, back = compare_paired(first, second), compare_paired(second, first)
     assert there.difference == -back.difference == pytest.approx(first.mean() - second.mean())
     assert there.p_value == back.p_value
     assert there.interval[0] <= there.difference <= there.interval[1]
@@ -27,11 +27,11 @@ def test_the_interval_is_that_of_resampled_images():
     first, second = rng.random(500) < 0.8, rng.random(500) < 0.6
     rows = rng.integers(0, 500, (4_000, 500))
     expected = np.quantile(first[rows].mean(1) - second[rows].mean(1), [0.025, 0.975])
-    assert compare(first, second).interval == pytest.approx(expected, abs=0.006)
+    assert compare_paired(first, second).interval == pytest.approx(expected, abs=0.006)
 
 
 def test_equal_classifiers_do_not_differ_and_other_images_are_refused():
     same = np.array([True, False, True])
-    assert not compare(same, same).beyond_noise
+    assert not compare_paired(same, same).beyond_noise
     with pytest.raises(ShapeError, match="the same images"):
-        compare(same, same[:2])
+        compare_paired(same, same[:2])

@@ -1,0 +1,82 @@
+"""What a model file says of a net, of a module of the user's own or of what was fitted; and building it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from striate.classifier.heads.fitted import Fitted, FittedModule, describe_fitted, put_weights, rebuild_fitted
+from striate.errors import ModelFileError
+from striate.nets import Net, NetModule, parse
+from striate.nets.modules.own import AnyNet, OwnModule, build
+
+_KINDS = {Net: "net", OwnModule: "module", Fitted: "fitted"}
+
+
+def kind_of(net: AnyNet | Fitted) -> str:
+    """Return the word by which a model file tells a net from a module of the user's own and from what was fitted.
+
+    >>> kind_of(parse("fc(10)"))
+    'net'
+    """
+    return _KINDS[type(net)]
+
+
+def describe_module(module: torch.nn.Module) -> dict[str, Any]:
+    """Return what a model file says of a module beside its net and its tensors, as plain values: nothing of most."""
+    return {"fitted": describe_fitted(module)} if isinstance(module, FittedModule) else {}
+
+
+def rebuild_module(
+    description: Mapping[str, Any],
+    weights: dict[str, torch.Tensor],
+    input_shape: tuple[int, int, int],
+    own: torch.nn.Module | None,
+) -> tuple[AnyNet | Fitted, torch.nn.Module]:
+    """Return the net that a model file describes and its module with these weights, ready to predict.
+
+    Arguments:
+        description: the file's, with `kind`, `net` and `classes`.
+        weights: by their names in the module.
+        input_shape: (c, h, w).
+        own: takes the weights where the file says that they are of a module of the user's own.
+
+    Raises:
+        ModelFileError, NotationError, ShapeError: anything missing, spare, out of range or that does not fit.
+    """
+    classes = len(description["classes"])
+    if description["kind"] == "fitted":
+        built = rebuild_fitted(description.get("fitted"), weights, input_shape, classes)
+        net = Fitted(description["net"], built.body.net if isinstance(built.body, NetModule) else None)
+    else:
+        net = _net(description, own)
+        built = _trained(net, weights, input_shape, classes)
+    return net, built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+
+
+def _net(description: Mapping[str, Any], own: torch.nn.Module | None) -> AnyNet:
+    if description["kind"] == "net":
+        return parse(description["net"])
+    if own is None:
+        raise ModelFileError(
+            f"it holds the weights of a module of your own, {description['net']}, and runs no code to build it. "
+            "Build it and give it: Classifier.load(path, module)"
+        )
+    return OwnModule(own)
+
+
+def _trained(
+    net: AnyNet, weights: dict[str, torch.Tensor], input_shape: tuple[int, int, int], classes: int
+) -> torch.nn.Module:
+    if isinstance(net, Net):
+        # Before anything is allocated: a short sentence can describe a net of any size.
+        needed = net.table(input_shape).parameters
+        stored = sum(value.numel() for value in weights.values())
+        if needed > stored:
+            raise ModelFileError(f"the net has {needed:,} parameters, the file holds {stored:,} numbers")
+    outputs = net.output_shape(input_shape)
+    if outputs != (classes,):
+        raise ModelFileError(f"the net's output {outputs} does not match {classes} classes")
+    return put_weights(build(net, input_shape, seed=0), weights)
