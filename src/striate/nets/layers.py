@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from striate.errors import ArgumentError, ShapeError
+from striate.nets.rules import read_rule
 
 Shape = tuple[int, ...]
 LARGEST = 10**7
@@ -77,8 +78,6 @@ def rule() -> Any:
     def read(name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise ArgumentError(f'{name} must be the name of an initialisation, such as "he"; got {value!r}')
-        from striate.nets.rules import read_rule
-
         try:
             read_rule(value)
         except ArgumentError as error:

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from striate.calls import parse_calls
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, unknown
-from striate.nets.graph import Plan
+from striate.nets.graph import Graph
 from striate.nets.modules.module import NetModule, make_module
 from striate.nets.net import Net
-from striate.nets.notation import parse_calls
 from striate.nets.zoo import ZOO, Architecture
 from striate.nets.zoo.downloads import find_weights
 from striate.nets.zoo.registry import Preprocessing, Published
@@ -139,7 +139,7 @@ def load_weights(
     if missing or spare:
         parts = [f"{what}: {_few(keys)}" for what, keys in (("missing", missing), ("spare", spare)) if keys]
         raise ModelFileError(f"{source} does not have the parameters of this net; {'; '.join(parts)}")
-    heads = _heads(module.plan)
+    heads = _heads(module.graph)
     left, copies = [], {}
     for name, key in names.items():
         if key not in tensors:
@@ -162,9 +162,9 @@ def load_weights(
     return tuple(left)
 
 
-def _heads(plan: Plan) -> set[str]:
+def _heads(graph: Graph) -> set[str]:
     """Return the last weighted layer of the net and of each auxiliary head."""
-    lasts = {step.head: step.path for step in plan.steps if step.layer.word in ("conv", "fc")}
+    lasts = {node.head: node.path for node in graph.nodes if node.layer.word in ("conv", "fc")}
     return set(lasts.values())
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from striate.calls import parse_calls
 from striate.errors import ArgumentError, NotationError, unknown
 from striate.nets.layers import Shape
 from striate.nets.net import Net
-from striate.nets.notation import STRUCTURES, WORDS, parse, parse_calls
+from striate.nets.notation import STRUCTURES, WORDS, parse
 
 TORCHVISION = "https://download.pytorch.org/models/"
 
