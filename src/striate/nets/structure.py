@@ -14,7 +14,8 @@ from functools import singledispatch
 from typing import ClassVar, Protocol
 
 from striate.errors import ShapeError
-from striate.nets.layers import Layer, Relu, Shape, Sigmoid, Softmax, say, spell, whole
+from striate.nets.arguments import whole
+from striate.nets.layers import Layer, Relu, Shape, Sigmoid, Softmax, say, spell
 from striate.nets.windows import Conv, Globalavg
 
 

@@ -29,7 +29,7 @@ LEAST_WIDTH, GAP, ENDLESS = 18, 2, 100_000
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """One layer: `sees` is the receptive field in input pixels (h, w), None for the whole input."""
 
     path: str
@@ -83,7 +83,7 @@ class Table:
     """
 
     input_shape: Shape
-    rows: tuple[Row, ...]
+    rows: tuple[LayerRow, ...]
     batch: int = 1
 
     @property
@@ -112,9 +112,9 @@ class Table:
             "memory_bytes": self.memory_bytes,
         }
 
-    def shown(self) -> Iterator[Row]:
+    def shown(self) -> Iterator[LayerRow]:
         """Yield the rows as they are shown: activations and dropout joined to the layer before."""
-        held: Row | None = None
+        held: LayerRow | None = None
         for row in self.rows:
             if held is not None and row.joins and row.shape == held.shape:
                 held = _joined(held, row)
@@ -207,7 +207,7 @@ class Table:
             yield f"a wider terminal also shows: {', '.join(hidden)}", "dim"
 
 
-def _joined(row: Row, after: Row) -> Row:
+def _joined(row: LayerRow, after: LayerRow) -> LayerRow:
     """Return one row for a layer and the activation that follows it."""
     return dataclasses.replace(
         row,
@@ -250,13 +250,13 @@ def make_table(graph: Graph, batch: int = 1, strict: bool = False) -> Table:
     return Table(graph.input_shape, tuple(_row(node, batch) for node in graph.nodes), batch)
 
 
-def _row(node: Node, batch: int) -> Row:
+def _row(node: Node, batch: int) -> LayerRow:
     shape = node.in_shapes[0]
     formula = " + ".join(str(s[0]) for s in node.in_shapes) if node.layer.word == "join" else node.layer.formula(shape)
     note = node.layer.note(shape)
     if node.head:
         note = "; ".join(filter(None, (f"auxiliary head {node.head}, only in training", note)))
-    return Row(
+    return LayerRow(
         path=node.path,
         layer=str(node.written),
         shape=node.shape,

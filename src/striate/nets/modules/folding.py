@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from striate.nets.modules.layers import Whitening
 from striate.nets.modules.module import NetModule
+from striate.nets.modules.windows import Whitening
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 

@@ -13,7 +13,8 @@ from striate.errors import ArgumentError, ShapeError
 from striate.nets.graph import INPUT, Graph, make_graph
 from striate.nets.layers import Shape, say
 from striate.nets.modules.filling import fill
-from striate.nets.modules.layers import Whitening, make_layer
+from striate.nets.modules.layers import make_layer
+from striate.nets.modules.windows import Whitening
 from striate.nets.structure import HasChain, without_softmax
 
 MOST_PARAMETERS = 10**10

@@ -61,12 +61,14 @@ def initial_weights(graph: Graph, seed: int, init: str | None) -> dict[str, Arra
     for i, node in enumerate(graph.nodes):
         arrays = starting(node.layer, node.in_shapes[0])
         if i in rules:
-            arrays["weight"] = draw(arrays["weight"].shape, rules[i], generator, getattr(node.layer, "groups", 1))
+            arrays["weight"] = random_weights(
+                arrays["weight"].shape, rules[i], generator, getattr(node.layer, "groups", 1)
+            )
         weights |= {f"{node.path}.{name}": value for name, value in arrays.items()}
     return weights
 
 
-def draw(shape: tuple[int, ...], rule: Rule, generator: np.random.Generator, groups: int = 1) -> Array:
+def random_weights(shape: tuple[int, ...], rule: Rule, generator: np.random.Generator, groups: int = 1) -> Array:
     """Return weights (k, n_in) or (k, c, h, w) drawn by a rule; `groups` matters to dirac only."""
     fan_in = math.prod(shape[1:])
     match rule.name:
