@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from striate.nets import auxiliary_loss, make_module, parse, resolve
-from striate.nets.graph import make_plan
+from striate.nets.graph import make_graph
 from striate.nets.modules.module import state_arrays
 from striate.nets.notation import STRUCTURES, WORDS
 from striate.nets.reference.arithmetic import cross_entropy
@@ -189,5 +189,5 @@ def test_dropout_keeps_the_mean_and_the_gradient_follows_the_mask() -> None:
 
 
 def test_plan_is_what_both_sides_walk() -> None:
-    plan = make_plan(parse("conv(2, 3) residual(relu)").chain, (1, 5, 5))
-    assert [(step.path, step.inputs) for step in plan.steps] == [("0", (-1,)), ("1.body.0", (0,)), ("1.add", (1, 0))]
+    graph = make_graph(parse("conv(2, 3) residual(relu)").chain, (1, 5, 5))
+    assert [(node.path, node.inputs) for node in graph.nodes] == [("0", (-1,)), ("1.body.0", (0,)), ("1.add", (1, 0))]

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
 from striate.nets import ZOO, load_weights, make_module, pretrained, resolve
-from striate.nets.modules.weights import imagenet_classes, read_tensors
-from striate.nets.zoo.downloads import fetch
-from striate.nets.zoo.registry import Published
+from striate.nets.modules.weights import imagenet_classes, read_weights
+from striate.nets.zoo.downloads import fetch_weights
+from striate.nets.zoo.registry import PublishedWeights
 from striate.system.cache import cache_folder
 
 NAME = "mobilenet_v2(width=0.25)"
@@ -124,14 +124,14 @@ def test_files_that_are_not_weights(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "checkpoint.pth")
     for name in ("evil.pth", "evil2.pth", "text.safetensors", "empty.pth", "list.pth", "checkpoint.pth"):
         with pytest.raises(ModelFileError, match=name):
-            read_tensors(tmp_path / name)
+            read_weights(tmp_path / name)
     with pytest.raises(ModelFileError, match=r"it would call \w+\.system, and is not read"):
-        read_tensors(tmp_path / "evil2.pth")
+        read_weights(tmp_path / "evil2.pth")
     with pytest.raises(ModelFileError, match="'epoch' is of type int"):
-        read_tensors(tmp_path / "checkpoint.pth")
+        read_weights(tmp_path / "checkpoint.pth")
     assert not Path("/tmp/striate-was-here").exists()
     with pytest.raises(SourceNotFoundError, match=r"none\.pth does not exist"):
-        read_tensors(tmp_path / "none.pth")
+        read_weights(tmp_path / "none.pth")
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,21 @@ class TestFetching:
         monkeypatch.setattr("urllib.request.urlopen", answer)
 
     def test_once(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        file = Published("V1", f"net-{self.digest[:8]}.pth", 0.5)
+        file = PublishedWeights("V1", f"net-{self.digest[:8]}.pth", 0.5)
         self.serve(monkeypatch, self.content)
-        path = fetch(file, tmp_path / "new")
+        path = fetch_weights(file, tmp_path / "new")
         assert path.read_bytes() == self.content
         self.serve(monkeypatch, RuntimeError("asked twice"))
-        assert fetch(file, tmp_path / "new") == path
+        assert fetch_weights(file, tmp_path / "new") == path
 
     def test_a_wrong_digest_never_gets_the_name(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         self.serve(monkeypatch, b"other weights")
-        file = Published("V1", f"net-{self.digest[:8]}.pth", 0.5)
+        file = PublishedWeights("V1", f"net-{self.digest[:8]}.pth", 0.5)
         with pytest.raises(SourceNotFoundError, match="not the published digest"):
-            fetch(file, tmp_path)
+            fetch_weights(file, tmp_path)
         assert not (tmp_path / file.file).exists()
         self.serve(monkeypatch, self.content)
-        assert fetch(file, tmp_path).read_bytes() == self.content
+        assert fetch_weights(file, tmp_path).read_bytes() == self.content
 
     def test_without_a_connection(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         self.serve(monkeypatch, urllib.error.URLError("no route"))
@@ -187,7 +187,7 @@ class TestFetching:
             SourceNotFoundError,
             match=r"cannot be downloaded: .*: no route. Fetch it elsewhere and name it with --weights FILE",
         ):
-            fetch(Published("V1", "net-00000000.pth", 0.5), tmp_path)
+            fetch_weights(PublishedWeights("V1", "net-00000000.pth", 0.5), tmp_path)
 
     def test_the_folder_follows_the_cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))

@@ -130,4 +130,4 @@ def test_shapes_are_those_of_torch(data: st.DataObject) -> None:
 )
 def test_shape_errors_name_the_layer_and_both_sides(sentence: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
-        parse(sentence).plan(shape)
+        parse(sentence).graph(shape)

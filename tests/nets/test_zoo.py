@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from striate.errors import ArgumentError, ShapeError
 from striate.nets import ZOO, NetModule, auxiliary_loss, make_module, resolve
-from striate.nets.graph import make_plan
+from striate.nets.graph import make_graph
 from striate.nets.structure import without_softmax
 
 PARAMETERS = {
@@ -57,7 +57,7 @@ def on_no_device(name: str) -> NetModule:
     """The module without memory for its weights: shapes only."""
     net = resolve(name)
     with torch.device("meta"):
-        return NetModule(net, make_plan(without_softmax(net.chain), input_shape(name)))
+        return NetModule(net, make_graph(without_softmax(net.chain), input_shape(name)))
 
 
 def small_module(name: str, seed: int = 0) -> NetModule:

@@ -159,7 +159,7 @@ def tapped(model: Classifier) -> Classifier:
         return model
     net = with_outputs(with_taps(module.net, shape), 1)
     own = make_module(net, shape, init="zeros")
-    last = sum(1 for _ in own.layer(own.plan.steps[-1].path).parameters())
+    last = sum(1 for _ in own.layer(own.graph.nodes[-1].path).parameters())
     with torch.no_grad():
         for value, given in zip(list(own.state_dict().values())[:-last], module.state_dict().values(), strict=False):
             value.copy_(given)
@@ -209,7 +209,7 @@ def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor
         )
     if layer is None:
         return keep_statistics(copy.deepcopy(module)).embed
-    module.plan.number(layer)
+    module.graph.number(layer)
     return lambda batch: _pooled(module.activations(batch, [layer])[layer])
 
 

@@ -77,8 +77,8 @@ def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
     shape = (model.preprocessing.channels, *size)
     if not isinstance(model.net, Net) or model.preprocessing.mean.ndim == 3:
         return False
-    needed, own = (model.net.plan(s) for s in (shape, model.preprocessing.input_shape))
-    return [step.parameters for step in needed.steps] == [step.parameters for step in own.steps]
+    needed, own = (model.net.graph(s) for s in (shape, model.preprocessing.input_shape))
+    return [node.parameters for node in needed.nodes] == [node.parameters for node in own.nodes]
 
 
 def load_model(

@@ -9,34 +9,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate.calls import Call, parse_calls
     from striate.nets.modules.module import NetModule, auxiliary_loss, make_module
     from striate.nets.modules.spread import Spread, measure_spread
     from striate.nets.modules.weights import Pretrained, imagenet_classes, load_weights, pretrained
     from striate.nets.net import Net
-    from striate.nets.notation import Call, parse, parse_calls
+    from striate.nets.notation import parse
     from striate.nets.reference.reference import Reference
     from striate.nets.table import Table
     from striate.nets.zoo import ZOO, Architecture, resolve
 
 _HOMES = {
-    "ZOO": "zoo",
-    "Architecture": "zoo",
-    "Call": "notation",
-    "Net": "net",
-    "NetModule": "modules.module",
-    "Pretrained": "modules.weights",
-    "Reference": "reference.reference",
-    "Spread": "modules.spread",
-    "Table": "table",
-    "auxiliary_loss": "modules.module",
-    "imagenet_classes": "modules.weights",
-    "load_weights": "modules.weights",
-    "make_module": "modules.module",
-    "measure_spread": "modules.spread",
-    "parse": "notation",
-    "parse_calls": "notation",
-    "pretrained": "modules.weights",
-    "resolve": "zoo",
+    "ZOO": "nets.zoo",
+    "Architecture": "nets.zoo",
+    "Call": "calls",
+    "Net": "nets.net",
+    "NetModule": "nets.modules.module",
+    "Pretrained": "nets.modules.weights",
+    "Reference": "nets.reference.reference",
+    "Spread": "nets.modules.spread",
+    "Table": "nets.table",
+    "auxiliary_loss": "nets.modules.module",
+    "imagenet_classes": "nets.modules.weights",
+    "load_weights": "nets.modules.weights",
+    "make_module": "nets.modules.module",
+    "measure_spread": "nets.modules.spread",
+    "parse": "nets.notation",
+    "parse_calls": "calls",
+    "pretrained": "nets.modules.weights",
+    "resolve": "nets.zoo",
 }
 __all__ = [
     "ZOO",
@@ -63,6 +64,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'striate.nets' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"striate.nets.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"striate.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""A net unrolled for one input shape: a flat list of steps, each a layer with the steps it reads from.
+"""A net unrolled for one input shape: a flat list of nodes, each a layer with the nodes it reads from.
 
 The table, the torch module, the NumPy reference and the picture all walk this list.
 """
@@ -27,10 +27,10 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Step:
+class Node:
     """One layer at its place.
 
-    `path` names it ("layer1.0.body.2"), `inputs` are the numbers of the steps it reads (−1: the net's input),
+    `path` names it ("layer1.0.body.2"), `inputs` are the numbers of the nodes it reads (−1: the net's input),
     `head` is 0, or the number of the auxiliary head that it belongs to.
     """
 
@@ -45,37 +45,37 @@ class Step:
 
     @property
     def parameters(self) -> int:
-        """Return how many numbers this step learns."""
+        """Return how many numbers this node learns."""
         return self.written.parameters(self.in_shapes[0])
 
     @property
     def multiply_adds(self) -> int:
-        """Return this step's multiply-adds for one image."""
+        """Return this node's multiply-adds for one image."""
         return self.layer.multiply_adds(self.in_shapes[0])
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All steps in the order of their work; `heads` are the last step and the weight of each auxiliary head."""
+class Graph:
+    """All nodes in the order of their work; `heads` are the last node and the weight of each auxiliary head."""
 
     input_shape: Shape
-    steps: tuple[Step, ...]
+    nodes: tuple[Node, ...]
     output: int
     heads: tuple[tuple[int, float], ...] = ()
 
     def shape(self, number: int) -> Shape:
-        """Return the output shape of a step, or the input's."""
-        return self.input_shape if number == INPUT else self.steps[number].shape
+        """Return the output shape of a node, or the input's."""
+        return self.input_shape if number == INPUT else self.nodes[number].shape
 
     def number(self, path: str) -> int:
-        """Return the number of the step with this path, or of a part's last step."""
-        found = [i for i, step in enumerate(self.steps) if step.path == path or step.path.startswith(f"{path}.")]
+        """Return the number of the node with this path, or of a part's last node."""
+        found = [i for i, node in enumerate(self.nodes) if node.path == path or node.path.startswith(f"{path}.")]
         if not found:
-            raise ArgumentError(f"no layer has the path {path!r}. Paths: {', '.join(step.path for step in self.steps)}")
+            raise ArgumentError(f"no layer has the path {path!r}. Paths: {', '.join(node.path for node in self.nodes)}")
         return found[-1]
 
 
-def make_plan(chain: Chain, input_shape: Shape) -> Plan:
+def make_graph(chain: Chain, input_shape: Shape) -> Graph:
     """Return a chain unrolled for one input shape (c, h, w) or (k,).
 
     Raises:
@@ -86,13 +86,13 @@ def make_plan(chain: Chain, input_shape: Shape) -> Plan:
         raise ShapeError(f"an input shape must be (channels, height, width) or (features,), all from 1; got {shape!r}")
     builder = _Builder(shape)
     output = builder.chain(chain, "", INPUT)
-    return Plan(shape, tuple(builder.steps), output, tuple(builder.heads))
+    return Graph(shape, tuple(builder.nodes), output, tuple(builder.heads))
 
 
 class _Builder:
     def __init__(self, input_shape: Shape) -> None:
         self.input_shape = input_shape
-        self.steps: list[Step] = []
+        self.nodes: list[Node] = []
         self.heads: list[tuple[int, float]] = []
         self.head = 0
 
@@ -101,8 +101,8 @@ class _Builder:
             source = unroll(item, self, _below(path, str(i)), source)
         return source
 
-    def step(self, path: str, layer: Layer, inputs: tuple[int, ...], written: Layer | None = None) -> int:
-        shapes = tuple(self.input_shape if i == INPUT else self.steps[i].shape for i in inputs)
+    def node(self, path: str, layer: Layer, inputs: tuple[int, ...], written: Layer | None = None) -> int:
+        shapes = tuple(self.input_shape if i == INPUT else self.nodes[i].shape for i in inputs)
         try:
             shape = layer.merged_shape(shapes) if isinstance(layer, Merge) else layer.output_shape(shapes[0])
         except ShapeError as error:
@@ -110,12 +110,12 @@ class _Builder:
         if math.prod(shape) > LARGEST_VOLUME:
             raise ShapeError(f"layer {path}: {layer} would give {say(shape)} values an image, too many for any machine")
         fields = [
-            Field() if i == INPUT and len(self.input_shape) == 3 else self.steps[i].field if i != INPUT else None
+            Field() if i == INPUT and len(self.input_shape) == 3 else self.nodes[i].field if i != INPUT else None
             for i in inputs
         ]
-        made = Step(path, layer, written or layer, inputs, shapes, shape, see(layer, fields, shapes[0]), self.head)
-        self.steps.append(made)
-        return len(self.steps) - 1
+        made = Node(path, layer, written or layer, inputs, shapes, shape, see(layer, fields, shapes[0]), self.head)
+        self.nodes.append(made)
+        return len(self.nodes) - 1
 
 
 def _below(path: str, name: str) -> str:
@@ -123,66 +123,66 @@ def _below(path: str, name: str) -> str:
 
 
 @singledispatch
-def unroll(node: object, builder: _Builder, path: str, source: int) -> int:
-    """Add a node's steps to the builder, and return the number of the step that holds its output."""
-    raise TypeError(f"not a node: {node!r}")
+def unroll(item: object, builder: _Builder, path: str, source: int) -> int:
+    """Add an item's nodes to the builder, and return the number of the node that holds its output."""
+    raise TypeError(f"not an item: {item!r}")
 
 
 @unroll.register
-def _(node: Layer, builder: _Builder, path: str, source: int) -> int:
-    return builder.step(path, node, (source,))
+def _(item: Layer, builder: _Builder, path: str, source: int) -> int:
+    return builder.node(path, item, (source,))
 
 
 @unroll.register(Depthwise)
-def _(node: Depthwise, builder: _Builder, path: str, source: int) -> int:
-    shape = builder.input_shape if source == INPUT else builder.steps[source].shape
-    return builder.step(path, node.conv(shape[0]), (source,), node)
+def _(item: Depthwise, builder: _Builder, path: str, source: int) -> int:
+    shape = builder.input_shape if source == INPUT else builder.nodes[source].shape
+    return builder.node(path, item.conv(shape[0]), (source,), item)
 
 
 @unroll.register
-def _(node: Se, builder: _Builder, path: str, source: int) -> int:
-    shape = builder.input_shape if source == INPUT else builder.steps[source].shape
-    return unroll(node.gate(shape[0]), builder, path, source)
+def _(item: Se, builder: _Builder, path: str, source: int) -> int:
+    shape = builder.input_shape if source == INPUT else builder.nodes[source].shape
+    return unroll(item.gate(shape[0]), builder, path, source)
 
 
 @unroll.register
-def _(node: Part, builder: _Builder, path: str, source: int) -> int:
+def _(item: Part, builder: _Builder, path: str, source: int) -> int:
     above = path.rpartition(".")[0]
-    return unroll(node.item, builder, _below(above, node.name), source)
+    return unroll(item.item, builder, _below(above, item.name), source)
 
 
 @unroll.register
-def _(node: Repeat, builder: _Builder, path: str, source: int) -> int:
-    for i in range(node.times):
-        source = builder.chain(node.body, path if node.times == 1 else _below(path, str(i)), source)
+def _(item: Repeat, builder: _Builder, path: str, source: int) -> int:
+    for i in range(item.times):
+        source = builder.chain(item.body, path if item.times == 1 else _below(path, str(i)), source)
     return source
 
 
 @unroll.register
-def _(node: Residual, builder: _Builder, path: str, source: int) -> int:
-    body = builder.chain(node.body, _below(path, "body"), source)
-    shortcut = builder.chain(node.shortcut, _below(path, "shortcut"), source)
-    return builder.step(_below(path, "add"), Add(), (body, shortcut))
+def _(item: Residual, builder: _Builder, path: str, source: int) -> int:
+    body = builder.chain(item.body, _below(path, "body"), source)
+    shortcut = builder.chain(item.shortcut, _below(path, "shortcut"), source)
+    return builder.node(_below(path, "add"), Add(), (body, shortcut))
 
 
 @unroll.register
-def _(node: Concat, builder: _Builder, path: str, source: int) -> int:
-    ends = [builder.chain(branch, _below(path, f"branch{i}"), source) for i, branch in enumerate(node.branches)]
-    return builder.step(_below(path, "join"), Join(), tuple(ends))
+def _(item: Concat, builder: _Builder, path: str, source: int) -> int:
+    ends = [builder.chain(branch, _below(path, f"branch{i}"), source) for i, branch in enumerate(item.branches)]
+    return builder.node(_below(path, "join"), Join(), tuple(ends))
 
 
 @unroll.register
-def _(node: Gate, builder: _Builder, path: str, source: int) -> int:
-    body = builder.chain(node.body, _below(path, "body"), source)
-    return builder.step(_below(path, "multiply"), Multiply(), (source, body))
+def _(item: Gate, builder: _Builder, path: str, source: int) -> int:
+    body = builder.chain(item.body, _below(path, "body"), source)
+    return builder.node(_below(path, "multiply"), Multiply(), (source, body))
 
 
 @unroll.register
-def _(node: Aux, builder: _Builder, path: str, source: int) -> int:
+def _(item: Aux, builder: _Builder, path: str, source: int) -> int:
     if builder.head:
         raise ShapeError(f"layer {path}: an auxiliary head stands inside another. Put it into the main chain")
     builder.head = len(builder.heads) + 1
-    builder.heads.append((builder.chain(node.body, path, source), node.weight))
+    builder.heads.append((builder.chain(item.body, path, source), item.weight))
     builder.head = 0
     return source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from striate.nets.graph import Plan, make_plan
+from striate.nets.graph import Graph, make_graph
 from striate.nets.layers import Shape
 from striate.nets.structure import Chain
 
@@ -35,18 +35,18 @@ class Net:
     def __str__(self) -> str:
         return str(self.chain)
 
-    def plan(self, input_shape: Shape) -> Plan:
+    def graph(self, input_shape: Shape) -> Graph:
         """Return the net unrolled for images of (c, h, w), or for (k,) numbers.
 
         Raises:
             ShapeError: a layer does not fit; the message names it, both sizes and a way out.
         """
-        return make_plan(self.chain, tuple(input_shape))
+        return make_graph(self.chain, tuple(input_shape))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output for one input, without the batch."""
-        plan = self.plan(input_shape)
-        return plan.shape(plan.output)
+        graph = self.graph(input_shape)
+        return graph.shape(graph.output)
 
     def table(self, input_shape: Shape, batch: int = 1, strict: bool = False) -> Table:
         """Return the layer table.
@@ -61,13 +61,13 @@ class Net:
         """
         from striate.nets.table import make_table
 
-        return make_table(self, tuple(input_shape), batch, strict)
+        return make_table(self.graph(input_shape), batch, strict)
 
     def svg(self, input_shape: Shape) -> str:
         """Return a picture of the net as SVG text: blocks in proportion to their volumes."""
         from striate.nets.picture import draw
 
-        return draw(self.chain, self.plan(input_shape))
+        return draw(self.chain, self.graph(input_shape))
 
     def reference(self, input_shape: Shape, seed: int = 0, init: str | None = None, weights: Any = None) -> Reference:
         """Return the NumPy implementation of the net: slow, readable, float64.

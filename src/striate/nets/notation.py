@@ -10,14 +10,12 @@ import dataclasses
 import re
 from typing import Any
 
-from striate.calls import Call, Reader, parse_calls
+from striate.calls import Call, Reader
 from striate.errors import ArgumentError, unknown
 from striate.nets import layers, structure, windows
 from striate.nets.layers import Layer
 from striate.nets.net import Net
-from striate.nets.structure import Aux, Chain, Concat, Gate, Node, Part, Repeat, Residual
-
-__all__ = ["STRUCTURES", "WORDS", "Call", "parse", "parse_calls"]
+from striate.nets.structure import Aux, Chain, Concat, Gate, Item, Part, Repeat, Residual
 
 DEEPEST = 32
 MOST_LAYERS = 10_000
@@ -75,7 +73,7 @@ class SentenceReader(Reader):
         """Read items until something closes the chain."""
         if depth > DEEPEST:
             self.complain(self.position, f"brackets are nested more than {DEEPEST} deep")
-        items: list[Node] = []
+        items: list[Item] = []
         seen: set[str] = set()
         begin = self.position
         while self.peek() not in CLOSING:
@@ -94,7 +92,7 @@ class SentenceReader(Reader):
             )
         return chain
 
-    def item(self, depth: int) -> Node:
+    def item(self, depth: int) -> Item:
         """Read one item."""
         start = self.position
         if self.take("["):
@@ -140,7 +138,7 @@ class SentenceReader(Reader):
             self.complain(at, f"repeats must be a whole number from 1 to {MOST_LAYERS:,}; got {got[:20]}")
         return Repeat(body, times)
 
-    def structure(self, word: str, start: int, depth: int) -> Node:
+    def structure(self, word: str, start: int, depth: int) -> Item:
         """Read residual( … ), concat( … ), gate( … ) or aux( … ), the word already read."""
         opened = self.position
         if not self.take("("):
@@ -156,7 +154,7 @@ class SentenceReader(Reader):
         body = self.chain(depth + 1)
         if not body.items:
             self.complain(start, f"{word} needs a body: {word}( … )")
-        made: Node
+        made: Item
         if word == "residual":
             made = Residual(body, self.chain(depth + 1) if self.take(";") else Chain())
         elif word == "gate":

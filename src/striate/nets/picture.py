@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from striate.nets import layers as flat
-from striate.nets.graph import Plan, make_plan
+from striate.nets.graph import Graph, make_graph
 from striate.nets.layers import Layer, Shape, say
-from striate.nets.structure import Add, Aux, Chain, Concat, Gate, Join, Multiply, Node, Part, Repeat, Residual
+from striate.nets.structure import Add, Aux, Chain, Concat, Gate, Item, Join, Multiply, Part, Repeat, Residual
 from striate.nets.windows import Avgpool, Globalavg, Pool, Window
 
 QUIET = (
@@ -64,18 +64,18 @@ class Size:
         return high, max(4.0, THICKEST * math.sqrt(shape[0] / self.channels))
 
 
-def draw(chain: Chain, plan: Plan) -> str:
-    """Return the SVG text of a net's picture; `plan` is the chain unrolled for the images to be shown.
+def draw(chain: Chain, graph: Graph) -> str:
+    """Return the SVG text of a net's picture; `graph` is the chain unrolled for the images to be shown.
 
     >>> from striate.nets import parse
     >>> parse("conv(8, 3) relu fc(2)").svg((3, 16, 16)).startswith("<svg")
     True
     """
-    shapes = [plan.input_shape, *(step.shape for step in plan.steps)]
+    shapes = [graph.input_shape, *(node.shape for node in graph.nodes)]
     side = max((max(shape[1:]) for shape in shapes if len(shape) == 3), default=1)
     size = Size(side, max(shape[0] for shape in shapes))
-    entry = block("input", say(plan.input_shape), "input", plan.input_shape, size, "other")
-    drawing = in_a_row([entry, *sketch_chain(chain, plan.input_shape, size)])
+    entry = block("input", say(graph.input_shape), "input", graph.input_shape, size, "other")
+    drawing = in_a_row([entry, *sketch_chain(chain, graph.input_shape, size)])
     width, height = drawing.width + 20, drawing.up + drawing.down + 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
@@ -159,8 +159,8 @@ def framed(drawing: Drawing, label: str) -> Drawing:
 
 def shape_after(chain: Chain, shape: Shape) -> Shape:
     """Return the output shape of a chain."""
-    plan = make_plan(chain, shape)
-    return plan.shape(plan.output)
+    graph = make_graph(chain, shape)
+    return graph.shape(graph.output)
 
 
 def sketch_chain(chain: Chain, shape: Shape, size: Size) -> list[Drawing]:
@@ -180,12 +180,12 @@ def sketch_chain(chain: Chain, shape: Shape, size: Size) -> list[Drawing]:
     return drawings
 
 
-def _unnamed(item: Node) -> Node:
+def _unnamed(item: Item) -> Item:
     """Return the layer of a part that is one layer, which needs no frame."""
     return item.item if isinstance(item, Part) and isinstance(item.item, Layer) else item
 
 
-def sketch_layers(group: list[Node], shape: Shape, size: Size) -> list[Drawing]:
+def sketch_layers(group: list[Item], shape: Shape, size: Size) -> list[Drawing]:
     """Return the block of a layer with the quiet ones that follow it; none if all are quiet."""
     first = group[0]
     if isinstance(first, QUIET):
@@ -203,51 +203,51 @@ def sketch_layers(group: list[Node], shape: Shape, size: Size) -> list[Drawing]:
 
 
 @singledispatch
-def sketch(node: object, shape: Shape, size: Size) -> Drawing:
+def sketch(item: object, shape: Shape, size: Size) -> Drawing:
     """Return the drawing of a structure."""
-    raise TypeError(f"cannot draw {node!r}")
+    raise TypeError(f"cannot draw {item!r}")
 
 
 @sketch.register
-def _(node: Part, shape: Shape, size: Size) -> Drawing:
-    inner = node.item.body if isinstance(node.item, Repeat) and node.item.times == 1 else Chain((node.item,))
-    return framed(lane(inner, shape, size), node.name)
+def _(item: Part, shape: Shape, size: Size) -> Drawing:
+    inner = item.item.body if isinstance(item.item, Repeat) and item.item.times == 1 else Chain((item.item,))
+    return framed(lane(inner, shape, size), item.name)
 
 
 @sketch.register
-def _(node: Repeat, shape: Shape, size: Size) -> Drawing:
-    if node.times == 1:
-        return lane(node.body, shape, size)
-    if shape_after(node.body, shape) == shape:
-        return framed(lane(node.body, shape, size), f"×{node.times}")
+def _(item: Repeat, shape: Shape, size: Size) -> Drawing:
+    if item.times == 1:
+        return lane(item.body, shape, size)
+    if shape_after(item.body, shape) == shape:
+        return framed(lane(item.body, shape, size), f"×{item.times}")
     copies = []
-    for _ in range(node.times):
-        copies += sketch_chain(node.body, shape, size)
-        shape = shape_after(node.body, shape)
+    for _ in range(item.times):
+        copies += sketch_chain(item.body, shape, size)
+        shape = shape_after(item.body, shape)
     return in_a_row(copies)
 
 
 @sketch.register
-def _(node: Residual, shape: Shape, size: Size) -> Drawing:
-    return in_lanes([lane(node.shortcut, shape, size), lane(node.body, shape, size)], "+", Add.word)
+def _(item: Residual, shape: Shape, size: Size) -> Drawing:
+    return in_lanes([lane(item.shortcut, shape, size), lane(item.body, shape, size)], "+", Add.word)
 
 
 @sketch.register
-def _(node: Gate, shape: Shape, size: Size) -> Drawing:
-    return in_lanes([lane(Chain(), shape, size), lane(node.body, shape, size)], "×", Multiply.word)
+def _(item: Gate, shape: Shape, size: Size) -> Drawing:
+    return in_lanes([lane(Chain(), shape, size), lane(item.body, shape, size)], "×", Multiply.word)
 
 
 @sketch.register
-def _(node: Concat, shape: Shape, size: Size) -> Drawing:
-    return in_lanes([lane(branch, shape, size) for branch in node.branches], "⊕", Join.word)
+def _(item: Concat, shape: Shape, size: Size) -> Drawing:
+    return in_lanes([lane(branch, shape, size) for branch in item.branches], "⊕", Join.word)
 
 
 @sketch.register
-def _(node: Aux, shape: Shape, size: Size) -> Drawing:
-    head = lane(node.body, shape, size)
+def _(item: Aux, shape: Shape, size: Size) -> Drawing:
+    head = lane(item.body, shape, size)
     drop = head.up + LANE
     words = (
-        f'<text x="8" y="{drop + head.down + 10:.1f}" fill="currentColor">auxiliary head, weight {node.weight:g}</text>'
+        f'<text x="8" y="{drop + head.down + 10:.1f}" fill="currentColor">auxiliary head, weight {item.weight:g}</text>'
     )
     turn = f'<path d="M0 0C{GAP} 0 0 {drop:.1f} {2 * GAP} {drop:.1f}" {LINE}/>'
     line = f'<line x1="0" x2="{head.width + 2 * GAP:.1f}" y1="0" y2="0" {LINE}/>'

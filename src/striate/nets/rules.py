@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from striate.calls import parse_calls
 from striate.errors import ArgumentError, NotationError, unknown
 
 RULES = {
@@ -47,8 +48,6 @@ def read_rule(text: str) -> Rule:
     >>> read_rule("gaussian(0.01)")
     Rule(name='gaussian', std=0.01)
     """
-    from striate.nets.notation import parse_calls
-
     try:
         calls = parse_calls(text)
     except NotationError as error:

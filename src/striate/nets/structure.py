@@ -11,20 +11,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from striate.errors import ShapeError
-from striate.nets.layers import Layer, Shape, say, spell, whole
+from striate.nets.arguments import whole
+from striate.nets.layers import Layer, Relu, Shape, Sigmoid, Softmax, say, spell
+from striate.nets.windows import Conv, Globalavg
 
 
 @dataclass(frozen=True)
 class Chain:
     """One item after another; empty, it hands on what it gets."""
 
-    items: tuple[Node, ...] = ()
+    items: tuple[Item, ...] = ()
 
     def __str__(self) -> str:
         return " ".join(str(item) for item in self.items)
+
+
+class HasChain(Protocol):
+    """Whatever has a chain: a `Net` to those who work below it."""
+
+    @property
+    def chain(self) -> Chain:
+        """Return the layers, one item after another."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Part:
     """`name: item`: an item that can be pointed at."""
 
     name: str
-    item: Node
+    item: Item
 
     def __str__(self) -> str:
         return f"{self.name}: {self.item}"
@@ -95,7 +106,7 @@ class Aux:
         return f"aux({self.body}{'' if self.weight == 0.3 else f' ; {spell(self.weight)}'})"
 
 
-Node = Layer | Repeat | Part | Residual | Concat | Gate | Aux
+Item = Layer | Repeat | Part | Residual | Concat | Gate | Aux
 
 
 @dataclass(frozen=True)
@@ -107,9 +118,6 @@ class Se(Layer):
 
     def gate(self, channels: int) -> Gate:
         """Return the gate that this is for a number of channels."""
-        from striate.nets.layers import Relu, Sigmoid
-        from striate.nets.windows import Conv, Globalavg
-
         inner = max(1, channels // self.ratio)
         return Gate(Chain((Globalavg(), Conv(inner, 1), Relu(), Conv(channels, 1), Sigmoid())))
 
@@ -174,31 +182,31 @@ class Multiply(Merge):
 
 
 @singledispatch
-def inside(node: object) -> tuple[Chain, ...]:
-    """Return the chains that a node holds; none for a layer."""
+def inside(item: object) -> tuple[Chain, ...]:
+    """Return the chains that an item holds; none for a layer."""
     return ()
 
 
 @inside.register(Repeat)
 @inside.register(Gate)
 @inside.register(Aux)
-def _(node: Repeat | Gate | Aux) -> tuple[Chain, ...]:
-    return (node.body,)
+def _(item: Repeat | Gate | Aux) -> tuple[Chain, ...]:
+    return (item.body,)
 
 
 @inside.register
-def _(node: Part) -> tuple[Chain, ...]:
-    return (Chain((node.item,)),)
+def _(item: Part) -> tuple[Chain, ...]:
+    return (Chain((item.item,)),)
 
 
 @inside.register
-def _(node: Residual) -> tuple[Chain, ...]:
-    return (node.body, node.shortcut)
+def _(item: Residual) -> tuple[Chain, ...]:
+    return (item.body, item.shortcut)
 
 
 @inside.register
-def _(node: Concat) -> tuple[Chain, ...]:
-    return node.branches
+def _(item: Concat) -> tuple[Chain, ...]:
+    return item.branches
 
 
 def count(chain: Chain) -> int:
@@ -226,8 +234,6 @@ def without_softmax(chain: Chain) -> Chain:
     >>> print(without_softmax(parse("fc(10) softmax").chain))
     fc(10)
     """
-    from striate.nets.layers import Softmax
-
     if not chain.items:
         return chain
     *before, last = chain.items
@@ -235,7 +241,7 @@ def without_softmax(chain: Chain) -> Chain:
         case Softmax():
             return Chain(tuple(before))
         case Repeat(body, 1):
-            rest: Node = Repeat(without_softmax(body))
+            rest: Item = Repeat(without_softmax(body))
         case Part(name, Repeat(body, 1)):
             rest = Part(name, Repeat(without_softmax(body)))
         case Part(_, Softmax()):

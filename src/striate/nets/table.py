@@ -12,15 +12,13 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ShapeError
-from striate.nets.graph import Step
+from striate.nets.graph import Graph, Node
 from striate.nets.layers import Activation, Dropout, Droppath, Lrn, Scale, Shape, say
 from striate.nets.windows import Window
 from striate.units import say_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
-
-    from striate.nets.net import Net
 
 FLOAT_BYTES = 4
 HEADINGS = ("part", "layer", "output", "how", "parameters", "multiply-adds", "sees", "memory")
@@ -31,7 +29,7 @@ LEAST_WIDTH, GAP, ENDLESS = 18, 2, 100_000
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """One layer: `sees` is the receptive field in input pixels (h, w), None for the whole input."""
 
     path: str
@@ -85,7 +83,7 @@ class Table:
     """
 
     input_shape: Shape
-    rows: tuple[Row, ...]
+    rows: tuple[LayerRow, ...]
     batch: int = 1
 
     @property
@@ -114,9 +112,9 @@ class Table:
             "memory_bytes": self.memory_bytes,
         }
 
-    def shown(self) -> Iterator[Row]:
+    def shown(self) -> Iterator[LayerRow]:
         """Yield the rows as they are shown: activations and dropout joined to the layer before."""
-        held: Row | None = None
+        held: LayerRow | None = None
         for row in self.rows:
             if held is not None and row.joins and row.shape == held.shape:
                 held = _joined(held, row)
@@ -209,7 +207,7 @@ class Table:
             yield f"a wider terminal also shows: {', '.join(hidden)}", "dim"
 
 
-def _joined(row: Row, after: Row) -> Row:
+def _joined(row: LayerRow, after: LayerRow) -> LayerRow:
     """Return one row for a layer and the activation that follows it."""
     return dataclasses.replace(
         row,
@@ -245,37 +243,37 @@ def _aligned(cells: tuple[str, ...], widths: dict[str, int]) -> Iterator[str]:
         yield (" " * GAP).join(aligned).rstrip()
 
 
-def make_table(net: Net, input_shape: Shape, batch: int = 1, strict: bool = False) -> Table:
-    """Return the layer table of a net; see `Net.table`."""
-    rows = tuple(_row(step, batch) for step in net.plan(input_shape).steps)
-    return Table(input_shape, rows, batch) if not strict else _strict(Table(input_shape, rows, batch), net)
+def make_table(graph: Graph, batch: int = 1, strict: bool = False) -> Table:
+    """Return the layer table of a net unrolled for an input shape; see `Net.table`."""
+    if strict:
+        _need_all_seen(graph)
+    return Table(graph.input_shape, tuple(_row(node, batch) for node in graph.nodes), batch)
 
 
-def _row(step: Step, batch: int) -> Row:
-    shape = step.in_shapes[0]
-    formula = " + ".join(str(s[0]) for s in step.in_shapes) if step.layer.word == "join" else step.layer.formula(shape)
-    note = step.layer.note(shape)
-    if step.head:
-        note = "; ".join(filter(None, (f"auxiliary head {step.head}, only in training", note)))
-    return Row(
-        path=step.path,
-        layer=str(step.written),
-        shape=step.shape,
+def _row(node: Node, batch: int) -> LayerRow:
+    shape = node.in_shapes[0]
+    formula = " + ".join(str(s[0]) for s in node.in_shapes) if node.layer.word == "join" else node.layer.formula(shape)
+    note = node.layer.note(shape)
+    if node.head:
+        note = "; ".join(filter(None, (f"auxiliary head {node.head}, only in training", note)))
+    return LayerRow(
+        path=node.path,
+        layer=str(node.written),
+        shape=node.shape,
         formula=formula,
-        parameters=step.parameters,
-        multiply_adds=step.multiply_adds,
-        receptive_field=step.field.size if step.field else None,
-        memory_bytes=math.prod(step.shape) * batch * FLOAT_BYTES,
+        parameters=node.parameters,
+        multiply_adds=node.multiply_adds,
+        receptive_field=node.field.size if node.field else None,
+        memory_bytes=math.prod(node.shape) * batch * FLOAT_BYTES,
         note=note,
-        joins=isinstance(step.layer, Activation | Dropout | Droppath | Lrn | Scale),
+        joins=isinstance(node.layer, Activation | Dropout | Droppath | Lrn | Scale),
     )
 
 
-def _strict(table: Table, net: Net) -> Table:
-    for step in net.plan(table.input_shape).steps:
-        layer, shape = step.layer, step.in_shapes[0]
+def _need_all_seen(graph: Graph) -> None:
+    for node in graph.nodes:
+        layer, shape = node.layer, node.in_shapes[0]
         if isinstance(layer, Window) and any(axis.unseen for axis in layer.axes(shape)):
             raise ShapeError(
-                f"layer {step.path}: {step.written} on {say(shape)}: {layer.formula(shape)}; {layer.note(shape)}"
+                f"layer {node.path}: {node.written} on {say(shape)}: {layer.formula(shape)}; {layer.note(shape)}"
             )
-    return table

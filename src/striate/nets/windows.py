@@ -14,7 +14,8 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from striate.errors import ShapeError
-from striate.nets.layers import Layer, Shape, flag, need_image, pair, rule, say, whole
+from striate.nets.arguments import flag, pair, rule, whole
+from striate.nets.layers import Layer, Shape, need_image, say
 
 Sides = int | tuple[int, int]
 

@@ -19,10 +19,9 @@ from striate.errors import ArgumentError
 from striate.nets import Net, resolve
 from striate.nets.layers import Bn
 from striate.nets.modules.own import AnyNet, as_net
-from striate.nets.surgery import with_new_head
+from striate.nets.surgery import with_dropout, with_new_head
 from striate.observer import Observer
 from striate.training.budget import DEFAULT_BUDGET_S, adapt_swift, choose_swift, epochs_within
-from striate.training.dropout import with_dropout
 from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.resizing import check_small, size_at
 from striate.training.options import NetLike, TrainingOptions
@@ -106,10 +105,10 @@ def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe
     """Refuse steps of one image where that leaves a batch norm one value, which has no variance."""
     if not isinstance(net, Net) or count // steps_per_epoch(count, recipe.batch_size) > 1:
         return
-    for step in net.plan(input_shape).steps:
-        if isinstance(step.layer, Bn) and math.prod(step.shape[1:]) == 1:
+    for node in net.graph(input_shape).nodes:
+        if isinstance(node.layer, Bn) and math.prod(node.shape[1:]) == 1:
             raise ArgumentError(
-                f"batch_size must leave two images or more for each step: {step.layer} at {step.path} has one value "
+                f"batch_size must leave two images or more for each step: {node.layer} at {node.path} has one value "
                 f"of each channel in an image; got {count:,} images in steps of {recipe.batch_size}. "
                 "Choose another batch_size, or leave that layer out"
             )

@@ -129,12 +129,12 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
 def _head(module: NetModule) -> tuple[torch.nn.Linear, float] | None:
     """Return the last fc layer and by what its outputs are multiplied, if the net ends in them."""
     factor = 1.0
-    for step in reversed([step for step in module.plan.steps if not step.head]):
-        if isinstance(step.layer, Fc):
-            layer = module.layer(step.path)
+    for node in reversed([node for node in module.graph.nodes if not node.head]):
+        if isinstance(node.layer, Fc):
+            layer = module.layer(node.path)
             assert isinstance(layer, torch.nn.Linear)
             return layer, factor
-        if not isinstance(step.layer, Scale):
+        if not isinstance(node.layer, Scale):
             return None
-        factor *= step.layer.factor
+        factor *= node.layer.factor
     return None

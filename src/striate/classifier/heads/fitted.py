@@ -16,7 +16,8 @@ from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.heads.svm import Vectors
 from striate.classifier.heads.trees import Trees
 from striate.errors import ArgumentError
-from striate.nets import Net, NetModule, make_module, parse
+from striate.nets import NetModule, make_module, parse
+from striate.nets.structure import HasChain
 
 HEADS: dict[str, type[Head]] = {kind.word: kind for kind in (Constant, Neighbours, Linear, Trees, Vectors)}
 
@@ -31,7 +32,7 @@ class Fitted:
     """
 
     name: str
-    body: Net | None = None
+    body: HasChain | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -121,13 +122,13 @@ def feature_count(body: NetModule | None, input_shape: tuple[int, int, int]) -> 
     """Return how many features a body makes of an image (c, h, w)."""
     if body is None:
         return math.prod(input_shape)
-    plan = body.plan
-    fcs = [step for step in plan.steps if step.layer.word == "fc" and not step.head]
-    return math.prod(fcs[-1].in_shapes[0] if fcs else plan.shape(plan.output))
+    graph = body.graph
+    fcs = [node for node in graph.nodes if node.layer.word == "fc" and not node.head]
+    return math.prod(fcs[-1].in_shapes[0] if fcs else graph.shape(graph.output))
 
 
 def _has_fc(body: NetModule) -> bool:
-    return any(step.layer.word == "fc" and not step.head for step in body.plan.steps)
+    return any(node.layer.word == "fc" and not node.head for node in body.graph.nodes)
 
 
 def describe_fitted(module: FittedModule) -> dict[str, Any]:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import ArgumentError
-from striate.nets.graph import Plan
+from striate.nets.graph import Graph
 from striate.nets.initialisation import choose_rules
 from striate.nets.modules.layers import ChannelScale
 from striate.nets.rules import Rule
 
 
-def fill(plan: Plan, modules: list[nn.Module], seed: int, init: str | None) -> None:
+def fill(graph: Graph, modules: list[nn.Module], seed: int, init: str | None) -> None:
     """Give every layer of a module its initial weights.
 
     Raises:
@@ -23,7 +23,7 @@ def fill(plan: Plan, modules: list[nn.Module], seed: int, init: str | None) -> N
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise ArgumentError(f"seed must be a whole number from 0 to 2^63 − 1; got {seed!r}")
     generator = torch.Generator().manual_seed(seed)
-    rules = choose_rules(plan, init)
+    rules = choose_rules(graph, init)
     with torch.no_grad():
         for i, module in enumerate(modules):
             _start(module, rules.get(i), generator)

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from striate.nets.modules.layers import Whitening
 from striate.nets.modules.module import NetModule
+from striate.nets.modules.windows import Whitening
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -46,11 +46,11 @@ def folded(module: nn.Module) -> nn.Module:
 
 def _folded_layers(module: NetModule) -> list[nn.Module]:
     """Return the layers of a net, with each norm that alone reads a convolution inside that."""
-    steps, layers = module.plan.steps, list(module._layers)
-    sources = [source for step in steps for source in step.inputs]
+    nodes, layers = module.graph.nodes, list(module._layers)
+    sources = [source for node in nodes for source in node.inputs]
     for i, norm in enumerate(layers):
         if isinstance(norm, Norm):
-            before = steps[i].inputs[0]
+            before = nodes[i].inputs[0]
             conv = layers[before] if before >= 0 and sources.count(before) == 1 else None
             if isinstance(conv, nn.Conv2d) and not isinstance(conv, Whitening):
                 layers[before], layers[i] = FoldedConv(conv, norm), nn.Identity()

@@ -7,11 +7,10 @@ from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from striate.nets import layers, structure, windows
 from striate.nets.layers import Layer, Shape
-from striate.nets.windows import place, side
+from striate.nets.modules.windows import SameConv, SameMean, SamePad, Subsampled, Whitening, padding, sides
 
 
 @singledispatch
@@ -133,134 +132,18 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
-class Subsampled(nn.Module):
-    """Every stride-th pixel, with channels of zeros behind."""
-
-    def __init__(self, stride: int, channels: int) -> None:
-        super().__init__()
-        self.stride, self.channels = stride, channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the shortcut's value."""
-        x = x[:, :, :: self.stride, :: self.stride]
-        return functional.pad(x, (0, 0, 0, 0, 0, self.channels - x.shape[1]))
-
-
-class SamePad(nn.Module):
-    """TensorFlow's padding: the output has ⌈n/stride⌉ pixels, the odd pixel of padding is at the end."""
-
-    def __init__(self, layer: windows.Window, value: float = 0.0) -> None:
-        super().__init__()
-        stride, _, dilation, _ = layer.geometry()
-        self.axes = [(side(layer.size, i), side(stride, i), side(dilation, i)) for i in range(2)]
-        self.value = value
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x padded for its own size."""
-        (top, bottom), (left, right) = self.pads(x)
-        return functional.pad(x, (left, right, top, bottom), value=self.value)
-
-    def pads(self, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return the padding of (n, c, h, w): (top, bottom), (left, right)."""
-        return self._pads(int(x.shape[2]), *self.axes[0]), self._pads(int(x.shape[3]), *self.axes[1])
-
-    @staticmethod
-    def _pads(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
-        axis = place(length, size, stride, "same", dilation)
-        assert axis is not None
-        return axis.before, axis.after
-
-
-class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's padding."""
-
-    def __init__(self, layer: windows.Conv, *args: int, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.same = SamePad(layer)
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        (top, bottom), (left, right) = self.same.pads(input)
-        if (top, left) != (bottom, right):
-            input, top, left = self.same(input), 0, 0
-        # Even padding is the convolution's own, which spares a copy of the input.
-        return functional.conv2d(input, weight, bias, self.stride, (top, left), self.dilation, self.groups)
-
-
-class SameMean(nn.Module):
-    """An average pool with TensorFlow's padding, which the mean does not count."""
-
-    def __init__(self, layer: windows.Pool) -> None:
-        super().__init__()
-        self.same, self.size, self.stride = SamePad(layer), layer.size, layer.geometry()[0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the mean over the pixels that are really there."""
-        there = self.same(torch.ones_like(x[:1, :1]))
-        return self._mean(self.same(x)) / self._mean(there)
-
-    def _mean(self, x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, self.size, self.stride)
-
-
-class Whitening(nn.Conv2d):
-    """Fixed filters along the principal directions of patches, and a learned bias."""
-
-    def __init__(self, layer: windows.Whiten, channels: int) -> None:
-        conv = layer.conv(channels)
-        super().__init__(channels, conv.filters, _sides(layer.size), padding=_pad(layer.pad), bias=layer.bias)
-        weight = self.weight
-        del self.weight
-        self.register_buffer("weight", weight.data)
-        self.same = SamePad(layer) if layer.pad == "same" else nn.Identity()
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the whitened patches."""
-        return super().forward(self.same(input))
-
-    def learn(self, images: Tensor, eps: float = 5e-4) -> None:
-        """Compute the filters from images (n, c, h, w): covariance eigenvectors / √(eigenvalue + eps)."""
-        covariance = sum(self._products(part) for part in images.split(500)) / self._places(images)
-        values, vectors = torch.linalg.eigh(covariance)
-        directions = (vectors / (values.clamp_min(0) + eps).sqrt()).T.flip(0).reshape(-1, *self.weight.shape[1:])
-        self.weight.copy_(torch.cat((directions, -directions)))
-
-    def _products(self, images: Tensor) -> Tensor:
-        """Return the sum of patch·patchᵀ over all patches of some images."""
-        h, w = self.kernel_size
-        patches = (
-            images.double()
-            .unfold(2, h, 1)
-            .unfold(3, w, 1)
-            .permute(0, 2, 3, 1, 4, 5)
-            .reshape(-1, self.weight[0].numel())
-        )
-        return patches.T @ patches
-
-    def _places(self, images: Tensor) -> int:
-        h, w = self.kernel_size
-        return len(images) * (images.shape[2] - h + 1) * (images.shape[3] - w + 1)
-
-
-def _sides(value: windows.Sides) -> tuple[int, int]:
-    return side(value, 0), side(value, 1)
-
-
-def _pad(value: windows.Sides | str) -> tuple[int, int]:
-    return (0, 0) if value == "same" else (side(value, 0), side(value, 1))
-
-
 @make_layer.register
 def _(layer: windows.Conv, shape: Shape) -> nn.Module:
     kwargs = {
-        "stride": _sides(layer.stride),
-        "padding": _pad(layer.pad),
-        "dilation": _sides(layer.dilation),
+        "stride": sides(layer.stride),
+        "padding": padding(layer.pad),
+        "dilation": sides(layer.dilation),
         "groups": layer.groups,
         "bias": layer.bias,
     }
     if layer.pad == "same":
-        return SameConv(layer, shape[0], layer.filters, _sides(layer.size), **kwargs)  # type: ignore[arg-type]
-    return nn.Conv2d(shape[0], layer.filters, _sides(layer.size), **kwargs)
+        return SameConv(layer, shape[0], layer.filters, sides(layer.size), **kwargs)  # type: ignore[arg-type]
+    return nn.Conv2d(shape[0], layer.filters, sides(layer.size), **kwargs)
 
 
 @make_layer.register
@@ -270,18 +153,18 @@ def _(layer: windows.Whiten, shape: Shape) -> nn.Module:
 
 @make_layer.register
 def _(layer: windows.Maxpool, shape: Shape) -> nn.Module:
-    stride = _sides(layer.geometry()[0])
+    stride = sides(layer.geometry()[0])
     if layer.pad == "same":
-        return nn.Sequential(SamePad(layer, -math.inf), nn.MaxPool2d(_sides(layer.size), stride))
-    return nn.MaxPool2d(_sides(layer.size), stride, _pad(layer.pad), ceil_mode=layer.ceil)
+        return nn.Sequential(SamePad(layer, -math.inf), nn.MaxPool2d(sides(layer.size), stride))
+    return nn.MaxPool2d(sides(layer.size), stride, padding(layer.pad), ceil_mode=layer.ceil)
 
 
 @make_layer.register
 def _(layer: windows.Avgpool, shape: Shape) -> nn.Module:
     if layer.pad == "same":
         return SameMean(layer)
-    stride = _sides(layer.geometry()[0])
-    return nn.AvgPool2d(_sides(layer.size), stride, _pad(layer.pad), layer.ceil, count_include_pad=False)
+    stride = sides(layer.geometry()[0])
+    return nn.AvgPool2d(sides(layer.size), stride, padding(layer.pad), layer.ceil, count_include_pad=False)
 
 
 @make_layer.register

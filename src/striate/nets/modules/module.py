@@ -1,4 +1,4 @@
-"""The torch module of a net: the plan's steps, run one after another."""
+"""The torch module of a net: the graph's nodes, run one after another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.errors import ArgumentError, ShapeError
-from striate.nets.graph import INPUT, Plan, make_plan
+from striate.nets.graph import INPUT, Graph, make_graph
 from striate.nets.layers import Shape, say
 from striate.nets.modules.filling import fill
-from striate.nets.modules.layers import Whitening, make_layer
-from striate.nets.net import Net
-from striate.nets.structure import without_softmax
+from striate.nets.modules.layers import make_layer
+from striate.nets.modules.windows import Whitening
+from striate.nets.structure import HasChain, without_softmax
 
 MOST_PARAMETERS = 10**10
 
@@ -23,44 +23,44 @@ MOST_PARAMETERS = 10**10
 class NetModule(nn.Module):
     """A net for torch: (n, c, h, w) float → logits (n, k).
 
-    `net` is the net as written, `input_shape` what it was made for, `plan` its steps. In training mode `auxiliary`
+    `net` is the net as written, `input_shape` what it was made for, `graph` its nodes. In training mode `auxiliary`
     holds, after each call, the weight and logits of each auxiliary head; in evaluation the heads are not computed.
     """
 
-    def __init__(self, net: Net, plan: Plan) -> None:
+    def __init__(self, net: HasChain, graph: Graph) -> None:
         super().__init__()
-        self.net, self.plan, self.input_shape = net, plan, plan.input_shape
+        self.net, self.graph, self.input_shape = net, graph, graph.input_shape
         self.auxiliary: list[tuple[float, Tensor]] = []
         self._layers: list[nn.Module] = []
-        for step in plan.steps:
-            layer = make_layer(step.layer, step.in_shapes[0])
-            _graft(self, step.path, layer)
+        for node in graph.nodes:
+            layer = make_layer(node.layer, node.in_shapes[0])
+            _graft(self, node.path, layer)
             self._layers.append(layer)
-        self._spent = _spent(plan)
+        self._spent = _spent(graph)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (n, k)."""
-        return self._run(images, ())[self.plan.output]
+        return self._run(images, ())[self.graph.output]
 
     def activations(self, images: Tensor, paths: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Return the outputs of steps by path, in one pass.
+        """Return the outputs of nodes by path, in one pass.
 
         Arguments:
             images: float (n, c, h, w).
             paths: paths of layers or parts, such as those in the table; None for all layers.
         """
-        wanted = {p: self.plan.number(p) for p in ([s.path for s in self.plan.steps] if paths is None else paths)}
+        wanted = {p: self.graph.number(p) for p in ([s.path for s in self.graph.nodes] if paths is None else paths)}
         values = self._run(images, tuple(wanted.values()))
         return {path: values[number] for path, number in wanted.items() if number in values}
 
     def embed(self, images: Tensor) -> Tensor:
         """Return what the last fully connected layer gets, (n, d)."""
-        last = [i for i, s in enumerate(self.plan.steps) if s.layer.word == "fc" and not s.head]
+        last = [i for i, s in enumerate(self.graph.nodes) if s.layer.word == "fc" and not s.head]
         if not last:
             raise ShapeError(
                 "an embedding is the input of a net's last fc layer; this net has none. Ask for activations by path"
             )
-        source = self.plan.steps[last[-1]].inputs[0]
+        source = self.graph.nodes[last[-1]].inputs[0]
         return images.flatten(1) if source == INPUT else self._run(images, (source,))[source].flatten(1)
 
     def initialise_from(self, images: Tensor) -> None:
@@ -68,28 +68,28 @@ class NetModule(nn.Module):
         training = self.training
         self.eval()
         with torch.no_grad():
-            for step, layer in zip(self.plan.steps, self._layers, strict=True):
+            for node, layer in zip(self.graph.nodes, self._layers, strict=True):
                 if isinstance(layer, Whitening):
-                    source = step.inputs[0]
+                    source = node.inputs[0]
                     layer.learn(images if source == INPUT else self._run(images, (source,))[source])
         self.train(training)
 
     def layer(self, path: str) -> nn.Module:
         """Return the torch layer at a path, such as those in the table."""
-        return self._layers[self.plan.number(path)]
+        return self._layers[self.graph.number(path)]
 
     def _run(self, images: Tensor, keep: tuple[int, ...]) -> dict[int, Tensor]:
         if images.ndim != 1 + len(self.input_shape) or images.shape[1] != self.input_shape[0]:
             raise ShapeError(f"this net takes batches of {say(self.input_shape)}; got {say(tuple(images.shape))}")
         values = {INPUT: images}
-        for i, (step, layer) in enumerate(zip(self.plan.steps, self._layers, strict=True)):
-            if step.head and not self.training:
+        for i, (node, layer) in enumerate(zip(self.graph.nodes, self._layers, strict=True)):
+            if node.head and not self.training:
                 continue
-            values[i] = layer(*(values[source] for source in step.inputs))
+            values[i] = layer(*(values[source] for source in node.inputs))
             for source in self._spent[i]:
                 if source not in keep:
                     values.pop(source, None)
-        self.auxiliary = [(weight, values[i]) for i, weight in self.plan.heads] if self.training else []
+        self.auxiliary = [(weight, values[i]) for i, weight in self.graph.heads] if self.training else []
         return values
 
 
@@ -112,17 +112,17 @@ def _add(root: nn.Module, name: str, module: nn.Module) -> None:
         ) from None
 
 
-def _spent(plan: Plan) -> list[list[int]]:
-    """Return for each step the values that nothing reads after it, so that they can be freed."""
-    last = {source: i for i, step in enumerate(plan.steps) for source in step.inputs}
-    spent: list[list[int]] = [[] for _ in plan.steps]
+def _spent(graph: Graph) -> list[list[int]]:
+    """Return for each node the values that nothing reads after it, so that they can be freed."""
+    last = {source: i for i, node in enumerate(graph.nodes) for source in node.inputs}
+    spent: list[list[int]] = [[] for _ in graph.nodes]
     for source, i in last.items():
-        if source != plan.output and source not in (head for head, _ in plan.heads):
+        if source != graph.output and source not in (head for head, _ in graph.heads):
             spent[i].append(source)
     return spent
 
 
-def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = None) -> NetModule:
+def make_module(net: HasChain, input_shape: Shape, seed: int = 0, init: str | None = None) -> NetModule:
     """Return the torch module of a net, initialised; the global random state is neither read nor changed.
 
     A `softmax` at the very end is left off, so that the module gives logits: the loss applies it, as do probabilities.
@@ -145,16 +145,16 @@ def make_module(net: Net, input_shape: Shape, seed: int = 0, init: str | None = 
     torch.Size([2, 10])
     """
     chain = without_softmax(net.chain)
-    plan = make_plan(chain, tuple(input_shape))
-    total = sum(step.parameters for step in plan.steps)
+    graph = make_graph(chain, tuple(input_shape))
+    total = sum(node.parameters for node in graph.nodes)
     if total > MOST_PARAMETERS:
         raise ArgumentError(
             f"this net has {total:,} parameters; at most {MOST_PARAMETERS:,} fit. Pool before the first fc"
         )
     with torch.device("meta"):
-        module = NetModule(net, plan)
+        module = NetModule(net, graph)
     module.to_empty(device="cpu")
-    fill(plan, module._layers, seed, init)
+    fill(graph, module._layers, seed, init)
     return module
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from striate.errors import ArgumentError, ShapeError
-from striate.nets import Net, make_module
+from striate.nets.modules.module import make_module
+from striate.nets.net import Net
 
 
 @dataclass(frozen=True, eq=False)

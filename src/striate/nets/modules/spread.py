@@ -62,10 +62,10 @@ def measure_spread(module: NetModule, images: np.ndarray) -> Spread:
     with torch.no_grad():
         values = module.activations(torch.as_tensor(images).to(first))
     module.train(training)
-    steps = {step.path: step for step in module.plan.steps}
+    nodes = {node.path: node for node in module.graph.nodes}
     rows = []
     for path, value in values.items():
-        layer = steps[path].layer
+        layer = nodes[path].layer
         awake = (value > 0).transpose(0, 1).flatten(1).any(1)
         dead = 1 - float(awake.float().mean()) if isinstance(layer, Relu | Relu6) else None
         rows.append(LayerSpread(path, str(layer), float(value.mean()), float(value.std(correction=0)), dead))

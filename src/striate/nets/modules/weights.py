@@ -18,14 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from striate.calls import parse_calls
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, unknown
-from striate.nets.graph import Plan
+from striate.nets.graph import Graph
 from striate.nets.modules.module import NetModule, make_module
 from striate.nets.net import Net
-from striate.nets.notation import parse_calls
 from striate.nets.zoo import ZOO, Architecture
 from striate.nets.zoo.downloads import find_weights
-from striate.nets.zoo.registry import Preprocessing, Published
+from striate.nets.zoo.registry import PublishedInput, PublishedWeights
 from striate.observer import Progress, silent
 
 OPTIONAL = ("num_batches_tracked",)
@@ -41,7 +41,7 @@ class Pretrained:
 
     net: Net
     module: NetModule
-    preprocessing: Preprocessing
+    preprocessing: PublishedInput
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -83,7 +83,7 @@ def pretrained(
     options = {**parse_calls(name)[0].kwargs, **options}
     architecture = ZOO[word]
     path, published = find_weights(architecture, weights, progress)
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = read_weights(path)
     if metadata.get("padding", "").startswith("same") and word == "mobilenet_v2":
         options.setdefault("pad", "same")
     net = architecture.net(classes, **options)
@@ -96,10 +96,10 @@ def pretrained(
     return Pretrained(net, module, wanted(architecture, published, metadata), names, notes)
 
 
-def wanted(architecture: Architecture, published: Published | None, metadata: dict[str, str]) -> Preprocessing:
+def wanted(architecture: Architecture, published: PublishedWeights | None, metadata: dict[str, str]) -> PublishedInput:
     """Return the preprocessing that a file's weights want: the file's own word goes before the published."""
     known = published or next(iter(architecture.published), None)
-    base = known.preprocessing if known else Preprocessing(architecture.input_shape[1], architecture.input_shape[1])
+    base = known.preprocessing if known else PublishedInput(architecture.input_shape[1], architecture.input_shape[1])
     if "input" in metadata:
         side = int(metadata["input"])
         base = replace(base, size=side, resize=round(side * base.resize / base.size))
@@ -139,7 +139,7 @@ def load_weights(
     if missing or spare:
         parts = [f"{what}: {_few(keys)}" for what, keys in (("missing", missing), ("spare", spare)) if keys]
         raise ModelFileError(f"{source} does not have the parameters of this net; {'; '.join(parts)}")
-    heads = _heads(module.plan)
+    heads = _heads(module.graph)
     left, copies = [], {}
     for name, key in names.items():
         if key not in tensors:
@@ -162,9 +162,9 @@ def load_weights(
     return tuple(left)
 
 
-def _heads(plan: Plan) -> set[str]:
+def _heads(graph: Graph) -> set[str]:
     """Return the last weighted layer of the net and of each auxiliary head."""
-    lasts = {step.head: step.path for step in plan.steps if step.layer.word in ("conv", "fc")}
+    lasts = {node.head: node.path for node in graph.nodes if node.layer.word in ("conv", "fc")}
     return set(lasts.values())
 
 
@@ -185,7 +185,7 @@ def _few(keys: list[str]) -> str:
     return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors of a .safetensors or .pth file, and what a .safetensors file says of itself.
 
     Raises:

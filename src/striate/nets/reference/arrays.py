@@ -7,7 +7,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from striate.nets.graph import Plan
+from striate.nets.graph import Graph
 from striate.nets.initialisation import choose_rules
 from striate.nets.layers import Bn, Fc, Layer, Layerscale, Ln, Shape
 from striate.nets.reference.arithmetic import Array
@@ -53,20 +53,22 @@ def _(layer: Layerscale, shape: Shape) -> dict[str, Array]:
     return {"weight": np.full((shape[0], *[1] * (len(shape) - 1)), layer.start)}
 
 
-def initial_weights(plan: Plan, seed: int, init: str | None) -> dict[str, Array]:
-    """Return the first weights of every step, "path.weight", "path.bias" and so on → array."""
+def initial_weights(graph: Graph, seed: int, init: str | None) -> dict[str, Array]:
+    """Return the first weights of every node, "path.weight", "path.bias" and so on → array."""
     generator = np.random.default_rng(seed)
-    rules = choose_rules(plan, init)
+    rules = choose_rules(graph, init)
     weights = {}
-    for i, step in enumerate(plan.steps):
-        arrays = starting(step.layer, step.in_shapes[0])
+    for i, node in enumerate(graph.nodes):
+        arrays = starting(node.layer, node.in_shapes[0])
         if i in rules:
-            arrays["weight"] = draw(arrays["weight"].shape, rules[i], generator, getattr(step.layer, "groups", 1))
-        weights |= {f"{step.path}.{name}": value for name, value in arrays.items()}
+            arrays["weight"] = random_weights(
+                arrays["weight"].shape, rules[i], generator, getattr(node.layer, "groups", 1)
+            )
+        weights |= {f"{node.path}.{name}": value for name, value in arrays.items()}
     return weights
 
 
-def draw(shape: tuple[int, ...], rule: Rule, generator: np.random.Generator, groups: int = 1) -> Array:
+def random_weights(shape: tuple[int, ...], rule: Rule, generator: np.random.Generator, groups: int = 1) -> Array:
     """Return weights (k, n_in) or (k, c, h, w) drawn by a rule; `groups` matters to dirac only."""
     fan_in = math.prod(shape[1:])
     match rule.name:

@@ -6,21 +6,17 @@ It is what the torch module is tested against, and what shows where a number com
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import striate.nets.reference.patches  # noqa: F401 - its import gives the window layers their arithmetic
 from striate.errors import ArgumentError, ShapeError
-from striate.nets.graph import INPUT, Step, make_plan
+from striate.nets.graph import INPUT, Node, make_graph
 from striate.nets.layers import Bn, Shape, say
 from striate.nets.reference.arithmetic import Applied, Array, Mode, apply, cross_entropy, softmax
 from striate.nets.reference.arrays import initial_weights, starting
 from striate.nets.reference.tracing import Trace, trace
-from striate.nets.structure import without_softmax
-
-if TYPE_CHECKING:
-    from striate.nets.net import Net
+from striate.nets.structure import HasChain, without_softmax
 
 
 class Reference:
@@ -38,15 +34,15 @@ class Reference:
 
     def __init__(
         self,
-        net: Net,
+        net: HasChain,
         input_shape: Shape,
         seed: int = 0,
         init: str | None = None,
         weights: Mapping[str, object] | None = None,
     ) -> None:
         self.net, self.input_shape = net, input_shape
-        self.plan = make_plan(without_softmax(net.chain), input_shape)
-        self.weights = initial_weights(self.plan, seed, init)
+        self.graph = make_graph(without_softmax(net.chain), input_shape)
+        self.weights = initial_weights(self.graph, seed, init)
         if weights is not None:
             self._set(weights)
         self._generator = np.random.default_rng((seed, 1))
@@ -83,12 +79,12 @@ class Reference:
             raise ShapeError(f"this net takes batches of {say(self.input_shape)}; got an array of shape {x.shape}")
         mode = Mode(training, self._generator)
         self._input, self._applied = x, {}
-        for i, step in enumerate(self.plan.steps):
-            if step.head and not training:
+        for i, node in enumerate(self.graph.nodes):
+            if node.head and not training:
                 continue
-            self._applied[i] = apply(step.layer, self._reads(step), self._of(step), mode)
-        self.values = {self.plan.steps[i].path: applied.value for i, applied in self._applied.items()}
-        return self._applied[self.plan.output].value
+            self._applied[i] = apply(node.layer, self._reads(node), self._of(node), mode)
+        self.values = {self.graph.nodes[i].path: applied.value for i, applied in self._applied.items()}
+        return self._applied[self.graph.output].value
 
     def probabilities(self, images: object) -> Array:
         """Return the softmax of the net's output, (n, k)."""
@@ -97,7 +93,7 @@ class Reference:
     def backward(self, gradient: object, heads: Mapping[int, Array] | None = None) -> Array:
         """Return the gradient at the input of the last `forward`, given the one at its output; fill `gradients`.
 
-        A value used twice gets the sum of its two gradients. `heads` has gradients for auxiliary heads, by step.
+        A value used twice gets the sum of its two gradients. `heads` has gradients for auxiliary heads, by node.
 
         Raises:
             ArgumentError: there was no `forward`.
@@ -105,19 +101,19 @@ class Reference:
         """
         if not self._applied:
             raise ArgumentError("backward needs the values of a batch; call forward first")
-        at_output, made = np.asarray(gradient, np.float64), self._applied[self.plan.output].value
+        at_output, made = np.asarray(gradient, np.float64), self._applied[self.graph.output].value
         if at_output.shape != made.shape:
             raise ShapeError(f"the gradient must have the output's shape, {made.shape}; got {at_output.shape}")
-        arriving: dict[int, Array] = {**(heads or {}), self.plan.output: at_output}
+        arriving: dict[int, Array] = {**(heads or {}), self.graph.output: at_output}
         self.gradients, self.value_gradients = {}, {}
         for i in sorted(self._applied, reverse=True):
             if i not in arriving:
                 continue
-            step = self.plan.steps[i]
-            self.value_gradients[step.path] = arriving[i]
+            node = self.graph.nodes[i]
+            self.value_gradients[node.path] = arriving[i]
             before, gradients = self._applied[i].backward(arriving.pop(i))
-            self.gradients |= {f"{step.path}.{name}": value for name, value in gradients.items()}
-            for source, value in zip(step.inputs, before, strict=True):
+            self.gradients |= {f"{node.path}.{name}": value for name, value in gradients.items()}
+            for source, value in zip(node.inputs, before, strict=True):
                 arriving[source] = arriving[source] + value if source in arriving else value
         return arriving.get(INPUT, np.zeros_like(self._input))
 
@@ -138,7 +134,7 @@ class Reference:
             raise ArgumentError(f"labels must be {n} whole numbers from 0 to {k - 1}, one an image; got {labels!r:.60}")
         loss, gradient = cross_entropy(logits, classes)
         heads = {}
-        for number, weight in self.plan.heads if training else ():
+        for number, weight in self.graph.heads if training else ():
             extra, head = cross_entropy(self._applied[number].value, classes)
             loss, heads[number] = loss + weight * extra, weight * head
         self.input_gradient = self.backward(gradient, heads)
@@ -155,13 +151,13 @@ class Reference:
     def _remember(self) -> None:
         """Move the running statistics of batch normalisation towards those of the last batch."""
         for i in self._applied:
-            step = self.plan.steps[i]
-            if isinstance(step.layer, Bn):
-                (x,) = self._reads(step)
+            node = self.graph.nodes[i]
+            if isinstance(node.layer, Bn):
+                (x,) = self._reads(node)
                 axes = tuple(axis for axis in range(x.ndim) if axis != 1)
-                share, n = step.layer.momentum, x.size // x.shape[1]
+                share, n = node.layer.momentum, x.size // x.shape[1]
                 for name, now in (("running_mean", x.mean(axes)), ("running_var", x.var(axes) * n / max(n - 1, 1))):
-                    key = f"{step.path}.{name}"
+                    key = f"{node.path}.{name}"
                     self.weights[key] = (1 - share) * self.weights[key] + share * now
 
     def trace(self, path: str, position: tuple[int, ...], image: int = 0) -> Trace:
@@ -176,22 +172,22 @@ class Reference:
             ArgumentError: no such layer, or it has not been computed.
             ShapeError: the position lies outside the layer's output.
         """
-        number = self.plan.number(path)
-        step = self.plan.steps[number]
+        number = self.graph.number(path)
+        node = self.graph.nodes[number]
         if number not in self._applied:
             raise ArgumentError(f"layer {path} has not been computed; call forward first, with training=True for heads")
-        within = len(position) == len(step.shape) and all(
-            0 <= p < n for p, n in zip(position, step.shape, strict=False)
+        within = len(position) == len(node.shape) and all(
+            0 <= p < n for p, n in zip(position, node.shape, strict=False)
         )
         if not within or not 0 <= image < len(self._input):
-            shape, n = say(step.shape), len(self._input)
+            shape, n = say(node.shape), len(self._input)
             raise ShapeError(f"layer {path} has {shape} values for each of {n} images; got {position} of image {image}")
         value = float(self._applied[number].value[(image, *position)])
-        inputs = tuple(x[image] for x in self._reads(step))
-        return trace(step.layer, step.path, inputs, self._of(step), tuple(position), value)
+        inputs = tuple(x[image] for x in self._reads(node))
+        return trace(node.layer, node.path, inputs, self._of(node), tuple(position), value)
 
-    def _reads(self, step: Step) -> tuple[Array, ...]:
-        return tuple(self._input if source == INPUT else self._applied[source].value for source in step.inputs)
+    def _reads(self, node: Node) -> tuple[Array, ...]:
+        return tuple(self._input if source == INPUT else self._applied[source].value for source in node.inputs)
 
-    def _of(self, step: Step) -> dict[str, Array]:
-        return {name: self.weights[f"{step.path}.{name}"] for name in starting(step.layer, step.in_shapes[0])}
+    def _of(self, node: Node) -> dict[str, Array]:
+        return {name: self.weights[f"{node.path}.{name}"] for name in starting(node.layer, node.in_shapes[0])}

@@ -8,7 +8,7 @@ DEPTHS, FILTERS = (3, 3, 9, 3), (96, 192, 384, 768)
 DROPPED = 0.1
 
 
-def block(filters: int, dropped: float) -> str:
+def _block(filters: int, dropped: float) -> str:
     """Return 7×7 on each channel by itself, then 1×1 to four times the channels and back."""
     return f"""residual(depthwise(7, pad=3) ln conv({4 * filters}, 1) gelu conv({filters}, 1)
                         layerscale(1e-6) droppath({dropped:.4f}))"""
@@ -21,7 +21,7 @@ def convnext_tiny(classes: int = 1000) -> str:
         if i > 1:
             stages.append(f"down{i}: [ln conv({filters}, 2, stride=2)]")
         chances = [DROPPED * (number + j) / (sum(DEPTHS) - 1) for j in range(depth)]
-        stages.append(f"stage{i}: [{' '.join(block(filters, p) for p in chances)}]")
+        stages.append(f"stage{i}: [{' '.join(_block(filters, p) for p in chances)}]")
         number += depth
     return f"""
         stem: [conv(96, 4, stride=4) ln]

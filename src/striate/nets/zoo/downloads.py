@@ -10,7 +10,7 @@ from pathlib import Path
 
 from striate.errors import ArgumentError, SourceNotFoundError, StriateError
 from striate.nets.zoo import ZOO, Architecture
-from striate.nets.zoo.registry import Published
+from striate.nets.zoo.registry import PublishedWeights
 from striate.observer import Progress, silent
 from striate.system import downloads as downloading
 from striate.system.cache import cache_folder
@@ -18,7 +18,7 @@ from striate.system.cache import cache_folder
 
 def find_weights(
     architecture: Architecture, weights: str | os.PathLike[str], progress: Progress = silent
-) -> tuple[Path, Published | None]:
+) -> tuple[Path, PublishedWeights | None]:
     """Return the file of weights, downloaded if need be, and which published version it is.
 
     Raises:
@@ -33,7 +33,7 @@ def find_weights(
         known = ", ".join(f"imagenet-v{i + 1}" for i in range(len(architecture.published))) or "none"
         raise ArgumentError(f"{architecture.name} has no published weights {wish!r}. Published: {known}")
     published = architecture.published[number]
-    return fetch(published, cache_folder("weights"), progress), published
+    return fetch_weights(published, cache_folder("weights"), progress), published
 
 
 def available_weights(name: str, progress: Progress = silent) -> Path | None:
@@ -53,7 +53,7 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
         return None
     with suppress(OSError, StriateError):
         socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
-        return fetch(published, cache_folder("weights"), progress)
+        return fetch_weights(published, cache_folder("weights"), progress)
     return None
 
 
@@ -68,7 +68,7 @@ def _kept(name: str) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def fetch(published: Published, folder: Path, progress: Progress = silent) -> Path:
+def fetch_weights(published: PublishedWeights, folder: Path, progress: Progress = silent) -> Path:
     """Download a published file into a folder unless it is there; its digest is checked before it gets its name.
 
     Raises:

@@ -15,7 +15,7 @@ def rounded(channels: float) -> int:
     return near if near >= 0.9 * channels else near + 8
 
 
-def block(channels: int, widen: int, filters: int, stride: int, pad: str) -> str:
+def _block(channels: int, widen: int, filters: int, stride: int, pad: str) -> str:
     """Return 1×1 to `widen` times the channels, 3×3 on each by itself, 1×1 back; a residual where the shape stays."""
     expand = f"conv({channels * widen}, 1, bias=false) bn relu6" if widen > 1 else ""
     body = f"""{expand} depthwise(3, stride={stride}, pad={pad}, bias=false) bn relu6
@@ -36,7 +36,7 @@ def mobilenet_v2(classes: int = 1000, width: float = 1.0, pad: int | str = 1) ->
     for widen, base, depth, stride in STAGES:
         for i in range(depth):
             filters = rounded(base * width)
-            made = block(channels, widen, filters, stride if i == 0 else 1, padding)
+            made = _block(channels, widen, filters, stride if i == 0 else 1, padding)
             blocks.append(f"block{len(blocks) + 1}: {made}")
             channels = filters
     return f"""

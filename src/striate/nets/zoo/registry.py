@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from striate.calls import parse_calls
 from striate.errors import ArgumentError, NotationError, unknown
 from striate.nets.layers import Shape
 from striate.nets.net import Net
-from striate.nets.notation import STRUCTURES, WORDS, parse, parse_calls
+from striate.nets.notation import STRUCTURES, WORDS, parse
 
 TORCHVISION = "https://download.pytorch.org/models/"
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class PublishedInput:
     """What published weights want to see.
 
     The shorter side is resized to `resize` pixels by `interpolation` with antialiasing, `size` pixels are cut from the
@@ -33,13 +34,13 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """One published file of ImageNet weights; `accuracy` is its published top-1 on the validation images."""
 
     version: str
     file: str
     accuracy: float
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: PublishedInput = PublishedInput()
 
     @property
     def url(self) -> str:
@@ -61,7 +62,7 @@ class Architecture:
     description: str
     input_shape: Shape = (3, 224, 224)
     classes: int = 1000
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedWeights, ...] = ()
 
     @cached_property
     def function(self) -> Callable[..., str]:
@@ -117,11 +118,11 @@ def _zoo() -> dict[str, Architecture]:
     """Return all architectures by name, in the order of their years."""
     one = "IMAGENET1K_V1"
 
-    def v1(file: str, accuracy: float) -> tuple[Published, ...]:
-        return (Published(one, file, accuracy),)
+    def v1(file: str, accuracy: float) -> tuple[PublishedWeights, ...]:
+        return (PublishedWeights(one, file, accuracy),)
 
-    def v2(old: tuple[str, float], new: tuple[str, float]) -> tuple[Published, ...]:
-        return (Published(one, *old), Published("IMAGENET1K_V2", *new, Preprocessing(resize=232)))
+    def v2(old: tuple[str, float], new: tuple[str, float]) -> tuple[PublishedWeights, ...]:
+        return (PublishedWeights(one, *old), PublishedWeights("IMAGENET1K_V2", *new, PublishedInput(resize=232)))
 
     resnets = {
         "resnet18": v1("resnet18-f37072fd.pth", 0.69758),
@@ -131,9 +132,9 @@ def _zoo() -> dict[str, Architecture]:
         "resnet152": v2(("resnet152-394f9c45.pth", 0.78312), ("resnet152-f82ba261.pth", 0.82284)),
     }
     mobilenet = v2(("mobilenet_v2-b0353104.pth", 0.71878), ("mobilenet_v2-7ebf99e0.pth", 0.72154))
-    halves = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    inception = (Published(one, "googlenet-1378be20.pth", 0.69778, halves),)
-    convnext = (Published(one, "convnext_tiny-983f1562.pth", 0.82520, Preprocessing(resize=236)),)
+    halves = PublishedInput(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    inception = (PublishedWeights(one, "googlenet-1378be20.pth", 0.69778, halves),)
+    convnext = (PublishedWeights(one, "convnext_tiny-983f1562.pth", 0.82520, PublishedInput(resize=236)),)
     weird = v1("alexnet-owt-7be5be79.pth", 0.56522)
     squeezed, dense = v1("squeezenet1_1-b8a52dc0.pth", 0.58178), v1("densenet121-a639ec97.pth", 0.74434)
     small = (3, 32, 32)
@@ -171,7 +172,7 @@ def _zoo() -> dict[str, Architecture]:
 def _vgg(name: str, file: str, accuracy: float) -> Architecture:
     depth = name.removeprefix("vgg").removesuffix("_bn")
     norm = ", batch normalisation" if name.endswith("_bn") else ""
-    published = (Published("IMAGENET1K_V1", file, accuracy),)
+    published = (PublishedWeights("IMAGENET1K_V1", file, accuracy),)
     return Architecture(name, "vgg", f"VGG-{depth} (2014){norm}", published=published)
 
 

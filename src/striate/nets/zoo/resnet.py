@@ -19,7 +19,7 @@ def bottleneck(filters: int, stride: int, shortcut: str) -> str:
                         conv({4 * filters}, 1, bias=false) bn ; {shortcut}) relu"""
 
 
-def write(block: Callable[[int, int, str], str], depths: Sequence[int], classes: int) -> str:
+def _write(block: Callable[[int, int, str], str], depths: Sequence[int], classes: int) -> str:
     """Return an ImageNet ResNet with `depths` blocks in its four stages; 224×224 images."""
     widen = 4 if block is bottleneck else 1
     stages = []
@@ -37,27 +37,27 @@ def write(block: Callable[[int, int, str], str], depths: Sequence[int], classes:
 
 def resnet18(classes: int = 1000) -> str:
     """Return ResNet-18."""
-    return write(basic, (2, 2, 2, 2), classes)
+    return _write(basic, (2, 2, 2, 2), classes)
 
 
 def resnet34(classes: int = 1000) -> str:
     """Return ResNet-34."""
-    return write(basic, (3, 4, 6, 3), classes)
+    return _write(basic, (3, 4, 6, 3), classes)
 
 
 def resnet50(classes: int = 1000) -> str:
     """Return ResNet-50."""
-    return write(bottleneck, (3, 4, 6, 3), classes)
+    return _write(bottleneck, (3, 4, 6, 3), classes)
 
 
 def resnet101(classes: int = 1000) -> str:
     """Return ResNet-101."""
-    return write(bottleneck, (3, 4, 23, 3), classes)
+    return _write(bottleneck, (3, 4, 23, 3), classes)
 
 
 def resnet152(classes: int = 1000) -> str:
     """Return ResNet-152."""
-    return write(bottleneck, (3, 8, 36, 3), classes)
+    return _write(bottleneck, (3, 8, 36, 3), classes)
 
 
 def torchvision_key(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.nets.zoo.resnet import basic
 
 
-def write(depth: int, classes: int) -> str:
+def _write(depth: int, classes: int) -> str:
     """Return a ResNet of 6n + 2 layers with "option A" shortcuts: every second pixel, zeros for the new channels."""
     n = (depth - 2) // 6
     same, wider = (lambda k: f"[{basic(k, 1, '')}]"), (lambda k: basic(k, 2, f"subsample(2, {k})"))
@@ -20,24 +20,24 @@ def write(depth: int, classes: int) -> str:
 
 def resnet20(classes: int = 10) -> str:
     """Return ResNet-20; 32×32 images."""
-    return write(20, classes)
+    return _write(20, classes)
 
 
 def resnet32(classes: int = 10) -> str:
     """Return ResNet-32; 32×32 images."""
-    return write(32, classes)
+    return _write(32, classes)
 
 
 def resnet44(classes: int = 10) -> str:
     """Return ResNet-44; 32×32 images."""
-    return write(44, classes)
+    return _write(44, classes)
 
 
 def resnet56(classes: int = 10) -> str:
     """Return ResNet-56; 32×32 images."""
-    return write(56, classes)
+    return _write(56, classes)
 
 
 def resnet110(classes: int = 10) -> str:
     """Return ResNet-110; 32×32 images."""
-    return write(110, classes)
+    return _write(110, classes)

@@ -7,7 +7,7 @@ import torch
 from striate.errors import ArgumentError
 from striate.nets import NetModule
 from striate.nets.modules.folding import keep_statistics
-from striate.nets.modules.layers import Whitening
+from striate.nets.modules.windows import Whitening
 from striate.training.recipe import Recipe
 
 
