@@ -51,7 +51,7 @@ def test_a_folder_of_odd_files(tmp_path):
         assert ledger[f"odd/{name}"]["status"] == status, name
         assert ledger[f"odd/{name}"]["detail"].startswith(detail), name
     used = sum(status != "skipped" for status, _ in EXPECTED.values()) + 6
-    parts = striate.Classifier.load("run/model.striate").provenance["splits"]
+    parts = striate.Classifier.load("run/model.striate").provenance.splits
     assert sum(parts.values()) == used
     assert len(json.loads(run("predict", "run/model.striate", "photos/plain", "--json").stdout)) == 6
 
@@ -195,8 +195,8 @@ def test_the_digits_contest_as_published(real_data):
     run("train", tables[0], "--split", "70:30", "--seed", 128, "--net", "conv(8, 5, stride=2) relu maxpool(2) fc(10)",
         "--epochs", 1, "--out", "run")  # fmt: skip
     provenance = striate.Classifier.load("run/model.striate").provenance
-    assert provenance["valid_accuracy"] > 0.85
-    parts = provenance["splits"]
+    assert provenance.valid_accuracy > 0.85
+    parts = provenance.splits
     assert parts["test"] == 0
     assert sum(parts.values()) == 49_000
     assert 0.69 < parts["train"] / 49_000 < 0.71

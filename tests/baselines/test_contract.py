@@ -95,7 +95,7 @@ def test_the_command_fits_saves_and_evaluates(name, tmp_path, monkeypatch):
     result = run_one("digits", name, out=tmp_path / "run", ratios="30:10:60")
     assert result.model == tmp_path / "run/model.striate"
     model = striate.load_model(result.model)
-    assert result.test.accuracy == model.provenance["test_accuracy"] == model.evaluate("digits").accuracy
+    assert result.test.accuracy == model.provenance.test_accuracy == model.evaluate("digits").accuracy
     assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock"} == {
         "run.json", "recipe.toml", "net.txt", "ledger.csv", "model.striate",
     }  # fmt: skip
@@ -119,14 +119,14 @@ class TestFeatures:
 
     def test_the_best_of_several_is_kept_and_all_are_told(self, features, tmp_path):
         result = run_one("digits", features=features, out=tmp_path / "run")
-        candidates = {one["net"]: one for one in result.classifier.provenance["candidates"]}
+        candidates = {one["net"]: one for one in result.classifier.provenance.candidates}
         assert tuple(candidates) == CHOICE
         best = max(one["valid_accuracy"] for one in candidates.values())
-        assert candidates[result.classifier.provenance["fitted"]]["valid_accuracy"] == best == result.valid.accuracy
+        assert candidates[result.classifier.provenance.fitted]["valid_accuracy"] == best == result.valid.accuracy
         for one in candidates.values():
             low, high = one["valid_interval"]
             assert low < one["valid_accuracy"] < high + 1e-9
-        total = sum(result.classifier.provenance["splits"].values())
+        total = sum(result.classifier.provenance.splits.values())
         assert 0.03 < result.valid.total / total < 0.06
 
     def test_a_baseline_has_no_features_of_its_own(self, fitted):

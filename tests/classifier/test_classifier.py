@@ -82,8 +82,8 @@ def test_arrays_must_be_uint8_images(digits_model, images):
 class TestEvaluate:
     def test_what_training_saw_is_left_out(self, digits_model):
         evaluation = digits_model.evaluate("digits")
-        assert evaluation.total == digits_model.provenance["splits"]["test"]
-        assert evaluation.accuracy == digits_model.provenance["test_accuracy"]
+        assert evaluation.total == digits_model.provenance.splits["test"]
+        assert evaluation.accuracy == digits_model.provenance.test_accuracy
         assert "were seen in training and are left out" in evaluation.notes[0]
 
     def test_nothing_new_is_an_error(self, digits_model, digits):

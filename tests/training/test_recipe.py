@@ -79,6 +79,6 @@ def test_init_decides_the_first_weights():
     settings = {"epochs": 2, "precision": "float32"}
     zeros = striate.train("digits", "fc(16) relu fc(classes)", init="zeros", **settings)
     he = striate.train("digits", "fc(16) relu fc(classes)", init="he", **settings)
-    assert zeros.provenance["valid_accuracy"] < 0.2 < he.provenance["valid_accuracy"]
+    assert zeros.provenance.valid_accuracy < 0.2 < he.provenance.valid_accuracy
     with pytest.raises(ArgumentError, match="did you mean 'xavier'"):
         striate.train("digits", "fc(classes)", init="xavir", **settings)

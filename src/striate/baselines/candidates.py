@@ -15,6 +15,7 @@ from striate.baselines.registry import Baseline, read_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features, pixel_features
 from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
+from striate.classifier.provenance import Provenance
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
@@ -125,7 +126,7 @@ class _Data:
             self.features.preprocessing,
             Fitted(name, body.net if body else None),
             module.eval(),
-            {"fitted": str(baseline), "features": self.features.of or "pixels"},
+            Provenance(fitted=str(baseline), features=self.features.of or "pixels"),
             self.seen,
         )
         return Candidate(classifier, *self._judge(module, examples), fit_s)

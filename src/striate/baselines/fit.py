@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import sklearn
-import torch
-
 from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_candidates
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features
+from striate.classifier.provenance import made_from
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
@@ -24,7 +20,6 @@ from striate.data.splitting import DEFAULT_RATIOS
 from striate.errors import ArgumentError, unknown
 from striate.observer import Observer
 from striate.runs.session import RunOptions, RunResult, found_again, open_session
-from striate.version import __version__
 
 # To choose among a few classifiers, 5 % of what is not for testing is enough.
 CHOOSING_RATIOS = (0.855, 0.045, 0.1)
@@ -68,8 +63,12 @@ def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: 
         described = dataset.described | {"fitted": str(task)}
         told = {"source": found_again(source), **data.to_json(data.shares(default))}
         session.describe(dataset, described, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task), told)
-        made = {"seed": seed, "epoch": None, "train_s": round(fit_s, 3)}
-        model = replace(model, provenance=_provenance(dataset) | made | model.provenance)
+        common = made_from(described, dataset.splits)
+        told = replace(
+            model.provenance, data=common.data, splits=common.splits, versions=common.versions, seed=seed,
+            train_s=round(fit_s, 3),
+        )  # fmt: skip
+        model = replace(model, provenance=told)
         return session.finish(model, dataset.splits, fit_s)
 
 
@@ -86,10 +85,10 @@ def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tup
     chosen = best_candidate(candidates)
     best = chosen.classifier
     if chosen.valid:
-        best = replace(best, provenance=best.provenance | {"valid_accuracy": chosen.valid.accuracy})
+        best = replace(best, provenance=replace(best.provenance, valid_accuracy=chosen.valid.accuracy))
     if len(candidates) > 1:
         figures = [_figures(one) for one in candidates]
-        best = replace(best, provenance=best.provenance | {"candidates": figures})
+        best = replace(best, provenance=replace(best.provenance, candidates=figures))
     return best, time.perf_counter() - start
 
 
@@ -135,7 +134,7 @@ class Task:
 def _figures(one: Candidate) -> dict[str, Any]:
     """Return what is told of a candidate, as plain values."""
     return {
-        "net": one.classifier.provenance["fitted"],
+        "net": one.classifier.provenance.fitted,
         "valid_accuracy": one.valid and one.valid.accuracy,
         "valid_interval": one.valid and list(one.valid.interval),
         "fit_s": round(one.fit_s, 2),
@@ -172,15 +171,3 @@ def read_task(net: Any, features: Features | None, settings: Mapping[str, Any]) 
 def _example(baseline: Baseline) -> str:
     values = {int: 5, float: 0.1, str: "l1"}
     return str(replace(baseline, options={key: values[type(value)] for key, value in baseline.defaults.items()}))
-
-
-def _provenance(dataset: Dataset) -> dict[str, Any]:
-    splits, described = dataset.splits, dataset.described
-    return {
-        "data": {key: described[key] for key in ("source", "format", "images", "data")},
-        "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
-        "versions": {
-            "striate": __version__, "torch": torch.__version__, "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__, "python": platform.python_version(),
-        },
-    }  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 
 from striate.classifier.prediction import Prediction
 from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.provenance import Provenance
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import decode
 from striate.data.decoding.pixels import fit_pixels, to_channels
@@ -45,7 +46,7 @@ class Classifier:
         preprocessing: how an image becomes the net's input.
         net: the architecture, the reference of a module of the user's own, or what was fitted instead.
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
-        provenance: what it was trained on and how, as plain values.
+        provenance: what it was made from and how.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
         views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
     """
@@ -54,7 +55,7 @@ class Classifier:
     preprocessing: Preprocessing
     net: AnyNet | Fitted
     module: torch.nn.Module
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     views: Views = "none"
 
@@ -185,7 +186,7 @@ class Classifier:
             "preprocessing": self.preprocessing.to_json(),
             "net": str(self.net),
             "views": self.views,
-            "provenance": self.provenance,
+            "provenance": self.provenance.to_json(),
             **describe_module(self.module),
         }
         tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in self.module.state_dict().items()}
@@ -233,7 +234,7 @@ class Classifier:
         views = check_views(description.get("views", "none"))  # files of before there were views have none
         weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
         net, built = rebuild_module(description, weights, preprocessing.input_shape, module)
-        classes, provenance = tuple(description["classes"]), description["provenance"]
+        classes, provenance = tuple(description["classes"]), Provenance.from_json(description["provenance"])
         return cls(classes, preprocessing, net, built, provenance, trained_on, views)
 
     def to(self, device: torch.device | str) -> Classifier:

@@ -12,6 +12,7 @@ import torch
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import Fitted
 from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.provenance import Provenance
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.nets import ZOO, Net, pretrained
 from striate.nets.modules.own import build
@@ -47,7 +48,9 @@ def load_pretrained(
     mean, std = (np.array(values, np.float32) * 255 for values in (wanted.mean, wanted.std))
     preprocessing = Preprocessing((wanted.size, wanted.size), 3, "crop", mean, std, wanted.resize)
     module = found.module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    model = Classifier(_distinct(found.classes), preprocessing, found.net, module, {"weights": list(found.notes)})
+    model = Classifier(
+        _distinct(found.classes), preprocessing, found.net, module, Provenance(weights=list(found.notes))
+    )
     return model if size is None else at_size(model, size)
 
 

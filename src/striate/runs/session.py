@@ -124,7 +124,7 @@ class Session:
         valid = valid or judge_images(model, splits.valid, self.observer)
         test = judge_images(model, splits.test, self.observer)
         if test:
-            model = replace(model, provenance=model.provenance | test_figures(test))
+            model = replace(model, provenance=replace(model.provenance, **test_figures(test)))
         if self.folder:
             model.save(self.folder.model)
             self.folder.write_result(

@@ -169,7 +169,7 @@ def fit(source: Any, net: str | NetLike | None = None, **options: Any) -> Classi
 
     >>> import striate
     >>> model = striate.fit("xo", budget="4s")
-    >>> model.provenance["verdict"] != ""
+    >>> model.provenance.verdict != ""
     True
     """
     return run(source, net, **options).classifier

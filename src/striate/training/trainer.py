@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.provenance import made_from
 from striate.data.imageset import ImageSet
 from striate.data.tensors import to_batch
 from striate.nets import NetModule
@@ -51,7 +52,10 @@ def train_plan(
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
-        provenance = _provenance(plan, computation, state)
+        provenance = replace(
+            made_from(plan.described, plan.splits), recipe=plan.recipe.to_dict(), precision=computation.precision,
+            epoch=state.best and state.best["epoch"], valid_accuracy=state.best and state.best["valid_accuracy"],
+        )  # fmt: skip
         return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
 
     storage = None
@@ -106,18 +110,3 @@ def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: P
         height, width, _ = images.image_shape
         count = min(len(images), WHITENING_IMAGES, max(1, WHITENING_PIXELS // (height * width)))
         module.initialise_from(preprocessing.normalise(to_batch(images.pixels[images.rows[:count]])))
-
-
-def _provenance(plan: Plan, computation: Computation, state: State) -> dict[str, Any]:
-    from striate.version import __version__
-
-    splits = plan.splits
-    return {
-        "data": {key: plan.described[key] for key in ("source", "format", "images", "data")},
-        "splits": {"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
-        "recipe": plan.recipe.to_dict(),
-        "precision": computation.precision,
-        "versions": {"striate": __version__, "torch": torch.__version__, "numpy": np.__version__},
-        "epoch": state.best and state.best["epoch"],
-        "valid_accuracy": state.best and state.best["valid_accuracy"],
-    }

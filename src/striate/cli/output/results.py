@@ -20,7 +20,7 @@ TOLD_TOO = ("features", "candidates", "ladder", "chosen", "verdict")
 
 def result_json(result: RunResult) -> dict[str, Any]:
     """Return what a program may rely on."""
-    model = result.classifier
+    model, told = result.classifier, result.classifier.provenance
     return {
         "model": str(result.model),
         "run": str(result.run),
@@ -30,9 +30,9 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "test_accuracy": result.test and result.test.accuracy,
         "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
         "test_interval": result.test and list(result.test.interval),
-        "best_epoch": model.provenance.get("epoch"),
+        "best_epoch": told.epoch,
         "train_s": round(result.train_s, 3),
-    } | {key: model.provenance[key] for key in TOLD_TOO if key in model.provenance}
+    } | {key: value for key in TOLD_TOO if (value := getattr(told, key)) is not None}
 
 
 def print_result(result: RunResult, source: str | None) -> None:
@@ -40,14 +40,14 @@ def print_result(result: RunResult, source: str | None) -> None:
     console = stdout()
     _print_candidates(console, result)
     told = result.classifier.provenance
-    if "verdict" in told:
-        console.print(told["verdict"], soft_wrap=True, markup=False)
-        console.print(f"chosen: {told['chosen']}", soft_wrap=True, markup=False)
+    if told.verdict is not None:
+        console.print(told.verdict, soft_wrap=True, markup=False)
+        console.print(f"chosen: {told.chosen}", soft_wrap=True, markup=False)
     for name, evaluation in (("validation", result.valid), ("test", result.test)):
         if evaluation:
             print_accuracy(console, evaluation, name)
     model = quoted(result.model)
-    epoch = told.get("epoch")
+    epoch = told.epoch
     lines = [
         f"trained in {result.train_s:.1f} s; best epoch {epoch}" if epoch else f"fitted in {result.train_s:.1f} s",
         f"model  {result.model}",
@@ -61,7 +61,7 @@ def print_result(result: RunResult, source: str | None) -> None:
 
 def _print_candidates(console: Console, result: RunResult) -> None:
     """Print how each did among which the model was chosen."""
-    candidates = result.classifier.provenance.get("candidates", [])
+    candidates = result.classifier.provenance.candidates
     if not candidates:
         return
     table = Table("classifier", "validation", "95 % interval", "seconds", "", box=None, pad_edge=False)
@@ -69,7 +69,7 @@ def _print_candidates(console: Console, result: RunResult) -> None:
         column.justify = "right"
     for one in candidates:
         low, high = one["valid_interval"] or (None, None)
-        kept = "kept" if one["net"] == result.classifier.provenance["fitted"] else ""
+        kept = "kept" if one["net"] == result.classifier.provenance.fitted else ""
         interval = f"{percent(low)} to {percent(high)}"
         table.add_row(one["net"], percent(one["valid_accuracy"]), interval, f"{one['fit_s']:.1f}", kept)
     console.print(table, markup=False)

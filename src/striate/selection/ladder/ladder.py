@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
+from striate.classifier.provenance import Provenance, made_from
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.errors import ArgumentError, DataError
 from striate.runs.folder import RunFolder
@@ -92,7 +93,7 @@ def climb_ladder(
             )
         chosen, took = best_result(results), sum(one.fit_s for one in results)
         model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
-        model = replace(model, provenance=model.provenance | _told(dataset, results, chosen, budget_s, took))
+        model = replace(model, provenance=_told(model.provenance, dataset, results, budget_s))
         done = session.finish(model, dataset.splits, took, chosen.valid)
         return LadderResult(
             done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results)
@@ -114,21 +115,14 @@ def _remember(source: Any, dataset: Dataset, session: Session, *, seed: int, **a
     return Memory(session.folder, session.resumed)
 
 
-def _told(
-    dataset: Dataset, results: Sequence[Result], chosen: Result, budget_s: float, took_s: float
-) -> dict[str, Any]:
-    """Return what the model keeps of the ladder."""
-    splits = dataset.splits
-    return {
-        "ladder": [figures(one) for one in results],
-        "chosen": chosen.name,
-        "verdict": verdict(results),
-        "valid_accuracy": chosen.valid.accuracy,
-        "budget_s": budget_s,
-        "data": dataset.described,
-        "splits": {"train": len(splits.train), "valid": chosen.valid.total, "test": len(splits.test)},
-        "fit_s": round(took_s, 3),
-    }
+def _told(known: Provenance, dataset: Dataset, results: Sequence[Result], budget_s: float) -> Provenance:
+    """Return what the chosen model keeps of the ladder."""
+    common, chosen = made_from(dataset.described, dataset.splits), best_result(results)
+    return replace(
+        known, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
+        valid_accuracy=chosen.valid.accuracy, budget_s=budget_s, fit_s=round(sum(one.fit_s for one in results), 3),
+        data=common.data, splits={**(common.splits or {}), "valid": chosen.valid.total}, versions=common.versions,
+    )  # fmt: skip
 
 
 def _rungs(ground: Ground, parts: Parts, budget_s: float) -> list[Rung]:

@@ -222,7 +222,7 @@ class SwiftRung(Rung):
             )
             net = choose_net(name, shape, classes)
         else:
-            name, net, epochs = self.name, ground.like.net, ground.like.provenance["epoch"]
+            name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 0
         ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
         recipe = recipe.replace(epochs=epochs)
         return train_rung(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
@@ -249,7 +249,7 @@ def epochs_for(
 ) -> int:
     """Return how many epochs fit into the seconds, at most the recipe's; after a first fold, those of that."""
     if ground.like is not None:
-        return ground.like.provenance["epoch"]
+        return ground.like.provenance.epoch or 0
     return min(recipe.epochs, epochs_within(seconds, net, recipe, shape, count, ground.device))
 
 

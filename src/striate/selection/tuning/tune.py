@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from striate.classifier.classifier import Classifier
+from striate.classifier.model_file import read_description
+from striate.classifier.provenance import Provenance
 from striate.data.dataset import DataOptions, make_dataset
 from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
@@ -182,8 +184,8 @@ def _finish(folder: Path, study: optuna.Study, plan: Plan, session: Session, sto
         write_best(folder, best.net, best.recipe)
         if path := _own_model(folder, best):
             model = Classifier.load(path).to(session.device)
-            told = {"tuning": model.provenance["tuning"] | {"trials": len(trials)}}
-            model = replace(model, provenance=model.provenance | told)
+            tuning = {**(model.provenance.tuning or {}), "trials": len(trials)}
+            model = replace(model, provenance=replace(model.provenance, tuning=tuning))
             test = session.finish(model, plan.splits, sum(trial.seconds for trial in trials)).test
     return TuningResult(folder, study, trials, best, test, stopped)
 
@@ -193,8 +195,8 @@ def _own_model(folder: Path, best: Trial | None) -> Path | None:
     path = folder / "model.striate"
     if best is None or not path.exists():
         return None
-    provenance = Classifier.load(path).provenance
-    return path if provenance.get("tuning", {}).get("trial") == best.number else None
+    tuning = Provenance.from_json(read_description(path).get("provenance", {})).tuning or {}
+    return path if tuning.get("trial") == best.number else None
 
 
 def _plain(fixed: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,7 +212,7 @@ class Worker:
         trial.set_user_attr("train_accuracy", state.history[-1]["train_accuracy"])
         if best is None or valid.accuracy > (best.accuracy or 0.0):
             tuned = {"study": self.study.study_name, "trial": trial.number, "trials": trial.number + 1}
-            replace(model, provenance=model.provenance | {"tuning": tuned}).save(self.folder / "model.striate")
+            replace(model, provenance=replace(model.provenance, tuning=tuned)).save(self.folder / "model.striate")
             write_best(self.folder, str(plan.net), plan.recipe.to_dict())
         return valid.accuracy
 

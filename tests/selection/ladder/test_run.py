@@ -52,9 +52,9 @@ def test_the_best_rung_is_kept_and_judged_once(climbed):
     assert result.valid is best.valid
     assert result.valid.accuracy > 0.9 > result.rungs[0].valid.accuracy
     saved = striate.Classifier.load(out / "model.striate")
-    assert saved.provenance["chosen"] == best.name
-    assert saved.provenance["test_accuracy"] == result.test.accuracy
-    assert saved.provenance["verdict"] == result.verdict
+    assert saved.provenance.chosen == best.name
+    assert saved.provenance.test_accuracy == result.test.accuracy
+    assert saved.provenance.verdict == result.verdict
     assert [one["name"] for one in json.loads((out / "ladder.json").read_text())["rungs"]] == [
         one.name for one in result.rungs
     ]
@@ -71,7 +71,7 @@ def test_no_test_image_taught_or_chose(climbed, digits):
 def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(digits, budget="6s", out=tmp_path / "run", observer=Heard(2))
-    assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance["fitted"].startswith("neighbours")
+    assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance.fitted.startswith("neighbours")
     heard = Heard()
     whole = resume(tmp_path / "run", digits, observer=heard)
     assert heard.names == ["majority", "neighbours", "linear", "mlp", "swift"]
@@ -130,7 +130,7 @@ def test_after_the_first_fold_nets_are_trained_as_in_it(digits, rung):
     first = striate.train(digits, "swift_xs(width=0.5)", epochs=3)
     ground = Ground(images, "crop", described, 0, torch.device("cpu"), Heard(), mirrors=False, like=first)
     model = rung.fit(ground, np.arange(200), np.arange(0), 60.0)
-    assert model.provenance["epoch"] == first.provenance["epoch"]
+    assert model.provenance.epoch == first.provenance.epoch
     assert rung is not SWIFT or model.net == first.net
 
 

@@ -44,7 +44,7 @@ def test_a_new_head_on_what_it_knows(halves, learned):
     result = run_one(halves[1], weights=learned, epochs=0, precision="float32", head="last")
     assert result.classifier.classes == ("5", "6", "7", "8", "9")
     assert result.valid.accuracy > 0.8
-    assert result.classifier.provenance["epoch"] == 0
+    assert result.classifier.provenance.epoch == 0
     before, after = striate.Classifier.load(learned).module.state_dict(), result.classifier.module.state_dict()
     changed = [
         name for name in before if before[name].shape != after[name].shape or (before[name] != after[name]).any()
@@ -67,7 +67,7 @@ def test_fine_tuning_goes_further_and_is_never_worse(halves, learned):
     head = run_one(halves[1], weights=learned, epochs=0, precision="float32")
     fine = run_one(halves[1], weights=learned, epochs=4, learning_rate=0.01, precision="float32")
     assert fine.valid.accuracy >= head.valid.accuracy
-    assert fine.classifier.provenance["recipe"]["norms"] == "kept"
+    assert fine.classifier.provenance.recipe["norms"] == "kept"
     useless = run_one(halves[1], weights=learned, epochs=1, learning_rate=1.0, precision="float32", augment=())
     assert useless.valid.accuracy >= head.valid.accuracy
 

@@ -29,8 +29,8 @@ def test_a_finished_run_is_read_whole(digits_run, digits_model):
     run = read_run(digits_run)
     assert (run.state, run.source, run.epochs, run.planned) == ("finished", "digits", 12, 12)
     assert run.net == str(digits_model.net)
-    assert run.valid.value == digits_model.provenance["valid_accuracy"]
-    assert run.test.total == digits_model.provenance["test_total"]
+    assert run.valid.value == digits_model.provenance.valid_accuracy
+    assert run.test.total == digits_model.provenance.test_total
     low, high = run.valid.interval
     assert low < run.valid.value < high
     assert run.train_s > 0

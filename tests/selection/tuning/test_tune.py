@@ -66,10 +66,10 @@ def test_the_folder_holds_the_best_model_and_a_recipe_that_makes_it_again(study)
     assert study.baseline.number == 0
     assert study.best.accuracy == max(t.accuracy for t in study.trials if t.accuracy is not None)
     model = Classifier.load(study.model)
-    assert model.provenance["valid_accuracy"] == study.best.accuracy
-    assert model.provenance["tuning"] == {"study": "striate", "trial": study.best.number, "trials": 5}
+    assert model.provenance.valid_accuracy == study.best.accuracy
+    assert model.provenance.tuning == {"study": "striate", "trial": study.best.number, "trials": 5}
     assert isinstance(study.test, Evaluation)
-    assert model.provenance["test_accuracy"] == study.test.accuracy
+    assert model.provenance.test_accuracy == study.test.accuracy
     again = run_one(SOURCE, recipe=study.recipe)
     assert str(again.classifier.net) == study.best.net
     assert (again.valid.correct, again.valid.total) == (study.best.correct, study.best.total)

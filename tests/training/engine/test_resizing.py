@@ -68,7 +68,7 @@ def test_the_first_share_of_the_steps_is_on_small_images():
     module = Seen()
     recipe = {"epochs": 2, "batch_size": 144, "small_until": 0.7, "small_side": 0.5, "precision": "float32"}
     result = run_one("digits", module, recipe)
-    steps = 2 * -(-result.classifier.provenance["splits"]["train"] // 144)
+    steps = 2 * -(-result.classifier.provenance.splits["train"] // 144)
     small = sum((i + 0.5) / steps < 0.7 for i in range(steps))
     assert module.steps == [(4, 4)] * small + [(8, 8)] * (steps - small)
     assert 0 < small < steps

@@ -73,7 +73,7 @@ def test_it_learns_as_well_as_in_float32(precision):
     exact, rounded = (run_one("digits", net, precision=p, **words) for p in ("float32", precision))
     assert exact.test.accuracy > 0.93
     assert rounded.test.accuracy > exact.test.accuracy - 0.03
-    assert rounded.classifier.provenance["precision"] == precision
+    assert rounded.classifier.provenance.precision == precision
     assert {value.dtype for value in rounded.classifier.module.parameters()} == {torch.float32}
 
 

@@ -1,0 +1,113 @@
+"""What every run does: options obeyed or refused, figures that all kinds of models keep, runs that are done."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import striate
+from striate.errors import ArgumentError
+from striate.observer import Observer
+from striate.runs.listing import read_run
+from striate.runs.session import RunOptions, open_session
+from striate.selection.fit import Asked, fit_model, resume, run, run_one
+
+NET = "conv(4, 3) relu fc(classes)"
+
+
+@pytest.mark.parametrize(
+    ("net", "options", "message"),
+    [
+        ("neighbours", {"tensorboard": True, "out": "run"}, "tensorboard must be left out with neighbours"),
+        (
+            "logistic",
+            {"device": "cuda"},
+            "device must be left out with logistic, which is fitted on the CPU; got 'cuda'",
+        ),
+        (NET, {"tensorboard": True}, "tensorboard needs a folder"),
+        ("neighbours", {"recipe": "swift"}, "recipe must be left out with neighbours"),
+        ("majority", {"budget": "5s", "epochs": 3}, "budget, epochs must be left out with majority"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused(net, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=message):
+        run_one("xo:60", net, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ladder_refuses_scalars_on_resume(tmp_path):
+    run("xo:60", budget="1s", out=tmp_path / "run")
+    with pytest.raises(ArgumentError, match="tensorboard cannot be given to the ladder"):
+        resume(tmp_path / "run", tensorboard=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "climbs"),
+    [
+        ({}, True),
+        ({"net": "auto"}, True),
+        ({"budget": "5m", "weights": "mobilenet_v2.pth", "settings": {"seed": 3}}, True),
+        ({"net": "swift"}, False),
+        ({"net": NET}, False),
+        ({"recipe": "swift"}, False),
+        ({"settings": {"epochs": 3}}, False),
+        ({"features": "mobilenet_v2"}, False),
+        ({"weights": "mine.striate"}, False),
+    ],
+)
+def test_who_names_nothing_climbs(asked, climbs):
+    assert Asked(**asked).climbs is climbs
+
+
+def test_any_model_keeps_its_accuracy_without_views(tmp_path):
+    """Of a net, a rung of the ladder and a trial alike: it is the session that judges."""
+    model = replace(striate.train("xo:200", NET, epochs=2), views="mirror")
+    images = striate.prepare(striate.read("xo:60"))
+    splits = striate.data.splitting.split(images)
+    with open_session(RunOptions(tmp_path / "run")) as session:
+        done = session.finish(model, splits, 1.0)
+    assert done.test is not None
+    assert done.test.alone is not None
+    assert done.classifier.provenance.test_accuracy_without_views == done.test.alone.accuracy
+    assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance == done.classifier.provenance
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] == done.test.accuracy
+
+
+class Stop(Observer):
+    """Interrupts after so many epochs or rungs."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def epoch(self, record, better):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def rung(self, result):
+        self.epoch({}, True)
+
+
+def test_a_stopped_ladder_is_not_listed_as_finished(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run("xo:60", budget="3s", out=tmp_path / "run", observer=Stop(2))
+    listed = read_run(tmp_path / "run")
+    assert (listed.state, listed.why) == ("stopped", "on the ladder")
+    resume(tmp_path / "run")
+    assert read_run(tmp_path / "run").state == "finished"
+
+
+def test_a_run_stopped_while_its_images_were_small_is_not_listed_as_finished(tmp_path):
+    small = {"small_until": 0.9, "small_side": 0.5, "patience": 1, "epochs": 12, "learning_rate": 1e-9}
+    net = "conv(4, 3, pad=1) relu globalmax fc(classes)"
+    with pytest.raises(KeyboardInterrupt):
+        run_one("xo:60", net, out=tmp_path / "run", observer=Stop(6), precision="float32", **small)
+    assert read_run(tmp_path / "run").state == "stopped"
+
+
+def test_the_device_of_features_is_obeyed(digits_run):
+    asked = Asked("logistic", features=digits_run / "model.striate")
+    model = fit_model(striate.read("digits").subset(np.arange(200)), asked, run=RunOptions(device="cpu")).classifier
+    assert model.provenance.features == "model.striate"
