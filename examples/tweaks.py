@@ -10,10 +10,12 @@ import time
 import torch
 
 import striate
+from striate.data.dataset import DataOptions, make_dataset
 from striate.metrics.intervals import wilson_interval
 from striate.observer import Observer
 from striate.training.engine.loop import loss_and_accuracy
-from striate.training.options import make_wish
+from striate.training.engine.state import Computation, Watch
+from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
 from striate.training.trainer import train_plan
 
@@ -39,9 +41,8 @@ arguments.add_argument("--quick", action="store_true", help="a tenth of the epoc
 told = arguments.parse_args()
 
 catalog = striate.read(told.source, images=told.images)
-images = striate.prepare(catalog, (28, 28))
-wish = make_wish("fc(classes)", RECIPE, {"seed": told.seed}, "crop", told.split)
-plan = make_plan(wish, catalog, images, Observer())
+dataset = make_dataset(catalog, DataOptions(size=(28, 28), ratios=told.split), told.seed, Observer())
+plan = make_plan(read_training_options("fc(classes)", RECIPE, {"seed": told.seed}), dataset, Observer())
 train, valid = plan.splits.train, plan.splits.valid
 print(f"{len(train):,} images to train on, {len(valid):,} to validate on, seed {told.seed}\n")
 print(f"{'tweak':<24}{'parameters':>10} {'epochs':>7}{'seconds':>8}{'training':>10}{'validation':>12}"
@@ -50,7 +51,7 @@ for name, (net, epochs) in TWEAKS.items():
     epochs = max(1, epochs // 10) if told.quick else epochs
     changed = change_plan(plan, net, plan.recipe.replace(epochs=epochs))
     start = time.perf_counter()
-    model, state = train_plan(changed, plan.described | {"precision": "float32"}, torch.device("cpu"), Observer())
+    model, state = train_plan(changed, Computation(torch.device("cpu")), Watch())
     seconds = time.perf_counter() - start
     # The kept epoch, judged on both sides without dropout: what training has learnt beyond what holds elsewhere.
     _, learnt = loss_and_accuracy(model.module, train, plan.preprocessing)

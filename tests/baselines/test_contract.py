@@ -97,7 +97,7 @@ def test_the_command_fits_saves_and_evaluates(name, tmp_path, monkeypatch):
     model = striate.load_model(result.model)
     assert result.test.accuracy == model.provenance.test_accuracy == model.evaluate("digits").accuracy
     assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock"} == {
-        "run.json", "recipe.toml", "net.txt", "ledger.csv", "model.striate",
+        "run.json", "recipe.toml", "net.txt", "ledger.csv", "model.striate", "result.json",
     }  # fmt: skip
     assert json.loads((tmp_path / "run/run.json").read_text())["source"] == "digits"
 
@@ -192,7 +192,7 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("striate.baselines.fit.Task.fit", interrupt)
+    monkeypatch.setattr("striate.baselines.fit.fit_best", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_one("digits", "tree", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

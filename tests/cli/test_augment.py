@@ -144,7 +144,7 @@ def test_a_word_without_effect_says_so():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 700, 3), (300, 5, 3), (8, 8, 1), (600, 900, 3)])
 def test_any_size_of_picture(shape):
-    row = sheet.Row("a\nb", np.zeros((3, *shape), np.uint8), ["", "x", "y\nz"])
+    row = sheet.SheetRow("a\nb", np.zeros((3, *shape), np.uint8), ["", "x", "y\nz"])
     drawn = sheet.draw_sheet([row, row], "heading")
     assert drawn.width < 1200
     assert (np.asarray(drawn)[:, 170:] == 0).any()
@@ -152,7 +152,7 @@ def test_any_size_of_picture(shape):
 
 @pytest.mark.parametrize("name", ["", "ÄÖ", "日本語", "a\nb\tc\x00", "\udcff.png", "🍎", "שלום", "x" * 500])
 def test_any_name(name):
-    assert sheet.draw_sheet([sheet.Row(name, np.zeros((2, 8, 8, 3), np.uint8), [name, name])], name).width > 100
+    assert sheet.draw_sheet([sheet.SheetRow(name, np.zeros((2, 8, 8, 3), np.uint8), [name, name])], name).width > 100
 
 
 def test_test_images_are_not_looked_at():
