@@ -30,8 +30,8 @@ from striate.nets import make_module, resolve
 from striate.system.devices import kept_memory
 from striate.training.engine.batches import training_batches
 from striate.training.engine.learner import Learner
-from striate.training.engine.precision import CANDIDATES
 from striate.training.engine.resizing import shrink
+from striate.training.engine.timing import CANDIDATES
 from striate.training.recipe import load_recipe
 
 PRODUCT_SIDE, SIDES, AUGMENT = 2048, (32, 16), ("alternating_flip translate(2)",)

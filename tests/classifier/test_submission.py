@@ -7,7 +7,8 @@ import pytest
 from tests.data.oddities import encoded, photo
 
 from striate.classifier.prediction import Prediction
-from striate.classifier.submission import gather, write_csv, write_like
+from striate.classifier.submission import write_csv, write_like
+from striate.data.gathering import gather
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 
 CLASSES = ("cat", "dog", "hen")

@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.prediction import Prediction
 from striate.data.catalog import Catalog
-from striate.data.ledger import Entry, Ledger
+from striate.data.ledger import Entry
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.tables import load_table
-from striate.data.reading import read
-from striate.errors import ArgumentError, DataError, SourceNotFoundError
+from striate.errors import DataError
 from striate.observer import Progress, silent
 from striate.system.files import write_atomically
-
-
-def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progress = silent) -> Catalog:
-    """Return the images that command-line arguments name, in their order, each once.
-
-    Arguments:
-        arguments: image files, folders (searched for image files), glob patterns; or one source for `read`.
-        reading: options for `read`.
-
-    Raises:
-        SourceNotFoundError: an argument that leads nowhere.
-    """
-    found: dict[str, Path] = {}
-    aside: list[Entry] = []
-    for argument in arguments:
-        if _is_pattern(argument):
-            found |= {name: Path(name) for name in _matches(argument)}
-            continue
-        catalog = read(argument, **reading, progress=progress)
-        if catalog.format not in ("folders", "image"):
-            if len(arguments) > 1:
-                raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
-            return catalog
-        inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
-        found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
-        aside += [replace(e, name=str(inside / e.name)) for e in catalog.ledger if e.status == "skipped"]
-    names, paths = list(found), list(found.values())
-    labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
-    entries = Ledger(Entry(name, "used") for name in names).revised(aside)
-    source = arguments[0] + (f" and {len(arguments) - 1} more" if len(arguments) > 1 else "")
-    return Catalog(source, "files", names, paths, labels, (), splits, entries)
 
 
 def predict_catalog(
@@ -150,14 +114,3 @@ def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str = ",")
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def _matches(pattern: str) -> list[str]:
-    found = [name for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
-    if not found:
-        raise SourceNotFoundError(f"no file matches {pattern!r}")
-    return found
-
-
-def _is_pattern(argument: str) -> bool:
-    return any(c in argument for c in "*?[") and not Path(argument).exists()

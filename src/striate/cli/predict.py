@@ -42,7 +42,8 @@ def predict(
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
     from striate.classifier.pretrained import load_model
-    from striate.classifier.submission import gather, predict_catalog, write_csv, write_like
+    from striate.classifier.submission import predict_catalog, write_csv, write_like
+    from striate.data.gathering import gather
     from striate.system.devices import choose_device
 
     if like and not csv:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import torch
 
 from striate.nets import resolve
-from striate.nets.modules.own import AnyNet, build
-from striate.training.engine.batches import steps_per_epoch
-from striate.training.engine.learner import Learner
-from striate.training.engine.precision import faster, precision_seconds
-from striate.training.engine.resizing import size_at
+from striate.nets.modules.own import AnyNet
+from striate.training.engine.timing import epoch_seconds, faster, precision_seconds
 from striate.training.recipe import Recipe
 
 DEFAULT_BUDGET_S = 300.0
@@ -23,7 +17,6 @@ FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 5, 225_000, 50
 # Larger nets than this are of no use to so few images.
 IMAGES_PER_SIZE = {"swift_m(width=0.5)": 1_000, "swift_m": 1_000, "swift_l": 20_000}
 _LEAP = 2.0  # larger nets do more multiply-adds a second, but not so many more
-_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
 def epochs_within(
@@ -31,34 +24,6 @@ def epochs_within(
 ) -> int:
     """Return how many epochs of `count` images fit into a budget; at least 1. Arguments as `epoch_seconds`."""
     return max(1, int(budget_s / epoch_seconds(net, recipe, input_shape, count, device)))
-
-
-def epoch_seconds(
-    net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int], count: int, device: torch.device
-) -> float:
-    """Return the seconds that an epoch of `count` images takes on this machine, as busy as it is now.
-
-    Measured by three steps on a fresh module, of which the first is not counted, and one update of the weights. Where
-    the recipe begins with small images it is the mean over the run.
-    """
-    batch = min(recipe.batch_size, count)
-    if recipe.precision == "auto":
-        recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
-    if recipe.small_until:
-        alike = recipe.replace(small_until=0.0)
-        small = input_shape[0], *size_at(recipe, input_shape[1:], 0.0)
-        small_s, whole_s = (epoch_seconds(net, alike, shape, count, device) for shape in (small, input_shape))
-        return recipe.small_until * small_s + (1 - recipe.small_until) * whole_s
-    tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        learner = Learner(build(net, input_shape), recipe.replace(accumulate=1), device, recipe.precision)
-        learner.module.train()
-        images = torch.zeros(tried, *input_shape, device=device).contiguous(memory_format=torch.channels_last)
-        labels = torch.zeros(tried, dtype=torch.long, device=device)
-        step_s = _best_s(lambda: learner.update(images, labels, 0.0), device)
-        update_s = _best_s(lambda: _update(learner), device)
-    image_s = 1.03 * max(0.0, step_s - update_s) / tried
-    return count * image_s + steps_per_epoch(count, batch) * update_s
 
 
 def choose_swift(
@@ -120,21 +85,3 @@ def adapt_swift(recipe: Recipe, count: int, side: int, told: frozenset[str] = fr
         ),
     }
     return recipe.replace(**{name: value for name, value in changes.items() if name not in told})
-
-
-def _update(learner: Learner) -> None:
-    for parameter in learner.optimisers.parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    learner.optimisers.step(0.0)
-
-
-def _best_s(act: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds of the quicker of two times, after one that chooses kernels."""
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        act()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])

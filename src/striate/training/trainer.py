@@ -21,8 +21,8 @@ from striate.runs.folder import MODEL
 from striate.training.engine.checkpoints import Checkpoints, ReadOnlyCheckpoints, begun
 from striate.training.engine.compilation import pays
 from striate.training.engine.loop import train_loop
-from striate.training.engine.precision import faster, precision_seconds
 from striate.training.engine.state import Computation, Lesson, State, Watch, Weights
+from striate.training.engine.timing import faster, precision_seconds
 from striate.training.plan import Plan
 from striate.training.transfer import starting_module
 

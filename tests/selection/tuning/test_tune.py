@@ -23,6 +23,7 @@ from striate.selection.tuning.report import study_verdict, write_report
 from striate.selection.tuning.tune import TuningOptions
 from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
+from striate.training.engine.state import Lesson
 from striate.training.engine.timing import epoch_s
 from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
@@ -223,4 +224,5 @@ def test_foresight_grows_with_the_work():
     wish = read_training_options("fc(classes)", {"precision": "float32", "batch_size": 32}, {})
     plan = make_plan(wish, make_dataset(catalog, DataOptions(), 0, Observer()), Observer())
     large = change_plan(plan, "conv(64, 3, pad=1) relu conv(64, 3, pad=1) relu fc(classes)", plan.recipe)
-    assert 0 < epoch_s(plan, torch.device("cpu")) < epoch_s(large, torch.device("cpu"))
+    lesson, cpu = Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing), torch.device("cpu")
+    assert 0 < epoch_s(plan.net, lesson, plan.recipe, cpu) < epoch_s(large.net, lesson, large.recipe, cpu)

@@ -11,8 +11,9 @@ from striate.observer import Observer
 from striate.selection.fit import run_one
 from striate.training.engine import compilation
 from striate.training.engine.compilation import Compiled, pays
-from striate.training.engine.precision import CANDIDATES, in_precision
+from striate.training.engine.precision import in_precision
 from striate.training.engine.state import Computation
+from striate.training.engine.timing import CANDIDATES
 
 NET = "conv(4, 3) bn relu fc(classes)"
 

@@ -7,15 +7,9 @@ from tests.training.stopping import StopAt
 from striate.nets import make_module, parse
 from striate.observer import Observer
 from striate.selection.fit import resume, run_one
-from striate.training.engine.precision import (
-    CANDIDATES,
-    Rounded,
-    faster,
-    in_precision,
-    measure_precisions,
-    precision_seconds,
-)
+from striate.training.engine.precision import Rounded, in_precision
 from striate.training.engine.state import Interrupted
+from striate.training.engine.timing import CANDIDATES, faster, measure_precisions, precision_seconds
 
 CPU = torch.device("cpu")
 SWIFT = 'whiten(2) gelu conv(8, 3, pad=1, init="dirac") maxpool(2) bn(gain=false) gelu globalmax fc(classes) scale(0.1)'
@@ -99,7 +93,7 @@ def test_a_measurement_is_made_once(monkeypatch, tmp_path):
     count, seconds = precision_seconds(parse("fc(2)"), 64, (1, 8, 8), CPU)
     assert count == 64
     assert tuple(seconds) == CANDIDATES
-    monkeypatch.setattr("striate.training.engine.precision.measure_precisions", None)
+    monkeypatch.setattr("striate.training.engine.timing.measure_precisions", None)
     assert precision_seconds(parse("fc(2)"), 64, (1, 8, 8), CPU) == (64, seconds)
 
 

@@ -19,7 +19,7 @@ from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
 from striate.observer import Observer
 from striate.selection.ladder.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_rung
-from striate.training.budget import epoch_seconds
+from striate.training.engine.timing import epoch_seconds
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import fit_start, load_start
 

@@ -22,9 +22,10 @@ from striate.nets import parse
 from striate.nets.modules.own import AnyNet
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.training.budget import adapt_swift, choose_swift, epoch_seconds, epochs_within
+from striate.training.budget import adapt_swift, choose_swift, epochs_within
 from striate.training.engine.checkpoints import where
 from striate.training.engine.state import Computation, Watch
+from striate.training.engine.timing import epoch_seconds
 from striate.training.plan import Plan, choose_net
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.trainer import choose_precision, train_plan

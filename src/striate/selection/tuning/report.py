@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.metrics.intervals import difference_interval
+from striate.pages.charts import BEST, FAINT, INK, render
 from striate.selection.tuning.study import Trial, best_trial
 from striate.selection.tuning.tune import TuningResult
 from striate.system.files import write_atomically
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import optuna
     from matplotlib.axes import Axes
 
-INK, FAINT, BEST = "#1d2433", "#8a93a6", "#d9480f"
 COLOURS = {"mlp": "#4263eb", "conv": "#0c8599", "swift": "#e67700"}
 LEAST_FINISHED = 6  # trials below which importances would be guesses
 MOST_BARS = 10
@@ -40,7 +39,7 @@ def write_report(result: TuningResult, command: str) -> Path:
         height = 0.7 + 0.32 * len(importances)
         figures.append(("importances", (9, height), lambda axes: _draw_importances(axes, importances)))
     for name, size, draw in figures:
-        png, charts[name] = _render(size, draw)
+        png, charts[name] = render(size, draw)
         write_atomically(result.out / f"{name}.png", png)
     page = result.out / "tuning.html"
     write_atomically(page, _page(result, charts, of, command))
@@ -98,28 +97,6 @@ def _unusual(best: Trial | None) -> dict[str, Any]:
         return {}
     pairs = load_recipe(best.recipe).difference(Recipe())
     return {name: " ".join(ours) if isinstance(ours, tuple) else ours for name, (ours, _) in pairs.items()}
-
-
-def _render(size: tuple[float, float], draw: Callable[[Axes], None]) -> tuple[bytes, str]:
-    """Return a drawing as PNG and as the <svg> element for a page."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style: dict[Any, Any] = {
-        "font.size": 9, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "xtick.color": FAINT, "ytick.color": FAINT,
-        "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False,
-        "svg.hashsalt": "striate",
-    }  # fmt: skip
-    with mpl.rc_context(style):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure.add_subplot())
-        png, svg = io.BytesIO(), io.StringIO()
-        figure.savefig(png, format="png", dpi=150, metadata={"Software": "Striate"})
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
-    text = svg.getvalue()
-    return png.getvalue(), text[text.index("<svg") :]
 
 
 def _draw_history(axes: Axes, trials: Sequence[Trial]) -> None:

@@ -1,0 +1,59 @@
+"""The images that a user names: files, folders, patterns and sources, as one catalog."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry, Ledger
+from striate.data.reading import read
+from striate.errors import ArgumentError, SourceNotFoundError
+from striate.observer import Progress, silent
+
+
+def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progress = silent) -> Catalog:
+    """Return the images that command-line arguments name, in their order, each once.
+
+    Arguments:
+        arguments: image files, folders (searched for image files), glob patterns; or one source for `read`.
+        reading: options for `read`.
+
+    Raises:
+        SourceNotFoundError: an argument that leads nowhere.
+    """
+    found: dict[str, Path] = {}
+    aside: list[Entry] = []
+    for argument in arguments:
+        if _is_pattern(argument):
+            found |= {name: Path(name) for name in _matches(argument)}
+            continue
+        catalog = read(argument, **reading, progress=progress)
+        if catalog.format not in ("folders", "image"):
+            if len(arguments) > 1:
+                raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
+            return catalog
+        inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
+        found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
+        aside += [replace(e, name=str(inside / e.name)) for e in catalog.ledger if e.status == "skipped"]
+    names, paths = list(found), list(found.values())
+    labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
+    entries = Ledger(Entry(name, "used") for name in names).revised(aside)
+    source = arguments[0] + (f" and {len(arguments) - 1} more" if len(arguments) > 1 else "")
+    return Catalog(source, "files", names, paths, labels, (), splits, entries)
+
+
+def _matches(pattern: str) -> list[str]:
+    found = [name for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+    if not found:
+        raise SourceNotFoundError(f"no file matches {pattern!r}")
+    return found
+
+
+def _is_pattern(argument: str) -> bool:
+    return any(c in argument for c in "*?[") and not Path(argument).exists()

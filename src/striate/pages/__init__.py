@@ -1,0 +1,1 @@
+"""The one template and the charts of every report and page."""
