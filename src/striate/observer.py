@@ -8,6 +8,7 @@ from typing import Any
 
 # progress(what, done, total): called often and cheaply; `total` is 0 while it is not known.
 Progress = Callable[[str, int, int], None]
+KINDS = ("note", "warn", "step", "epoch", "prepare", "rung")
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -47,9 +48,6 @@ class Observer:
 
     def rung(self, result: Any) -> None:
         """Hear what a rung of the ladder came to (a `Result`), or why it was not climbed (a `Skipped`)."""
-
-
-KINDS = ("note", "warn", "step", "epoch", "prepare", "rung")
 
 
 class Observers(Observer):

@@ -14,12 +14,11 @@ from striate.cli.output.console import percent, print_accuracy, print_json, stde
 if TYPE_CHECKING:
     from striate.selection.tuning.tune import TuningResult
 
+SEARCH, STUDY = "Search", "Study"
+
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
-
-
-SEARCH, STUDY = "Search", "Study"
 
 
 def tune(

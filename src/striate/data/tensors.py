@@ -11,11 +11,7 @@ from striate.data.imageset import ImageSet
 
 # Of a device's free memory: the net's values need the rest.
 MOST_RESIDENT = 1 / 3
-
-
 _BLOCK = 4096
-
-
 _MOST_AT_ONCE, _PIXELS_AT_ONCE = 256, 2_000_000
 
 

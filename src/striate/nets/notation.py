@@ -23,6 +23,7 @@ CLOSING = ("", "]", ")", ";", "|")
 
 _COUNT = re.compile(r"\d+|[^\W\d]\w*")
 _WEIGHT = re.compile(r"[0-9.eE+-]+")
+STRUCTURES = ("residual", "concat", "gate", "aux")
 
 
 def _words() -> dict[str, type[Layer]]:
@@ -40,7 +41,6 @@ def _words() -> dict[str, type[Layer]]:
 
 
 WORDS: dict[str, type[Layer]] = _words()
-STRUCTURES = ("residual", "concat", "gate", "aux")
 
 
 def parse(text: str, **names: Any) -> Net:

@@ -15,6 +15,11 @@ from striate.errors import ArgumentError
 if TYPE_CHECKING:
     import torch
 
+# From malloc.h; and what the library itself settles on after large blocks were freed, in bytes.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_USUAL = {_TRIM_THRESHOLD: 64 << 20, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 65_536}
+_KEEPING = {_TRIM_THRESHOLD: (1 << 31) - 1, _MMAP_MAX: 0}
+
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
     """Return the device asked for; else the accelerator that this machine has, else the CPU.
@@ -97,10 +102,6 @@ class _Keepers:
 
 
 _keepers = _Keepers()
-# From malloc.h; and what the library itself settles on after large blocks were freed, in bytes.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-_USUAL = {_TRIM_THRESHOLD: 64 << 20, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 65_536}
-_KEEPING = {_TRIM_THRESHOLD: (1 << 31) - 1, _MMAP_MAX: 0}
 
 
 def _allocate(kept: bool) -> None:

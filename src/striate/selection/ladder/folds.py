@@ -14,8 +14,6 @@ from striate.selection.ladder.rungs import Ground
 from striate.units import say_duration
 
 FOLDS = 5
-
-
 # With fewer images of a class, or fewer to choose by, folds take turns.
 FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
 

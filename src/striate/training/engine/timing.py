@@ -25,6 +25,12 @@ from striate.training.recipe import Recipe
 
 STEPS = 4  # the first one chooses kernels and is thrown away
 VALID_IMAGES = 256
+# As many pixels as a moment allows: the ratio of the precisions hardly depends on the batch.
+_PRECISION_PIXELS = 150_000
+CANDIDATES = ("float32", "bfloat16", "bfloat16-pure")
+# bfloat16 must win clearly: it costs some exactness, and a choice on the edge would flip from run to run.
+MARGIN = 0.8
+_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
 def epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.device) -> float:
@@ -63,17 +69,6 @@ def _run_step_s(lesson: Lesson, recipe: Recipe, learner: Learner, size: tuple[in
         learner.update(shrink(lesson.preprocessing.normalise(seen), size), labels, 0.0)
         taken.append(time.perf_counter() - start)
     return statistics.mean(taken[1:] or taken)
-
-
-# As many pixels as a moment allows: the ratio of the precisions hardly depends on the batch.
-_PRECISION_PIXELS = 150_000
-
-
-CANDIDATES = ("float32", "bfloat16", "bfloat16-pure")
-
-
-# bfloat16 must win clearly: it costs some exactness, and a choice on the edge would flip from run to run.
-MARGIN = 0.8
 
 
 def precision_seconds(
@@ -137,9 +132,6 @@ def _step_s(module: torch.nn.Module, batch: torch.Tensor, labels: torch.Tensor) 
     if batch.device.type == "cuda":
         torch.cuda.synchronize(batch.device)
     return time.perf_counter() - start
-
-
-_MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
 def epoch_seconds(
