@@ -47,7 +47,7 @@ def test_the_ladder_refuses_scalars_on_resume(tmp_path):
     ("asked", "climbs"),
     [
         ({}, True),
-        ({"net": "auto"}, True),
+        ({"net": "auto", "recipe": "auto"}, True),
         ({"budget": "5m", "weights": "mobilenet_v2.pth", "settings": {"seed": 3}}, True),
         ({"net": "swift"}, False),
         ({"net": NET}, False),

@@ -82,7 +82,7 @@ def train(
     augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.')] = None,
     patience: Annotated[
         int | None,
-        _setting("Stop after so many epochs without a better one; 0: never."),
+        _setting("Early stopping: after so many epochs without a better one; 0: never."),
     ] = None,
     precision: Annotated[
         str | None, _setting("auto (the fastest, measured), float32, bfloat16 or bfloat16-pure.")

@@ -35,7 +35,7 @@ class Asked:
         net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
             trained); "swift" is the swift net that suits the images and the budget; a baseline's name, perhaps with
             options: "neighbours(k=5)"; "auto" is not named.
-        recipe: a published name, a TOML file, settings, or a Recipe.
+        recipe: a published name, a TOML file, settings, or a Recipe; "auto" is not named.
         budget: seconds, or "5m": for the ladder; for one net as many epochs as fit into it, by measurement.
         weights: what to start from: "imagenet" or a file for a zoo net, or a .striate file; its preprocessing is used,
             and it gets a new head where its classes are others. For the ladder: those of its pre-trained rungs.
@@ -51,10 +51,10 @@ class Asked:
     features: str | Path | Features | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def named(self) -> str | NetLike | None:
-        """The net, None if it is not named."""
-        return None if isinstance(self.net, str) and self.net == "auto" else self.net
+    def __post_init__(self):
+        for name in ("net", "recipe"):
+            if isinstance(getattr(self, name), str) and getattr(self, name) == "auto":
+                object.__setattr__(self, name, None)
 
     @property
     def for_one_net(self) -> list[str]:
@@ -66,7 +66,7 @@ class Asked:
     def climbs(self) -> bool:
         """Whether the ladder is asked for: nothing is that names a model or decides how one is trained."""
         own = self.weights is not None and Path(self.weights).suffix == ".striate"  # a model to go on from
-        return self.named is None and self.features is None and not own and not self.for_one_net
+        return self.net is None and self.features is None and not own and not self.for_one_net
 
     @property
     def nothing(self) -> bool:
@@ -95,12 +95,12 @@ def fit_model(source: Any, asked: Asked, data: DataOptions | None = None, run: R
         return resume_run(run, source)
     if asked.climbs and not run.tensorboard and process_count() == 1 and not (there and there.exists):
         return climb_ladder(source, asked.budget, asked.weights, data, run, asked.settings.get("seed", 0))
-    if asked.named is None and asked.features is None and asked.weights is None:
+    if asked.net is None and asked.features is None and asked.weights is None:
         many = process_count()
         why = [*asked.for_one_net, *["tensorboard"] * run.tensorboard, *[f"{many} processes"] * (many > 1)]
         if why:
             run.observer.note(f"{why[0]} is for one net: it is trained alone, without the ladder")
-    return fit_one(source, replace(asked, net=asked.named), data, run)
+    return fit_one(source, asked, data, run)
 
 
 def fit_one(source: Any, asked: Asked, data: DataOptions, run: RunOptions) -> RunResult:
