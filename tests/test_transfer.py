@@ -9,8 +9,6 @@ from tests.training.stopping import StopAt
 import striate
 from striate.classifier.features import extract
 from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
-from striate.nets import parse
-from striate.nets.surgery import with_outputs
 from striate.training.engine.loop import Interrupted
 from striate.training.heads import fit_head
 from striate.training.train import resume_training, run_training
@@ -132,22 +130,6 @@ def test_the_head_is_a_softmax_regression():
     two = y[:1200] < 2
     weight, bias, _ = fit_head(x[:1200][two], y[:1200][two], 3, (x[1200:], np.minimum(y[1200:], 2)))
     assert ((x[:1200][two] @ weight.T + bias).argmax(1) == y[:1200][two]).all()
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("conv(8, 3) relu fc(4)", "conv(8, 3) relu fc(7)"),
-        (
-            "conv(8, 3) relu out: [dropout(0.1) fc(4) scale(0.5)]",
-            "conv(8, 3) relu out: [dropout(0.1) fc(7) scale(0.5)]",
-        ),
-        ("[conv(4, 3) relu]*2 conv(4, 1) globalavg", "[conv(4, 3) relu]*2 conv(7, 1) globalavg"),
-        ("conv(8, 3) aux(fc(4) ; 0.3) fc(4)", "conv(8, 3) aux(fc(4) ; 0.3) fc(7)"),
-    ],
-)
-def test_other_outputs(before, after):
-    assert with_outputs(parse(before), 7) == parse(after)
 
 
 def test_a_scaled_head_gives_the_fitted_logits(halves, tmp_path):

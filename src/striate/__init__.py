@@ -37,6 +37,7 @@ __all__ = [
     "Recipe",
     "StriateError",
     "Table",
+    "__version__",
     "fit",
     "load_model",
     "load_pretrained",
@@ -46,7 +47,6 @@ __all__ = [
     "read",
     "resolve",
     "train",
-    "__version__",
 ]
 
 _HOMES = {
