@@ -9,8 +9,6 @@ from tests.training.stopping import StopAt
 import striate
 from striate.classifier.features import extract
 from striate.errors import ArgumentError, SourceNotFoundError, TrainingError
-from striate.nets import parse
-from striate.nets.surgery import with_outputs
 from striate.selection.fit import resume, run_one
 from striate.training.engine.state import Interrupted
 
@@ -111,22 +109,6 @@ def test_frozen_layers_and_kept_statistics_stay(halves, learned):
     assert "4.weight" not in same
     moved = striate.train(halves[1], weights=learned, norms="batch", epochs=2, **options).module.state_dict()
     assert not torch.equal(before["5.running_mean"], moved["5.running_mean"])
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("conv(8, 3) relu fc(4)", "conv(8, 3) relu fc(7)"),
-        (
-            "conv(8, 3) relu out: [dropout(0.1) fc(4) scale(0.5)]",
-            "conv(8, 3) relu out: [dropout(0.1) fc(7) scale(0.5)]",
-        ),
-        ("[conv(4, 3) relu]*2 conv(4, 1) globalavg", "[conv(4, 3) relu]*2 conv(7, 1) globalavg"),
-        ("conv(8, 3) aux(fc(4) ; 0.3) fc(4)", "conv(8, 3) aux(fc(4) ; 0.3) fc(7)"),
-    ],
-)
-def test_other_outputs(before, after):
-    assert with_outputs(parse(before), 7) == parse(after)
 
 
 def test_a_scaled_head_gives_the_fitted_logits(halves, tmp_path):

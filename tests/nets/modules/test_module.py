@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 
 from striate.errors import ArgumentError, ShapeError
-from striate.nets import auxiliary_loss, make_module, measure_spread, parse
+from striate.nets import auxiliary_loss, make_module, parse
 
 
 def test_the_global_random_state_is_left_alone() -> None:
@@ -93,98 +92,6 @@ def test_copies_are_independent() -> None:
         copied.layer("1").weight.zero_()
     assert copied(torch.ones(1, 3)).abs().sum() == 0
     assert module(torch.ones(1, 3)).abs().sum() > 0
-
-
-class TestInitialisations:
-    net = parse("conv(64, 3, pad=1) relu conv(64, 3, pad=1) relu fc(10)")
-
-    def weights(self, init: str | None, seed: int = 0) -> dict[str, torch.Tensor]:
-        module = make_module(self.net, (16, 8, 8), seed, init)
-        return {name: value.detach() for name, value in module.named_parameters()}
-
-    @pytest.mark.parametrize(
-        ("init", "spread"),
-        [
-            ("zeros", 0),
-            ("gaussian(0.01)", 0.01),
-            ("xavier", 576**-0.5),
-            ("he", (2 / 576) ** 0.5),
-            (None, (2 / 576) ** 0.5),
-        ],
-    )
-    def test_spread_of_the_weights(self, init: str | None, spread: float) -> None:
-        assert self.weights(init)["2.weight"].std().item() == pytest.approx(spread, rel=0.02)
-
-    def test_the_choice_by_activation(self) -> None:
-        assert self.weights(None)["4.weight"].std().item() == pytest.approx(4096**-0.5, rel=0.02)
-
-    def test_orthogonal(self) -> None:
-        rows = self.weights("orthogonal")["4.weight"]
-        assert torch.allclose(rows @ rows.T, torch.eye(10), atol=1e-5)
-
-    @pytest.mark.parametrize("groups", [1, 4])
-    def test_dirac_hands_channels_on(self, groups: int) -> None:
-        module = make_module(parse(f"conv(32, 3, pad=1, groups={groups}, init='dirac')"), (16, 6, 6))
-        images = torch.randn(2, 16, 6, 6)
-        out = module(images).unflatten(1, (groups, -1))[:, :, : 16 // groups].flatten(1, 2)
-        assert torch.allclose(out, images, atol=1e-6)
-
-    @pytest.mark.parametrize("init", ["zeros", "xavier", "he", "orthogonal", "dirac", "gaussian(0.1)"])
-    def test_the_reference_follows_the_same_rules(self, init: str) -> None:
-        ours = self.net.reference((16, 8, 8), init=init).weights
-        for name, value in self.weights(init).items():
-            assert ours[name].shape == value.shape
-            assert ours[name].std() == pytest.approx(value.std().item(), rel=0.05, abs=1e-9)
-
-    def test_a_layer_s_own_goes_first(self) -> None:
-        module = make_module(parse('fc(50, init="zeros") relu fc(50)'), (50,), init="xavier")
-        assert module.layer("0").weight.abs().sum() == 0
-        assert module.layer("2").weight.abs().sum() > 0
-
-    @pytest.mark.parametrize(
-        ("init", "message"),
-        [
-            ("hee", "did you mean 'he'"),
-            ("he(2)", "must be he alone"),
-            ("gaussian(-1)", "from 0; got -1"),
-            ("he he", "one"),
-        ],
-    )
-    def test_refusals(self, init: str, message: str) -> None:
-        with pytest.raises(ArgumentError, match=message):
-            self.weights(init)
-
-    def test_zeros_do_not_train(self) -> None:
-        reference = parse("fc(5) tanh fc(2)").reference((3,), init="zeros")
-        images = np.random.default_rng(0).normal(size=(8, 3))
-        for _ in range(20):
-            reference.descend(images, np.arange(8) % 2, 0.5)
-        assert (reference.weights["0.weight"] == 0).all()
-
-
-class TestSpread:
-    images = np.random.default_rng(0).normal(size=(64, 200)).astype(np.float32)
-
-    def last(self, init: str, activation: str = "tanh") -> float:
-        return parse(f"[fc(200) {activation}]*10").spread(self.images, init=init).layers[-1].std
-
-    def test_small_weights_vanish_large_ones_saturate_xavier_keeps(self) -> None:
-        assert self.last("gaussian(0.01)") < 1e-5
-        assert self.last("gaussian(1)") > 0.9
-        assert 0.15 < self.last("xavier") < 0.7
-        assert self.last("xavier", "relu") < 0.1 * self.last("he", "relu")
-
-    def test_dead_units(self) -> None:
-        net = parse("conv(4, 1) relu globalavg fc(2)")
-        module = make_module(net, (1, 5, 5))
-        with torch.no_grad():
-            module.layer("0").bias.copy_(torch.tensor([-1e3, -1e3, -1e3, 1e3]))
-        module.train()
-        spread = measure_spread(module, np.ones((3, 1, 5, 5)))
-        assert module.training
-        assert [row.dead for row in spread.layers] == [None, 0.75, None, None]
-        assert "75.0 %" in str(spread)
-        assert len(spread.to_dict()["layers"]) == 4
 
 
 class TestWhitening:

@@ -1,4 +1,4 @@
-"""A tapped net computes what the net does, and shows more of it."""
+"""Nets changed for a new task: other outputs, another dropout rate, and taps, which change nothing that was there."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,59 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import features_of
 from striate.classifier.preprocessing import Preprocessing
+from striate.errors import ArgumentError
 from striate.nets import make_module, parse, resolve
-from striate.nets.surgery import MOST_TAPS, with_taps
+from striate.nets.surgery import MOST_TAPS, with_dropout, with_new_head, with_outputs, with_taps
 
 NETS = {"mobilenet_v2": 64, "resnet18": 64, "googlenet(aux=true)": 96, "vgg11": 64, "lenet": 28, "swift_xs": 32}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("conv(8, 3) relu fc(4)", "conv(8, 3) relu fc(7)"),
+        (
+            "conv(8, 3) relu out: [dropout(0.1) fc(4) scale(0.5)]",
+            "conv(8, 3) relu out: [dropout(0.1) fc(7) scale(0.5)]",
+        ),
+        ("[conv(4, 3) relu]*2 conv(4, 1) globalavg", "[conv(4, 3) relu]*2 conv(7, 1) globalavg"),
+        ("conv(8, 3) aux(fc(4) ; 0.3) fc(4)", "conv(8, 3) aux(fc(4) ; 0.3) fc(7)"),
+    ],
+)
+def test_other_outputs(before, after):
+    assert with_outputs(parse(before), 7) == parse(after)
+
+
+def test_the_shortcut_comes_last_in_a_residual_and_equal_layers_are_changed_once():
+    assert with_outputs(parse("fc(4) fc(4) relu"), 7) == parse("fc(4) fc(7) relu")
+    assert with_outputs(parse("residual(fc(4) ; fc(4))"), 7) == parse("residual(fc(4) ; fc(7))")
+
+
+def test_a_net_without_weights_takes_no_other_outputs():
+    with pytest.raises(ArgumentError, match="must have an fc layer or a convolution to take other classes; got relu"):
+        with_outputs(parse("relu aux(fc(3))"), 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("conv(4, 3) relu", "conv(4, 3) relu"),
+        ("fc(9) relu fc(4) scale(0.1)", "fc(9) relu dropout(0.2) fc(4) scale(0.1)"),
+        ("dropout [fc(9) dropout(0.1)]*2 fc(4)", "dropout(0.2) [fc(9) dropout(0.2)]*2 fc(4)"),
+        (
+            "aux(dropout fc(4) ; 1) residual(head: dropout) fc(4)",
+            "aux(dropout(0.2) fc(4) ; 1) residual(head: dropout(0.2)) fc(4)",
+        ),
+    ],
+)
+def test_another_dropout_rate(before, after):
+    assert with_dropout(parse(before), 0.2) == parse(after)
+
+
+def test_a_new_head_sees_the_last_layer_alone_or_the_parts():
+    net = parse("conv(4, 3) relu conv(8, 3) relu globalavg fc(4)")
+    assert with_new_head(net, 7, (3, 9, 9), "last") == with_outputs(net, 7)
+    assert with_new_head(net, 7, (3, 9, 9), "parts") == with_outputs(with_taps(net, (3, 9, 9)), 7)
 
 
 def classifier(sentence, side):
