@@ -75,6 +75,16 @@ def test_any_model_keeps_its_accuracy_without_views(tmp_path):
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] == done.test.accuracy
 
 
+def test_what_a_resume_would_ignore_is_refused(tmp_path):
+    options = {"budget": "1s", "ratios": "80:10:10", "out": tmp_path / "run"}
+    run("xo:60", **options)
+    again = run("xo:60", **options, resume=True)  # the same command
+    assert again.run == tmp_path / "run"
+    for name, changed in {"budget": "2s", "ratios": "70:30", "size": (16, 16), "seed": 3}.items():
+        with pytest.raises(ArgumentError, match=f"{name.replace('ratios', 'split')} cannot change with resume"):
+            run("xo:60", **{**options, name: changed}, resume=True)
+
+
 class Stop(Observer):
     """Interrupts after so many epochs or rungs."""
 

@@ -23,8 +23,10 @@ from striate.selection.ladder.ladder import climb_ladder, is_ladder
 from striate.system.devices import choose_device
 from striate.system.processes import process_count
 from striate.training.options import NetLike, RecipeLike, read_training_options
+from striate.training.recipe import load_recipe
 from striate.training.train import train_net
 from striate.training.transfer import load_start
+from striate.units import parse_duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,7 @@ def fit_model(source: Any, asked: Asked, data: DataOptions | None = None, run: R
     data, run = data or DataOptions(), run or RunOptions()
     there = RunFolder(run.out) if run.out is not None else None
     if there and run.resume and there.exists and (asked.nothing or (asked.climbs and is_ladder(there))):
+        _refuse_changes(there, asked, data)
         return resume_run(run, source)
     if asked.climbs and not run.tensorboard and process_count() == 1 and not (there and there.exists):
         return climb_ladder(source, asked.budget, asked.weights, data, run, asked.settings.get("seed", 0))
@@ -145,6 +148,25 @@ def resume_run(run: RunOptions, source: Any = None) -> RunResult:
 def resume(out: str | Path, source: Any = None, **options: Any) -> RunResult:
     """Go on with the run in the folder `out` as it was started; `resume_run`, with `RunOptions` by their names."""
     return resume_run(RunOptions(out, **options), source)
+
+
+def _refuse_changes(folder: RunFolder, asked: Asked, data: DataOptions) -> None:
+    """Refuse what a run that is gone on with would silently ignore; the same as before may be said again."""
+    _, before, told = asked_before(folder, source="")
+    seed, budget = asked.settings.get("seed"), asked.budget
+    changed = {
+        "size": data.size not in (None, before.size),
+        "fit": data.fit not in ("crop", before.fit),
+        "split": data.ratios is not None and data.shares() != before.shares(),
+        "seed": seed is not None and seed != load_recipe(folder.recipe).seed,
+        "budget": budget is not None and parse_duration(budget) != told.get("budget"),
+        "weights": asked.weights is not None and found_again(asked.weights) != told.get("weights"),
+    }
+    if names := [name for name, differs in changed.items() if differs]:
+        raise ArgumentError(
+            f"{', '.join(names)} cannot change with resume: the run in {folder.path} has its own. Leave it out, or "
+            "start another run"
+        )
 
 
 def load_features(
