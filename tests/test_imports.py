@@ -183,7 +183,7 @@ def test_the_check_of_sizes_can_fail():
 
 
 # One name in several homes, where it means the same: a command and what it calls; what each file of the zoo has.
-SAME_MEANING = {"train", "tune", "torchvision_key"}
+SAME_MEANING = {"train", "tune", "published_key"}
 
 
 def test_no_two_public_things_of_one_name():

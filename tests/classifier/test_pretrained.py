@@ -13,7 +13,7 @@ def weights(tmp_path_factory):
     """A file as torchvision would publish it, of random weights."""
     path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
     module = striate.make_module(striate.resolve("squeezenet1_1"), (3, 224, 224), seed=3)
-    key = ZOO["squeezenet1_1"].torchvision_key
+    key = ZOO["squeezenet1_1"].published_key
     save_file({key(name): value.contiguous() for name, value in module.state_dict().items()}, path)
     return path
 

@@ -28,7 +28,7 @@ NAME = "mobilenet_v2(width=0.25)"
 def published() -> dict[str, torch.Tensor]:
     """What torchvision would publish for a small MobileNetV2."""
     module = make_module(resolve(NAME), (3, 224, 224), seed=5)
-    return {ZOO["mobilenet_v2"].torchvision_key(name): value for name, value in module.state_dict().items()}
+    return {ZOO["mobilenet_v2"].published_key(name): value for name, value in module.state_dict().items()}
 
 
 def save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> Path:
@@ -99,12 +99,12 @@ def test_counters_of_batches_may_be_missing(published: dict[str, torch.Tensor], 
 def test_densenet_s_old_names_and_googlenet_s_heads() -> None:
     dense = make_module(resolve("densenet121", classes=3), (3, 32, 32))
     old = {
-        ZOO["densenet121"].torchvision_key(name).replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
+        ZOO["densenet121"].published_key(name).replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
         for name, value in dense.state_dict().items()
     }
     assert load_weights(make_module(resolve("densenet121", classes=3), (3, 32, 32)), old, ZOO["densenet121"]) == ()
     heads = make_module(resolve("googlenet(aux=true)", classes=3), (3, 224, 224))
-    names = {ZOO["googlenet"].torchvision_key(name): value for name, value in heads.state_dict().items()}
+    names = {ZOO["googlenet"].published_key(name): value for name, value in heads.state_dict().items()}
     assert {"aux1.conv.conv.weight", "aux2.conv.bn.bias", "aux1.fc1.bias", "aux2.fc2.weight"} <= names.keys()
     assert load_weights(make_module(resolve("googlenet", classes=3), (3, 64, 64)), names, ZOO["googlenet"]) == ()
     assert load_weights(make_module(heads.net, (3, 224, 224)), names, ZOO["googlenet"]) == ()
@@ -197,10 +197,10 @@ class TestFetching:
 def test_every_published_file_has_its_digest_and_size() -> None:
     for net in ZOO.values():
         for each in net.published:
-            assert len(each.digest) == 8
+            assert len(each.digest) == (64 if each.package else 8)
             assert int(each.digest, 16) >= 0
             assert each.url.startswith("https://")
-            assert each.preprocessing.resize >= each.preprocessing.size == 224
+            assert each.preprocessing.resize >= each.preprocessing.size == net.input_shape[1]
             assert 0.5 < each.accuracy < 0.9
 
 

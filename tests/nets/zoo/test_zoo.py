@@ -40,6 +40,11 @@ PARAMETERS = {
     "squeezenet1_1": 1_235_496,
     "densenet121": 7_978_856,
     "mobilenet_v2": 3_504_872,
+    "efficientnet_lite0": 4_652_008,
+    "efficientnet_lite1": 5_416_680,
+    "efficientnet_lite2": 6_092_072,
+    "efficientnet_lite3": 8_197_096,
+    "efficientnet_lite4": 13_006_568,
     "convnext_tiny": 28_589_128,
 }
 MULTIPLY_ADDS = {"resnet50": 4_089_184_256, "mobilenet_v2": 300_774_272, "vgg16": 15_470_264_320}
@@ -129,13 +134,15 @@ def test_the_same_seed_gives_the_same_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, net in ZOO.items() if net.published])
-def test_names_and_shapes_are_torchvision_s(name: str) -> None:
-    """The digests are of the names and shapes in torchvision's own modules (0.29), auxiliary heads left out."""
+def test_names_and_shapes_are_the_published_ones(name: str) -> None:
+    """The digests are of the names and shapes in torchvision's own modules (0.29), auxiliary heads left out,
+    and of those in the files of EfficientNet-Lite.
+    """
     known = json.loads((Path(__file__).parent / "torchvision_keys.json").read_text())[name]
     lines = []
     for ours, value in on_no_device(name).state_dict().items():
         shape = tuple(value.shape)
-        key = ZOO[name].torchvision_key(ours)
+        key = ZOO[name].published_key(ours)
         if name == "convnext_tiny" and (".block.3.weight" in key or ".block.5.weight" in key):
             shape = shape[:2]  # fully connected there, a 1×1 convolution here
         lines.append(f"{key} {shape}")

@@ -65,8 +65,8 @@ def pretrained(
 
     Arguments:
         name: a zoo net, with options if need be: 'mobilenet_v2(pad="same")'.
-        weights: "imagenet" (torchvision's first published file, downloaded once), "imagenet-v2" for the second where
-            there is one, or a .pth or .safetensors file with torchvision's names or our own.
+        weights: "imagenet" (the first published file, downloaded or brought by pip), "imagenet-v2" for the second
+            where there is one, or a .pth or .safetensors file with torchvision's names or our own.
         classes: the number of classes; other than 1000, the last layer is left at its initialisation.
         seed: for what is left at its initialisation.
         progress: told how far a download is.
@@ -90,7 +90,7 @@ def pretrained(
     shape = (3, *[int(metadata["input"])] * 2) if "input" in metadata else architecture.input_shape
     module = make_module(net, shape, seed)
     left = load_weights(module, tensors, architecture, str(path))
-    version = f"{word}: {published.version} of torchvision" if published else f"{word}: {path}"
+    version = f"{word}: {published.version} of {published.source}" if published else f"{word}: {path}"
     notes = (version, *(f"{name} is left at its initialisation" for name in left))
     names = imagenet_classes() if not left else ()
     return Pretrained(net, module, wanted(architecture, published, metadata), names, notes)
@@ -99,7 +99,8 @@ def pretrained(
 def wanted(architecture: Architecture, published: PublishedWeights | None, metadata: dict[str, str]) -> PublishedInput:
     """Return the preprocessing that a file's weights want: the file's own word goes before the published."""
     known = published or next(iter(architecture.published), None)
-    base = known.preprocessing if known else PublishedInput(architecture.input_shape[1], architecture.input_shape[1])
+    side = architecture.input_shape[1]
+    base = known.preprocessing if known else architecture.wants or PublishedInput(side, side)
     if "input" in metadata:
         side = int(metadata["input"])
         base = replace(base, size=side, resize=round(side * base.resize / base.size))
@@ -131,7 +132,7 @@ def load_weights(
     ours = module.state_dict()
     names = {name: name for name in ours}
     if not set(ours) <= set(tensors) and architecture is not None:
-        names = {name: architecture.torchvision_key(name) for name in ours}
+        names = {name: architecture.published_key(name) for name in ours}
     tensors = {_modern(name): value for name, value in tensors.items()}
     unused = () if "aux1.fc1.weight" in names.values() else ("aux1.", "aux2.")
     missing = [key for name, key in names.items() if key not in tensors and not name.endswith(OPTIONAL)]

@@ -29,6 +29,6 @@ def alexnet_torchvision(classes: int = 1000) -> str:
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter: the same."""
     return name

@@ -30,7 +30,7 @@ def convnext_tiny(classes: int = 1000) -> str:
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "features.1.0.block.2.weight"."""
     if found := re.fullmatch(r"stage(\d)\.(\d)\.body\.(\d)\.(\w+)", name):
         block, item = f"features.{2 * int(found[1]) - 1}.{found[2]}", int(found[3])

@@ -25,7 +25,7 @@ def densenet121(classes: int = 1000) -> str:
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "features.denseblock1.denselayer2.conv1.weight"."""
     if found := re.fullmatch(r"(denseblock\d)\.(\d+)\.0\.branch1\.(\d)\.(\w+)", name):
         layer = {"0": "norm1", "2": "conv1", "3": "norm2", "5": "conv2"}[found[3]]

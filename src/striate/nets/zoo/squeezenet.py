@@ -24,7 +24,7 @@ def squeezenet1_1(classes: int = 1000) -> str:
     """
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter, such as "features.3.expand1x1.weight"."""
     if found := re.fullmatch(r"fire(\d)\.(?:0|2\.branch(\d)\.0)\.(\w+)", name):
         layer = {None: "squeeze", "0": "expand1x1", "1": "expand3x3"}[found[2]]

@@ -56,6 +56,6 @@ def vgg19_bn(classes: int = 1000) -> str:
     return _write((2, 2, 4, 4, 4), classes, "bn")
 
 
-def torchvision_key(name: str) -> str:
+def published_key(name: str) -> str:
     """Return torchvision's name for a parameter: the same."""
     return name

@@ -24,6 +24,8 @@ from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import fit_start, load_start
 
 DEFAULT_NET = "mobilenet_v2"
+# Which is lent where the user names none: the best that is at hand.
+PREFERRED = ("efficientnet_lite0", DEFAULT_NET)
 # Fitting a head to features takes a part of what computing them takes.
 HEAD_SHARE = 0.3
 # Support vectors do better on features than planes do; of more images they would take too long.
@@ -93,17 +95,17 @@ def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifie
     """Return a net with published weights, and what people call it; None where there are no weights.
 
     Arguments:
-        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes MobileNetV2's
-            if they are on this machine.
+        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes the best
+            that are on this machine.
 
     Raises:
         StriateError: weights that were asked for are not there or do not fit.
     """
+    if weights in (None, "imagenet"):
+        at_hand = (available_weights(name, observer.prepare) for name in PREFERRED)
+        weights = next((path for path in at_hand if path), weights)
     if weights is None:
-        found = available_weights(DEFAULT_NET, observer.prepare)
-        if found is None:
-            return None
-        weights = found
+        return None
     return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
 
 
@@ -127,7 +129,7 @@ def _name(weights: str | Path) -> str:
 
 def _net_of(weights: str | Path) -> str | None:
     """Return the net that a file of weights is named after; a .striate file has its own."""
-    stem = Path(weights).stem.lower()
+    stem = Path(weights).stem.lower().replace("-", "_")
     if Path(weights).suffix == ".striate":
         return None
     named = [name for name, one in ZOO.items() if one.published and stem.startswith(name)]
