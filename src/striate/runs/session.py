@@ -1,7 +1,7 @@
 """What every run does, whatever it trains or fits: its folder, threads, memory, processes, verdict and files.
 
 with open_session(run) as session:
-    session.describe(dataset, run, recipe, net)      # or session.check(described): a resume
+    session.describe(dataset, run, recipe, net, asked)   # on a resume: session.folder.check_same
     with session.stopping() as stop: …               # the work itself
     return session.finish(model, dataset.splits, train_s)
 """
