@@ -109,12 +109,40 @@ def test_a_stopped_ladder_is_not_listed_as_finished(tmp_path):
     assert read_run(tmp_path / "run").state == "finished"
 
 
-def test_a_run_stopped_while_its_images_were_small_is_not_listed_as_finished(tmp_path):
+def test_a_run_stopped_while_its_images_were_small_is_not_listed_as_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr("striate.training.engine.checkpoints.SHORTEST_S", 0.0)
+    monkeypatch.setattr("striate.training.engine.checkpoints.COST_FACTOR", 0.0)
     small = {"small_until": 0.9, "small_side": 0.5, "patience": 1, "epochs": 12, "learning_rate": 1e-9}
-    net = "conv(4, 3, pad=1) relu globalmax fc(classes)"
+    net, out = "conv(4, 3, pad=1) relu globalmax fc(classes)", tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        run_one("xo:60", net, out=tmp_path / "run", observer=Stop(6), precision="float32", **small)
-    assert read_run(tmp_path / "run").state == "stopped"
+        run_one("xo:60", net, out=out, observer=Stop(6), precision="float32", **small)
+    listed = read_run(out)
+    assert (listed.state, listed.epochs) == ("stopped", 5)
+    # On whole images the same epochs, none better than the first, would have been the end.
+    (out / "recipe.toml").write_text(
+        (out / "recipe.toml").read_text().replace("small_until = 0.9", "small_until = 0.0")
+    )
+    assert read_run(out).state == "finished"
+
+
+def test_a_resume_without_a_run_starts_one_and_says_so(tmp_path):
+    heard = []
+    observer = Observer()
+    observer.note = heard.append
+    run_one("xo:60", "fc(classes)", epochs=1, out=tmp_path / "run", resume=True, observer=observer)
+    assert f"no run in {tmp_path / 'run'} yet: starting one" in heard
+
+
+def test_none_is_a_value_of_a_setting():
+    recipe = {"dropout": 0.5, "epochs": 1, "batch_size": 16}
+    assert "dropout(0.5)" in str(striate.train("xo:60", "fc(8) relu fc(classes)", recipe).net)
+    assert "dropout" not in str(striate.train("xo:60", "fc(8) relu fc(classes)", recipe, dropout=None).net)
+
+
+def test_what_fails_leaves_an_empty_folder_as_it_was(tmp_path):
+    with pytest.raises(ArgumentError, match="batch_size"):
+        run_one("xo:60", "fc(classes)", batch_size=1_000, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_device_of_features_is_obeyed(digits_run):

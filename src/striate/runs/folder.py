@@ -78,8 +78,8 @@ class RunFolder:
             yield
         finally:
             self._lock.release()
-            if not self.exists:  # nothing came of it, or it is a study's: leave no lock and no empty folder behind
-                with suppress(OSError):
+            with suppress(OSError):
+                if {one.name for one in self.path.iterdir()} <= {".lock"}:  # nothing came of it: leave nothing behind
                     (self.path / ".lock").unlink(missing_ok=True)
                     if made:
                         self.path.rmdir()

@@ -175,6 +175,8 @@ def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:
         raise ArgumentError(
             f"{folder.path} already holds a run. Add --resume to go on with it, or choose another --out"
         )
+    if run.resume and not folder.exists:
+        observer.note(f"no run in {folder.path} yet: starting one")
     return folder
 
 

@@ -230,9 +230,17 @@ def _sorted(
     net: str | NetLike | None, recipe: RecipeLike | None, options: dict[str, Any]
 ) -> tuple[Asked, DataOptions, RunOptions]:
     """Return options that were given by name where they belong; what is nobody's is a setting of the recipe."""
-    left = {name: value for name, value in options.items() if value is not None}
-    of = {kind: {one.name: left.pop(one.name) for one in fields(kind) if one.name in left} for kind in _KINDS}
-    return Asked(net, recipe, **of[Asked], settings=left), DataOptions(**of[DataOptions]), RunOptions(**of[RunOptions])
+    settings = dict(options)  # None is a value of some: dropout=None is none
+    asked, data, run = (
+        {one.name: settings.pop(one.name) for one in fields(kind) if one.name in settings}
+        for kind in (Asked, DataOptions, RunOptions)
+    )
+    return (
+        Asked(net, recipe, **_named(asked), settings=settings),
+        DataOptions(**_named(data)),
+        RunOptions(**_named(run)),
+    )
 
 
-_KINDS: tuple[Any, ...] = (Asked, DataOptions, RunOptions)
+def _named(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
