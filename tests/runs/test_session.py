@@ -134,8 +134,8 @@ def test_a_resume_without_a_run_starts_one_and_says_so(tmp_path):
 
 
 def test_none_is_a_value_of_a_setting():
-    recipe = {"dropout": 0.5, "epochs": 1, "batch_size": 16}
-    assert "dropout(0.5)" in str(striate.train("xo:60", "fc(8) relu fc(classes)", recipe).net)
+    recipe = {"dropout": 0.3, "epochs": 1, "batch_size": 16}
+    assert "dropout(0.3)" in str(striate.train("xo:60", "fc(8) relu fc(classes)", recipe).net)
     assert "dropout" not in str(striate.train("xo:60", "fc(8) relu fc(classes)", recipe, dropout=None).net)
 
 

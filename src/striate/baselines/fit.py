@@ -11,7 +11,6 @@ from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features
-from striate.classifier.provenance import made_from
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
@@ -63,12 +62,8 @@ def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: 
         described = dataset.described | {"fitted": str(task)}
         told = {"source": found_again(source), **data.to_json(data.shares(default))}
         session.describe(dataset, described, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task), told)
-        common = made_from(described, dataset.splits)
-        told = replace(
-            model.provenance, data=common.data, splits=common.splits, versions=common.versions, seed=seed,
-            train_s=round(fit_s, 3),
-        )  # fmt: skip
-        model = replace(model, provenance=told)
+        made = replace(model.provenance, seed=seed, train_s=round(fit_s, 3)).about(described, dataset.splits)
+        model = replace(model, provenance=made)
         return session.finish(model, dataset.splits, fit_s)
 
 

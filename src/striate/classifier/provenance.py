@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
+from striate.data.imageset import ImageSet
+from striate.data.splitting import Splits
 from striate.version import __version__
 
 
@@ -67,30 +69,29 @@ class Provenance:
         known = {name: kept[name] for name, kind in _KINDS.items() if name in kept and _is_a(kept[name], kind)}
         return cls(**known, more={name: value for name, value in kept.items() if name not in known})
 
+    def about(self, described: Mapping[str, Any], splits: Splits[ImageSet]) -> Provenance:
+        """Return the same with what every model says: the data, how they were split, what computed.
 
-def made_from(described: Mapping[str, Any], splits: Any) -> Provenance:
-    """Return what every model says: the data, how they were split, what computed.
-
-    Arguments:
-        described: plain values of the data, from `Dataset.described`.
-        splits: the `Splits` that it was made from.
-    """
-    return Provenance(
-        data={key: described[key] for key in ("source", "format", "images", "data") if key in described},
-        splits={"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
-        versions={
-            "striate": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "numpy", "scikit-learn")},
-        },
-    )
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    if "float" in kind or "int" in kind.split()[:1]:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str if kind.startswith("str") else list if kind.startswith("Sequence") else dict)
+        Arguments:
+            described: plain values of the data, from `Dataset.described`.
+            splits: the images that trained, chose and judged.
+        """
+        return replace(
+            self,
+            data={key: described[key] for key in ("source", "format", "images", "data") if key in described},
+            splits={"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
+            versions={
+                "striate": __version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+            },
+        )
 
 
-# The fields that are known, each with its annotation.
-_KINDS = {one.name: str(one.type) for one in fields(Provenance) if one.name != "more"}
+def _is_a(value: Any, kind: Any) -> bool:
+    plain = {float: (int, float), Sequence: list, Mapping: dict}.get(get_origin(kind) or kind, kind)
+    return isinstance(value, plain) and not isinstance(value, bool)
+
+
+# The fields that are known, each with the type of its values.
+_KINDS = {name: get_args(hint)[0] for name, hint in get_type_hints(Provenance).items() if name != "more"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.provenance import made_from
+from striate.classifier.provenance import Provenance
 from striate.data.imageset import ImageSet
 from striate.data.tensors import to_batch
 from striate.nets import NetModule
@@ -52,10 +51,12 @@ def train_plan(
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
-        provenance = replace(
-            made_from(plan.described, plan.splits), recipe=plan.recipe.to_dict(), precision=computation.precision,
-            epoch=state.best and state.best["epoch"], valid_accuracy=state.best and state.best["valid_accuracy"],
+        record = state.best or {}
+        made = Provenance(
+            recipe=plan.recipe.to_dict(), precision=computation.precision, epoch=record.get("epoch"),
+            valid_accuracy=record.get("valid_accuracy"),
         )  # fmt: skip
+        provenance = made.about(plan.described, plan.splits)
         return Classifier(plan.classes, plan.preprocessing, plan.net, best, provenance, seen, plan.recipe.views)
 
     storage = None

@@ -49,6 +49,9 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
     Arguments:
         name: a zoo net.
         progress: told how far the download is.
+
+    Raises:
+        ModelFileError: the pip package that brings them is damaged.
     """
     if found := _kept(name):
         return found
@@ -67,7 +70,7 @@ def _kept(name: str) -> Path | None:
         return own
     published = next(iter(ZOO[name].published), None)
     if published and published.package:
-        with suppress(StriateError):
+        with suppress(SourceNotFoundError):
             return packaged_weights(published)
         return None
     path = cache_folder("weights") / published.file if published else None

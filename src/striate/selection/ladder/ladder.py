@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.provenance import Provenance, made_from
+from striate.classifier.provenance import Provenance
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.errors import ArgumentError, DataError
 from striate.runs.folder import RunFolder
@@ -55,8 +55,8 @@ def climb_ladder(
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
         budget: seconds for all rungs together, or "5m", which is the default.
-        weights: published weights for the pre-trained rungs: "imagenet" (downloaded once) or a file; None takes those
-            of MobileNetV2 if they are on this machine.
+        weights: published weights for the pre-trained rungs: "imagenet" (downloaded once) or a file; None takes the
+            best that are on this machine.
         data: how the source is read, brought to one size and split.
         run: where the run goes and what it computes on.
         seed: of the split and every random choice.
@@ -117,11 +117,11 @@ def _remember(source: Any, dataset: Dataset, session: Session, *, seed: int, **a
 
 def _told(known: Provenance, dataset: Dataset, results: Sequence[Result], budget_s: float) -> Provenance:
     """Return what the chosen model keeps of the ladder."""
-    common, chosen = made_from(dataset.described, dataset.splits), best_result(results)
+    chosen, made = best_result(results), known.about(dataset.described, dataset.splits)
     return replace(
-        known, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
+        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
         valid_accuracy=chosen.valid.accuracy, budget_s=budget_s, fit_s=round(sum(one.fit_s for one in results), 3),
-        data=common.data, splits={**(common.splits or {}), "valid": chosen.valid.total}, versions=common.versions,
+        splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.features import extraction_s, net_features
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
+from striate.errors import ModelFileError
 from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
@@ -102,11 +103,21 @@ def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifie
         StriateError: weights that were asked for are not there or do not fit.
     """
     if weights in (None, "imagenet"):
-        at_hand = (available_weights(name, observer.prepare) for name in PREFERRED)
-        weights = next((path for path in at_hand if path), weights)
+        weights = _at_hand(observer) or weights
     if weights is None:
         return None
     return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
+
+
+def _at_hand(observer: Observer) -> Path | None:
+    """Return the weights of the best preferred net that has any; a damaged file is told and passed over."""
+    for name in PREFERRED:
+        try:
+            if found := available_weights(name, observer.prepare):
+                return found
+        except ModelFileError as error:
+            observer.warn(str(error))
+    return None
 
 
 def borrow(lent: tuple[str, Classifier], catalog: Catalog, ground: Ground, size: tuple[int, int] | None) -> Borrowed:
