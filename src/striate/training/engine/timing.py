@@ -33,7 +33,7 @@ MARGIN = 0.8
 _MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
-def epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.device) -> float:
+def lesson_epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.device) -> float:
     """Return the seconds that an epoch will take, validation included, on this machine as busy as it is.
 
     The mean over the run, where it begins with small images. Makes a few steps with a fresh module, which is thrown
