@@ -201,8 +201,7 @@ def test_killed_twenty_times_at_random(tmp_path):
     out = tmp_path / "run"
     settings = RECIPE | {"epochs": 400, "batch_size": 128}
     code = (
-        "import striate.selection.fit as p\n"
-        f"p.run_one('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
+        f"import striate.selection.fit as p\np.run_one('digits', {NET!r}, {settings!r}, out={str(out)!r}, resume=True)"
     )
     rng, kills = random.Random(0), 0
     for _ in range(60):
