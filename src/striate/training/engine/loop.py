@@ -69,13 +69,13 @@ def train_loop(
         state.train_s = learned_s + time.perf_counter() - start
         course.keep_best()
 
-    while not state.finished(recipe):
+    while not course.finished:
         course.train_epoch()
         record = course.end_epoch()
         if better := state.end_epoch(record):
             course.keep_best()
         watch.observer.epoch(record, better)
-        ended = watch.enough(record) or state.finished(recipe)
+        ended = watch.enough(record) or course.finished
         if storage and (storage.due() or ended):
             course.save()
         if ended:
@@ -98,6 +98,8 @@ class _Course:
     state: State
     best: Weights | None = None
     unsaved: Weights | None = None
+    began: float = 0.0  # by the clock; what a run before this process took counts
+    step_s: float = 0.0  # the last step's
 
     @classmethod
     def begin(
@@ -118,7 +120,8 @@ class _Course:
             if kept:
                 state = State(**kept)
                 learner.load(tensors)
-        return cls(lesson, recipe, computation, watch, storage, learner, state)
+        began = time.perf_counter() - state.train_s - state.epoch_s
+        return cls(lesson, recipe, computation, watch, storage, learner, state, began=began)
 
     @cached_property
     def augment(self) -> Augmentation:
@@ -133,8 +136,27 @@ class _Course:
         """Steps of an epoch."""
         return steps_per_epoch(len(self.lesson.train), self.recipe.batch_size * self.recipe.accumulate)
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the run follows the clock and another step would end late by more than half of itself."""
+        return self.watch.ends is not None and time.perf_counter() + self.step_s / 2 > self.watch.ends
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is at its end; one that follows the clock makes at least a step."""
+        if self.watch.ends is None:
+            return self.state.finished(self.recipe)
+        return self.time_is_up and self.state.epoch > 0
+
+    def place(self, epoch: float) -> float:
+        """Return where in the schedule `epoch` is: there, or where the clock says."""
+        if self.watch.ends is None:
+            return epoch
+        done = (time.perf_counter() + self.step_s / 2 - self.began) / max(self.watch.ends - self.began, 1e-9)
+        return self.recipe.epochs * min(1.0, max(0.0, done))
+
     def train_epoch(self) -> None:
-        """Make the steps of an epoch, or those of it that are left.
+        """Make the steps of an epoch, or those of it for which there is time.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -146,7 +168,7 @@ class _Course:
         start = time.perf_counter()
         for batch in training_batches(self.source, recipe, state.epoch, state.step, processes):
             pixels, labels = _augmented(self.augment, batch, recipe.seed, state.epoch, processes.rank)
-            epoch = state.epoch + (batch.step + 0.5) / steps
+            epoch = self.place(state.epoch + (batch.step + 0.5) / steps)
             share, done = rate_share(recipe, epoch), epoch / recipe.epochs
             if done >= recipe.whiten_until:
                 hold_whitening(learner.module)
@@ -156,18 +178,21 @@ class _Course:
             if not math.isfinite(loss):
                 raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
             end = time.perf_counter()
-            state.add(loss, int(correct), batch.total, end - start)  # bringing the batch and the last save included
+            self.step_s = end - start
+            state.add(loss, int(correct), batch.total, self.step_s)  # bringing the batch and the last save included
             start = end
             self.watch.observer.step(_report(state, recipe, steps))
             if self.storage and (stops or self.storage.due()):
                 self.save()
             if stops:
                 raise Interrupted
+            if self.time_is_up:
+                break
 
     def end_epoch(self) -> dict[str, Any]:
         """Validate and return the epoch's line of the metrics."""
         state, recipe = self.state, self.recipe
-        share = rate_share(recipe, state.epoch + 1 - 0.5 / self.steps)
+        share = rate_share(recipe, self.place(state.epoch + 1 - 0.5 / self.steps))
         self.learner.synchronise()
         images_per_s = state.images / max(state.epoch_s, 1e-9)
         start = time.perf_counter()

@@ -114,14 +114,18 @@ class Watch:
     Arguments:
         stop: asked after every step; when it says yes, the state is saved and the run ends.
         enough: asked after every epoch, with its line of the metrics; when it says yes, that epoch is the last.
+        ends: the moment, by `time.perf_counter`, at which the last step is to end. The schedule then follows the clock
+            rather than the epochs, of which the last may be cut short: however busy the machine, the learning rate has
+            come down in time. None counts epochs, which alone gives the same bits twice.
     """
 
     observer: Observer = field(default_factory=Observer)
     stop: Callable[[], bool] = lambda: False
     enough: Callable[[dict[str, Any]], bool] = lambda record: False
+    ends: float | None = None
 
 
 def _rank(record: dict[str, Any]) -> tuple[float, float]:
-    if record["valid_accuracy"] is None:
-        return float(record["epoch"]), 0.0
+    if record["valid_accuracy"] is None:  # not looked at: any that was is better
+        return -1.0, float(record["epoch"])
     return record["valid_accuracy"], -record["valid_loss"]
