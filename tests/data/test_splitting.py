@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.imageset import ImageSet
-from striate.data.splitting import parse_ratios, split, split_rows, unit_hash
+from striate.data.ratios import parse_ratios
+from striate.data.splitting import fold_rows, split, split_rows, unit_hash, unit_keys
 from striate.errors import ArgumentError, DataError
 
 RATIOS = [(0.8, 0.1, 0.1), (0.7, 0.3, 0.0), (0.6, 0.0, 0.4), (1.0, 0.0, 0.0), (1, 1, 1)]
@@ -239,3 +240,77 @@ def test_ratios_are_read(text, ratios):
 def test_ratios_that_cannot_be_teach(text, message):
     with pytest.raises(ArgumentError, match=message):
         parse_ratios(text)
+
+
+# images of a few groups, some of them equal, under any label
+grouped = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12), st.integers(0, 3)), min_size=2, max_size=150)
+
+
+def sides_of(parts, groups) -> np.ndarray:
+    """Return on how many sides each group stands."""
+    return np.array([len(np.unique(parts[(groups == g) & (parts >= 0)])) for g in np.unique(groups)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(grouped, st.sampled_from(RATIOS), st.integers(0, 99))
+def test_no_group_stands_on_two_sides(rows, ratios, seed):
+    image, groups, labels = np.array(rows).T
+    hashes, n = random_hashes(61, seed)[image], len(rows)
+    splits = split_rows(hashes, labels, unsaid(n), ratios, seed, groups=groups)
+    part = parts_of(splits, n)
+    assert (part >= 0).all()
+    assert sides_of(part, groups).max() == sides_of(part, hashes).max() == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(grouped, st.integers(2, 5), st.integers(0, 99))
+def test_folds_hold_together_what_scikit_learns_do(rows, count, seed):
+    from sklearn.model_selection import GroupKFold
+
+    image, groups, labels = np.array(rows).T
+    hashes, n = random_hashes(61, seed)[image], len(rows)
+    keys = unit_keys(hashes, groups)
+    folds = fold_rows(hashes, labels, groups, count, seed)
+    expected = list(GroupKFold(count).split(keys, groups=keys)) if len(np.unique(keys)) >= count else []
+    for some in (folds, expected):
+        turn = np.full(n, -1)
+        for i, (train, valid) in enumerate(some):
+            assert np.array_equal(np.sort(np.concatenate([train, valid])), np.arange(n))
+            assert not np.isin(keys[train], keys[valid]).any()
+            turn[valid] = i
+        assert (turn >= 0).all() or not some
+    assert len(folds) == min(count, len(np.unique(keys))), "no fold is empty"
+
+
+def test_groups_of_one_change_nothing():
+    hashes, labels = random_hashes(500), np.arange(500) % 3
+    alone = split_rows(hashes, labels, unsaid(500), seed=4)
+    told = split_rows(hashes, labels, unsaid(500), seed=4, groups=np.arange(500))
+    assert np.array_equal(alone.test, told.test)
+    assert np.array_equal(alone.valid, told.valid)
+    for (_, one), (_, other) in zip(*(fold_rows(hashes, labels, g, 5, 0) for g in (None, np.arange(500))), strict=True):
+        assert np.array_equal(one, other)
+        assert len(one) == 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_large_groups_keep_the_shares(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(10, 31, 120)
+    groups, labels = np.repeat(np.arange(120), sizes), np.repeat(np.arange(120) % 3, sizes)
+    n = len(groups)
+    splits = split_rows(random_hashes(n, seed), labels, unsaid(n), seed=seed, groups=groups)
+    for rows, share in ((splits.train, 0.8), (splits.valid, 0.1), (splits.test, 0.1)):
+        of_class = np.bincount(labels[rows], minlength=3)
+        assert (abs(of_class - share * np.bincount(labels)) <= 30).all(), "within a group of the ratios"
+    assert max(abs(len(valid) - n / 5) for _, valid in fold_rows(random_hashes(n), labels, groups, 5, seed)) <= 45
+
+
+def test_adding_a_group_moves_few_of_the_others():
+    sizes = np.random.default_rng(0).integers(10, 31, 200)
+    groups = np.repeat(np.arange(200), sizes)
+    n, few = len(groups), int(sizes[:198].sum())
+    hashes, labels = random_hashes(n), np.zeros(n, int)
+    before = parts_of(split_rows(hashes[:few], labels[:few], unsaid(few), groups=groups[:few]), few)
+    after = parts_of(split_rows(hashes, labels, unsaid(n), groups=groups), n)
+    assert (before != after[:few]).mean() < 0.03

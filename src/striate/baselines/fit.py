@@ -15,7 +15,7 @@ from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.data.splitting import DEFAULT_RATIOS
+from striate.data.ratios import DEFAULT_RATIOS
 from striate.errors import ArgumentError, unknown
 from striate.observer import Observer
 from striate.runs.session import RunOptions, RunResult, found_again, open_session

@@ -162,7 +162,7 @@ class Classifier:
             notes: for the reader of the figures.
         """
         averaged, alone = (
-            evaluate_probabilities(probabilities, labels, self.classes, notes)
+            evaluate_probabilities(probabilities, labels, self.classes, notes, images.groups)
             for probabilities in self._probabilities(images, None, progress)
         )
         if self.views == "none":

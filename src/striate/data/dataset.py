@@ -15,9 +15,10 @@ from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
+from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.tables import load_table
 from striate.data.reading import read
-from striate.data.splitting import DEFAULT_RATIOS, Ratios, Splits, as_shares, split
+from striate.data.splitting import Splits, split
 from striate.errors import DataError
 from striate.observer import Observer
 

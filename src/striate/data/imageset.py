@@ -24,6 +24,8 @@ class ImageSet:
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
         ledger: what became of every file of the source.
         notes: what a user should be told about the preparing.
+        groups: int64 (n,), equal for images that belong together and stay on one side of every split; None: each
+            stands alone.
     """
 
     pixels: np.ndarray
@@ -35,6 +37,7 @@ class ImageSet:
     splits: np.ndarray
     ledger: Ledger = field(default_factory=Ledger)
     notes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -65,4 +68,5 @@ class ImageSet:
             names=[self.names[i] for i in indices],
             hashes=self.hashes[indices],
             splits=self.splits[indices],
+            groups=None if self.groups is None else self.groups[indices],
         )

@@ -3,13 +3,15 @@
 An image's hash and the seed give a number u in [0, 1); the ratios cut [0, 1) into train, valid and test. Identical
 images therefore always stay together, and adding images moves none of the others. Only where a class would be missing
 from a split is one of its images moved there: the one whose u is nearest.
+
+Images of one group stay together too: all that is tied by equal pixels or by a group goes by its smallest hash. Where
+the groups of a class are large, chance would miss the ratios; they are then laid end to end in the order of u, each as
+long as it has images, and that line is cut.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,11 +20,12 @@ import numpy as np
 
 from striate.data.catalog import SPLITS
 from striate.data.imageset import ImageSet
-from striate.errors import ArgumentError, DataError
+from striate.data.ratios import DEFAULT_RATIOS, Ratios, check_ratios
+from striate.errors import DataError
 
 T = TypeVar("T")
-Ratios = tuple[float, float, float]
-DEFAULT_RATIOS: Ratios = (0.8, 0.1, 0.1)
+# From so many images on, in the group of an image of a class on average, shares are counted and not left to chance.
+LARGE_GROUPS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,43 +36,6 @@ class Splits(Generic[T]):
     valid: T
     test: T
     notes: tuple[str, ...] = ()
-
-
-def parse_ratios(text: str) -> Ratios:
-    """Read "70:30" (train:valid) or "80:10:10" (train:valid:test) as shares that sum to 1.
-
-    The numbers may be percentages, shares or plain ratios, parted by `:`, `/` or `,`.
-
-    Raises:
-        ArgumentError: not two or three numbers, one is negative, or train has none.
-
-    >>> parse_ratios("70:30")
-    (0.7, 0.3, 0.0)
-    >>> parse_ratios("8/1/1")
-    (0.8, 0.1, 0.1)
-    """
-    try:
-        parts = [float(part) for part in re.split("[:/,]", text.replace("%", ""))]
-    except ValueError:
-        parts = []
-    if len(parts) not in (2, 3):
-        raise ArgumentError(f"split must be train:valid or train:valid:test, such as 70:30 or 80:10:10; got {text!r}")
-    return check_ratios((parts[0], parts[1], parts[2] if len(parts) == 3 else 0.0))
-
-
-def check_ratios(ratios: Sequence[float]) -> Ratios:
-    """Return (train, valid, test) scaled to sum to 1.
-
-    Raises:
-        ArgumentError: not three finite numbers, one is negative, or train is 0.
-    """
-    if len(ratios) != 3 or not all(math.isfinite(part) and part >= 0 for part in ratios) or ratios[0] <= 0:
-        raise ArgumentError(
-            f"split must be three shares (train, valid, test), none negative and train above 0; got {tuple(ratios)}"
-        )
-    total = sum(ratios)
-    train, valid, test = (part / total for part in ratios)
-    return train, valid, test
 
 
 def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:
@@ -95,6 +61,7 @@ def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: in
         seed,
         classes=imageset.classes,
         names=imageset.names,
+        groups=imageset.groups,
     )
     parts = (imageset.subset(part) for part in (rows.train, rows.valid, rows.test))
     return Splits(*parts, notes=rows.notes)
@@ -109,12 +76,13 @@ def split_rows(
     *,
     classes: Sequence[str] = (),
     names: Sequence[str] = (),
+    groups: np.ndarray | None = None,
 ) -> Splits[np.ndarray]:
     """Split rows by the hashes of their images; see `split`.
 
-    A class with at least as many distinct images as there are splits appears in each of them; one with fewer is in
-    train first, then in valid, and named in the notes. Where the source has train and test but no valid, valid is
-    taken out of train; where it has no test, there is none.
+    A class with at least as many distinct images or groups as there are splits appears in each of them; one with fewer
+    is in train first, then in valid, and named in the notes. What the source says goes before groups. Where the source
+    has train and test but no valid, valid is taken out of train; where it has no test, there is none.
 
     Arguments:
         hashes: uint64 (n,), equal for identical images.
@@ -124,6 +92,7 @@ def split_rows(
         seed: any whole number.
         classes: (k,) class names, for the notes.
         names: (n,) image names, for the notes.
+        groups: int (n,), equal for images that stay on one side; None: each stands alone.
 
     Returns:
         `Splits` of int64 arrays, each ascending.
@@ -138,11 +107,13 @@ def split_rows(
     said = set(own[labelled].tolist()) - {""}
     notes = _label_conflicts(hashes[labelled], labels[labelled], labelled, classes, names)
     part = np.full(len(labels), -1)
+    keys = unit_keys(hashes, groups)
     if said <= {"train"}:
-        part[labelled], missing = _by_hash(hashes[labelled], labels[labelled], (train, valid, test), seed)
+        part[labelled], missing = _by_hash(keys[labelled], labels[labelled], (train, valid, test), seed)
         notes += _missing_note(missing, classes)
     else:
-        notes += _follow_source(part, said, hashes, labels, own, (train, valid), seed, classes)
+        notes += _follow_source(part, said, keys, labels, own, (train, valid), seed, classes)
+        notes += _shared_note(hashes, part)
     rows = (np.flatnonzero(part == i) for i in range(3))
     return Splits(*rows, notes=notes)
 
@@ -150,7 +121,7 @@ def split_rows(
 def _follow_source(
     part: np.ndarray,
     said: set[str],
-    hashes: np.ndarray,
+    keys: np.ndarray,
     labels: np.ndarray,
     own: np.ndarray,
     shares: tuple[float, float],
@@ -173,11 +144,69 @@ def _follow_source(
         )
     if "valid" not in said and shares[1] > 0:
         rows = np.flatnonzero(part == 0)
-        part[rows], missing = _by_hash(hashes[rows], labels[rows], (*shares, 0.0), seed)
+        part[rows], missing = _by_hash(keys[rows], labels[rows], (*shares, 0.0), seed)
         notes += _missing_note(missing, classes)
     if "test" not in said:
         notes += ("the source has no test split, so nothing is held back for the final test",)
-    return notes + _shared_note(hashes, part)
+    return notes
+
+
+def unit_keys(hashes: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Return uint64 (n,), equal for images that stay together: the smallest hash of all that equality and groups tie.
+
+    >>> unit_keys(np.array([5, 3, 9, 3], np.uint64), np.array([0, 0, 1, 1])).tolist()
+    [3, 3, 3, 3]
+    """
+    if groups is None or not len(hashes):
+        return hashes
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    images, ids = (np.unique(each, return_inverse=True)[1] for each in (hashes, groups))
+    nodes = int(images.max()) + 1
+    ties = coo_array((np.ones(len(ids), bool), (images, nodes + ids)), (nodes + int(ids.max()) + 1,) * 2)
+    component = connected_components(ties, directed=False)[1][images]
+    smallest = np.full(int(component.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, component, hashes.astype(np.uint64))
+    return smallest[component]
+
+
+def fold_rows(
+    hashes: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, count: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Deal images out to folds, class by class, so that each is judged by what its likes did not teach.
+
+    Equal images and those of one group are dealt together, the largest first, in the order that hash and seed give;
+    each goes to the fold with the fewest images of its class (its most frequent label), then the fewest of all.
+
+    Arguments:
+        hashes: uint64 (n,), equal for identical images.
+        labels: int64 (n,).
+        groups: int (n,), equal for images that stay together; None: each stands alone.
+        count: how many folds.
+        seed: any whole number.
+
+    Returns:
+        For each fold (train, valid), int64 positions, ascending; a fold without images is left out.
+    """
+    keys, unit = np.unique(unit_keys(hashes, groups), return_inverse=True)
+    sizes, classes = np.bincount(unit), _main_class(unit, labels)
+    order = np.lexsort((unit_hash(keys, seed), -sizes, classes))
+    turn, dealt, held = np.empty(len(keys), np.int64), [[0] * count for _ in range(int(labels.max()) + 1)], [0] * count
+    for u, c, size in zip(order.tolist(), classes[order].tolist(), sizes[order].tolist(), strict=True):
+        fold = min(range(count), key=lambda f, own=dealt[c]: (own[f], held[f]))
+        turn[u] = fold
+        dealt[c][fold] += size
+        held[fold] += size
+    turn = turn[unit]
+    return [(np.flatnonzero(turn != fold), np.flatnonzero(turn == fold)) for fold in range(count) if held[fold]]
+
+
+def _main_class(unit: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the most frequent label (m,) of each unit 0…m − 1; of equally frequent ones the first."""
+    pairs, counts = np.unique(np.stack([unit, labels], 1), axis=0, return_counts=True)
+    order = np.lexsort((pairs[:, 1], -counts, pairs[:, 0]))
+    return pairs[order, 1][np.unique(pairs[order, 0], return_index=True)[1]]
 
 
 def unit_hash(hashes: np.ndarray, seed: int) -> np.ndarray:
@@ -192,15 +221,27 @@ def unit_hash(hashes: np.ndarray, seed: int) -> np.ndarray:
     return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
 
 
-def _by_hash(hashes: np.ndarray, labels: np.ndarray, ratios: Ratios, seed: int) -> tuple[np.ndarray, dict[int, int]]:
+def _by_hash(keys: np.ndarray, labels: np.ndarray, ratios: Ratios, seed: int) -> tuple[np.ndarray, dict[int, int]]:
     """Return the part (n,) of each row, and {class: distinct images} of the classes that some part lacks."""
-    distinct, inverse = np.unique(hashes, return_inverse=True)
-    u = unit_hash(distinct, seed)
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    u = _evened(unit_hash(distinct, seed), inverse, labels)
     upper = np.cumsum(ratios)
     edges = np.concatenate([[0.0], upper / upper[-1]])  # the last, and those of empty parts at the end, exactly 1
     part = np.searchsorted(edges[1:3], u, side="right")
     missing = _spread_classes(part, u, edges, inverse, labels, [i for i in range(3) if ratios[i] > 0])
     return part[inverse], missing
+
+
+def _evened(u: np.ndarray, unit: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return `u` (m,) with the units of classes of large groups laid end to end, each at its middle in [0, 1)."""
+    sizes, classes, u = np.bincount(unit), _main_class(unit, labels), u.copy()
+    for c in np.unique(classes):
+        own = np.flatnonzero(classes == c)
+        own = own[np.argsort(u[own], kind="stable")]
+        total = sizes[own].sum()
+        if (sizes[own] ** 2).sum() > LARGE_GROUPS * total:
+            u[own] = (np.cumsum(sizes[own]) - sizes[own] / 2) / total
+    return u
 
 
 def _spread_classes(
@@ -282,8 +323,3 @@ def _shared_note(hashes: np.ndarray, part: np.ndarray) -> tuple[str, ...]:
         if shared:
             notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is trained on")
     return tuple(notes)
-
-
-def as_shares(ratios: str | tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the shares of train, valid and test, from "80:10:10" or numbers; they sum to 1."""
-    return parse_ratios(ratios) if isinstance(ratios, str) else check_ratios(ratios)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ShapeError
-from striate.metrics.intervals import wilson_interval
+from striate.metrics.groups import SampleSize, sample_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,8 @@ class Evaluation:
         notes: what the reader of the figures must know, such as images that were left out.
         views: over how many views of each image the predictions were averaged.
         alone: the same images judged without their other views; None where there were none.
+        sizes: what the images are worth where they come in groups: all of them, then those of each class (1 + k,);
+            empty where each stands alone.
     """
 
     classes: tuple[str, ...]
@@ -29,6 +31,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     views: int = 1
     alone: Evaluation | None = None
+    sizes: tuple[SampleSize, ...] = ()
 
     @property
     def total(self) -> int:
@@ -46,9 +49,23 @@ class Evaluation:
         return self.correct / max(1, self.total)
 
     @property
+    def groups(self) -> int:
+        """Of how many groups the images are; as many as images where each stands alone."""
+        return self._size(0, self.total).groups
+
+    @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the accuracy."""
-        return wilson_interval(self.correct, self.total)
+        """The 95 % interval of the accuracy, counting groups: see `grouped_interval`."""
+        return self._size(0, self.total).interval(self.accuracy)
+
+    @property
+    def counted(self) -> str:
+        """What the interval counts, as " (400 images of 20 groups)"; empty where each image stands alone."""
+        grouped = self.groups < self.total
+        return f" ({self.total:,} images of {self.groups:,} group{'s' * (self.groups > 1)})" if grouped else ""
+
+    def _size(self, place: int, total: int) -> SampleSize:
+        return self.sizes[place] if self.sizes else SampleSize(total, total, float(total))
 
     def per_class(self) -> list[dict[str, Any]]:
         """Return for each class its images, how many were found (recall) and how many so called are (precision)."""
@@ -62,7 +79,8 @@ class Evaluation:
                     "correct": hits,
                     "total": actual,
                     "accuracy": hits / actual if actual else None,
-                    "interval": list(wilson_interval(hits, actual)),
+                    "interval": list(self._size(1 + index, actual).interval(hits / max(1, actual))),
+                    "groups": self._size(1 + index, actual).groups,
                     "precision": hits / called if called else None,
                 }
             )
@@ -75,6 +93,7 @@ class Evaluation:
             "correct": self.correct,
             "total": self.total,
             "interval": list(self.interval),
+            "groups": self.groups,
             "classes": self.per_class(),
             "confusion": self.confusion.tolist(),
             "notes": list(self.notes),
@@ -101,18 +120,33 @@ class Evaluation:
     def __str__(self) -> str:
         low, high = self.interval
         text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
+        text += self.counted
         return "; ".join(filter(None, [text, self.views_line()]))
 
 
 def evaluate_probabilities(
-    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], notes: Sequence[str] = ()
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    notes: Sequence[str] = (),
+    groups: np.ndarray | None = None,
 ) -> Evaluation:
-    """Return the evaluation of `probabilities` (n, k) against `labels` (n,), indices into `classes` (k,)."""
+    """Return the evaluation of `probabilities` (n, k) against `labels` (n,), indices into `classes` (k,).
+
+    Arguments:
+        notes: for the reader of the figures.
+        groups: int (n,), equal for images that belong together, which intervals count; None: each stands alone.
+    """
     if probabilities.shape != (len(labels), len(classes)):
         raise ShapeError(
             f"probabilities must be (n, k) = ({len(labels)}, {len(classes)}) for the labels and classes given; "
             f"got {probabilities.shape}"
         )
     k = len(classes)
-    pairs = labels * k + probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
-    return Evaluation(tuple(classes), np.bincount(pairs, minlength=k * k).reshape(k, k), tuple(notes))
+    predicted = probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
+    confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
+    sizes: tuple[SampleSize, ...] = ()
+    if groups is not None and len(np.unique(groups)) < len(labels):
+        parts = [np.ones(len(labels), bool), *(labels == c for c in range(k))]
+        sizes = tuple(sample_size(predicted[part] == labels[part], groups[part]) for part in parts)
+    return Evaluation(tuple(classes), confusion, tuple(notes), sizes=sizes)

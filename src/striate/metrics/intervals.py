@@ -7,10 +7,11 @@ import math
 Z_95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 
 
-def wilson_interval(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(correct: float, total: float, z: float = Z_95) -> tuple[float, float]:
     """Return Wilson's score interval for a share (Wilson 1927), by default at 95 %.
 
     Unlike ± 1.96 standard errors it stays within [0, 1] and is of use at 0 % and 100 %.
+    Both counts may be fractions, as effective numbers are.
 
     >>> tuple(round(x, 4) for x in wilson_interval(7881, 10000))
     (0.78, 0.796)

@@ -43,7 +43,8 @@ def percent(share: float | None) -> str:
 def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test") -> None:
     """Print the published line and its interval, unbroken: programs and people search for it."""
     low, high = evaluation.interval
-    console.print(f"{evaluation.line(name)}  95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True)
+    interval = f"95 % interval {100 * low:.2f} to {percent(high)}{evaluation.counted}"
+    console.print(f"{evaluation.line(name)}  {interval}", soft_wrap=True)
     if evaluation.alone:
         console.print(f"  {evaluation.views_line()}", soft_wrap=True)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.data.dataset import Dataset
-from striate.data.imageset import ImageSet
-from striate.data.splitting import unit_hash
+from striate.data.splitting import fold_rows
 from striate.runs.session import Session
 from striate.selection.ladder.climb import Parts
 from striate.selection.ladder.memory import RUNGS
@@ -33,18 +32,8 @@ def make_ground(dataset: Dataset, seed: int, session: Session) -> tuple[Ground, 
     own_valid = (images.splits == "valid").any()
     if len(valid) and (own_valid or (smallest >= FEWEST_OF_CLASS and len(valid) >= FEWEST_VALID)):
         return ground, [(np.arange(len(train)), np.arange(len(train), len(known)))]
-    return ground, _folds(known, min(FOLDS, max(2, int(smallest))), seed)
-
-
-def _folds(images: ImageSet, count: int, seed: int) -> Parts:
-    """Return (train, valid) positions of each fold: the images of each class are dealt out by their digests."""
-    turn = np.empty(len(images), np.int64)
-    order = np.lexsort((unit_hash(images.hashes, seed), images.labels))
-    turn[order] = np.arange(len(images)) % count
-    # Equal images stay together, so that none is judged by its twin.
-    _, first, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
-    turn = turn[first][inverse]
-    return [(np.flatnonzero(turn != fold), np.flatnonzero(turn == fold)) for fold in range(count)]
+    count = min(FOLDS, max(2, int(smallest)))
+    return ground, fold_rows(known.hashes, known.labels, known.groups, count, seed)
 
 
 def say_parts(parts: Parts, budget_s: float) -> str:
