@@ -44,6 +44,8 @@ def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test")
     """Print the published line and its interval, unbroken: programs and people search for it."""
     low, high = evaluation.interval
     console.print(f"{evaluation.line(name)}  95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True)
+    if evaluation.uneven:
+        console.print(f"  {evaluation.uneven_line()}", soft_wrap=True)
     if evaluation.alone:
         console.print(f"  {evaluation.views_line()}", soft_wrap=True)
 
