@@ -13,7 +13,7 @@ import striate
 from striate.data.dataset import DataOptions, make_dataset
 from striate.metrics.intervals import wilson_interval
 from striate.observer import Observer
-from striate.training.engine.loop import loss_and_accuracy
+from striate.training.engine.loop import loss_and_counts
 from striate.training.engine.state import Computation, Watch
 from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
@@ -54,8 +54,9 @@ for name, (net, epochs) in TWEAKS.items():
     model, state = train_plan(changed, Computation(torch.device("cpu")), Watch())
     seconds = time.perf_counter() - start
     # The kept epoch, judged on both sides without dropout: what training has learnt beyond what holds elsewhere.
-    _, learnt = loss_and_accuracy(model.module, train, plan.preprocessing)
-    _, holds = loss_and_accuracy(model.module, valid, plan.preprocessing)
+    learnt, holds = (
+        loss_and_counts(model.module, images, plan.preprocessing)[1].accuracy for images in (train, valid)
+    )  # fmt: skip
     low, high = wilson_interval(round(holds * len(valid)), len(valid))
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
     print(f"{name:<24}{parameters:>10,} {epochs:>7}{seconds:>8.1f}{100 * learnt:>8.2f} %{100 * holds:>10.2f} %"

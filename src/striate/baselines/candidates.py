@@ -18,6 +18,7 @@ from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
 from striate.classifier.provenance import Provenance
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
+from striate.metrics.by_class import Metric
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Observer
 
@@ -50,6 +51,7 @@ def fit_baseline(
     fit: Fit = "crop",
     seed: int = 0,
     observer: Observer | None = None,
+    balanced: bool = False,
 ) -> Classifier:
     """Return the classifier of a baseline fitted to images.
 
@@ -61,11 +63,14 @@ def fit_baseline(
         fit: how images of other sizes are fitted later, where the features are pixels.
         seed: the same seed gives the same classifier.
         observer: hears what is chosen and left out, and how far it is.
+        balanced: whether every class counts as much, where the baseline can do that.
 
     Raises:
         NotationError, ArgumentError: no such baseline, or an option that cannot be.
     """
-    return fit_candidates([name], train, valid, features=features, fit=fit, seed=seed, observer=observer)[0].classifier
+    return fit_candidates(
+        [name], train, valid, features=features, fit=fit, seed=seed, observer=observer, balanced=balanced
+    )[0].classifier
 
 
 def fit_candidates(
@@ -77,24 +82,27 @@ def fit_candidates(
     fit: Fit = "crop",
     seed: int = 0,
     observer: Observer | None = None,
+    balanced: bool = False,
 ) -> list[Candidate]:
     """Return several baselines, each fitted to the same features of the same images; arguments as `fit_baseline`."""
     baselines = [read_baseline(name) if isinstance(name, str) else name for name in names]
     observer = observer or Observer()
     features = features or pixel_features(train.image_shape, fit)
-    data = _Data(train, valid, features, seed, observer)
+    data = _Data(train, valid, features, seed, observer, balanced)
     return [data.fit(baseline) for baseline in baselines]
 
 
-def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is right most often on the validation images; of equals, that of the least loss."""
-    return max(candidates, key=lambda one: (one.valid.accuracy if one.valid else 0.0, -one.loss))
+def best_candidate(candidates: Sequence[Candidate], metric: Metric = "accuracy") -> Candidate:
+    """Return the candidate that does best on the validation images by a metric; of equals, that of the least loss."""
+    return max(candidates, key=lambda one: (one.valid.score(metric) if one.valid else 0.0, -one.loss))
 
 
 class _Data:
     """The matrices of a set of images, made once for several baselines."""
 
-    def __init__(self, train: ImageSet, valid: ImageSet, features: Features, seed: int, observer: Observer):
+    def __init__(
+        self, train: ImageSet, valid: ImageSet, features: Features, seed: int, observer: Observer, balanced: bool
+    ):
         self.features, self.observer, self.classes = features, observer, train.classes
         self.seen = np.unique(np.concatenate([train.hashes, valid.hashes]))
         # A class without a training image is never predicted; the heads do not know of it.
@@ -108,6 +116,7 @@ class _Data:
             len(self.present),
             seed,
             observer,
+            balanced,
         )
         self.unknown_labels = valid.labels[~known]
         self._scaled: tuple[Selection, Examples] | None = None

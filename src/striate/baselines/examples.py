@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from striate.data.balancing import class_weights
 from striate.observer import Observer
 
 
@@ -21,6 +22,7 @@ class Examples:
         classes: how many there are.
         seed: of every random choice.
         observer: hears what is left out, what is chosen and how far it is.
+        balanced: whether every class is to count as much, however few its examples.
     """
 
     features: np.ndarray
@@ -30,6 +32,7 @@ class Examples:
     classes: int
     seed: int = 0
     observer: Observer = field(default_factory=Observer)
+    balanced: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -38,6 +41,20 @@ class Examples:
     def can_choose(self) -> bool:
         """Whether there is anything to choose by."""
         return len(self.valid_labels) > 0
+
+    @property
+    def class_weight(self) -> dict[int, float] | None:
+        """What an example of each class counts, as scikit-learn takes it; None: all as much."""
+        return dict(enumerate(class_weights(self.labels, self.classes).tolist())) if self.balanced else None
+
+    @property
+    def valid_counts(self) -> np.ndarray | None:
+        """What each example to choose by counts, float64 (m,): its class as in fitting; None: all as much."""
+        return class_weights(self.labels, self.classes)[self.valid_labels] if self.balanced else None
+
+    def valid_loss(self, probabilities: np.ndarray) -> float:
+        """Return the log-loss of probabilities (m, k) of the examples to choose by, classes counted as in fitting."""
+        return log_loss(probabilities, self.valid_labels, self.valid_counts)
 
     def at_most(self, count: int, why: str) -> Examples:
         """Return at most `count` examples to fit to, an even share of each class, and say so if some are left out."""
@@ -73,6 +90,11 @@ def sample_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.sort(by_class[keep])
 
 
-def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean negative log-probability of the labels (n,) under probabilities (n, k)."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-9)).mean())
+def log_loss(probabilities: np.ndarray, labels: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """Return the mean negative log-probability of the labels (n,) under probabilities (n, k).
+
+    Arguments:
+        counts: what each counts in the mean, (n,); None: all as much.
+    """
+    each = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-9))
+    return float(each.mean() if counts is None else np.average(each, weights=counts))

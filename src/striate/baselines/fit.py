@@ -11,17 +11,21 @@ from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_
 from striate.baselines.registry import BASELINES, Baseline, is_baseline, read_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features
+from striate.data.balancing import Balance
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS
 from striate.errors import ArgumentError, unknown
+from striate.metrics.by_class import Metric
 from striate.observer import Observer
 from striate.runs.session import RunOptions, RunResult, found_again, open_session
 
 # To choose among a few classifiers, 5 % of what is not for testing is enough.
 CHOOSING_RATIOS = (0.855, 0.045, 0.1)
+# Settings that are everybody's: of a net, of what is fitted at once, of the ladder.
+SHARED = ("seed", "metric", "balance")
 
 
 def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: int = 0) -> RunResult:
@@ -61,7 +65,7 @@ def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: 
         # Only now: what is interrupted leaves nothing behind, for nothing of it could be resumed.
         described = dataset.described | {"fitted": str(task)}
         told = {"source": found_again(source), **data.to_json(data.shares(default))}
-        session.describe(dataset, described, f"# Fitted, not trained by steps.\nseed = {seed}\n", str(task), told)
+        session.describe(dataset, described, task.recipe(seed), str(task), told)
         made = replace(model.provenance, seed=seed, train_s=round(fit_s, 3)).about(described, dataset.splits)
         model = replace(model, provenance=made)
         return session.finish(model, dataset.splits, fit_s)
@@ -75,9 +79,9 @@ def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tup
     start, splits = time.perf_counter(), dataset.splits
     candidates = fit_candidates(
         task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit, seed=seed,
-        observer=observer,
+        observer=observer, balanced=task.balance != "none",
     )  # fmt: skip
-    chosen = best_candidate(candidates)
+    chosen = best_candidate(candidates, task.metric)
     best = chosen.classifier
     if chosen.valid:
         best = replace(best, provenance=replace(best.provenance, valid_accuracy=chosen.valid.accuracy))
@@ -94,14 +98,23 @@ class Task:
     Arguments:
         baselines: one, or several of which the best is kept.
         features: what they are fitted to; None for pixels.
+        metric: by which the best of several is kept.
+        balance: whether every class counts as much, "loss" and "draw" alike; "none" for as they come.
     """
 
     baselines: tuple[Baseline, ...]
     features: Features | None = None
+    metric: Metric = "accuracy"
+    balance: Balance = "none"
 
     def __str__(self) -> str:
         named = str(self.baselines[0]) if len(self.baselines) == 1 else "auto"
         return f"{named} on features of {self.features.of}" if self.features else named
+
+    def recipe(self, seed: int) -> str:
+        """Return what stands where a net has its recipe."""
+        told = f'seed = {seed}\nmetric = "{self.metric}"\nbalance = "{self.balance}"\n'
+        return f"# Fitted, not trained by steps.\n{told}"
 
     def check(self, run: RunOptions) -> None:
         """Refuse options of a run that would do nothing here.
@@ -132,6 +145,8 @@ def _figures(one: Candidate) -> dict[str, Any]:
         "net": one.classifier.provenance.fitted,
         "valid_accuracy": one.valid and one.valid.accuracy,
         "valid_interval": one.valid and list(one.valid.interval),
+        "balanced_accuracy": one.valid and one.valid.balanced_accuracy,
+        "macro_f1": one.valid and one.valid.macro_f1,
         "fit_s": round(one.fit_s, 2),
     }
 
@@ -141,7 +156,7 @@ def read_task(net: Any, features: Features | None, settings: Mapping[str, Any]) 
 
     Arguments:
         net: a baseline; None, not named, or "auto" is a choice of all that can be fitted to the features.
-        settings: what was asked of training by steps; only a seed fits.
+        settings: what was asked of training by steps; only a seed, a metric and a balance fit.
 
     Raises:
         ArgumentError, NotationError: an option that cannot be, a net on features, settings that decide nothing here.
@@ -154,13 +169,17 @@ def read_task(net: Any, features: Features | None, settings: Mapping[str, Any]) 
         baselines = [read_baseline(net)]
     else:
         raise ArgumentError(unknown("baseline to fit to features", str(net)[:60], ["auto", *BASELINES]))
-    if spare := [name for name, value in settings.items() if value not in (None, False) and name != "seed"]:
+    if spare := [name for name, value in settings.items() if value not in (None, False) and name not in SHARED]:
         named = "auto" if len(baselines) > 1 else baselines[0].name
         takes = f"It takes a seed, and options as in {_example(baselines[0])}" if baselines[0].defaults else ""
         raise ArgumentError(
             f"{', '.join(spare)} must be left out with {named}, which is fitted at once, not trained by steps. {takes}"
         )
-    return Task(tuple(baselines), features)
+    task = Task(tuple(baselines), features, settings.get("metric", Task.metric), settings.get("balance", Task.balance))
+    if task.balance != "none" and (one := next((one for one in baselines if not one.balances), None)):
+        can = ", ".join(name for name, known in BASELINES.items() if known.balances)
+        raise ArgumentError(f"balance must be left out with {one.name}, which weighs no classes. {can} can")
+    return task
 
 
 def _example(baseline: Baseline) -> str:

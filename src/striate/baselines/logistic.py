@@ -9,8 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from striate.baselines.examples import Examples, log_loss
+from striate.baselines.examples import Examples
 from striate.classifier.heads.linear import Linear
+from striate.data.balancing import class_weights
 from striate.errors import ArgumentError
 
 # From strong to weak; each goes on from the weights of the one before.
@@ -35,7 +36,9 @@ def logistic(examples: Examples, *, c: float = 0.0) -> Linear:
         raise ArgumentError(f"c must not be negative; got {c}")
     examples = examples.within(LOGISTIC_NUMBERS, "logistic")
     tried = [c] if c else list(REGULARISATIONS) if examples.can_choose else [0.01]
-    model: Any = LogisticRegression(max_iter=LOGISTIC_STEPS, tol=1e-3, warm_start=True)
+    model: Any = LogisticRegression(
+        max_iter=LOGISTIC_STEPS, tol=1e-3, warm_start=True, class_weight=examples.class_weight
+    )  # fmt: skip
     best: tuple[np.ndarray, np.ndarray] | None = None
     least, chosen = np.inf, 0.0
     for i, strength in enumerate(tried):
@@ -43,7 +46,7 @@ def logistic(examples: Examples, *, c: float = 0.0) -> Linear:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are enough to choose by
             model.set_params(C=strength).fit(examples.features, examples.labels)
-        loss = log_loss(model.predict_proba(examples.valid_features), examples.valid_labels) if len(tried) > 1 else 0.0
+        loss = examples.valid_loss(model.predict_proba(examples.valid_features)) if len(tried) > 1 else 0.0
         if loss < least:
             best, least, chosen = (model.coef_.copy(), model.intercept_.copy()), loss, strength
         elif len(tried) > 1:
@@ -62,6 +65,8 @@ def fit_softmax(
     labels: np.ndarray,
     classes: int,
     valid: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    balanced: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return the weight, bias and penalty of a softmax regression on standardised features.
 
@@ -72,6 +77,7 @@ def fit_softmax(
         features: float32 (n, d).
         labels: int64 (n,), 0 … classes − 1.
         valid: features and labels to choose the penalty by.
+        balanced: whether every class counts as much, however few its images.
 
     Returns:
         weight float32 (classes, d) and bias float32 (classes,) for features that are not standardised; the penalty.
@@ -81,24 +87,30 @@ def fit_softmax(
     standard, targets = torch.from_numpy((features - mean) / scale), torch.from_numpy(labels)
     weight = torch.zeros(classes, features.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
+    counts = torch.from_numpy(class_weights(labels, classes)).float() if balanced else None
     fits = []
     for penalty in PENALTIES if valid else PENALTIES[1:2]:
-        _minimise(standard, targets, weight, bias, penalty)
+        _minimise(standard, targets, weight, bias, penalty, counts)
         plain = weight.detach().numpy() / scale
         fit = plain.astype(np.float32), (bias.detach().numpy() - plain @ mean).astype(np.float32), penalty
-        fits.append((_cross_entropy(*valid, *fit[:2]) if valid else 0.0, len(fits), fit))
+        fits.append((_cross_entropy(*valid, *fit[:2], counts) if valid else 0.0, len(fits), fit))
     return min(fits)[2]
 
 
 def _minimise(
-    features: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, penalty: float
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    penalty: float,
+    counts: torch.Tensor | None,
 ) -> None:
-    """Move weight and bias to the minimum, from where they are."""
+    """Move weight and bias to the minimum, from where they are; `counts` (k,) is what each class counts."""
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=_SOFTMAX_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = F.cross_entropy(F.linear(features, weight, bias), labels)
+        value = F.cross_entropy(F.linear(features, weight, bias), labels, counts)
         value = value + penalty / 2 * weight.square().sum()
         value.backward()
         return value
@@ -106,6 +118,8 @@ def _minimise(
     optimiser.step(loss)  # pyright: ignore[reportArgumentType]
 
 
-def _cross_entropy(features: np.ndarray, labels: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> float:
+def _cross_entropy(
+    features: np.ndarray, labels: np.ndarray, weight: np.ndarray, bias: np.ndarray, counts: torch.Tensor | None
+) -> float:
     logits = torch.from_numpy(features @ weight.T + bias)
-    return float(F.cross_entropy(logits, torch.from_numpy(labels)))
+    return float(F.cross_entropy(logits, torch.from_numpy(labels), counts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ class Baseline:
         fitter: fits it: from `Examples` and the options to a head.
         description: one line for people.
         scales: whether its features must be brought to one scale first.
+        balances: whether it can count every class as much, however few its images.
 
     >>> print(read_baseline("neighbours(5, metric='l1')"))
     neighbours(k=5, metric="l1")
@@ -37,6 +38,7 @@ class Baseline:
     description: str
     scales: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    balances: bool = True
 
     def __str__(self) -> str:
         told = ", ".join(f'{key}="{v}"' if isinstance(v, str) else f"{key}={v}" for key, v in self.options.items())
@@ -72,9 +74,7 @@ class Baseline:
             if key in given:
                 raise ArgumentError(f"{self.name} got {key} twice. Say it once")
             given[key] = value
-        return Baseline(
-            self.name, self.fitter, self.description, self.scales, {k: self._checked(k, v) for k, v in given.items()}
-        )
+        return replace(self, options={key: self._checked(key, value) for key, value in given.items()})
 
     def _checked(self, key: str, value: Any) -> Any:
         kind = type(self.defaults[key])
@@ -91,8 +91,13 @@ class Baseline:
 BASELINES: dict[str, Baseline] = {
     one.name: one
     for one in (
-        Baseline("majority", majority.majority, "The most frequent class, whatever the image"),
-        Baseline("neighbours", neighbours.neighbours, "Vote of the nearest training images: k, metric (l1 or l2)"),
+        Baseline("majority", majority.majority, "The most frequent class, whatever the image", balances=False),
+        Baseline(
+            "neighbours",
+            neighbours.neighbours,
+            "Vote of the nearest training images: k, metric (l1 or l2)",
+            balances=False,
+        ),
         Baseline("tree", trees.tree, "A decision tree: leaf (fewest images in a leaf)"),
         Baseline("forest", trees.forest, "A random forest: trees, leaf"),
         Baseline("boosted", trees.boosted, "Boosted trees on histograms: rounds, rate"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from striate.baselines.examples import Examples, log_loss
+from striate.baselines.examples import Examples
 from striate.classifier.heads.svm import Vectors
 from striate.errors import ArgumentError
 
@@ -35,7 +35,8 @@ def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
         )
     examples = examples.at_most(min(SVM_IMAGES, math.isqrt(SVM_NUMBERS // examples.features.shape[1])), "svm")
     examples.observer.prepare("fitting support vectors", 0, 0)
-    model = SVC(C=c or 10.0, kernel="rbf", gamma="scale", cache_size=1000).fit(examples.features, examples.labels)
+    model = SVC(C=c or 10.0, kernel="rbf", gamma="scale", cache_size=1000, class_weight=examples.class_weight)
+    model.fit(examples.features, examples.labels)
     head = from_svc(model)
     if examples.can_choose:
         head.sharpness = _sharpness(head, examples)
@@ -63,7 +64,5 @@ def from_svc(model: Any) -> Vectors:
 def _sharpness(head: Vectors, examples: Examples) -> float:
     """Return the sharpness with the least loss on the validation images."""
     scores = head.scores(torch.from_numpy(examples.valid_features).float())
-    losses = [
-        log_loss((sharpness * scores).softmax(1).numpy(), examples.valid_labels) for sharpness in SHARPNESSES
-    ]  # fmt: skip
+    losses = [examples.valid_loss((sharpness * scores).softmax(1).numpy()) for sharpness in SHARPNESSES]
     return float(SHARPNESSES[int(np.argmin(losses))])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from striate.baselines.examples import Examples, log_loss
+from striate.baselines.examples import Examples
 from striate.classifier.heads.trees import Trees
 
 # What each does within about a minute on two cores: numbers (images × features); images × √features for the forest,
@@ -43,9 +43,11 @@ def tree(examples: Examples, *, leaf: int = 0) -> Trees:
             min_samples_leaf=size,
             max_features=min(TREE_FEATURES, examples.features.shape[1]),
             random_state=examples.seed,
+            class_weight=examples.class_weight,
         )
         grown.fit(examples.features, examples.labels)
-        wrong = 1 - grown.score(examples.valid_features, examples.valid_labels) if len(sizes) > 1 else 0
+        held = examples.valid_features, examples.valid_labels, examples.valid_counts
+        wrong = 1 - grown.score(*held) if len(sizes) > 1 else 0
         if wrong < least:
             best, least = grown, wrong
     assert best is not None
@@ -69,6 +71,7 @@ def forest(examples: Examples, *, trees: int = 200, leaf: int = 0) -> Trees:
         min_samples_leaf=leaf or max(1, len(examples) // 10_000),
         random_state=examples.seed,
         n_jobs=torch.get_num_threads(),
+        class_weight=examples.class_weight,
         warm_start=True,
     )
     for count in _steps(trees):
@@ -92,7 +95,8 @@ def boosted(examples: Examples, *, rounds: int = 0, rate: float = 0.1) -> Trees:
     rounds = rounds or min(MOST_ROUNDS, max(10, ROUNDS_WORK // (examples.features.shape[1] * examples.classes)))
     # Each split looks at some of the features, each in few steps: as good here, and several times faster.
     share = min(1.0, 4 * examples.features.shape[1] ** -0.5)
-    settings: Any = {"learning_rate": rate, "early_stopping": False, "max_features": share, "max_bins": BINS}
+    settings: Any = {"learning_rate": rate, "early_stopping": False, "max_features": share, "max_bins": BINS,
+                     "class_weight": examples.class_weight}  # fmt: skip
     grown = HistGradientBoostingClassifier(**settings, random_state=examples.seed, warm_start=True)
     losses: list[float] = []
     # Threads that share little work wait for each other longer than they work.
@@ -118,7 +122,7 @@ def _losses(grown: Any, examples: Examples) -> list[float]:
     """Return the loss on the validation images after each round, nothing if there are none."""
     if not examples.can_choose:
         return []
-    return [log_loss(p, examples.valid_labels) for p in grown.staged_predict_proba(examples.valid_features)]
+    return [examples.valid_loss(p) for p in grown.staged_predict_proba(examples.valid_features)]
 
 
 def from_trees(grown: Sequence[Any]) -> Trees:

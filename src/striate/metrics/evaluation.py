@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from striate.errors import ShapeError
+from striate.metrics.by_class import ClassCounts, Metric, count_classes, count_pairs, dense_matrix
 from striate.metrics.groups import SampleSize, sample_size
+
+# With more classes JSON holds the cells of the confusion matrix that are not empty, not the square of all.
+DENSE_CLASSES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +23,8 @@ class Evaluation:
 
     Arguments:
         classes: (k,) class names.
-        confusion: int64 (k, k), rows the true class, columns the predicted one.
+        cells: int64 (m, 3), what occurred: true class, predicted class, how many images; from `count_pairs`, or of a
+            matrix from `sparse_cells`.
         notes: what the reader of the figures must know, such as images that were left out.
         views: over how many views of each image the predictions were averaged.
         alone: the same images judged without their other views; None where there were none.
@@ -27,7 +33,7 @@ class Evaluation:
     """
 
     classes: tuple[str, ...]
-    confusion: np.ndarray
+    cells: np.ndarray
     notes: tuple[str, ...] = ()
     views: int = 1
     alone: Evaluation | None = None
@@ -36,12 +42,12 @@ class Evaluation:
     @property
     def total(self) -> int:
         """How many images were judged."""
-        return int(self.confusion.sum())
+        return int(self.counts.actual.sum())
 
     @property
     def correct(self) -> int:
         """How many were right."""
-        return int(np.trace(self.confusion))
+        return int(self.counts.hits.sum())
 
     @property
     def accuracy(self) -> float:
@@ -67,12 +73,40 @@ class Evaluation:
     def _size(self, place: int, total: int) -> SampleSize:
         return self.sizes[place] if self.sizes else SampleSize(total, total, float(total))
 
+    @cached_property
+    def counts(self) -> ClassCounts:
+        """Hits, images and predictions of each class."""
+        return count_classes(self.cells, len(self.classes))
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """The confusion matrix, int64 (k, k), rows the true class, columns the predicted one; made when asked for."""
+        return dense_matrix(self.cells, len(self.classes))
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the classes' accuracies, in [0, 1]: each class has the same say."""
+        return self.counts.balanced_accuracy
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1, in [0, 1]."""
+        return self.counts.macro_f1
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a class is at least three times as frequent as another: accuracy alone then says little."""
+        return self.counts.uneven
+
+    def score(self, metric: Metric) -> float:
+        """Return the figure to choose by: accuracy, balanced-accuracy or macro-f1, in [0, 1]."""
+        return self.counts.score(metric)
+
     def per_class(self) -> list[dict[str, Any]]:
         """Return for each class its images, how many were found (recall) and how many so called are (precision)."""
-        rows = []
+        rows, counts = [], self.counts
         for index, name in enumerate(self.classes):
-            hits, actual = int(self.confusion[index, index]), int(self.confusion[index].sum())
-            called = int(self.confusion[:, index].sum())
+            hits, actual, called = (int(of[index]) for of in (counts.hits, counts.actual, counts.called))
             rows.append(
                 {
                     "class": name,
@@ -94,16 +128,28 @@ class Evaluation:
             "total": self.total,
             "interval": list(self.interval),
             "groups": self.groups,
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
             "classes": self.per_class(),
-            "confusion": self.confusion.tolist(),
+            **self._confusion_json(),
             "notes": list(self.notes),
             "views": self.views,
             "accuracy_without_views": self.alone and self.alone.accuracy,
         }
 
+    def _confusion_json(self) -> dict[str, Any]:
+        few = len(self.classes) <= DENSE_CLASSES
+        return {"confusion": self.confusion.tolist()} if few else {"confusion_cells": self.cells.tolist()}
+
     def line(self, name: str = "test") -> str:
         """Return the published line: `Accuracy on test set: 78.81% (7881 / 10000)`."""
         return f"Accuracy on {name} set: {self.accuracy:.2%} ({self.correct} / {self.total})"
+
+    def uneven_line(self) -> str:
+        """Return the figures that belong beside accuracy where classes are uneven; empty where they are not."""
+        if not self.uneven:
+            return ""
+        return f"balanced accuracy {self.balanced_accuracy:.2%}, macro F1 {self.macro_f1:.2%}"
 
     def views_line(self) -> str:
         """Return what must be said of figures that rest on several views of each image; empty where they do not."""
@@ -121,7 +167,7 @@ class Evaluation:
         low, high = self.interval
         text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
         text += self.counted
-        return "; ".join(filter(None, [text, self.views_line()]))
+        return "; ".join(filter(None, [text, self.uneven_line(), self.views_line()]))
 
 
 def evaluate_probabilities(
@@ -142,11 +188,9 @@ def evaluate_probabilities(
             f"probabilities must be (n, k) = ({len(labels)}, {len(classes)}) for the labels and classes given; "
             f"got {probabilities.shape}"
         )
-    k = len(classes)
     predicted = probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
-    confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
     sizes: tuple[SampleSize, ...] = ()
     if groups is not None and len(np.unique(groups)) < len(labels):
-        parts = [np.ones(len(labels), bool), *(labels == c for c in range(k))]
+        parts = [np.ones(len(labels), bool), *(labels == c for c in range(len(classes)))]
         sizes = tuple(sample_size(predicted[part] == labels[part], groups[part]) for part in parts)
-    return Evaluation(tuple(classes), confusion, tuple(notes), sizes=sizes)
+    return Evaluation(tuple(classes), count_pairs(labels, predicted, len(classes)), tuple(notes), sizes=sizes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from striate.calls import Call, parse_calls
-    from striate.nets.modules.module import NetModule, auxiliary_loss, make_module
+    from striate.nets.modules.module import NetModule, auxiliary_loss, image_loss, make_module
     from striate.nets.modules.spread import Spread, measure_spread
     from striate.nets.modules.weights import Pretrained, imagenet_classes, load_weights, pretrained
     from striate.nets.net import Net
@@ -30,6 +30,7 @@ _HOMES = {
     "Spread": "nets.modules.spread",
     "Table": "nets.table",
     "auxiliary_loss": "nets.modules.module",
+    "image_loss": "nets.modules.module",
     "imagenet_classes": "nets.modules.weights",
     "load_weights": "nets.modules.weights",
     "make_module": "nets.modules.module",
@@ -50,6 +51,7 @@ __all__ = [
     "Spread",
     "Table",
     "auxiliary_loss",
+    "image_loss",
     "imagenet_classes",
     "load_weights",
     "make_module",

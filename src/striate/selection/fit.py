@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from striate.baselines.fit import fit_task, read_task
+from striate.baselines.fit import SHARED, fit_task, read_task
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features, net_features
 from striate.classifier.pretrained import load_model
@@ -23,7 +23,7 @@ from striate.selection.ladder.ladder import climb_ladder, is_ladder
 from striate.system.devices import choose_device
 from striate.system.processes import process_count
 from striate.training.options import NetLike, RecipeLike, read_training_options
-from striate.training.recipe import load_recipe
+from striate.training.recipe import Recipe, load_recipe
 from striate.training.train import train_net
 from striate.training.transfer import load_start
 from striate.units import parse_duration
@@ -43,7 +43,8 @@ class Asked:
             and it gets a new head where its classes are others. For the ladder: those of its pre-trained rungs.
         features: fit a baseline, or the best of several, to these instead of to pixels: the name of a net with
             published weights (`weights` says which), a .striate file, or `Features`.
-        settings: of the recipe, to change one by one, such as epochs=3; `seed` is everybody's.
+        settings: of the recipe, to change one by one, such as epochs=3; `seed`, `metric` (what is best on the
+            validation images) and `balance` (of uneven classes) are everybody's, the ladder's too.
     """
 
     net: str | NetLike | None = None
@@ -61,8 +62,13 @@ class Asked:
     @property
     def for_one_net(self) -> list[str]:
         """What is asked that only one net, trained alone, can obey."""
-        told = sorted(name for name in self.settings if name != "seed")
+        told = sorted(name for name in self.settings if name not in SHARED)
         return told + ["recipe"] * (self.recipe is not None)
+
+    @property
+    def shared(self) -> Recipe:
+        """The settings that are everybody's, checked; the others are not set."""
+        return Recipe().replace(**{name: value for name, value in self.settings.items() if name in SHARED})
 
     @property
     def climbs(self) -> bool:
@@ -97,7 +103,7 @@ def fit_model(source: Any, asked: Asked, data: DataOptions | None = None, run: R
         _refuse_changes(there, asked, data)
         return resume_run(run, source)
     if asked.climbs and not run.tensorboard and process_count() == 1 and not (there and there.exists):
-        return climb_ladder(source, asked.budget, asked.weights, data, run, asked.settings.get("seed", 0))
+        return climb_ladder(source, asked.budget, asked.weights, data, run, **_shared(asked.shared))
     if asked.net is None and asked.features is None and asked.weights is None:
         many = process_count()
         why = [*asked.for_one_net, *["tensorboard"] * run.tensorboard, *[f"{many} processes"] * (many > 1)]
@@ -112,9 +118,10 @@ def fit_one(source: Any, asked: Asked, data: DataOptions, run: RunOptions) -> Ru
     if isinstance(features, str | Path):
         features = load_features(features, asked.weights, run.device, run.observer.prepare)
     weights = asked.weights if asked.features is None else None
+    shared = asked.shared  # a wrong one should cost nobody the time of reading images
     decides = {"recipe": asked.recipe, "budget": asked.budget, "weights": weights, **asked.settings}
     if task := read_task(asked.net, features, decides):
-        return fit_task(source, task, data, run, asked.settings.get("seed", 0))
+        return fit_task(source, task, data, run, shared.seed)
     start = None if weights is None else load_start(asked.net, weights, run.observer.prepare)
     options = read_training_options(asked.net, asked.recipe, asked.settings, asked.budget, start)
     told = {"net": None if asked.net is None else str(asked.net), "weights": found_again(weights)} if weights else {}
@@ -140,9 +147,13 @@ def resume_run(run: RunOptions, source: Any = None) -> RunResult:
     if is_ladder(folder):
         if run.tensorboard:
             raise ArgumentError(f"tensorboard cannot be given to the ladder in {run.out}. Leave it out")
-        return climb_ladder(source, asked["budget"], asked["weights"], data, run, asked["seed"])
+        return climb_ladder(source, asked["budget"], asked["weights"], data, run, **_shared(load_recipe(folder.recipe)))
     net = asked.get("net") if asked.get("weights") else folder.net.read_text("utf-8").strip()
     return fit_one(source, Asked(net, folder.recipe, weights=asked.get("weights")), data, run)
+
+
+def _shared(recipe: Recipe) -> dict[str, Any]:
+    return {name: getattr(recipe, name) for name in SHARED}
 
 
 def resume(out: str | Path, source: Any = None, **options: Any) -> RunResult:
@@ -153,12 +164,12 @@ def resume(out: str | Path, source: Any = None, **options: Any) -> RunResult:
 def _refuse_changes(folder: RunFolder, asked: Asked, data: DataOptions) -> None:
     """Refuse what a run that is gone on with would silently ignore; the same as before may be said again."""
     _, before, told = asked_before(folder, source="")
-    seed, budget = asked.settings.get("seed"), asked.budget
+    budget, own = asked.budget, load_recipe(folder.recipe)
     changed = {
         "size": data.size not in (None, before.size),
         "fit": data.fit not in ("crop", before.fit),
         "split": data.ratios is not None and data.shares() != before.shares(),
-        "seed": seed is not None and seed != load_recipe(folder.recipe).seed,
+        **{name: value != getattr(own, name) for name, value in asked.settings.items() if name in SHARED},
         "budget": budget is not None and parse_duration(budget) != told.get("budget"),
         "weights": asked.weights is not None and found_again(asked.weights) != told.get("weights"),
     }

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from striate.classifier.views import Views
+from striate.data.balancing import Balance
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
+from striate.metrics.by_class import Metric
 
 Optimiser = Literal["sgd", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
@@ -79,6 +81,9 @@ class Recipe:
         None, "rate of every dropout; if the net has none, of one before its last fc", 0, 1
     )
     augment: tuple[str, ...] = _setting((), 'words as in "flip", "translate(2)"; applied in order to each batch')
+    balance: Balance = _setting(
+        "none", "uneven classes: none (as they come), loss (each class counts as much), draw (each as often)"
+    )
     subtract: Subtract = _setting("channel", "what is subtracted from the pixels: channel means, the mean image, none")
     precision: Precision = _setting(
         "auto", "float32, bfloat16 (autocast), bfloat16-pure, or auto: the fastest by measurement"
@@ -86,7 +91,10 @@ class Recipe:
     views: Views = _setting(
         "none", "what predictions are averaged over: none (the image alone), mirror, mirror-shift (6 views)"
     )
-    patience: int = _setting(0, "stop after so many epochs without a better validation accuracy; 0: never", 0)
+    metric: Metric = _setting(
+        "accuracy", "what is best on the validation images: accuracy, balanced-accuracy or macro-f1"
+    )
+    patience: int = _setting(0, "stop after so many epochs without a better one on the validation images; 0: never", 0)
     seed: int = _setting(0, "of the first weights, the order of images and every random choice", 0)
 
     def __post_init__(self):

@@ -113,8 +113,9 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
         train, valid = plan.splits.train, plan.splits.valid
         features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
         weight, bias, penalty = fit_softmax(
-            features, train.labels, len(plan.classes), (others, valid.labels) if len(valid) else None
-        )
+            features, train.labels, len(plan.classes), (others, valid.labels) if len(valid) else None,
+            balanced=plan.recipe.balance != "none",
+        )  # fmt: skip
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(weight / factor))
             if layer.bias is not None:

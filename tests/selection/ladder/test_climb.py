@@ -109,8 +109,8 @@ def test_mirrors_are_seen_to_change_digits_and_not_blots(ground):
 
 def result(name, right, is_net):
     right = np.array(right)
-    confusion = np.array([[right.sum(), (~right).sum()], [0, 0]])
-    return Result(name, striate.Evaluation(("a", "b"), confusion), right, 1.0, 1, 1.0, is_net)
+    cells = np.array([[0, 0, right.sum()], [0, 1, (~right).sum()]])
+    return Result(name, striate.Evaluation(("a", "b"), cells), right, 1.0, 1, 1.0, is_net)
 
 
 def test_the_verdict_says_what_the_numbers_bear():

@@ -45,6 +45,8 @@ def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test")
     low, high = evaluation.interval
     interval = f"95 % interval {100 * low:.2f} to {percent(high)}{evaluation.counted}"
     console.print(f"{evaluation.line(name)}  {interval}", soft_wrap=True)
+    if evaluation.uneven:
+        console.print(f"  {evaluation.uneven_line()}", soft_wrap=True)
     if evaluation.alone:
         console.print(f"  {evaluation.views_line()}", soft_wrap=True)
 

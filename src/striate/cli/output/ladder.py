@@ -8,16 +8,22 @@ from rich.console import Console
 
 from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
+from striate.metrics.by_class import Metric
 from striate.observer import StepReport
 from striate.selection.ladder.climb import Result, Skipped
 from striate.units import say_bytes
 
 
 class TrainView(TrainingView):
-    """Prints a line an epoch; once the ladder is climbed a line a rung, and the epochs only in the live line."""
+    """Prints a line an epoch; once the ladder is climbed a line a rung, and the epochs only in the live line.
 
-    def __init__(self, console: Console):
+    Arguments:
+        metric: what the ladder chooses by, for the mark of the best so far.
+    """
+
+    def __init__(self, console: Console, metric: Metric = "accuracy"):
         super().__init__(console)
+        self.metric: Metric = metric
         self._climbing, self._best = False, 0.0
 
     def epoch(self, record: dict[str, Any], better: bool) -> None:
@@ -38,18 +44,21 @@ class TrainView(TrainingView):
         """Print what a rung came to."""
         self._climbing = True
         if not self._headed:
-            header = f"{'':<12}{'validation':>12}  {'95 % interval':<18}{'seconds':>9}{'size':>11}{'ms/image':>11}"
-            self.console.print(header, style="bold", markup=False)
+            by_class = f"{'balanced':>10}{'macro F1':>10}" if isinstance(result, Result) and result.valid.uneven else ""
+            header = f"{'':<12}{'validation':>12}  {'95 % interval':<18}{by_class}"
+            self.console.print(f"{header}{'seconds':>9}{'size':>11}{'ms/image':>11}", style="bold", markup=False)
             self._headed = True
         if isinstance(result, Skipped):
             self.console.print(f"{result.name:<12}not climbed: {result.reason}", style="dim", markup=False)
             return
         low, high = (100 * end for end in result.valid.interval)
-        better = result.valid.accuracy > self._best
-        self._best = max(self._best, result.valid.accuracy)
+        valid = result.valid
+        better = valid.score(self.metric) > self._best
+        self._best = max(self._best, valid.score(self.metric))
+        by_class = f"{percent(valid.balanced_accuracy):>10}{percent(valid.macro_f1):>10}" if valid.uneven else ""
         self.console.print(
-            f"{result.name:<12}{percent(result.valid.accuracy):>10} {'*' if better else ' '}  "
-            f"{f'{low:.1f} to {high:.1f} %':<18}{result.fit_s:>9.1f}{say_bytes(result.size_bytes):>11}"
+            f"{result.name:<12}{percent(valid.accuracy):>10} {'*' if better else ' '}  "
+            f"{f'{low:.1f} to {high:.1f} %':<18}{by_class}{result.fit_s:>9.1f}{say_bytes(result.size_bytes):>11}"
             f"{result.image_ms:>11.2f}",
             markup=False,
         )

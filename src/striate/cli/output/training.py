@@ -8,6 +8,7 @@ from rich.console import Console
 
 from striate.cli.output.console import percent
 from striate.cli.output.live import LiveLine
+from striate.metrics.by_class import METRICS, Metric, metric_words
 from striate.observer import Observer, StepReport
 
 
@@ -51,13 +52,25 @@ class TrainingView(Observer):
         """Print the epoch's figures, below a header if they are the first."""
         judged = record["valid_accuracy"] is not None
         if not self._headed:
-            header = f"epoch  {'loss':>7}  {'train':>9}{'  validation' if judged else ''}  {'images/s':>10}  seconds"
+            names = "".join(f"{metric_words(name):>19}" for name in _chosen_by(record))
+            header = (
+                f"epoch  {'loss':>7}  {'train':>9}{'  validation' if judged else ''}{names}  {'images/s':>10}  seconds"
+            )
             self.console.print(header + ("  (* best so far)" if judged else ""), style="bold", markup=False)
             self._headed = True
-        valid = f"  {percent(record['valid_accuracy']):>8} {'*' if better else ' '}" if judged else ""
+        chosen = "".join(f"{percent(value):>19}" for value in _chosen_by(record).values())
+        valid = f"  {percent(record['valid_accuracy']):>8} {'*' if better else ' '}{chosen}" if judged else ""
         self.console.print(
             f"{record['epoch']:>5}  {record['train_loss']:>7.3f}  {percent(record['train_accuracy']):>9}{valid}"
             f"  {record['images_per_s']:>10,.0f}  {record['seconds']:>7.1f}",
             markup=False,
         )
         self._line.rest()
+
+
+def _chosen_by(record: dict[str, Any]) -> dict[Metric, float]:
+    """Return the figure that chooses the best epoch, where it is another than the accuracy."""
+    others: dict[Metric, Any] = {
+        name: record.get(f"valid_{name.replace('-', '_')}") for name in METRICS if name != "accuracy"
+    }
+    return {name: value for name, value in others.items() if value is not None}

@@ -158,11 +158,30 @@ def make_module(net: HasChain, input_shape: Shape, seed: int = 0, init: str | No
     return module
 
 
-def auxiliary_loss(module: nn.Module, labels: Tensor) -> Tensor | float:
-    """Return the weighted cross-entropy of the auxiliary heads after a call in training mode; 0.0 without heads."""
+def auxiliary_loss(module: nn.Module, labels: Tensor, counts: Tensor | None = None) -> Tensor | float:
+    """Return the weighted cross-entropy of the auxiliary heads after a call in training mode; 0.0 without heads.
+
+    Arguments:
+        counts: what each image counts, see `image_loss`.
+    """
     heads = getattr(module, "auxiliary", [])
     exact = ((weight, logits.to(torch.promote_types(logits.dtype, torch.float32))) for weight, logits in heads)
-    return sum((weight * functional.cross_entropy(logits, labels) for weight, logits in exact), start=0.0)
+    return sum((weight * image_loss(logits, labels, counts) for weight, logits in exact), start=0.0)
+
+
+def image_loss(logits: Tensor, labels: Tensor, counts: Tensor | None = None, label_smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy averaged over the images.
+
+    Arguments:
+        logits: float (n, k).
+        labels: int64 (n,), or the share of each class, float (n, k).
+        counts: what each image counts, float (n,); None: all as much. The sum is divided by n all the same, so that an
+            image counts as much in every batch.
+    """
+    if counts is None:
+        return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    each = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
+    return (each * counts).mean()
 
 
 def state_arrays(module: nn.Module) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.errors import StriateError
+from striate.metrics.by_class import Metric
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Observers
@@ -119,9 +120,9 @@ def allowance(rung: Rung, later: Sequence[Rung], left: float, budget_s: float) -
     return (left - reserved) * rung.weight / (rung.weight + sum(one.weight for one in later))
 
 
-def best_result(results: Sequence[Result]) -> Result:
-    """Return the result with the highest accuracy; of equals the first, which is the simplest."""
-    return max(results, key=lambda one: one.valid.accuracy)
+def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Result:
+    """Return the result that does best by a metric; of equals the first, which is the simplest."""
+    return max(results, key=lambda one: one.valid.score(metric))
 
 
 def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts) -> bool:

@@ -11,8 +11,10 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.provenance import Provenance
+from striate.data.balancing import Balance
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.errors import ArgumentError, DataError
+from striate.metrics.by_class import Metric
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
 from striate.selection.ladder.climb import Parts, Result, Skipped, best_result, climb, verdict
@@ -20,6 +22,7 @@ from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground, Rung
+from striate.training.recipe import Recipe
 from striate.units import parse_duration, say_duration
 
 DEFAULT_BUDGET = "5m"
@@ -41,13 +44,10 @@ class LadderResult(RunResult):
 
 
 def climb_ladder(
-    source: Any,
-    budget: str | float | None = None,
-    weights: str | Path | None = None,
-    data: DataOptions | None = None,
-    run: RunOptions | None = None,
-    seed: int = 0,
-) -> LadderResult:
+    source: Any, budget: str | float | None = None, weights: str | Path | None = None,
+    data: DataOptions | None = None, run: RunOptions | None = None,
+    seed: int = 0, metric: Metric = "accuracy", balance: Balance = "none",
+) -> LadderResult:  # fmt: skip
     """Climb from simple methods to nets within a budget, keep what does best on the validation images, judge it once.
 
     Where there are too few images to set some aside, the rungs are cross-validated.
@@ -60,6 +60,8 @@ def climb_ladder(
         data: how the source is read, brought to one size and split.
         run: where the run goes and what it computes on.
         seed: of the split and every random choice.
+        metric: by which rungs, and their epochs, are chosen.
+        balance: what is done about uneven classes, on every rung that can do it.
 
     Raises:
         DataError: no labels, fewer than two classes, nothing readable.
@@ -72,8 +74,10 @@ def climb_ladder(
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
         dataset = make_dataset(source, data, seed, session.observer)
-        memory = _remember(source, dataset, session, budget=budget_s, seed=seed, weights=found_again(weights))
+        shared = Recipe(seed=seed, metric=metric, balance=balance)
+        memory = _remember(source, dataset, session, shared, budget=budget_s, weights=found_again(weights))
         ground, parts = make_ground(dataset, seed, session)
+        ground = replace(ground, metric=metric, balance=balance)
         session.observer.note(say_parts(parts, budget_s))
         for known in memory.results:
             session.observer.rung(known)
@@ -91,9 +95,9 @@ def climb_ladder(
             raise DataError(
                 f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
             )
-        chosen, took = best_result(results), sum(one.fit_s for one in results)
+        chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
         model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
-        model = replace(model, provenance=_told(model.provenance, dataset, results, budget_s))
+        model = replace(model, provenance=_told(model.provenance, dataset, results, chosen, budget_s))
         done = session.finish(model, dataset.splits, took, chosen.valid)
         return LadderResult(
             done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results)
@@ -105,19 +109,22 @@ def is_ladder(folder: RunFolder) -> bool:
     return folder.exists and folder.net.read_text("utf-8").strip() == LADDER
 
 
-def _remember(source: Any, dataset: Dataset, session: Session, *, seed: int, **asked: Any) -> Memory:
+def _remember(source: Any, dataset: Dataset, session: Session, shared: Recipe, **asked: Any) -> Memory:
     """Return what the ladder has come to before, or begin to keep it."""
     if session.folder and session.resumed:
         session.folder.check_same(dataset.described)
     else:
-        told = {"source": found_again(source), **dataset.options.to_json(), **asked, "seed": seed}
-        session.describe(dataset, dataset.described, f"# The ladder.\nseed = {seed}\n", LADDER, told)
-    return Memory(session.folder, session.resumed)
+        told = {"source": found_again(source), **dataset.options.to_json(), **asked, "seed": shared.seed}
+        recipe = f'seed = {shared.seed}\nmetric = "{shared.metric}"\nbalance = "{shared.balance}"\n'
+        session.describe(dataset, dataset.described, f"# The ladder.\n{recipe}", LADDER, told)
+    return Memory(session.folder, session.resumed, shared.metric)
 
 
-def _told(known: Provenance, dataset: Dataset, results: Sequence[Result], budget_s: float) -> Provenance:
+def _told(
+    known: Provenance, dataset: Dataset, results: Sequence[Result], chosen: Result, budget_s: float
+) -> Provenance:
     """Return what the chosen model keeps of the ladder."""
-    chosen, made = best_result(results), known.about(dataset.described, dataset.splits)
+    made = known.about(dataset.described, dataset.splits)
     return replace(
         made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
         valid_accuracy=chosen.valid.accuracy, budget_s=budget_s, fit_s=round(sum(one.fit_s for one in results), 3),

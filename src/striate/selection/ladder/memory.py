@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
+from striate.metrics.by_class import Metric, sparse_cells
 from striate.metrics.evaluation import Evaluation
 from striate.runs.folder import RunFolder
 from striate.selection.ladder.climb import Result, Skipped, best_result
@@ -26,16 +27,18 @@ class Memory:
     Arguments:
         folder: of the run; None keeps nothing.
         resumed: whether the folder's run is gone on with.
+        metric: which result is the best.
     """
 
-    def __init__(self, folder: RunFolder | None, resumed: bool):
+    def __init__(self, folder: RunFolder | None, resumed: bool, metric: Metric = "accuracy"):
         self.folder, self.results, self.skipped = folder, [], []
+        self.metric: Metric = metric
         path = folder and folder.path / FIGURES
         if folder is None or path is None or not resumed or not path.exists():
             return
         self.results = [_result(one) for one in json.loads(path.read_text("utf-8"))["rungs"]]
         if self.results and folder.model.exists():
-            best = best_result(self.results)
+            best = best_result(self.results, self.metric)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
     def add(self, result: Result | Skipped) -> None:
@@ -46,10 +49,10 @@ class Memory:
             self.results.append(result)
         if self.folder is None:
             return
-        if isinstance(result, Result) and best_result(self.results) is result and result.classifier:
+        if isinstance(result, Result) and best_result(self.results, self.metric) is result and result.classifier:
             result.classifier.save(self.folder.model)
         kept = {
-            "rungs": [figures(one) | {"right": np.packbits(one.right).tobytes().hex()} for one in self.results],
+            "rungs": [_kept(one) for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
         }
         write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")
@@ -67,17 +70,28 @@ def figures(one: Result) -> dict[str, Any]:
         "name": one.name,
         "valid_accuracy": one.valid.accuracy,
         "valid_interval": list(one.valid.interval),
+        "balanced_accuracy": one.valid.balanced_accuracy,
+        "macro_f1": one.valid.macro_f1,
         "fit_s": round(one.fit_s, 3),
         "size_bytes": one.size_bytes,
         "image_ms": round(one.image_ms, 4),
         "is_net": one.is_net,
+    }
+
+
+def _kept(one: Result) -> dict[str, Any]:
+    """Return what `ladder.json` keeps of a rung: its figures, and what they are made of."""
+    return figures(one) | {
         "classes": list(one.valid.classes),
-        "confusion": one.valid.confusion.tolist(),
+        "confusion_cells": one.valid.cells.tolist(),
+        "right": np.packbits(one.right).tobytes().hex(),
     }
 
 
 def _result(kept: Mapping[str, Any]) -> Result:
     """Return a result as `ladder.json` keeps it."""
-    valid = Evaluation(tuple(kept["classes"]), np.array(kept["confusion"], np.int64))
+    dense = kept.get("confusion")  # of versions that kept the whole matrix
+    cells = np.array(kept["confusion_cells"], np.int64) if dense is None else sparse_cells(np.array(dense, np.int64))
+    valid = Evaluation(tuple(kept["classes"]), cells)
     right = np.unpackbits(np.frombuffer(bytes.fromhex(kept["right"]), np.uint8))[: valid.total].astype(bool)
     return Result(kept["name"], valid, right, kept["fit_s"], kept["size_bytes"], kept["image_ms"], kept["is_net"])

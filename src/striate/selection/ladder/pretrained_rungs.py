@@ -48,7 +48,7 @@ class FrozenRung(Rung):
         few = len(train) <= SVM_IMAGES and len(ground.images.classes) <= SVM_CLASSES
         return fit_baseline(
             "svm" if few else "logistic", splits.train, splits.valid, seed=ground.seed, observer=ground.observer,
-            features=net_features(borrowed.start, borrowed.name),
+            features=net_features(borrowed.start, borrowed.name), balanced=ground.balance != "none",
         )  # fmt: skip
 
 

@@ -15,9 +15,11 @@ import torch
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import measure
+from striate.data.balancing import Balance
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
+from striate.metrics.by_class import Metric
 from striate.nets import parse
 from striate.nets.modules.own import AnyNet
 from striate.observer import Observer
@@ -70,6 +72,7 @@ class Ground:
         borrowed: a net with published weights; None where there is none.
         like: what the first fold of a cross-validation made on this rung; the others and the last fit train the same
             net for as many epochs, or the figure would not be of what is kept.
+        metric, balance: as in a recipe.
     """
 
     images: ImageSet
@@ -84,6 +87,8 @@ class Ground:
     stop: Callable[[], bool] = lambda: False
     borrowed: Borrowed | None = None
     like: Classifier | None = None
+    metric: Metric = "accuracy"
+    balance: Balance = "none"
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,8 @@ class BaselineRung(Rung):
         many = len(images) * math.prod(images.image_shape) > MANY_NUMBERS
         sets = images.subset(train), images.subset(valid)
         name = self.quick if many and self.quick else self.name
-        return fit_baseline(name, *sets, fit=ground.fit, seed=ground.seed, observer=observer)
+        balanced = ground.balance != "none"
+        return fit_baseline(name, *sets, fit=ground.fit, seed=ground.seed, observer=observer, balanced=balanced)
 
 
 @dataclass(frozen=True)
@@ -274,7 +280,7 @@ def train_rung(
     if folder and folder.exists:  # begun before: what was decided then holds
         net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
         ground.observer.note(f"{name}: going on from {where(folder.path)}")
-    train = splits.train
+    recipe, train = recipe.replace(metric=ground.metric, balance=ground.balance), splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
     plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start)
     precision = choose_precision(plan, ground.device, Observer())

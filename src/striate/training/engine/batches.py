@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from striate.data.balancing import draw_evenly
 from striate.data.tensors import Pixels
 from striate.system.processes import ALONE, Processes
 from striate.training.recipe import Recipe
@@ -49,9 +50,15 @@ class Batch:
 def training_batches(
     pixels: Pixels, recipe: Recipe, epoch: int, first_step: int, processes: Processes = ALONE
 ) -> Iterator[Batch]:
-    """Yield the batches of an epoch from `first_step` on, dealt out to the processes."""
+    """Yield the batches of an epoch from `first_step` on, dealt out to the processes.
+
+    Where the recipe draws classes evenly, each epoch has as many images of every class.
+    """
     images, device = pixels.images, pixels.device
     batches = epoch_order(len(images), recipe.batch_size * recipe.accumulate, recipe.seed, epoch)
+    if recipe.balance == "draw":
+        drawn = draw_evenly(images.labels, recipe.seed, epoch)
+        batches = [drawn[batch] for batch in batches]
     for step in range(first_step, len(batches)):
         # Sorted rows read a memory map from front to back; the order within a batch does not matter.
         chosen = np.sort(batches[step])[processes.rank :: processes.count]

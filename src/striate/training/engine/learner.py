@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.errors import ModelFileError
-from striate.nets import auxiliary_loss
+from striate.nets import auxiliary_loss, image_loss
 from striate.system.processes import ALONE, Processes
 from striate.training.engine.freezing import freeze
 from striate.training.engine.optimisers import Optimisers
@@ -28,6 +28,7 @@ class Learner:
         precision: of the forward and backward pass, float32, bfloat16 or bfloat16-pure; the weights stay float32.
         processes: those that train together.
         translate: makes a quicker module of the one that is computed, such as `Compiled`.
+        class_weights: what an image of each class counts in the loss, (k,), 1 in the mean; None: all as much.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Learner:
         precision: str,
         processes: Processes = ALONE,
         translate: Callable[[torch.nn.Module], torch.nn.Module] = lambda module: module,
+        class_weights: np.ndarray | None = None,
     ):
         self.module = module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.device, self.recipe, self.processes = device, recipe, processes
@@ -46,6 +48,7 @@ class Learner:
         # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
         computed = translate(in_precision(freeze(self.module, recipe), precision))
         self._shared = computed if processes.count == 1 else _together(computed, recipe)
+        self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float().to(device)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
         if recipe.average:
@@ -75,8 +78,9 @@ class Learner:
             batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
         ):
             logits = self._shared(images)
-            loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
-            loss = (loss + auxiliary_loss(self.module, targets)) * (len(images) / total)
+            counts = self._counts(targets)
+            loss = image_loss(logits.float(), targets, counts, self.recipe.label_smoothing)
+            loss = (loss + auxiliary_loss(self.module, targets, counts)) * (len(images) / total)
             # The gradients of several processes are averaged; their losses are parts of one mean, to be summed.
             (loss * self.processes.count).backward()
             loss_sum += loss.item()
@@ -87,6 +91,12 @@ class Learner:
         if self.average:
             self.average.update_parameters(self.module)
         return loss_sum, hits
+
+    def _counts(self, targets: torch.Tensor) -> torch.Tensor | None:
+        """Return what each image counts, (n,): what its class does, or the blend of those that it is mixed from."""
+        if self.class_weights is None:
+            return None
+        return self.class_weights[targets] if targets.ndim == 1 else targets @ self.class_weights
 
     def synchronise(self) -> None:
         """Give all processes the first one's batch-norm statistics, so that they validate the model that is kept."""

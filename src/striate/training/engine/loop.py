@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from striate.augmentation import Augmentation, make_augmentation
 from striate.augmentation.batch import step_seed
 from striate.classifier.preprocessing import Preprocessing
+from striate.data.balancing import class_weights
 from striate.data.imageset import ImageSet
 from striate.data.tensors import Pixels, images_at_once, to_batch
 from striate.errors import TrainingError
+from striate.metrics.by_class import ClassCounts, count_classes, count_pairs
 from striate.observer import StepReport
 from striate.system.processes import ALONE, Processes
 from striate.training.engine.batches import Batch, steps_per_epoch, training_batches
@@ -28,7 +31,7 @@ from striate.training.engine.freezing import hold_whitening
 from striate.training.engine.learner import Learner
 from striate.training.engine.optimisers import rate_share
 from striate.training.engine.resizing import shrink, size_at
-from striate.training.engine.state import Computation, Interrupted, Lesson, State, Storage, Watch, Weights
+from striate.training.engine.state import Computation, Interrupted, Lesson, State, Storage, Watch, Weights, valid_key
 from striate.training.recipe import Recipe
 
 
@@ -44,9 +47,9 @@ def train_loop(
 ) -> tuple[Weights | None, State]:
     """Train `module` in place; return the weights of the best epoch and the state.
 
-    The best epoch has the highest validation accuracy, at a tie the lower loss; without validation images it is the
-    last. Order, augmentation and dropout are functions of (seed, epoch, step): a run resumed from `storage` ends in
-    the same bits as one that was never stopped (same machine, same thread count).
+    The best epoch has the highest validation accuracy, or what the recipe's `metric` is, at a tie the lower loss;
+    without validation images it is the last. Order, augmentation and dropout are functions of (seed, epoch, step): a
+    run resumed from `storage` ends in the same bits as one that was never stopped (same machine, same thread count).
 
     Arguments:
         module: maps float (n, c, h, w) to logits (n, k).
@@ -72,7 +75,7 @@ def train_loop(
     while not course.finished:
         course.train_epoch()
         record = course.end_epoch()
-        if better := state.end_epoch(record):
+        if better := state.end_epoch(record, recipe.metric):
             course.keep_best()
         watch.observer.epoch(record, better)
         ended = watch.enough(record) or course.finished
@@ -113,7 +116,10 @@ class _Course:
     ) -> _Course:
         """Return the course at its start, or where the storage has it."""
         translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
-        learner = Learner(module, recipe, computation.device, computation.precision, computation.processes, translate)
+        learner = Learner(
+            module, recipe, computation.device, computation.precision, computation.processes, translate,
+            class_weights(lesson.train.labels, len(lesson.train.classes)) if recipe.balance == "loss" else None,
+        )  # fmt: skip
         state = State()
         if storage:
             kept, tensors = storage.load()
@@ -209,12 +215,12 @@ class _Course:
         }
 
     def validated(self) -> dict[str, float | None]:
-        """Return loss and accuracy on the validation images; None where there are none."""
-        valid, processes = self.lesson.valid, self.computation.processes
-        measured = (None, None)
-        if len(valid):
-            measured = loss_and_accuracy(self.learner.kept, valid, self.lesson.preprocessing, processes)
-        return {"valid_loss": measured[0], "valid_accuracy": measured[1]}
+        """Return loss, accuracy and what chooses on the validation images; None where there are none."""
+        valid, processes, chooses = self.lesson.valid, self.computation.processes, valid_key(self.recipe.metric)
+        if not len(valid):
+            return dict.fromkeys(("valid_loss", "valid_accuracy", chooses))
+        loss, counts = loss_and_counts(self.learner.kept, valid, self.lesson.preprocessing, processes)
+        return {"valid_loss": loss, "valid_accuracy": counts.accuracy, chooses: counts.score(self.recipe.metric)}
 
     def keep_best(self) -> None:
         """Keep the weights as they are now: none were better."""
@@ -237,29 +243,33 @@ def _augmented(
     return augment(batch.pixels, batch.labels, generator, indices=batch.indices, epoch=epoch, seed=seed)
 
 
-def loss_and_accuracy(
+def loss_and_counts(
     module: torch.nn.Module,
     images: ImageSet,
     preprocessing: Preprocessing,
     processes: Processes = ALONE,
-) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy of `module` on `images`, in float32 as in prediction.
+) -> tuple[float, ClassCounts]:
+    """Return the mean cross-entropy of `module` on `images` and how it did by class, in float32 as in prediction.
 
     Several processes share the images.
     """
     device = next(module.parameters()).device
     batch_size = images_at_once(*preprocessing.size, device)
     module.eval()
-    loss, correct = 0.0, 0
+    loss, predicted, known, k = 0.0, [], [], len(images.classes)
     with torch.inference_mode():
         for start in range(processes.rank * batch_size, len(images), processes.count * batch_size):
             rows = images.rows[start : start + batch_size]
-            labels = torch.from_numpy(images.labels[start : start + batch_size]).to(device)
+            known.append(images.labels[start : start + batch_size])
+            labels = torch.from_numpy(known[-1]).to(device)
             logits = module(preprocessing.normalise(to_batch(images.pixels[rows], device))).float()
             loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-            correct += int((logits.argmax(1) == labels).sum())
-    loss, correct = processes.sum(loss, correct)
-    return loss / max(1, len(images)), correct / max(1, len(images))
+            predicted.append(logits.argmax(1).cpu().numpy())
+    nothing = np.zeros(0, np.int64)  # a process may have had no image
+    true, called = (np.concatenate([nothing, *parts]) for parts in (known, predicted))
+    counts = count_classes(count_pairs(true, called, k), k)
+    loss, *sums = processes.sum(loss, *np.concatenate([counts.hits, counts.actual, counts.called]).tolist())
+    return loss / max(1, len(images)), ClassCounts(*np.array(sums, np.int64).reshape(3, k))
 
 
 def _report(state: State, recipe: Recipe, steps: int) -> StepReport:

@@ -11,6 +11,7 @@ import torch
 
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.imageset import ImageSet
+from striate.metrics.by_class import Metric
 from striate.observer import Observer
 from striate.system.processes import ALONE, Processes
 from striate.training.recipe import Recipe
@@ -40,13 +41,13 @@ class State:
         self.images += images
         self.epoch_s += seconds
 
-    def end_epoch(self, record: dict[str, Any]) -> bool:
-        """Count one epoch and return whether it is the best so far."""
+    def end_epoch(self, record: dict[str, Any], metric: Metric = "accuracy") -> bool:
+        """Count one epoch and return whether it is the best so far, by that figure of the validation images."""
         self.history.append(record)
         self.train_s += self.epoch_s
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum, self.correct, self.images, self.epoch_s = 0.0, 0, 0, 0.0
-        better = self.best is None or _rank(record) > _rank(self.best)
+        better = self.best is None or _rank(record, metric) > _rank(self.best, metric)
         if better:
             self.best = record
         return better
@@ -125,7 +126,16 @@ class Watch:
     ends: float | None = None
 
 
-def _rank(record: dict[str, Any]) -> tuple[float, float]:
-    if record["valid_accuracy"] is None:  # not looked at: any that was is better
-        return -1.0, float(record["epoch"])
-    return record["valid_accuracy"], -record["valid_loss"]
+def valid_key(metric: Metric) -> str:
+    """Return where a line of the metrics has the figure that chooses.
+
+    >>> valid_key("macro-f1")
+    'valid_macro_f1'
+    """
+    return f"valid_{metric.replace('-', '_')}"
+
+
+def _rank(record: dict[str, Any], metric: Metric) -> tuple[float, float]:
+    if record["valid_accuracy"] is None:
+        return -1.0, float(record["epoch"])  # not looked at: any that was is better
+    return record[valid_key(metric)], -record["valid_loss"]
