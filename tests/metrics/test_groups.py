@@ -106,11 +106,11 @@ def test_an_evaluation_counts_groups():
     assert str(one).endswith("(400 images of 20 groups)")
     kept = one.to_json()
     assert (kept["groups"], kept["interval"]) == (20, list(one.interval))
-    again = Evaluation(one.classes, one.confusion, sizes=tuple(SampleSize(*size) for size in one.sizes))
+    again = Evaluation(one.classes, one.cells, sizes=tuple(SampleSize(*size) for size in one.sizes))
     assert again.interval == one.interval
 
 
 def test_an_evaluation_of_a_confusion_alone_counts_images():
-    one = Evaluation(("a", "b"), np.array([[8, 2], [1, 9]]))
+    one = Evaluation(("a", "b"), np.array([[0, 0, 8], [0, 1, 2], [1, 0, 1], [1, 1, 9]]))
     assert (one.groups, one.interval) == (20, wilson_interval(17, 20))
     assert "groups" not in str(one)

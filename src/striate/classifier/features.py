@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,12 +39,15 @@ from striate.observer import Observer, Progress, silent
 from striate.system.cache import cache_folder
 from striate.system.devices import kept_memory
 from striate.system.files import write_atomically
+from striate.system.measurements import measurement_key, recall, remember
 
 # Beyond this side pixels cost more and tell a nearest neighbour or a tree no more.
 LARGEST_SIDE_PX = 32
-_VERSION = 1
+_VERSION = 2
 _MEASURED_IMAGES = 32
 _AT_ONCE = 256
+# bfloat16 must be so much faster: it costs some exactness.
+_HALF_MARGIN = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +59,22 @@ class Features:
         body: the net that makes them; None for the pixels as they are.
         of: whose features they are, for people; empty for pixels.
         model: the classifier that the net is from, which fits images of any size; None for pixels.
+        bank: where features of these images are found that were computed before; None computes them.
     """
 
     preprocessing: Preprocessing
     body: NetModule | None
     of: str = ""
     model: Classifier | None = None
+    bank: FeatureBank | None = None
 
     def extract(self, images: ImageSet, observer: Observer) -> np.ndarray:
         """Return the features of images: uint8 (n, d) of pixels as they are, else float32 (n, d)."""
         if self.body is None:
             planes = np.ascontiguousarray(images.images.transpose(0, 3, 1, 2))
             return planes.reshape(len(images), math.prod(images.image_shape))
+        if self.bank:
+            return self.bank.of(images, observer.prepare)
         if self.model:
             return extract(self.model, images, progress=observer.prepare)
         parts = []
@@ -109,6 +117,51 @@ def net_features(model: Classifier, name: str) -> Features:
     whole = tapped(replace(model, preprocessing=replace(model.preprocessing, resize=None)))
     assert isinstance(whole.module, NetModule)
     return Features(whole.preprocessing, whole.module, name, whole)
+
+
+class FeatureBank:
+    """The features of the images of a set, each computed when it is first asked for, and once.
+
+    Arguments:
+        model: a trained classifier, from `net_features`.
+        images: the set; those of any of its subsets can be asked for.
+    """
+
+    def __init__(self, model: Classifier, images: ImageSet):
+        self.model, self.images = model, images
+        self._place = {name: i for i, name in enumerate(images.names)}
+        self._there, self._values = np.zeros(len(images), bool), np.zeros((0, 0), np.float32)
+
+    def _places(self, images: ImageSet) -> np.ndarray:
+        return np.array([self._place[name] for name in images.names], np.int64)
+
+    @cached_property
+    def image_s(self) -> float:
+        """Seconds that one image takes on this machine, as busy as it is now."""
+        return extraction_s(self.model, _MEASURED_IMAGES) / _MEASURED_IMAGES
+
+    def missing(self, positions: np.ndarray) -> int:
+        """Return of how many of the set's images, at `positions`, the features are still to be computed."""
+        return int((~self._there[positions]).sum())
+
+    def known(self, positions: np.ndarray) -> np.ndarray:
+        """Return those of the positions at which features are there."""
+        return positions[self._there[positions]]
+
+    def of_which_known(self, images: ImageSet) -> ImageSet:
+        """Return those of a subset's images whose features are there."""
+        return images.subset(np.flatnonzero(self._there[self._places(images)]))
+
+    def of(self, images: ImageSet, progress: Progress = silent) -> np.ndarray:
+        """Return the features float32 (n, d) of a subset, of these images or of them at another size."""
+        positions = self._places(images)
+        wanted = np.unique(positions[~self._there[positions]])
+        if len(wanted) or not self._values.size:
+            found = _computed(self.model, self.images.subset(wanted), None, None, progress)
+            if not self._values.size:
+                self._values = np.zeros((len(self.images), found.shape[1]), np.float32)
+            self._values[wanted], self._there[wanted] = found, True
+        return self._values[positions]
 
 
 def extract(
@@ -169,15 +222,43 @@ def tapped(model: Classifier) -> Classifier:
 
 def extraction_s(model: Classifier, count: int) -> float:
     """Return how many seconds the features of `count` images will take on this machine, as busy as it is now."""
-    run = _function(model, None)
-    batch = torch.zeros(_MEASURED_IMAGES, *model.preprocessing.input_shape, device=_device(model))
-    batch, seconds = batch.contiguous(memory_format=torch.channels_last), []
+    run, device, shape = _function(model, None), _device(model), model.preprocessing.input_shape
+    at_once = images_at_once(*shape[1:], device)
+    batch = torch.zeros(at_once, *shape, device=device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        for _ in range(3):
-            start = time.perf_counter()
-            run(batch).cpu()
-            seconds.append(time.perf_counter() - start)
-    return count * min(seconds[1:]) / _MEASURED_IMAGES  # the first run chooses kernels
+        return count * _best_s(lambda: run(batch).cpu()) / at_once
+
+
+def _best_s(act: Callable[[], object]) -> float:
+    """Return the seconds of the quickest of two times, after one that chooses kernels."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        act()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def _half_is_faster(run: Callable[[Tensor], Tensor], net: str, shape: tuple[int, int, int]) -> bool:
+    """Return whether this machine's CPU computes features clearly faster in bfloat16; measured once, then recalled."""
+    device = torch.device("cpu")
+    batch = torch.zeros(images_at_once(*shape[1:], device), *shape).contiguous(memory_format=torch.channels_last)
+    key = measurement_key(device, "features", net, shape)
+    if (seconds := recall(key)) is None:
+        with torch.inference_mode():
+            seconds = {"float32": _best_s(lambda: run(batch)), "bfloat16": _best_s(lambda: _in_half(run)(batch))}
+        remember(key, seconds)
+    return seconds["bfloat16"] < _HALF_MARGIN * seconds["float32"]
+
+
+def _in_half(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the function computed in bfloat16, where that loses little."""
+
+    def half(batch: Tensor) -> Tensor:
+        with torch.autocast(batch.device.type, torch.bfloat16):
+            return run(batch).float()
+
+    return half
 
 
 def _computed(
@@ -208,7 +289,9 @@ def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor
             f"features need a net that Striate built; {model.net} is a module of your own. Call it itself"
         )
     if layer is None:
-        return keep_statistics(copy.deepcopy(module)).embed
+        run = keep_statistics(copy.deepcopy(module)).embed
+        half = _device(model).type == "cpu" and _half_is_faster(run, str(model.net), model.preprocessing.input_shape)
+        return _in_half(run) if half else run
     module.graph.number(layer)
     return lambda batch: _pooled(module.activations(batch, [layer])[layer])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from striate.data.dataset import DataOptions
+
+# When the command began, as near as can be: a budget counts from here.
+BEGAN = time.perf_counter()
 
 DATA, NET, RUN = "Data", "Net and recipe", "Run"
 

@@ -142,7 +142,7 @@ def train(
     data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     with TrainView(stderr(quiet=not is_first())) as view:
-        run = RunOptions(folder.path, resume, device, tensorboard, view)
+        run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN)
         if resume:
             view.note(f"run {folder.path}")
         try:

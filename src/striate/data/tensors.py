@@ -12,7 +12,7 @@ from striate.data.imageset import ImageSet
 # Of a device's free memory: the net's values need the rest.
 MOST_RESIDENT = 1 / 3
 _BLOCK = 4096
-_MOST_AT_ONCE, _PIXELS_AT_ONCE = 256, 2_000_000
+_MOST_AT_ONCE, _PIXELS_AT_ONCE = 256, 800_000
 
 
 def images_at_once(height: int, width: int, device: torch.device) -> int:
@@ -21,7 +21,7 @@ def images_at_once(height: int, width: int, device: torch.device) -> int:
     On a CPU more of them are slower, not faster: what they become in between leaves the processor's caches.
 
     >>> [images_at_once(side, side, torch.device("cpu")) for side in (32, 224)]
-    [256, 39]
+    [256, 15]
     """
     pixels = _PIXELS_AT_ONCE if device.type == "cpu" else 8 * _PIXELS_AT_ONCE
     return max(1, min(_MOST_AT_ONCE, pixels // (height * width)))

@@ -39,6 +39,7 @@ class RunOptions:
         device: what to compute on; by default a GPU if there is one.
         tensorboard: also write TensorBoard scalars into `out`.
         observer: hears about the progress.
+        began: when the command began, by `time.perf_counter`: a budget counts from there; None is now.
     """
 
     out: str | Path | None = None
@@ -46,6 +47,7 @@ class RunOptions:
     device: str | torch.device | None = None
     tensorboard: bool = False
     observer: Observer = field(default_factory=Observer)
+    began: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from striate.nets import resolve
@@ -34,7 +36,7 @@ def choose_swift(
     count: int,
     device: torch.device,
     epochs: int | None = None,
-    aside: float = 0.0,
+    known: dict[Any, Any] | None = None,
 ) -> tuple[str, int]:
     """Return the name of the largest swift net of which enough epochs fit into the budget, and how many to train.
 
@@ -43,23 +45,26 @@ def choose_swift(
         input_shape: (c, h, w) of the images.
         count: how many images are trained on.
         epochs: where they are told; the net is then the largest that carries them within the budget.
-        aside: how many epochs' time goes into looking at images that are not learned from.
+        known: what was measured before, and is not measured again; None keeps nothing.
     """
-    chosen = SIZES[0], epochs or 1
+    chosen, measured = (SIZES[0], epochs or 1), {} if known is None else known
     if recipe.precision == "auto":  # one of the middle speaks for all
         middle = resolve(SIZES[1], classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         seconds = precision_seconds(middle, min(recipe.batch_size, count), input_shape, device)[1]
         recipe = recipe.replace(precision=faster(seconds))
     fewest = epochs or min(MOST_EPOCHS // 2, max(FEWEST_EPOCHS, round(FEWEST_LOOKS / count)))
-    known: tuple[float, int] | None = None  # seconds of an epoch of the size before, and its multiply-adds
+    last: tuple[float, int] | None = None  # seconds of an epoch of the size before, and its multiply-adds
     for size in SIZES:
         net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         work = net.table(input_shape).multiply_adds
-        if known and known[0] * work / known[1] > _LEAP * budget_s / fewest:
+        if last and last[0] * work / last[1] > _LEAP * budget_s / fewest:
             break  # so far beyond the budget that measuring it would be a waste of that
-        one_s = epoch_seconds(net, recipe, input_shape, count, device)
-        known = one_s, work
-        fit = max(1, int(budget_s / one_s - aside))
+        key = "epoch", str(net), input_shape, count, recipe.batch_size, recipe.precision
+        if key not in measured:
+            measured[key] = epoch_seconds(net, recipe, input_shape, count, device)
+        one_s = measured[key]
+        last = one_s, work
+        fit = max(1, int(budget_s / one_s))
         enough = fit >= fewest and count >= IMAGES_PER_SIZE.get(size, 0)
         if enough or size == SIZES[0]:
             chosen = size, epochs or min(fit, MOST_EPOCHS)

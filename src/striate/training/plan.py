@@ -10,6 +10,7 @@ import torch
 
 from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import FeatureBank
 from striate.classifier.preprocessing import Preprocessing, measure
 from striate.classifier.views import view_count
 from striate.data.dataset import Dataset
@@ -36,6 +37,8 @@ class Plan:
     Arguments:
         described: plain values that say what the data are, to compare on resume.
         start: the weights to start from, at the size of the images; None for random ones.
+        known: has the features that the start makes of training images, perhaps of some only, to fit a new head to;
+            None computes them.
     """
 
     net: AnyNet
@@ -45,6 +48,7 @@ class Plan:
     classes: tuple[str, ...]
     described: dict[str, Any]
     start: Classifier | None = None
+    known: FeatureBank | None = None
 
 
 def make_plan(

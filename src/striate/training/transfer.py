@@ -64,16 +64,30 @@ def fit_start(start: Classifier, catalog: Catalog, size: tuple[int, int] | None,
     Without a size it is the median of the images' shorter sides, rounded up, within what the weights were trained
     for: enlarged pixels take time and tell nothing. The whole image is shown, not the cut of the published figures.
     """
+    if size is None:
+        return at_side(start, median_side(catalog), fit)
+    return _whole(start if size == start.preprocessing.size else at_size(start, size), fit)
+
+
+def at_side(start: Classifier, side: int, fit: Fit) -> Classifier:
+    """Return what training starts from at the side in pixels at which it looks at images with so much detail.
+
+    That is `side` rounded up, within what the weights were trained for, or their own side where they fit no other.
+    """
     own = start.preprocessing.size
-    if size is None and own[0] == own[1] and fits_size(start, (own[0] + STEP_PX, own[0] + STEP_PX)):
-        side = -(-_median_side(catalog) // STEP_PX) * STEP_PX
-        side = min(own[0], max(SMALLEST_SIDE_PX, side))
-        size = side, side
-    fitted = start if size in (None, own) else at_size(start, size)
-    return replace(fitted, preprocessing=replace(fitted.preprocessing, resize=None, fit=fit))
+    if own[0] == own[1] and fits_size(start, (own[0] + STEP_PX, own[0] + STEP_PX)):
+        side = min(own[0], max(SMALLEST_SIDE_PX, -(-side // STEP_PX) * STEP_PX))
+        start = start if side == own[0] else at_size(start, (side, side))
+    return _whole(start, fit)
 
 
-def _median_side(catalog: Catalog) -> int:
+def _whole(start: Classifier, fit: Fit) -> Classifier:
+    """Return what looks at the whole image, not the cut of the published figures."""
+    return replace(start, preprocessing=replace(start.preprocessing, resize=None, fit=fit))
+
+
+def median_side(catalog: Catalog) -> int:
+    """Return the median of the shorter sides in pixels of some of a catalog's images."""
     if isinstance(catalog.images, np.ndarray):
         return min(catalog.images.shape[1:3])
     sides = []
@@ -111,7 +125,11 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
         model = replace(start, preprocessing=plan.preprocessing, module=start.module.to(device))
         model = tapped(model) if plan.recipe.head == "parts" else model
         train, valid = plan.splits.train, plan.splits.valid
-        features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
+        if plan.known:
+            train = plan.known.of_which_known(train)
+            features, others = plan.known.of(train), plan.known.of(valid, observer.prepare)
+        else:
+            features, others = (extract(model, images, progress=observer.prepare) for images in (train, valid))
         weight, bias, penalty = fit_softmax(
             features, train.labels, len(plan.classes), (others, valid.labels) if len(valid) else None,
             balanced=plan.recipe.balance != "none",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.data.decoding.pixels import Fit, fit_pixels
+from striate.data.decoding.pixels import Fit, fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
 from striate.observer import Progress, silent
@@ -75,22 +75,26 @@ def _bands(gray: np.ndarray) -> np.ndarray:
     return np.bincount(band.ravel(), power.ravel(), _BANDS)
 
 
-def resized(images: ImageSet, side: int, fit: Fit, progress: Progress = silent) -> ImageSet:
+def resized(
+    images: ImageSet, side: int, fit: Fit, channels: int | None = None, progress: Progress = silent
+) -> ImageSet:
     """Return the same images at `side` × `side` pixels, in memory, made as a classifier of that size makes them.
 
     Arguments:
         fit: how images that are no squares are fitted.
+        channels: 1 or 3; None leaves them.
         progress: told how far it is.
     """
-    if images.image_shape[:2] == (side, side):
+    h, w, c = images.image_shape
+    channels = channels or c
+    if (h, w, c) == (side, side, channels):
         return images
-    made = np.empty((len(images), side, side, images.image_shape[2]), np.uint8)
-    heavy, done = images.image_shape[0] * images.image_shape[1] > _HEAVY_PX, 0
+    made, done = np.empty((len(images), side, side, channels), np.uint8), 0
 
     def one(row: int) -> np.ndarray:
-        return fit_pixels(images.pixels[row], (side, side), fit)
+        return to_channels(fit_pixels(images.pixels[row], (side, side), fit), channels)
 
-    with closing(in_order(one, images.rows, _BATCH, heavy=heavy)) as batches:
+    with closing(in_order(one, images.rows, _BATCH, heavy=h * w > _HEAVY_PX)) as batches:
         for batch in batches:
             made[done : done + len(batch)] = batch
             done += len(batch)

@@ -1,204 +1,224 @@
-"""The ladder: from the majority to nets, each rung within its part of the budget, all judged on the same images."""
+"""The climb: the simple methods, a trial of everything else, then the time goes where it promises most."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.data.imageset import ImageSet
 from striate.errors import StriateError
-from striate.metrics.by_class import Metric
-from striate.metrics.comparison import Comparison, compare_paired
-from striate.metrics.evaluation import Evaluation, evaluate_probabilities
+from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
-from striate.selection.ladder.rungs import Ground, Rung, spread
+from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.ground import Ground, Parts, spread
+from striate.selection.ladder.mirrors import mirrors_keep_classes
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first
+from striate.selection.ladder.results import Result, Skipped, calibrated_log_loss, measure_model
+from striate.selection.ladder.rungs import SIMPLE, Rung
+from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.engine.state import Interrupted
 
-MEASURED_IMAGES = 64
-# What no budget grudges a simple method.
-MOMENT_S = 2.0
-# A mirrored image is taken to keep its class if a simple classifier keeps this share of what it knows, by channels:
-# digits leave it a quarter. Photographs leave it more, but not all, as places of pixels are what it knows; in colour
-# they rarely mean something else in a mirror.
-MIRRORS_KEEP = {1: 0.5, 3: 1 / 3}
+# What no budget grudges a simple method, and with what left nothing is begun any more.
+MOMENT_S = 0.5
+# A trial's share of the time that is left, and the least that tells anything.
+TRIAL_SHARE, LEAST_TRIAL_S = 0.06, 1.0
+# With less time than this nothing is tried: what suits such images gets it all.
+TRIALS_FROM_S = 8.0
+# Frozen features are worth their time where they are the start of something better, nearly as good, or cheap.
+NEARLY, CHEAP_SHARE, AT_MOST_SHARE = 1.3, 0.1, 0.3
+# With less of the budget left a rung that was not climbed would only lose.
+LEAST_SHARE = 0.08
+# Who asks what more time would bring is told of so many times as much; a smaller gain is not worth a word.
+MORE, WORTH = 10, 0.003
+RUNGS: Sequence[Rung] = (*SIMPLE, SWIFT, FROZEN, TUNED)
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A rung that was climbed.
+@dataclass(eq=False)
+class Climb:
+    """A climb under way.
 
     Arguments:
-        valid: how it did on the images that choose.
-        right: bool (n,), which of them it got right.
-        fit_s: seconds to fit it, judging included.
-        size_bytes: of its file.
-        image_ms: milliseconds to predict one image, in batches.
-        is_net: whether it is a net that looks at neighbourhoods rather than a simple method.
-        classifier: None where it was climbed before a resume.
+        ground: the images and what else the rungs share.
+        parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
+        results: of the rungs that were climbed, those from before an interruption among them.
+        tell: hears of each result, trial and rung left out, at once.
     """
 
-    name: str
-    valid: Evaluation
-    right: np.ndarray
-    fit_s: float
-    size_bytes: int
-    image_ms: float
-    is_net: bool
-    classifier: Classifier | None = None
+    ground: Ground
+    parts: Parts
+    results: list[Result]
+    tell: Callable[[Result | Skipped | Trial], None] = lambda news: None
+    trials: dict[str, Trial] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
+    @property
+    def turns(self) -> int:
+        """How many fits a rung is: one, or one a fold and the last."""
+        return len(self.parts) + (len(self.parts) > 1)
 
-@dataclass(frozen=True)
-class Skipped:
-    """A rung that was not climbed, and why."""
+    @property
+    def left_s(self) -> float:
+        """Seconds for one fit of a rung that gets all that is left."""
+        return (self.ground.clock.left_s - MOMENT_S) / self.turns
 
-    name: str
-    reason: str
+    def is_done(self, rung: Rung) -> bool:
+        """Whether nothing is to be had from a rung any more."""
+        return rung.name in self.failed or rung.name in {one.name for one in self.results}
 
+    def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
+        """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
+        for rung in rungs:
+            if self.is_done(rung):
+                continue
+            seconds = min(self.ground.clock.left_s, max(MOMENT_S, rung.share * self.ground.clock.budget_s))
+            self.attempt(rung, seconds)
 
-Parts = Sequence[tuple[np.ndarray, np.ndarray]]
+    def attempt(self, rung: Rung, seconds: float) -> None:
+        """Climb a rung within so many seconds; what fails is told and does not end the climb.
+
+        Raises:
+            Interrupted: the user wants to end; what was told of is done.
+        """
+        ground = self.ground
+        if ground.stop():
+            raise Interrupted
+        try:
+            share = 1.0
+            if not rung.is_net:
+                needed = rung.foresee(ground, *self.parts[0]) * self.turns
+                share = min(1.0, seconds / max(needed, 1e-9))
+            if share < 1:
+                ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the time allows")
+            parts = [(spread(train, share), valid) for train, valid in self.parts]
+            result = climb_one(rung, ground, parts, seconds)
+        except StriateError as error:
+            self.failed.add(rung.name)
+            self.tell(Skipped(rung.name, str(error)))
+            return
+        self.results.append(result)
+        self.tell(result)
+
+    def try_out(self, rung: Rung) -> None:
+        """Give a rung a little time, and foresee what it would do with the rest."""
+        seconds = max(LEAST_TRIAL_S, TRIAL_SHARE * self.left_s)
+        try:
+            trial = rung.try_out(self.ground, *self.parts[0], seconds)
+        except StriateError as error:
+            self.failed.add(rung.name)
+            self.tell(Skipped(rung.name, str(error)))
+            return
+        self.keep(rung, trial)
+
+    def keep(self, rung: Rung, trial: Trial) -> None:
+        """Keep a trial with what it lets expect."""
+        self.trials[rung.name] = trial
+        left = self.left_s
+        trial = replace(trial, foreseen=self.foresee(rung, left), within_s=left)
+        self.trials[rung.name] = trial
+        self.tell(trial)
+
+    def foresee(self, rung: Rung, seconds: float) -> float:
+        """Return the error to expect of a rung in so many seconds."""
+        trial = self.trials.get(rung.trial)
+        return rung.carry(trial, self.ground, *self.parts[0], seconds) if trial else rung.prior(self.ground)
+
+    def next_rung(self) -> tuple[Rung, float] | None:
+        """Return which rung to climb next and its seconds; None where the time is over or all is done."""
+        left = self.ground.clock.left_s
+        if left < max(MOMENT_S, LEAST_SHARE * self.ground.clock.budget_s):
+            return None
+        rungs = [one for one in (SWIFT, FROZEN, TUNED) if not self.is_done(one) and one.suits(self.ground)]
+        if not rungs:
+            return None
+        errors = {one: self.foresee(one, left / self.turns) for one in rungs}
+        best = min(rungs, key=lambda one: errors[one])
+        if FROZEN in errors and best is not FROZEN:
+            needed = FROZEN.foresee(self.ground, *self.parts[0])
+            worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or needed < CHEAP_SHARE * left
+            if worth and needed < AT_MOST_SHARE * left:
+                return FROZEN, needed
+        return best, left
 
 
 def climb(
-    rungs: Sequence[Rung],
     ground: Ground,
     parts: Parts,
-    budget_s: float,
     done: Sequence[Result] = (),
-    tell: Callable[[Result | Skipped], None] = lambda result: None,
-) -> list[Result]:
-    """Climb the rungs in their order and return what each came to.
+    tell: Callable[[Result | Skipped | Trial], None] = lambda news: None,
+) -> Climb:
+    """Climb as high as the clock of the ground allows; return the climb, which has what each rung came to.
 
     Arguments:
-        rungs: the simplest first.
-        ground: the images and what else they share.
-        parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
-        budget_s: seconds for all rungs together.
         done: results from before an interruption; their rungs are not climbed again.
-        tell: hears of each result, and of each rung that the time does not carry, at once.
 
     Raises:
         Interrupted: the user wants to end; what was told of is done.
     """
-    results, ends = list(done), time.perf_counter() + budget_s - sum(one.fit_s for one in done)
-    for place, rung in enumerate(rungs):
-        if rung.name in {one.name for one in results}:
-            continue
-        if rung.weight and ground.mirrors is None:
-            ground = replace(ground, mirrors=mirrors_keep_classes(results, ground, parts))
-        if ground.stop():
-            raise Interrupted
-        left = ends - time.perf_counter()
-        seconds = allowance(rung, rungs[place + 1 :], left, budget_s)
-        try:
-            needed = rung.foresee(ground, *parts[0]) * (len(parts) + (len(parts) > 1))
-            share = min(1.0, seconds / max(needed, 1e-9))
-            if share < 1 and not (rung.divisible and seconds > 0):
-                tell(Skipped(rung.name, f"would need about {needed:.0f} s; {max(0.0, seconds):.0f} s are left for it"))
-                continue
-            if share < 1:
-                ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the budget allows")
-            result = _climb_one(rung, ground, [(spread(train, share), valid) for train, valid in parts], seconds)
-        except StriateError as error:
-            tell(Skipped(rung.name, str(error)))
-            continue
-        results.append(result)
-        tell(result)
-    return results
+    climb = Climb(ground, parts, list(done), tell)
+    climb.simple()
+    timely = ground.clock.left_s >= TRIALS_FROM_S
+    if ground.lent and timely:
+        borrowed, trial = borrow_best(climb.ground, *parts[0], TRIAL_SHARE)
+        climb.ground = replace(climb.ground, borrowed=borrowed)
+        climb.keep(FROZEN, trial)
+    elif ground.lent and FROZEN.prior(ground) < SWIFT.prior(ground):
+        climb.ground = replace(climb.ground, borrowed=borrow_first(climb.ground))
+    climb.ground = replace(climb.ground, mirrors=mirrors_keep_classes(climb.results, climb.ground, parts))
+    if ground.lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
+        climb.try_out(SWIFT)
+    while following := climb.next_rung():
+        climb.attempt(*following)
+    return climb
 
 
-def allowance(rung: Rung, later: Sequence[Rung], left: float, budget_s: float) -> float:
-    """Return how many seconds a rung may take: its share of the budget, or its part of what others leave over."""
-    if rung.share:
-        return min(left, max(MOMENT_S, rung.share * budget_s))
-    reserved = sum(one.share for one in later) * budget_s
-    return (left - reserved) * rung.weight / (rung.weight + sum(one.weight for one in later))
+def outlook(climbed: Climb, chosen: Result) -> str:
+    """Return in one sentence what more time would bring: forecasts, scaled by how right that of the chosen was."""
+    times = f"{MORE} times the time"
+    rung = next(one for one in RUNGS if one.name == chosen.name)
+    came = 1 - chosen.valid.accuracy
+    told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
+    if rung.trial not in climbed.trials or not came:
+        return (
+            f"{times}: nothing is known of what it would bring" if came else f"{times}: there is nothing to gain here"
+        )
+    seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
+    errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in (SWIFT, FROZEN, TUNED)
+              if one.trial in climbed.trials and one.suits(climbed.ground)}  # fmt: skip
+    best = min(errors, key=lambda one: errors[one])
+    gain = came - errors[best]
+    return f"{times}: about {100 * gain:.1f} points, by {best.name}" if gain > WORTH else f"{times} would bring little"
 
 
-def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Result:
-    """Return the result that does best by a metric; of equals the first, which is the simplest."""
-    return max(results, key=lambda one: one.valid.score(metric))
-
-
-def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts) -> bool:
-    """Return whether the best simple classifier so far knows mirrored images nearly as well.
-
-    What it knows is its accuracy above that of the majority; where it knows nothing, mirrors are not risked.
-    """
-    kept = [one for one in results if one.classifier is not None]
-    if len(results) < 2 or not kept:
-        return False
-    known, base = best_result(kept), min(one.valid.accuracy for one in results)
-    held = ground.images.subset(np.concatenate([valid for _, valid in parts]))
-    assert known.classifier is not None
-    mirrored = known.classifier.predict_proba(np.ascontiguousarray(held.images[:, :, ::-1]))
-    after = float((mirrored.argmax(1) == held.labels).mean())
-    share = MIRRORS_KEEP[ground.images.image_shape[2]]
-    keeps = after - base > share * (known.valid.accuracy - base) > 0.02
-    verb = "are taken to keep their class" if keeps else "are not used"
-    ground.observer.note(
-        f"mirror images {verb}: {known.name} is right on {known.valid.accuracy:.1%}, mirrored on {after:.1%}"
-    )
-    return keeps
-
-
-def verdict(results: Sequence[Result]) -> str:
-    """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise."""
-    simple, nets = ([one for one in results if one.is_net == kind] for kind in (False, True))
-    if not simple or not nets:
-        return f"{best_result(results).name} is the only kind of method tried." if results else "Nothing was tried."
-    plain, net = best_result(simple), best_result(nets)
-    one = compare_paired(net.right, plain.right)
-    told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
-    sides = f"{net.name} {net.valid.accuracy:.1%} against {plain.name} {plain.valid.accuracy:.1%}"
-    if one.beyond_noise and one.difference > 0:
-        return f"A net beats the simple methods here by {100 * one.difference:.1f} points, {sides} ({told})."
-    if one.beyond_noise:
-        return f"The simple methods win here: {sides} ({told})."
-    return f"No net beats the simple methods here beyond noise: {sides} ({told})."
-
-
-def _climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Result:
+def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Result:
     """Fit a rung and judge it; of several parts each is judged by what the others taught, and all teach the last."""
     start, images = time.perf_counter(), ground.images
     if len(parts) == 1:
         train, valid = parts[0]
         model = rung.fit(ground, train, valid, seconds)
-        probabilities, positions = model.predict_proba(images.subset(valid)), valid
+        probabilities, positions = rung.probabilities(ground, model, valid), valid
     else:
-        each = seconds / (len(parts) + 1)
-        aside = replace(ground, folder=None, observer=Observers([ground.observer], only=("prepare", "step")))
-        rows = []
-        for train, valid in parts:
-            model = rung.fit(aside, train, valid[:0], each)
-            rows.append(model.predict_proba(images.subset(valid)))
-            aside = replace(aside, like=model if aside.like is None else aside.like)
-        probabilities, positions = np.concatenate(rows), np.concatenate([valid for _, valid in parts])
-        model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
+        model, probabilities, positions = _in_turns(rung, ground, parts, seconds)
     fit_s = time.perf_counter() - start
-    labels = images.labels[positions]
-    evaluation = evaluate_probabilities(probabilities, labels, images.classes)
-    size_bytes, image_ms = _measure(model, images)
-    right = probabilities.argmax(1) == labels
-    return Result(rung.name, evaluation, right, fit_s, size_bytes, image_ms, rung.is_net, model)
+    labels, groups = images.labels[positions], None if images.groups is None else images.groups[positions]
+    evaluation = evaluate_probabilities(probabilities, labels, images.classes, groups=groups)
+    size_bytes, image_ms = measure_model(model, ground.seen_by(model))
+    return Result(
+        rung.name, evaluation, probabilities.argmax(1) == labels, fit_s, size_bytes, image_ms, rung.is_net,
+        calibrated_log_loss(probabilities, labels), groups, model,
+    )  # fmt: skip
 
 
-def _measure(model: Classifier, images: ImageSet) -> tuple[int, float]:
-    """Return the bytes of the model's file and the milliseconds that it takes for an image."""
-    some = images.subset(np.arange(min(len(images), MEASURED_IMAGES)))
-    start = time.perf_counter()
-    model.predict_proba(some)
-    image_ms = 1000 * (time.perf_counter() - start) / max(1, len(some))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.striate"
-        model.save(path)
-        return path.stat().st_size, image_ms
-
-
-def _p(one: Comparison) -> str:
-    return "< 0.001" if one.p_value < 0.001 else f"= {one.p_value:.3f}"
+def _in_turns(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> tuple[Classifier, np.ndarray, np.ndarray]:
+    """Return the model that all parts taught, and what those that some taught say of the others, with their places."""
+    each, rows = seconds / (len(parts) + 1), []
+    aside = replace(ground, folder=None, judged=0, observer=Observers([ground.observer], only=("prepare", "step")))
+    for train, valid in parts:
+        model = rung.fit(aside, train, valid[:0], each)
+        rows.append(rung.probabilities(ground, model, valid))
+        aside = replace(aside, like=model if aside.like is None else aside.like)
+    positions = np.concatenate([valid for _, valid in parts])
+    model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
+    return model, np.concatenate(rows), positions

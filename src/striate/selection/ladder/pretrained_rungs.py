@@ -2,85 +2,174 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import extraction_s, net_features
-from striate.data.catalog import Catalog
-from striate.data.imageset import ImageSet
+from striate.classifier.features import FeatureBank, net_features
+from striate.classifier.heads.fitted import FittedModule
 from striate.errors import ModelFileError
 from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
-from striate.observer import Observer
-from striate.selection.ladder.rungs import Borrowed, Ground, Rung, epochs_for, parts_of, train_rung
-from striate.training.engine.timing import epoch_seconds
+from striate.observer import Observer, Observers
+from striate.selection.ladder.forecast import Trial, carried_forward, tuned_error
+from striate.selection.ladder.ground import Borrowed, Ground, Lent, parts_of, spread
+from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.recipe import Recipe, load_recipe
-from striate.training.transfer import fit_start, load_start
+from striate.training.transfer import at_side, load_start
 
 DEFAULT_NET = "mobilenet_v2"
-# Which is lent where the user names none: the best that is at hand.
-PREFERRED = ("efficientnet_lite0", DEFAULT_NET)
-# Fitting a head to features takes a part of what computing them takes.
-HEAD_SHARE = 0.3
+# Which are lent where the user names none, if they are at hand: the first of them where there is no time to compare.
+PREFERRED = ("efficientnet_lite0", "efficientnet_lite2", DEFAULT_NET)
 # Support vectors do better on features than planes do; of more images they would take too long.
 SVM_IMAGES, SVM_CLASSES = 5_000, 100
+# Of a trial's images, those that judge; they are at most so many.
+JUDGING_SHARE, MOST_JUDGING, FEWEST_TRIED = 0.3, 400, 40
+# What a head takes beside its features; and a look in full precision beside one for features.
+HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
+# From so many seconds on several nets are compared; of the time left, what features of all images may take before the
+# images are made smaller, and the smallest that they are made.
+COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 45.0, 0.5, 128
+# Up to this side pictures are small.
+SMALL_PX = 64
+# Learning from an image takes so many times what its features take.
+LEARNING = 4.0
+# Of the time for fine-tuning, what the features may take to which the head is fitted first.
+FIRST_HEAD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class FrozenRung(Rung):
+class _OnBorrowed(Rung):
+    """A rung that needs a borrowed net, and learns what it promises from the trial of a head on its features."""
+
+    @property
+    def trial(self) -> str:
+        """That of the frozen features."""
+        return "pretrained"
+
+    def suits(self, ground: Ground) -> bool:
+        """Whether there is a borrowed net."""
+        return ground.borrowed is not None
+
+    def prior(self, ground: Ground) -> float:
+        """Return that features of photographs are good, and of small pictures not."""
+        return 0.4 if ground.detail_px > SMALL_PX else 0.6
+
+
+@dataclass(frozen=True)
+class FrozenRung(_OnBorrowed):
     """A head on the features of a net with published weights, which stay as they are."""
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the seconds of the features and the head."""
-        return (1 + HEAD_SHARE) * _borrowed(ground).seconds
+        """Return the seconds of the features that are not there yet, and the head."""
+        bank = _borrowed(ground).bank
+        missing = bank.missing(np.concatenate([train, valid]))
+        return HEAD_SHARE * bank.image_s * (missing + EXACT * ground.judged)
+
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+        """Fit a head to half of some images and to all of them."""
+        began, borrowed = time.perf_counter(), _borrowed(ground)
+        count = max(FEWEST_TRIED, int(seconds / borrowed.bank.image_s))
+        judging = spread(valid, min(1.0, min(MOST_JUDGING, JUDGING_SHARE * count) / max(1, len(valid))))
+        learning, points = spread(train, min(1.0, (count - len(judging)) / len(train))), []
+        quiet = replace(ground, observer=Observers([ground.observer], only=("prepare",)))
+        for some in (spread(learning, 0.5), learning):
+            model = self.head(quiet, some, judging[:0])
+            right = self.probabilities(ground, model, judging).argmax(1) == ground.images.labels[judging]
+            points.append((float(len(some)), 1 - float(right.mean())))
+        how = f"on {len(learning):,} images by {borrowed.name} at {borrowed.side} pixels"
+        return Trial(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
+
+    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect with as many images as there are, or as the seconds allow."""
+        bank = _borrowed(ground).bank
+        share = min(1.0, seconds / max(self.foresee(ground, train, valid), 1e-9))
+        there = len(train) - bank.missing(train)
+        images = max(trial.points[-1][0], there, share * len(train))
+        return carried_forward(trial.points, images, trial.judged)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Fit it; how long that takes it decides alone."""
-        borrowed = _borrowed(ground)
-        splits = parts_of(borrowed.images(), train, valid)
+        """Fit it to as many images as there is time for."""
+        bank = _borrowed(ground).bank
+        spare = seconds / HEAD_SHARE / bank.image_s - bank.missing(valid) - EXACT * ground.judged
+        missing = bank.missing(train)
+        if missing > spare > 0:
+            share = max(0.02, (len(train) - missing + spare) / len(train))
+            ground.observer.note(f"{self.name}: on {share:.0%} of the images, as many as the time allows")
+            train = spread(train, share)
+        return self.head(ground, train, valid)
+
+    def probabilities(self, ground: Ground, model: Classifier, positions: np.ndarray) -> np.ndarray:
+        """Return what the model says, from the features that are there."""
+        module = model.module
+        assert isinstance(module, FittedModule)
+        features = torch.from_numpy(_borrowed(ground).bank.of(ground.images.subset(positions)))
+        with torch.inference_mode():
+            return torch.cat(
+                [module.classify(module.selection(rows)).softmax(1) for rows in features.split(1024)]
+            ).numpy()
+
+    def refit_s(self, fit_s: float) -> float:
+        """Return less than before: the features are there."""
+        return REFIT_SHARE * fit_s
+
+    def head(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> Classifier:
+        """Return a head fitted to the features of the images at `train`."""
+        splits = parts_of(ground.images, train, valid)
         few = len(train) <= SVM_IMAGES and len(ground.images.classes) <= SVM_CLASSES
         return fit_baseline(
             "svm" if few else "logistic", splits.train, splits.valid, seed=ground.seed, observer=ground.observer,
-            features=net_features(borrowed.start, borrowed.name), balanced=ground.balance != "none",
+            features=_borrowed(ground).features, balanced=ground.balance != "none",
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class TunedRung(Rung):
+class TunedRung(_OnBorrowed):
     """A net with published weights and a new head, all of whose layers learn on."""
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the seconds of one epoch."""
-        shape = _borrowed(ground).start.preprocessing.input_shape
-        return epoch_seconds(self._net(ground), self._recipe(ground), shape, len(train), ground.device)
+        """Return the seconds of the head's features and of as many epochs as are of use."""
+        bank, epochs = _borrowed(ground).bank, self._recipe(ground, len(train)).epochs
+        return bank.image_s * (bank.missing(train) + LEARNING * epochs * len(train))
+
+    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect in so many seconds, from the trial of a head on frozen features."""
+        bank = _borrowed(ground).bank
+        judging = EXACT * bank.image_s * (len(valid) + ground.judged)
+        head = min(FIRST_HEAD_SHARE * seconds, bank.image_s * bank.missing(train))
+        epochs = (seconds - head - judging) / (LEARNING * bank.image_s * len(train))
+        frozen = carried_forward(trial.points, max(trial.points[-1][0], len(train)), trial.judged)
+        return tuned_error(frozen, len(train), max(0.0, epochs) * len(train)) if epochs > 0.2 else 1.0
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Fit the head, then train as many epochs as the seconds allow, at most those of the recipe."""
-        borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground)
-        shape = borrowed.start.preprocessing.input_shape
-        left_s = seconds - borrowed.seconds  # the head's features come first
-        recipe = recipe.replace(epochs=epochs_for(ground, left_s, net, recipe, shape, len(train)))
-        ground.observer.note(f"{self.name}: {recipe.epochs} epochs at {shape[1]}×{shape[2]} pixels")
-        splits = parts_of(borrowed.images(), train, valid)
-        return train_rung(ground, self.name, net, recipe, splits, seconds, borrowed.start)
+        """Fit the head, then train all layers up to the end of the time, at most the epochs of the recipe."""
+        ends = time.perf_counter() + seconds
+        borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground, len(train))
+        ground.observer.note(f"{self.name}: {borrowed.name} at {borrowed.side}×{borrowed.side} pixels")
+        few = spread(train, FIRST_HEAD_SHARE * seconds / borrowed.bank.image_s / len(train))
+        borrowed.bank.of(ground.images.subset(few), ground.observer.prepare)
+        splits = parts_of(ground.at(borrowed.side, borrowed.start.preprocessing.channels), train, valid)
+        left = ends - time.perf_counter()
+        return train_rung(ground, self.name, net, recipe, splits, left, borrowed.start, borrowed.bank)
 
-    def _recipe(self, ground: Ground) -> Recipe:
-        recipe = load_recipe("fine").replace(seed=ground.seed)
+    def _recipe(self, ground: Ground, count: int) -> Recipe:
+        recipe = load_recipe("fine").replace(**shared(ground))
         words = tuple(word for word in recipe.augment if ground.mirrors or not word.startswith("flip"))
-        return recipe.replace(augment=words)
+        return recipe.replace(augment=words, batch_size=min(recipe.batch_size, max(4, count // 8)))
 
     def _net(self, ground: Ground) -> Net:
         net = _borrowed(ground).start.net
         assert isinstance(net, Net)
         shape = _borrowed(ground).start.preprocessing.input_shape
-        return with_new_head(net, len(ground.images.classes), shape, self._recipe(ground).head)
+        return with_new_head(net, len(ground.images.classes), shape, load_recipe("fine").head)
 
 
 def _borrowed(ground: Ground) -> Borrowed:
@@ -88,49 +177,81 @@ def _borrowed(ground: Ground) -> Borrowed:
     return ground.borrowed
 
 
-FROZEN = FrozenRung("pretrained", share=0.3)
-TUNED = TunedRung("fine-tuned", weight=2.0)
+FROZEN, TUNED = FrozenRung("pretrained"), TunedRung("fine-tuned")
 
 
-def lend(weights: str | Path | None, observer: Observer) -> tuple[str, Classifier] | None:
-    """Return a net with published weights, and what people call it; None where there are no weights.
+def lend(weights: str | Path | None, observer: Observer) -> list[Lent]:
+    """Return the nets with published weights that are at hand, the preferred one first.
 
     Arguments:
-        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes the best
-            that are on this machine.
+        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes those that are
+            on this machine.
 
     Raises:
         StriateError: weights that were asked for are not there or do not fit.
     """
-    if weights in (None, "imagenet"):
-        weights = _at_hand(observer) or weights
-    if weights is None:
-        return None
-    return _name(weights), load_start(_net_of(weights), weights, observer.prepare)
+    found = list(_at_hand(observer)) if weights in (None, "imagenet") else []
+    if not found and weights is not None:
+        found = [weights]
+    lent = [Lent(_name(one), cache(partial(load_start, _net_of(one), one, observer.prepare))) for one in found]
+    if weights is not None:
+        lent[0].load()  # now, should they not be what they are called
+    return lent
 
 
-def _at_hand(observer: Observer) -> Path | None:
-    """Return the weights of the best preferred net that has any; a damaged file is told and passed over."""
+def _at_hand(observer: Observer) -> Iterator[Path]:
+    """Yield the weights of the preferred nets that have any; a damaged file is told and passed over."""
     for name in PREFERRED:
         try:
             if found := available_weights(name, observer.prepare):
-                return found
+                yield found
         except ModelFileError as error:
             observer.warn(str(error))
-    return None
 
 
-def borrow(lent: tuple[str, Classifier], catalog: Catalog, ground: Ground, size: tuple[int, int] | None) -> Borrowed:
-    """Return what was lent, made fit for the images of a catalog.
+def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: float) -> tuple[Borrowed, Trial]:
+    """Return the lent net that promises most in the time that is left, and the trial of its features.
 
     Arguments:
-        ground: has those that may be learned from, at another size.
-        size: (h, w) at which the user wants them to be looked at, if he says so.
+        share: of that time, for the trial of each.
     """
-    name, net = lent
-    start = fit_start(net, catalog, size, ground.fit).to(ground.device)
-    images = _decoded(start, catalog, ground.images, ground.observer)
-    return Borrowed(name, start, images, extraction_s(start, len(ground.images)))
+    left, best = ground.clock.left_s, None
+    lent = ground.lent if left >= COMPARED_FROM_S else ground.lent[:1]
+    for one in lent:
+        borrowed = borrow(one, ground, _side(one, ground, left))
+        own = replace(ground, borrowed=borrowed)
+        trial = FROZEN.try_out(own, train, valid, share * left)
+        error = min(rung.carry(trial, own, train, valid, left) for rung in (FROZEN, TUNED))
+        if len(lent) > 1:
+            ground.observer.note(f"{1 - trial.points[-1][1]:.1%} {trial.how}; {1 - error:.1%} foreseen")
+        if best is None or error < best[0]:
+            best = error, borrowed, trial
+    assert best is not None
+    return best[1:]
+
+
+def borrow_first(ground: Ground) -> Borrowed:
+    """Return the preferred net that is lent, where there is no time to compare."""
+    return borrow(ground.lent[0], ground, _side(ground.lent[0], ground, ground.clock.left_s))
+
+
+def _side(lent: Lent, ground: Ground, left_s: float) -> int:
+    """Return at how many pixels a side a net looks: as many as tell it something and as the time carries."""
+    if ground.sized:
+        return ground.side
+    side = min(ground.detail_px, ground.side)
+    whole = borrow(lent, ground, side)
+    all_s = whole.bank.image_s * len(ground.images)
+    carried = int(whole.side * (FEATURES_SHARE * left_s / max(all_s, 1e-9)) ** 0.5)
+    return side if carried >= whole.side else min(side, max(LEAST_SIDE_PX, carried // 32 * 32))
+
+
+def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
+    """Return what was lent, looking at the ground's images at a side in pixels, as near as it can."""
+    start = at_side(lent.load(), side, ground.fit).to(ground.device)
+    tapped = net_features(start, lent.name).model
+    assert tapped is not None
+    return Borrowed(lent.name, start, FeatureBank(tapped, ground.images))
 
 
 def _name(weights: str | Path) -> str:
@@ -145,15 +266,3 @@ def _net_of(weights: str | Path) -> str | None:
         return None
     named = [name for name, one in ZOO.items() if one.published and stem.startswith(name)]
     return max(named, key=len, default=DEFAULT_NET)
-
-
-def _decoded(start: Classifier, catalog: Catalog, known: ImageSet, observer: Observer) -> Callable[[], ImageSet]:
-    """Return what gives the known images at the net's own size, decoded once."""
-
-    @cache
-    def images() -> ImageSet:
-        everything = start.prepare(catalog, observer.prepare)
-        place = {name: i for i, name in enumerate(everything.names)}
-        return everything.subset(np.array([place[name] for name in known.names], np.int64))
-
-    return images

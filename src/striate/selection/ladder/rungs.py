@@ -1,30 +1,26 @@
-"""The rungs of the ladder: each foresees the seconds that it needs, and fits a classifier within those it is given."""
+"""The rungs of the ladder: each fits a classifier within the seconds that it is given; here those that lead up."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
+from striate.classifier.features import FeatureBank
 from striate.classifier.preprocessing import measure
-from striate.data.balancing import Balance
-from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
-from striate.metrics.by_class import Metric
 from striate.nets import parse
-from striate.nets.modules.own import AnyNet
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.training.budget import adapt_swift, choose_swift, epochs_within
+from striate.selection.ladder.forecast import Trial, carried_forward
+from striate.selection.ladder.ground import Ground, parts_of, spread
 from striate.training.engine.checkpoints import where
 from striate.training.engine.state import Computation, Watch
 from striate.training.engine.timing import epoch_seconds
@@ -34,61 +30,10 @@ from striate.training.trainer import choose_precision, train_plan
 
 # Baselines on more images than this are timed on a part of them first.
 MANY_IMAGES, MANY_NUMBERS, TRIED_SHARE, TRIED_IMAGES = 2_000, 50_000_000, 16, 256
-# A net that takes so many times its seconds ends with the epoch under way.
-LATE = 1.3
-# Of swift, so that what was measured a little too fast does not end late.
-MARGIN_EPOCHS = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Borrowed:
-    """A net with weights that have learned something else.
-
-    Arguments:
-        name: what people call it.
-        start: the net, at the size at which it looks at these images.
-        images: returns the ground's images at that size; they are decoded when a rung first asks.
-        seconds: what its features of all these images will take.
-    """
-
-    name: str
-    start: Classifier
-    images: Callable[[], ImageSet]
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """What all rungs stand on.
-
-    Arguments:
-        images: those that may be trained on or chosen by, decoded at one size; no test image is among them.
-        fit: how images of other sizes come to that size.
-        described: plain values that say what the data are.
-        mirrors: whether a mirror image is of the same class; None as long as nobody knows.
-        judged: how many images the chosen model will have to judge in the end.
-        folder: where a long rung keeps its checkpoints; None for nowhere.
-        stop: says whether the user wants to end.
-        borrowed: a net with published weights; None where there is none.
-        like: what the first fold of a cross-validation made on this rung; the others and the last fit train the same
-            net for as many epochs, or the figure would not be of what is kept.
-        metric, balance: as in a recipe.
-    """
-
-    images: ImageSet
-    fit: Fit
-    described: dict[str, Any]
-    seed: int
-    device: torch.device
-    observer: Observer
-    mirrors: bool | None = None
-    judged: int = 0
-    folder: Path | None = None
-    stop: Callable[[], bool] = lambda: False
-    borrowed: Borrowed | None = None
-    like: Classifier | None = None
-    metric: Metric = "accuracy"
-    balance: Balance = "none"
+# A net whose epochs are foreseen to take less of its time than this counts them; else it follows the clock.
+SURE_SHARE = 0.7
+# To look at an image costs a third of learning from it.
+LOOK_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -99,13 +44,11 @@ class Rung:
 
     Arguments:
         name: what the table calls it.
-        share: of the whole budget, which it may use at most; 0 for what lies in the way of all others.
-        weight: of what the shares leave over, against the other rungs with a weight.
+        share: of the whole budget, which it may use at most; 0 for those among which the rest is divided.
     """
 
     name: str
     share: float = 0.0
-    weight: float = 0.0
 
     @property
     def is_net(self) -> bool:
@@ -113,17 +56,41 @@ class Rung:
         return True
 
     @property
-    def divisible(self) -> bool:
-        """Whether it makes do with less time than it foresees, by fewer images."""
-        return False
+    def trial(self) -> str:
+        """Whose trial tells what it promises."""
+        return self.name
+
+    def suits(self, ground: Ground) -> bool:
+        """Whether it can be climbed here."""
+        return True
+
+    def prior(self, ground: Ground) -> float:
+        """Return the error to expect where nothing was tried."""
+        return 0.5
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the fewest seconds in which it makes sense, from a quick measurement."""
+        """Return the seconds that all images would take, from a quick measurement; with less it takes fewer."""
         raise NotImplementedError
 
-    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Return a classifier fitted within about so many seconds."""
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+        """Return what little time brings, to foresee what the rest of it would."""
         raise NotImplementedError
+
+    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect in so many seconds after such a trial."""
+        return carried_forward(trial.points, seconds, trial.judged)
+
+    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
+        """Return a classifier fitted within so many seconds, judging included."""
+        raise NotImplementedError
+
+    def refit_s(self, fit_s: float) -> float:
+        """Return the seconds that fitting it again to a few more images takes, where it took `fit_s` before."""
+        return fit_s
+
+    def probabilities(self, ground: Ground, model: Classifier, positions: np.ndarray) -> np.ndarray:
+        """Return what the model says of the ground's images at the positions: float (n, k)."""
+        return model.predict_proba(ground.seen_by(model).subset(positions))
 
 
 @dataclass(frozen=True)
@@ -140,11 +107,6 @@ class BaselineRung(Rung):
     def is_net(self) -> bool:
         """No: it is what a net has to beat."""
         return False
-
-    @property
-    def divisible(self) -> bool:
-        """Yes."""
-        return True
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
         """Return the time to fit a part of the images and to judge some, scaled up; few images take a moment."""
@@ -167,13 +129,14 @@ class BaselineRung(Rung):
         many = len(images) * math.prod(images.image_shape) > MANY_NUMBERS
         sets = images.subset(train), images.subset(valid)
         name = self.quick if many and self.quick else self.name
-        balanced = ground.balance != "none"
-        return fit_baseline(name, *sets, fit=ground.fit, seed=ground.seed, observer=observer, balanced=balanced)
+        return fit_baseline(
+            name, *sets, fit=ground.fit, seed=ground.seed, observer=observer, balanced=ground.balance != "none"
+        )
 
 
 @dataclass(frozen=True)
 class NetRung(Rung):
-    """A net trained by steps: as many epochs as fit, at most those of its recipe.
+    """A net of plain layers, trained by steps: as many epochs as fit, at most those of its recipe.
 
     Arguments:
         net: a sentence or a name.
@@ -189,75 +152,39 @@ class NetRung(Rung):
         return False
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the seconds of one epoch."""
-        recipe, shape = self._recipe(ground, train), _shape(ground)
-        net = choose_net(self.net, shape, len(ground.images.classes))
-        return epoch_seconds(net, recipe, shape, len(train), ground.device)
+        """Return nothing: it takes the time that it is given, however short."""
+        return 0.0
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Train it."""
-        recipe, shape = self._recipe(ground, train), _shape(ground)
-        net = choose_net(self.net, shape, len(ground.images.classes))
-        recipe = recipe.replace(epochs=epochs_for(ground, seconds, net, recipe, shape, len(train)))
-        return train_rung(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
-
-    def _recipe(self, ground: Ground, train: np.ndarray) -> Recipe:
+        """Train it, on images no larger than tell it something."""
+        images = ground.at(PLAIN_SIDE_PX) if ground.side > 2 * PLAIN_SIDE_PX and not ground.sized else ground.images
         recipe = load_recipe(self.recipe)
-        return recipe.replace(batch_size=min(recipe.batch_size, max(4, len(train) // 8)), seed=ground.seed)
+        recipe = recipe.replace(batch_size=min(recipe.batch_size, max(4, len(train) // 8)), **shared(ground))
+        net = choose_net(self.net, shape_of(images), len(images.classes))
+        if ground.like is not None:
+            recipe = recipe.replace(epochs=ground.like.provenance.epoch or 1)
+        return train_rung(ground, self.name, net, recipe, parts_of(images, train, valid), seconds)
 
 
-@dataclass(frozen=True)
-class SwiftRung(Rung):
-    """The swift net whose size suits the seconds; mirrored where that keeps the class."""
-
-    def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
-        """Return the seconds of one epoch of the smallest."""
-        recipe, shape = self._recipe(ground, train), _shape(ground)
-        net = choose_net("swift_xs", shape, len(ground.images.classes))
-        return epoch_seconds(net, recipe, shape, len(train), ground.device)
-
-    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Train it; some of the seconds are for judging, which looks at each image twice where mirrors are used."""
-        recipe, shape, classes = self._recipe(ground, train), _shape(ground), len(ground.images.classes)
-        # To look at an image costs a third of learning from it: validation images after each epoch, and in the end.
-        looks = (len(valid) + ground.judged) * (2 if ground.mirrors else 1) / 3
-        after_each = 1 + len(valid) / len(train) / 3
-        aside = (looks / len(train) + MARGIN_EPOCHS) / after_each
-        if ground.like is None:
-            name, epochs = choose_swift(
-                seconds / after_each, recipe, shape, classes, len(train), ground.device, aside=aside
-            )
-            net = choose_net(name, shape, classes)
-        else:
-            name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 0
-        ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images")
-        recipe = recipe.replace(epochs=epochs)
-        return train_rung(ground, self.name, net, recipe, parts_of(ground.images, train, valid), seconds)
-
-    def _recipe(self, ground: Ground, train: np.ndarray) -> Recipe:
-        height, width, _ = ground.images.image_shape
-        recipe = adapt_swift(load_recipe("swift"), len(train), min(height, width)).replace(seed=ground.seed)
-        if ground.mirrors:
-            return recipe.replace(augment=("alternating_flip", *recipe.augment), views="mirror")
-        return recipe
-
-
+# Plain layers see places, and more of them are more weights and no more sense.
+PLAIN_SIDE_PX = 32
 SIMPLE: Sequence[Rung] = (
-    BaselineRung("majority", 0.05),
-    BaselineRung("neighbours", 0.04, quick="neighbours(metric='l2')"),
-    NetRung("linear", 0.03, net="linear"),
-    NetRung("mlp", 0.08, net="mlp"),
+    BaselineRung("majority", 0.02),
+    BaselineRung("neighbours", 0.03, quick="neighbours(metric='l2')"),
+    NetRung("linear", 0.02, net="linear"),
+    NetRung("mlp", 0.03, net="mlp"),
 )
-SWIFT = SwiftRung("swift", weight=1.0)
 
 
-def epochs_for(
-    ground: Ground, seconds: float, net: AnyNet, recipe: Recipe, shape: tuple[int, int, int], count: int
-) -> int:
-    """Return how many epochs fit into the seconds, at most the recipe's; after a first fold, those of that."""
-    if ground.like is not None:
-        return ground.like.provenance.epoch or 0
-    return min(recipe.epochs, epochs_within(seconds, net, recipe, shape, count, ground.device))
+def shared(ground: Ground) -> dict[str, Any]:
+    """Return the settings that every recipe on the ladder has in common."""
+    return {"seed": ground.seed, "metric": ground.metric, "balance": ground.balance}
+
+
+def shape_of(images: ImageSet) -> tuple[int, int, int]:
+    """Return (c, h, w) of the images of a set."""
+    height, width, channels = images.image_shape
+    return channels, height, width
 
 
 def train_rung(
@@ -268,49 +195,39 @@ def train_rung(
     splits: Splits[ImageSet],
     seconds: float,
     start: Classifier | None = None,
+    known: FeatureBank | None = None,
 ) -> Classifier:
-    """Train a net, keep the epoch that does best on the validation images.
+    """Train a net within so many seconds, judging what chooses and what tests included.
 
-    The epochs are made to fit; should the machine become much slower meanwhile, the last ones are left out.
+    Where the epochs of the recipe surely fit, they are counted, and the one that does best on the validation images is
+    kept. Else the schedule follows the clock up to its end, and the last weights are kept: however busy the machine,
+    the time is used and not passed.
 
     Arguments:
         start: what training starts from, in place of random weights.
+        known: has the features that it makes of the images.
     """
+    ends = time.perf_counter() + seconds
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
         net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
         ground.observer.note(f"{name}: going on from {where(folder.path)}")
-    recipe, train = recipe.replace(metric=ground.metric, balance=ground.balance), splits.train
+    train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
-    plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start)
+    epoch_s = epoch_seconds(net, recipe, seen.input_shape, len(train), ground.device)
+    views = 1 if recipe.views == "none" else 2
+    look_s = LOOK_SHARE * epoch_s / len(train) * views
+    ends -= look_s * (len(splits.valid) + ground.judged)
+    by_clock = epoch_s * recipe.epochs > SURE_SHARE * (ends - time.perf_counter())
+    if by_clock:
+        splits = parts_of(train, np.arange(len(train)), np.arange(0))
+        if not (folder and folder.exists):
+            fitting = math.ceil((ends - time.perf_counter()) / epoch_s)
+            recipe = recipe.replace(epochs=min(recipe.epochs, max(1, fitting)))
+    plan = Plan(net, recipe, splits, seen, train.classes, ground.described, start, known)
     precision = choose_precision(plan, ground.device, Observer())
     if folder and not folder.exists:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.describe(ground.described, recipe.replace(precision=precision).to_toml(), str(net))
-    # The last fit of a cross-validation has more images than a fold, and must have the epochs of one.
-    late = time.perf_counter() + LATE * seconds * (1 if ground.like is None else 2)
-    model, state = train_plan(
-        plan,
-        Computation(ground.device, precision),
-        Watch(ground.observer, ground.stop, lambda record: time.perf_counter() > late),
-        folder.path if folder else None,
-    )
-    if state.epoch < recipe.epochs:
-        ground.observer.note(f"{name}: ended after epoch {state.epoch}: the machine became slower than it was measured")
-    return model
-
-
-def parts_of(images: ImageSet, train: np.ndarray, valid: np.ndarray) -> Splits[ImageSet]:
-    """Return the images at the positions `train` and `valid`, and no test images."""
-    return Splits(images.subset(train), images.subset(valid), images.subset(train[:0]))
-
-
-def _shape(ground: Ground) -> tuple[int, int, int]:
-    height, width, channels = ground.images.image_shape
-    return channels, height, width
-
-
-def spread(positions: np.ndarray, share: float) -> np.ndarray:
-    """Return a share of the positions, evenly spread over them."""
-    count = max(1, round(share * len(positions)))
-    return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)]
+    watch = Watch(ground.observer, ground.stop, ends=ends if by_clock else None)
+    return train_plan(plan, Computation(ground.device, precision), watch, folder.path if folder else None)[0]

@@ -1,0 +1,148 @@
+"""What the rungs came to, which of them is chosen, and what may be said of it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.classifier.classifier import Classifier
+from striate.data.imageset import ImageSet
+from striate.metrics.by_class import Metric
+from striate.metrics.comparison import Comparison, compare_paired
+from striate.metrics.evaluation import Evaluation
+
+MEASURED_IMAGES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A rung that was climbed.
+
+    Arguments:
+        valid: how it did on the images that choose.
+        right: bool (n,), which of them it got right.
+        fit_s: seconds to fit it, judging included.
+        size_bytes: of its file.
+        image_ms: milliseconds to predict one image, in batches.
+        is_net: whether it is a net that looks at neighbourhoods rather than a simple method.
+        log_loss: on the images that choose, at the best temperature: how sure it is where it is right.
+        groups: int (n,), which of those images belong together; None where each stands alone.
+        classifier: None where it was climbed before a resume.
+    """
+
+    name: str
+    valid: Evaluation
+    right: np.ndarray
+    fit_s: float
+    size_bytes: int
+    image_ms: float
+    is_net: bool
+    log_loss: float = float("inf")
+    groups: np.ndarray | None = None
+    classifier: Classifier | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A rung that was not climbed, and why."""
+
+    name: str
+    reason: str
+
+
+def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Result:
+    """Return the result that does best by a metric; where others are within noise of it, that of the least log loss.
+
+    Within noise is what a paired comparison by groups cannot tell apart, and no further off than the interval of the
+    best is wide; of equals the first, which is the simplest.
+    """
+    top = max(results, key=lambda one: one.valid.score(metric))
+    if top.log_loss == float("inf"):
+        return top
+    low, high = top.valid.interval
+    near = [
+        one
+        for one in results
+        if one is top
+        or (top.valid.score(metric) - one.valid.score(metric) <= (high - low) / 4 and not _worse(one, top))
+    ]
+    return min(near, key=lambda one: one.log_loss)
+
+
+def _worse(one: Result, other: Result) -> bool:
+    comparison = compare_paired(other.right, one.right, groups=other.groups)
+    return comparison.beyond_noise and comparison.difference > 0
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise."""
+    simple, nets = ([one for one in results if one.is_net == kind] for kind in (False, True))
+    if not simple or not nets:
+        return f"{best_result(results).name} is the only kind of method tried." if results else "Nothing was tried."
+    plain, net = best_result(simple), best_result(nets)
+    one = compare_paired(net.right, plain.right, groups=net.groups)
+    told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
+    sides = f"{net.name} {net.valid.accuracy:.1%} against {plain.name} {plain.valid.accuracy:.1%}"
+    if one.beyond_noise and one.difference > 0:
+        return f"A net beats the simple methods here by {100 * one.difference:.1f} points, {sides} ({told})."
+    if one.beyond_noise:
+        return f"The simple methods win here: {sides} ({told})."
+    return f"No net beats the simple methods here beyond noise: {sides} ({told})."
+
+
+def lost(results: Sequence[Result], chosen: Result, most_s: float) -> list[str]:
+    """Return a line for each rung that took more than `most_s` seconds and was not chosen."""
+    return [
+        f"{one.name} took {one.fit_s:.0f} s and lost: {one.valid.accuracy:.1%} against {chosen.valid.accuracy:.1%} of "
+        f"{chosen.name}"
+        for one in results
+        if one is not chosen and one.fit_s > most_s
+    ]
+
+
+def calibrated_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean log loss at the temperature that makes it least.
+
+    A net that was taught with smoothed labels is too modest, and one that has learned its images by heart too sure:
+    both can be mended afterwards, and neither is a reason to choose another.
+
+    Arguments:
+        probabilities: float (n, k).
+        labels: int64 (n,).
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    if not len(labels):
+        return float("inf")
+    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-9))
+    own = logits[np.arange(len(labels)), labels]
+
+    def loss(log_scale: float) -> float:
+        scale = np.exp(log_scale)
+        return float((logsumexp(scale * logits, axis=1) - scale * own).mean())
+
+    return float(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").fun)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def measure_model(model: Classifier, images: ImageSet) -> tuple[int, float]:
+    """Return the bytes of the model's file and the milliseconds that it takes for an image."""
+    some = images.subset(np.arange(min(len(images), MEASURED_IMAGES)))
+    start = time.perf_counter()
+    model.predict_proba(some)
+    image_ms = 1000 * (time.perf_counter() - start) / max(1, len(some))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.striate"
+        model.save(path)
+        return path.stat().st_size, image_ms
+
+
+def _p(one: Comparison) -> str:
+    return "< 0.001" if one.p_value < 0.001 else f"= {one.p_value:.3f}"

@@ -1,0 +1,100 @@
+"""The rung of nets that are trained from nothing: the swift net, the size and the pixels that suit the seconds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from striate.classifier.classifier import Classifier
+from striate.data.imageset import ImageSet
+from striate.observer import Observers
+from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.ground import Ground, parts_of, spread
+from striate.selection.ladder.rungs import Rung, shape_of, shared, train_rung
+from striate.training.budget import FEWEST_EPOCHS, SIZES, adapt_swift, choose_swift
+from striate.training.engine.timing import epoch_seconds
+from striate.training.plan import choose_net
+from striate.training.recipe import Recipe, load_recipe
+
+# Photographs at more pixels cost a net that starts from nothing more than they tell it; at fewer they tell too little.
+MOST_SIDE_PX, FEWEST_SIDE_PX = 128, 32
+# A trial has two parts, the second longer: so the pace of learning is seen.
+TRIAL_SHARES = (0.25, 0.75)
+TRIAL_VALID = 500
+
+
+@dataclass(frozen=True)
+class SwiftRung(Rung):
+    """The swift net whose size suits the seconds; mirrored where that keeps the class."""
+
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+        """Train twice, a little and a little more, and carry on what the two came to."""
+        began, points, told = time.perf_counter(), [], ""
+        some = spread(valid, min(1.0, TRIAL_VALID / max(1, len(valid))))
+        quiet = replace(ground, observer=Observers([ground.observer], only=("prepare", "step")), folder=None, judged=0)
+        for share in TRIAL_SHARES:
+            start = time.perf_counter()
+            model = self.fit(quiet, train, some[:0], share * seconds)
+            took = time.perf_counter() - start
+            right = self.probabilities(ground, model, some).argmax(1) == ground.images.labels[some]
+            points.append((took, 1 - float(right.mean())))
+            told = f"in {took:.1f} s at {model.preprocessing.size[0]} pixels"
+        return Trial(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
+
+    def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
+        """Train the largest that gets enough epochs, at the most pixels at which one of them does."""
+        ends = time.perf_counter() + seconds
+        images, classes = self._images(ground, train, seconds), len(ground.images.classes)
+        recipe, shape = self._recipe(ground, images, len(train)), shape_of(images)
+        left = ends - time.perf_counter()
+        if ground.like is None:
+            name, epochs = choose_swift(left, recipe, shape, classes, len(train), ground.device, known=ground.known)
+            net = choose_net(name, shape, classes)
+        else:
+            name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 1
+        pixels = f" of {shape[1]}×{shape[2]} pixels" if shape_of(ground.images) != shape else ""
+        ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images{pixels}")
+        recipe = recipe.replace(epochs=epochs)
+        left = ends - time.perf_counter()
+        return train_rung(ground, self.name, net, recipe, parts_of(images, train, valid), left)
+
+    def _images(self, ground: Ground, train: np.ndarray, seconds: float) -> ImageSet:
+        """Return the images at the most pixels, up to the detail they have, of which a small net gets enough epochs."""
+        if ground.like is not None:
+            return ground.at(ground.like.preprocessing.size[0]) if self._square(ground) else ground.images
+        most = min(ground.detail_px, MOST_SIDE_PX)
+        if ground.sized or not self._square(ground) or ground.side <= max(most, FEWEST_SIDE_PX):
+            most = ground.side
+        if ground.sized or most <= FEWEST_SIDE_PX:
+            return ground.images
+        small = self._epoch_s(ground, train, FEWEST_SIDE_PX)
+        sides = [most, *(side for side in (96, 64, 48, FEWEST_SIDE_PX) if side < most)] if self._square(ground) else []
+        enough = (side for side in sides if FEWEST_EPOCHS * small * (side / FEWEST_SIDE_PX) ** 2 <= seconds)
+        side = next(enough, FEWEST_SIDE_PX if sides else most)
+        side = side if side == ground.side else -(-side // 8) * 8
+        return ground.at(side) if self._square(ground) else ground.images
+
+    def _square(self, ground: Ground) -> bool:
+        return ground.images.image_shape[0] == ground.images.image_shape[1]
+
+    def _epoch_s(self, ground: Ground, train: np.ndarray, side: int) -> float:
+        """Return the seconds of an epoch of a small net on images of so many pixels, measured once."""
+        shape = (ground.images.image_shape[2], side, side)
+        key = "epoch", shape, len(train)
+        if key not in ground.known:
+            net = choose_net(SIZES[1], shape, len(ground.images.classes))
+            recipe = self._recipe(ground, ground.images, len(train))
+            ground.known[key] = epoch_seconds(net, recipe, shape, len(train), ground.device)
+        return ground.known[key]
+
+    def _recipe(self, ground: Ground, images: ImageSet, count: int) -> Recipe:
+        height, width, _ = images.image_shape
+        recipe = adapt_swift(load_recipe("swift"), count, min(height, width)).replace(**shared(ground))
+        if ground.mirrors:
+            return recipe.replace(augment=("alternating_flip", *recipe.augment), views="mirror")
+        return recipe
+
+
+SWIFT = SwiftRung("swift")
