@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,14 @@ _AT_ONCE = 256
 _HALF_MARGIN = 0.8
 
 
+class Bank(Protocol):
+    """Where features are found that were computed before."""
+
+    def of(self, images: ImageSet, progress: Progress = silent) -> np.ndarray:
+        """Return the features float32 (n, d) of images."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """A way from images to features.
@@ -66,7 +74,7 @@ class Features:
     body: NetModule | None
     of: str = ""
     model: Classifier | None = None
-    bank: FeatureBank | None = None
+    bank: Bank | None = None
 
     def extract(self, images: ImageSet, observer: Observer) -> np.ndarray:
         """Return the features of images: uint8 (n, d) of pixels as they are, else float32 (n, d)."""
@@ -117,51 +125,6 @@ def net_features(model: Classifier, name: str) -> Features:
     whole = tapped(replace(model, preprocessing=replace(model.preprocessing, resize=None)))
     assert isinstance(whole.module, NetModule)
     return Features(whole.preprocessing, whole.module, name, whole)
-
-
-class FeatureBank:
-    """The features of the images of a set, each computed when it is first asked for, and once.
-
-    Arguments:
-        model: a trained classifier, from `net_features`.
-        images: the set; those of any of its subsets can be asked for.
-    """
-
-    def __init__(self, model: Classifier, images: ImageSet):
-        self.model, self.images = model, images
-        self._place = {name: i for i, name in enumerate(images.names)}
-        self._there, self._values = np.zeros(len(images), bool), np.zeros((0, 0), np.float32)
-
-    def _places(self, images: ImageSet) -> np.ndarray:
-        return np.array([self._place[name] for name in images.names], np.int64)
-
-    @cached_property
-    def image_s(self) -> float:
-        """Seconds that one image takes on this machine, as busy as it is now."""
-        return extraction_s(self.model, _MEASURED_IMAGES) / _MEASURED_IMAGES
-
-    def missing(self, positions: np.ndarray) -> int:
-        """Return of how many of the set's images, at `positions`, the features are still to be computed."""
-        return int((~self._there[positions]).sum())
-
-    def known(self, positions: np.ndarray) -> np.ndarray:
-        """Return those of the positions at which features are there."""
-        return positions[self._there[positions]]
-
-    def of_which_known(self, images: ImageSet) -> ImageSet:
-        """Return those of a subset's images whose features are there."""
-        return images.subset(np.flatnonzero(self._there[self._places(images)]))
-
-    def of(self, images: ImageSet, progress: Progress = silent) -> np.ndarray:
-        """Return the features float32 (n, d) of a subset, of these images or of them at another size."""
-        positions = self._places(images)
-        wanted = np.unique(positions[~self._there[positions]])
-        if len(wanted) or not self._values.size:
-            found = _computed(self.model, self.images.subset(wanted), None, None, progress)
-            if not self._values.size:
-                self._values = np.zeros((len(self.images), found.shape[1]), np.float32)
-            self._values[wanted], self._there[wanted] = found, True
-        return self._values[positions]
 
 
 def extract(
@@ -216,13 +179,13 @@ def tapped(model: Classifier) -> Classifier:
     with torch.no_grad():
         for value, given in zip(list(own.state_dict().values())[:-last], module.state_dict().values(), strict=False):
             value.copy_(given)
-    own = own.to(_device(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    own = own.to(device_of(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
     return replace(model, net=net, module=own)
 
 
 def extraction_s(model: Classifier, count: int) -> float:
     """Return how many seconds the features of `count` images will take on this machine, as busy as it is now."""
-    run, device, shape = _function(model, None), _device(model), model.preprocessing.input_shape
+    run, device, shape = feature_function(model, None), device_of(model), model.preprocessing.input_shape
     at_once = images_at_once(*shape[1:], device)
     batch = torch.zeros(at_once, *shape, device=device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -264,20 +227,27 @@ def _in_half(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 def _computed(
     model: Classifier, images: ImageSet, layer: str | None, batch_size: int | None, progress: Progress
 ) -> np.ndarray:
-    run, device = _function(model, layer), _device(model)
+    run, device = feature_function(model, layer), device_of(model)
     batch_size = batch_size or images_at_once(*model.preprocessing.size, device)
     progress("features", 0, len(images))
-    with torch.inference_mode(), kept_memory():
+    with torch.inference_mode():
         parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]
-        for start in range(0, len(images), batch_size):
-            stop = min(start + batch_size, len(images))
-            pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device))
-            parts.append(run(pixels).float().cpu().numpy())
-            progress("features", stop, len(images))
+    for start in range(0, len(images), batch_size):
+        parts.append(features_in(run, model, images, start, min(start + batch_size, len(images))))
+        progress("features", start + len(parts[-1]), len(images))
     return np.concatenate(parts)
 
 
-def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor]:
+def features_in(
+    run: Callable[[Tensor], Tensor], model: Classifier, images: ImageSet, start: int, stop: int
+) -> np.ndarray:
+    """Return the features (n, d) that `run` makes of images start…stop."""
+    with torch.inference_mode(), kept_memory():
+        pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device_of(model)))
+        return run(pixels).float().cpu().numpy()
+
+
+def feature_function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor]:
     """Return what makes features (n, d) of a normalised batch (n, c, h, w).
 
     Raises:
@@ -290,7 +260,7 @@ def _function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor
         )
     if layer is None:
         run = keep_statistics(copy.deepcopy(module)).embed
-        half = _device(model).type == "cpu" and _half_is_faster(run, str(model.net), model.preprocessing.input_shape)
+        half = device_of(model).type == "cpu" and _half_is_faster(run, str(model.net), model.preprocessing.input_shape)
         return _in_half(run) if half else run
     module.graph.number(layer)
     return lambda batch: _pooled(module.activations(batch, [layer])[layer])
@@ -300,14 +270,15 @@ def _pooled(values: Tensor) -> Tensor:
     return values.mean((2, 3)) if values.ndim == 4 else values.flatten(1)
 
 
-def _device(model: Classifier) -> torch.device:
+def device_of(model: Classifier) -> torch.device:
+    """Return where a model's weights lie."""
     return next((p.device for p in model.module.parameters()), torch.device("cpu"))
 
 
 def _key(model: Classifier, images: ImageSet, layer: str | None) -> str:
     """Return the name of the cache entry: a digest of all that decides the features."""
     shape = model.preprocessing
-    told = [_VERSION, str(model.net), shape.to_json(), layer, images.image_shape, _device(model).type]
+    told = [_VERSION, str(model.net), shape.to_json(), layer, images.image_shape, device_of(model).type]
     digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
     for array in (shape.mean, shape.std, *(value.cpu().numpy() for value in model.module.state_dict().values())):
         digest.update(np.ascontiguousarray(array).data)

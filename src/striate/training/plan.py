@@ -10,7 +10,7 @@ import torch
 
 from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import FeatureBank
+from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.preprocessing import Preprocessing, measure
 from striate.classifier.views import view_count
 from striate.data.dataset import Dataset

@@ -71,7 +71,7 @@ class Climb:
     def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
         """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
         for rung in rungs:
-            if self.is_done(rung):
+            if self.is_done(rung) or (self.results and not self.ground.clock.left_s):
                 continue
             seconds = min(self.ground.clock.left_s, max(MOMENT_S, rung.share * self.ground.clock.budget_s))
             self.attempt(rung, seconds)
@@ -89,7 +89,7 @@ class Climb:
             share = 1.0
             if not rung.is_net:
                 needed = rung.foresee(ground, *self.parts[0]) * self.turns
-                share = min(1.0, seconds / max(needed, 1e-9))
+                share = min(1.0, seconds / needed) if needed > 0 else 1.0
             if share < 1:
                 ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the time allows")
             parts = [(spread(train, share), valid) for train, valid in self.parts]

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import FeatureBank, Features
+from striate.classifier.feature_bank import FeatureBank
+from striate.classifier.features import Features
 from striate.data.balancing import Balance
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from striate.classifier.classifier import Classifier
+from striate.data.imageset import ImageSet
 from striate.observer import Observer
 from striate.selection.ladder.ground import Ground, Parts, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN
@@ -23,25 +25,22 @@ LOOKED_AT, LEARNED_FROM = 200, 400
 def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts) -> bool:
     """Return whether what has learned the classes knows mirrored images nearly as well.
 
-    A head on a borrowed net's features is asked where there is one, else the best simple classifier so far. What it
-    knows is its accuracy above that of the majority; where it knows nothing, mirrors are not risked.
+    Asked is the better one of a head on a borrowed net's features and the best simple classifier. What it knows is its
+    accuracy above that of the majority; where it knows nothing, mirrors are not risked.
     """
     base = min((one.valid.accuracy for one in results), default=0.0)
-    if ground.borrowed:
-        train, valid = parts[0]
-        held = spread(valid, LOOKED_AT / max(1, len(valid)))
-        images = ground.images.subset(held)
-        model = FROZEN.head(replace(ground, observer=Observer()), _known(ground, train), held[:0])
-        plain = float((FROZEN.probabilities(ground, model, held).argmax(1) == images.labels).mean())
-        name, share = ground.borrowed.name, FEATURES_KEEP
-    else:
-        kept = [one for one in results if one.classifier is not None]
-        if len(results) < 2 or not kept:
-            return False
-        known = best_result(kept)
+    kept = [one for one in results if one.classifier is not None]
+    simple = best_result(kept) if len(results) > 1 and kept else None
+    features = _by_features(ground, parts) if ground.borrowed else None
+    if features and (simple is None or features[1] >= simple.valid.accuracy):
+        model, plain, images = features
+        name, share = ground.borrowed.name if ground.borrowed else "", FEATURES_KEEP
+    elif simple:
+        model, plain, name = simple.classifier, simple.valid.accuracy, simple.name
         images = ground.images.subset(np.concatenate([valid for _, valid in parts]))
-        model, plain, name = known.classifier, known.valid.accuracy, known.name
         share = MIRRORS_KEEP[ground.images.image_shape[2]]
+    else:
+        return False
     assert model is not None
     mirrored = model.predict_proba(np.ascontiguousarray(images.images[:, :, ::-1]))
     after = float((mirrored.argmax(1) == images.labels).mean())
@@ -51,8 +50,13 @@ def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts
     return keeps
 
 
-def _known(ground: Ground, train: np.ndarray) -> np.ndarray:
-    """Return positions of training images whose features are there already."""
+def _by_features(ground: Ground, parts: Parts) -> tuple[Classifier, float, ImageSet]:
+    """Return a head on some features, how often it is right on some images that choose, and these."""
     assert ground.borrowed is not None
-    known = ground.borrowed.bank.known(train)
-    return spread(known if len(known) else train, LEARNED_FROM / max(1, len(known)))
+    (train, valid), bank = parts[0], ground.borrowed.bank
+    known, held = bank.known(train), bank.known(valid)
+    learned = spread(known if len(known) else train, LEARNED_FROM / max(1, len(known)))
+    held = spread(held if len(held) else valid, LOOKED_AT / max(1, len(held)))
+    model = FROZEN.head(replace(ground, observer=Observer()), learned, held[:0])
+    right = FROZEN.probabilities(ground, model, held).argmax(1) == ground.images.labels[held]
+    return model, float(right.mean()), ground.images.subset(held)

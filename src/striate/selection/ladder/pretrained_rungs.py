@@ -13,7 +13,8 @@ import torch
 
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import FeatureBank, net_features
+from striate.classifier.feature_bank import FeatureBank
+from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import FittedModule
 from striate.errors import ModelFileError
 from striate.nets import ZOO, Net
@@ -31,8 +32,8 @@ DEFAULT_NET = "mobilenet_v2"
 PREFERRED = ("efficientnet_lite0", "efficientnet_lite2", DEFAULT_NET)
 # Support vectors do better on features than planes do; of more images they would take too long.
 SVM_IMAGES, SVM_CLASSES = 5_000, 100
-# Of a trial's images, those that judge; they are at most so many.
-JUDGING_SHARE, MOST_JUDGING, FEWEST_TRIED = 0.3, 400, 40
+# So many images judge a trial at most, and so many are looked at however long it takes.
+MOST_JUDGING, FEWEST_TRIED = 400, 40
 # What a head takes beside its features; and a look in full precision beside one for features.
 HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
 # From so many seconds on several nets are compared; of the time left, what features of all images may take before the
@@ -76,15 +77,19 @@ class FrozenRung(_OnBorrowed):
 
     def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
         """Fit a head to half of some images and to all of them."""
-        began, borrowed = time.perf_counter(), _borrowed(ground)
-        count = max(FEWEST_TRIED, int(seconds / borrowed.bank.image_s))
-        judging = spread(valid, min(1.0, min(MOST_JUDGING, JUDGING_SHARE * count) / max(1, len(valid))))
-        learning, points = spread(train, min(1.0, (count - len(judging)) / len(train))), []
+        began, bank = time.perf_counter(), _borrowed(ground).bank
         quiet = replace(ground, observer=Observers([ground.observer], only=("prepare",)))
-        for some in (spread(learning, 0.5), learning):
+        judging = spread(valid, MOST_JUDGING / max(1, len(valid)))
+        # Turn by turn, so that whenever the time is over some are there to learn from and some to judge by.
+        turns = _in_turns(_shuffled(train, ground.seed), _shuffled(judging, ground.seed))
+        bank.fill(turns[:FEWEST_TRIED], progress=ground.observer.prepare)
+        bank.fill(turns, began + seconds, ground.observer.prepare)
+        learning, judging, points = bank.known(_shuffled(train, ground.seed)), bank.known(judging), []
+        for some in (learning[: len(learning) // 2], learning):
             model = self.head(quiet, some, judging[:0])
             right = self.probabilities(ground, model, judging).argmax(1) == ground.images.labels[judging]
             points.append((float(len(some)), 1 - float(right.mean())))
+        borrowed = _borrowed(ground)
         how = f"on {len(learning):,} images by {borrowed.name} at {borrowed.side} pixels"
         return Trial(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
 
@@ -98,14 +103,15 @@ class FrozenRung(_OnBorrowed):
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit it to as many images as there is time for."""
-        bank = _borrowed(ground).bank
-        spare = seconds / HEAD_SHARE / bank.image_s - bank.missing(valid) - EXACT * ground.judged
-        missing = bank.missing(train)
-        if missing > spare > 0:
-            share = max(0.02, (len(train) - missing + spare) / len(train))
+        bank, until = _borrowed(ground).bank, time.perf_counter() + seconds
+        until -= EXACT * bank.image_s * ground.judged + (1 - 1 / HEAD_SHARE) * seconds
+        bank.fill(valid, until, ground.observer.prepare)
+        bank.fill(_shuffled(train, ground.seed), until, ground.observer.prepare)
+        there = bank.known(train)
+        if len(there) < len(train):
+            share = len(there) / len(train)
             ground.observer.note(f"{self.name}: on {share:.0%} of the images, as many as the time allows")
-            train = spread(train, share)
-        return self.head(ground, train, valid)
+        return self.head(ground, there, bank.known(valid))
 
     def probabilities(self, ground: Ground, model: Classifier, positions: np.ndarray) -> np.ndarray:
         """Return what the model says, from the features that are there."""
@@ -154,8 +160,8 @@ class TunedRung(_OnBorrowed):
         ends = time.perf_counter() + seconds
         borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground, len(train))
         ground.observer.note(f"{self.name}: {borrowed.name} at {borrowed.side}×{borrowed.side} pixels")
-        few = spread(train, FIRST_HEAD_SHARE * seconds / borrowed.bank.image_s / len(train))
-        borrowed.bank.of(ground.images.subset(few), ground.observer.prepare)
+        until = time.perf_counter() + FIRST_HEAD_SHARE * seconds
+        borrowed.bank.fill(_shuffled(train, ground.seed), until, ground.observer.prepare)
         splits = parts_of(ground.at(borrowed.side, borrowed.start.preprocessing.channels), train, valid)
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, splits, left, borrowed.start, borrowed.bank)
@@ -170,6 +176,16 @@ class TunedRung(_OnBorrowed):
         assert isinstance(net, Net)
         shape = _borrowed(ground).start.preprocessing.input_shape
         return with_new_head(net, len(ground.images.classes), shape, load_recipe("fine").head)
+
+
+def _shuffled(positions: np.ndarray, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(positions)
+
+
+def _in_turns(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return three of the first, one of the second, three of the first and so on, then what is left over."""
+    place = np.concatenate([np.arange(len(first)), 3 * np.arange(len(second)) + 2.5])
+    return np.concatenate([first, second])[np.argsort(place, kind="stable")]
 
 
 def _borrowed(ground: Ground) -> Borrowed:

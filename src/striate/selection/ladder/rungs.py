@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
-from striate.classifier.features import FeatureBank
+from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.preprocessing import measure
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
@@ -32,6 +32,8 @@ from striate.training.trainer import choose_precision, train_plan
 MANY_IMAGES, MANY_NUMBERS, TRIED_SHARE, TRIED_IMAGES = 2_000, 50_000_000, 16, 256
 # A net whose epochs are foreseen to take less of its time than this counts them; else it follows the clock.
 SURE_SHARE = 0.7
+# However late it is, this much is learned: the first step of a process loads what no later one has to.
+LEAST_S = 0.3
 # To look at an image costs a third of learning from it.
 LOOK_SHARE = 1 / 3
 
@@ -159,7 +161,8 @@ class NetRung(Rung):
         """Train it, on images no larger than tell it something."""
         images = ground.at(PLAIN_SIDE_PX) if ground.side > 2 * PLAIN_SIDE_PX and not ground.sized else ground.images
         recipe = load_recipe(self.recipe)
-        recipe = recipe.replace(batch_size=min(recipe.batch_size, max(4, len(train) // 8)), **shared(ground))
+        batch = min(recipe.batch_size, max(4, len(train) // 8))
+        recipe = recipe.replace(batch_size=batch, precision="float32", **shared(ground))  # too small to gain by less
         net = choose_net(self.net, shape_of(images), len(images.classes))
         if ground.like is not None:
             recipe = recipe.replace(epochs=ground.like.provenance.epoch or 1)
@@ -217,7 +220,7 @@ def train_rung(
     epoch_s = epoch_seconds(net, recipe, seen.input_shape, len(train), ground.device)
     views = 1 if recipe.views == "none" else 2
     look_s = LOOK_SHARE * epoch_s / len(train) * views
-    ends -= look_s * (len(splits.valid) + ground.judged)
+    ends = max(ends - look_s * (len(splits.valid) + ground.judged), time.perf_counter() + LEAST_S)
     by_clock = epoch_s * recipe.epochs > SURE_SHARE * (ends - time.perf_counter())
     if by_clock:
         splits = parts_of(train, np.arange(len(train)), np.arange(0))
