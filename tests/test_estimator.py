@@ -86,3 +86,15 @@ def test_fit_is_repeatable_and_leaves_the_random_state(digits, estimator):
 def test_bad_input_is_named(estimator, change, rows, error, message):
     with pytest.raises(error, match=message):
         estimator.set_params(**change).fit(rows, [0, 1, 0, 1])
+
+
+def test_balance_and_metric_are_settings_of_the_estimator(digits, estimator):
+    rows, labels = digits
+    keep = np.concatenate([np.flatnonzero(labels == c)[: 5 if c % 2 else None] for c in range(10)])
+    plain, even = (
+        clone(estimator).set_params(balance=balance, metric="macro-f1", epochs=3).fit(rows[keep], labels[keep])
+        for balance in ("none", "loss")
+    )
+    assert even.classifier_.provenance.recipe["metric"] == "macro-f1"
+    rare = (labels % 2 == 1) & ~np.isin(np.arange(len(labels)), keep)
+    assert even.score(rows[rare], labels[rare]) > plain.score(rows[rare], labels[rare])

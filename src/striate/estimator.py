@@ -21,6 +21,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         net: a name, "swift" for the size that suits, or a sentence such as "conv(16, 3) relu fc(classes)".
         recipe: a published name, a TOML file or a dictionary of settings.
         epochs, batch_size, learning_rate: changes to the recipe; None leaves it as it is.
+        metric: what the best epoch has most of: "accuracy", "balanced-accuracy" or "macro-f1"; None as the recipe.
+        balance: of uneven classes: "none", "loss" (each counts as much) or "draw" (each as often); None as the recipe.
         image_shape: (h, w) or (h, w, c) of images that come as flat rows (n, h·w·c).
         valid_share: share of the images that choose the best epoch; 0 keeps the last one.
         seed: of every random choice.
@@ -48,6 +50,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         epochs: int | None = 8,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        metric: str | None = None,
+        balance: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         valid_share: float = 0.1,
         seed: int = 0,
@@ -58,6 +62,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.metric = metric
+        self.balance = balance
         self.image_shape = image_shape
         self.valid_share = valid_share
         self.seed = seed
@@ -81,7 +87,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if np.ndim(X) == 2:
             self.n_features_in_ = np.shape(X)[1]
-        changes = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+        changes = {
+            "epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
+            "metric": self.metric, "balance": self.balance,
+        }  # fmt: skip
         result = run_one(
             read_arrays((self._to_uint8(images), numbers)),
             self.net,

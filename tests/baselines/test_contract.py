@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import striate
-from striate.baselines.candidates import CHOICE, fit_baseline
+from striate.baselines.candidates import CHOICE, Candidate, best_candidate, fit_baseline
 from striate.baselines.examples import sample_rows
 from striate.baselines.registry import BASELINES, fit_head, read_baseline
 from striate.classifier.features import net_features, pixel_features
 from striate.data.splitting import split
 from striate.errors import ArgumentError, DataError, NotationError
-from striate.metrics.evaluation import evaluate_probabilities
+from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.selection.fit import run_one
+from striate.training.recipe import load_recipe
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 each = pytest.mark.parametrize("name", [QUICK.get(name, name) for name in BASELINES])
@@ -222,3 +223,40 @@ def test_a_sample_holds_an_even_share_of_each_class_and_at_least_one():
     rows = sample_rows(labels, 150, seed=0)
     assert np.bincount(labels[rows]).tolist() == [100, 50, 1]
     assert not np.array_equal(rows, sample_rows(labels, 150, seed=1))
+
+
+BALANCING = [name for name, one in BASELINES.items() if one.balances]
+
+
+@pytest.mark.parametrize("name", BALANCING)
+def test_balance_finds_rare_classes_and_is_off_unless_asked(name):
+    whole = striate.prepare(striate.read("digits"))
+    rows = [np.flatnonzero(whole.labels[:1000] == c)[: 6 if c % 2 else 100] for c in range(10)]
+    thinned, nothing = whole.subset(np.concatenate(rows)), whole.subset(np.arange(0))
+    named, images = QUICK.get(name, name), whole.subset(np.arange(1000, 1400))
+    plain, again, even = (
+        fit_baseline(named, thinned, nothing, **options) for options in ({}, {"balanced": False}, {"balanced": True})
+    )
+    assert np.array_equal(plain.predict_proba(images), again.predict_proba(images))
+    before, after = (model.judge(images, images.labels).balanced_accuracy for model in (plain, even))
+    assert after >= before if name == "svm" else after > before  # planes that part all images need no weights
+
+
+def test_balance_is_refused_where_no_class_can_be_weighed():
+    for name in ("neighbours", "majority"):
+        with pytest.raises(ArgumentError, match=f"balance must be left out with {name}.*logistic"):
+            run_one("digits", name, balance="loss")
+    with pytest.raises(ArgumentError, match="unknown balance 'fair'"):
+        run_one("digits", "logistic", balance="fair")
+
+
+def test_the_metric_chooses_among_candidates(tmp_path):
+    accurate, even = (
+        Candidate(None, Evaluation(("a", "b"), np.array(cells)), 0.1, 1.0)
+        for cells in ([[0, 0, 90], [1, 0, 10]], [[0, 0, 60], [0, 1, 30], [1, 1, 10]])
+    )
+    assert best_candidate([accurate, even]) is accurate
+    assert best_candidate([accurate, even], "balanced-accuracy") is even
+    run_one("digits", "tree", metric="macro-f1", balance="draw", out=tmp_path / "run")
+    recipe = load_recipe(tmp_path / "run" / "recipe.toml")
+    assert (recipe.metric, recipe.balance) == ("macro-f1", "draw")

@@ -45,3 +45,16 @@ def photos(tmp_path_factory):
         for i in range(12):
             (root / name / f"{i}.png").write_bytes(encoded(photo(12, 12, seed=100 * c + i) // (1 + 3 * c)))
     return root
+
+
+@pytest.fixture(scope="session")
+def uneven(tmp_path_factory):
+    """A folder with its own train and test: four times as many images of the one class as of the other."""
+    root = tmp_path_factory.mktemp("data") / "uneven"
+    for s, split in enumerate(("train", "test")):
+        for c, (name, count) in enumerate((("day", 32), ("night", 8))):
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = photo(12, 12, seed=1000 * s + 100 * c + i) // (1 + 3 * c)
+                (root / split / name / f"{i}.png").write_bytes(encoded(pixels))
+    return root

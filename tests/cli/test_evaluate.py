@@ -64,3 +64,14 @@ def test_views_of_the_model_or_as_told(striate, as_json):
     wrong = striate("evaluate", "run/model.striate", "xo", "--views", "all")
     assert wrong.exit_code == 1
     assert "unknown views 'all'. Choices: none, mirror, mirror-shift" in wrong.stderr
+
+
+def test_uneven_classes_have_balanced_accuracy_and_f1_beside_their_accuracy(striate, as_json, uneven):
+    result = striate("train", uneven, *QUICK, "--out", "run")
+    assert result.exit_code == 0, result.output
+    words = striate("evaluate", "run/model.striate", uneven).stdout.splitlines()
+    assert re.fullmatch(r"  balanced accuracy \d+\.\d\d%, macro F1 \d+\.\d\d%", words[1])
+    found = as_json("evaluate", "run/model.striate", uneven)
+    assert {"balanced_accuracy", "macro_f1", "confusion"} <= found.keys()
+    accuracies = [row["accuracy"] for row in found["classes"]]
+    assert found["balanced_accuracy"] == pytest.approx(sum(accuracies) / 2)

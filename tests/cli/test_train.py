@@ -220,3 +220,42 @@ def test_without_tensorboard_the_extra_is_named(striate, monkeypatch, tmp_path):
     assert result.exit_code == 1
     assert "error: TensorBoard scalars need the extra: pip install 'striate[tensorboard]'" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_chooses_and_balance_is_asked_for(striate, as_json, uneven, tmp_path):
+    asked = (*QUICK, "--metric", "balanced-accuracy", "--balance", "draw")
+    result = as_json("train", uneven, *asked, "--out", "run")
+    for split in ("valid", "test"):
+        assert {f"{split}_{figure}" for figure in ("accuracy", "balanced_accuracy", "macro_f1")} <= result.keys()
+    recipe = (tmp_path / "run" / "recipe.toml").read_text()
+    assert 'metric = "balanced-accuracy"' in recipe
+    assert 'balance = "draw"' in recipe
+    told = striate("train", uneven, *asked, "--out", "told")
+    assert re.search(r"^epoch +loss +train +validation +balanced accuracy +images/s", told.stderr, re.M)
+    assert "  balanced accuracy " in told.stdout
+    refused = striate("train", uneven, *QUICK, "--metric", "macro-f1", "--out", "run", "--resume")
+    assert refused.exit_code == 1
+    assert "metric" in refused.stderr
+
+
+def test_on_the_ladder_uneven_classes_have_columns_of_their_own(striate, uneven):
+    result = striate("train", uneven, "--budget", "3s", "--metric", "macro-f1", "--balance", "loss", "--json")
+    assert result.exit_code == 0, result.output
+    header = next(line for line in result.stderr.splitlines() if line.strip().startswith("validation"))
+    assert header.split()[:7] == ["validation", "95", "%", "interval", "balanced", "macro", "F1"]
+    rungs = json.loads(result.stdout)["ladder"]
+    assert all({"balanced_accuracy", "macro_f1"} <= rung.keys() for rung in rungs)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--metric", "f1"), "unknown metric 'f1'"),
+        (("--balance", "weights"), "unknown balance 'weights'"),
+        (("--balance", "loss", "--net", "neighbours"), "balance must be left out with neighbours"),
+    ],
+)
+def test_a_metric_or_balance_that_cannot_be_is_refused_in_words(striate, words, message):
+    result = striate("train", "digits", *words)
+    assert result.exit_code == 1
+    assert message in result.stderr

@@ -48,3 +48,16 @@ def test_nonsense_is_refused_in_words(striate, arguments, message):
     result = striate("tune", "xo:40", *arguments)
     assert result.exit_code in (1, 2)
     assert message in result.output
+
+
+def test_a_metric_is_searched_the_most_of(striate, as_json, uneven):
+    asked = ("tune", uneven, "--net", "fc(classes)", "--epochs", 2, "--set", "precision=float32", "--trials", 3)
+    found = as_json(*asked, "--metric", "macro-f1", "--balance", "loss", "--out", "study")
+    assert found["metric"] == "macro-f1"
+    assert found["score"] == max(trial["score"] for trial in found["trials"])
+    assert all(trial["recipe"]["balance"] == "loss" for trial in found["trials"])
+    words = striate(*asked, "--metric", "macro-f1", "--balance", "loss", "--out", "study")
+    assert "  chosen by its macro F1 there, " in words.stdout
+    other = striate(*asked, "--metric", "accuracy", "--out", "study")
+    assert other.exit_code == 1
+    assert "searches something else" in other.stderr

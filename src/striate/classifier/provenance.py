@@ -55,6 +55,8 @@ class Provenance:
     test_accuracy: float | None = None
     test_correct: int | None = None
     test_total: int | None = None
+    test_balanced_accuracy: float | None = None
+    test_macro_f1: float | None = None
     test_accuracy_without_views: float | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 

@@ -84,6 +84,22 @@ Device = Annotated[
         help="Compute on cpu, cuda, cuda:1 or mps.",
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", rich_help_panel=NET, show_default="accuracy",
+        help="What is best on the validation images: accuracy; or the mean over the classes of their accuracy "
+        "(balanced-accuracy) or F1 (macro-f1), in which a rare class has the same say as a frequent one.",
+    ),
+]  # fmt: skip
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        "--balance", rich_help_panel=NET, show_default="none",
+        help="Uneven classes: none learns from the images as they come; loss counts each class as much, draw shows "
+        "each as often: rare classes are found more often, at some cost to frequent ones.",
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print the result as JSON.")]
 
 

@@ -80,6 +80,8 @@ def train(
         _setting("Rate of the net's dropouts; of one before its last fc if it has none."),
     ] = None,
     augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.')] = None,
+    metric: options.Metric = None,
+    balance: options.Balance = None,
     patience: Annotated[
         int | None,
         _setting("Early stopping: after so many epochs without a better one; 0: never."),
@@ -124,6 +126,7 @@ def train(
     from striate.selection.fit import Asked, fit_model, resume_run
     from striate.system.processes import is_first, process_count
     from striate.training.engine.state import Interrupted
+    from striate.training.recipe import load_recipe
 
     if process_count() > 1 and out is None:
         raise typer.BadParameter("several processes need --out, the folder that they share")
@@ -131,8 +134,8 @@ def train(
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
     settings = options.parse_settings(set_) | _given(
         epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
-        augment=None if augment is None else tuple(filter(None, [augment])), patience=patience, precision=precision,
-        seed=seed,
+        augment=None if augment is None else tuple(filter(None, [augment])), metric=metric, balance=balance,
+        patience=patience, precision=precision, seed=seed,
     )  # fmt: skip
     if source is None:
         _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit != "crop", format=format,
@@ -141,7 +144,8 @@ def train(
     asked = Asked(net, recipe, budget, weights, features, settings)
     data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
-    with TrainView(stderr(quiet=not is_first())) as view:
+    chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
+    with TrainView(stderr(quiet=not is_first()), chooses) as view:
         run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN)
         if resume:
             view.note(f"run {folder.path}")

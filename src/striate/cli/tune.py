@@ -41,6 +41,8 @@ def tune(
             "A setting of the recipe that is not searched; may be given again.", SEARCH, "--set", metavar="NAME=VALUE"
         ),
     ] = [],  # noqa: B006
+    metric: options.Metric = None,
+    balance: options.Balance = None,
     seed: Annotated[int, _option("Of the split, the proposals and every training.", SEARCH, min=0)] = 0,
     out: Annotated[Path | None, _option("The study's folder.", STUDY, show_default="runs/tune-SOURCE")] = None,
     storage: Annotated[
@@ -74,7 +76,8 @@ def tune(
     from striate.selection.tuning.tune import TuningOptions
     from striate.selection.tuning.tune import tune as search
 
-    fixed = options.parse_settings(set_)
+    even = {"metric": metric, "balance": balance}
+    fixed = options.parse_settings(set_) | {name: value for name, value in even.items() if value is not None}
     _refuse_fixed(fixed)
     data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
@@ -112,8 +115,12 @@ def _result_json(result: TuningResult, page: Path) -> dict[str, Any]:
         "best_trial": best and best.number,
         "valid_accuracy": best and best.accuracy,
         "valid_interval": best and best.interval and list(best.interval),
+        "metric": best and best.metric,
+        "score": best and best.score,
         "test_accuracy": result.test and result.test.accuracy,
         "test_interval": result.test and list(result.test.interval),
+        "test_balanced_accuracy": result.test and result.test.balanced_accuracy,
+        "test_macro_f1": result.test and result.test.macro_f1,
         "baseline_accuracy": first and first.accuracy,
         "stopped": result.stopped,
         "trials": [trial.to_json() for trial in result.trials],
@@ -124,6 +131,7 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from striate.metrics.by_class import metric_words
     from striate.selection.tuning.report import optimism, study_verdict
 
     console, best = stdout(), result.best
@@ -131,7 +139,7 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
         why = next((trial.why for trial in result.trials if trial.why), "there was no time for one")
         console.print(f"no trial has finished: {why}", soft_wrap=True, markup=False)
         return
-    ranked = sorted((t for t in result.trials if t.accuracy is not None), key=lambda t: (-t.correct, t.number))
+    ranked = sorted((t for t in result.trials if t.accuracy is not None), key=lambda t: (-(t.score or 0.0), t.number))
     table = Table("trial", "net", "recipe", box=None, pad_edge=False)
     for name in ("parameters", "epochs", "validation", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -145,6 +153,8 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
         f"Accuracy on validation set: {percent(best.accuracy)} ({best.correct} / {best.total})  "
         f"95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True
     )  # fmt: skip
+    if best.metric != "accuracy":
+        console.print(f"  chosen by its {metric_words(best.metric)} there, {percent(best.score)}")
     if result.test:
         print_accuracy(console, result.test)
     model = result.model or "on the machine that trained it; the command below trains it here"

@@ -34,7 +34,7 @@ def draw_evenly(labels: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     once more; a frequent class shows another part of its images each epoch. A pure function of (seed, epoch).
 
     Arguments:
-        labels: int64 (n,).
+        labels: int64 (n,), at least one.
 
     >>> labels = np.array([0] * 90 + [1] * 9 + [2])
     >>> np.bincount(labels[draw_evenly(labels, seed=0, epoch=0)]).tolist()
@@ -43,10 +43,10 @@ def draw_evenly(labels: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     generator = np.random.default_rng([seed, epoch, 1])  # a stream of its own beside that of the order
     present, sizes = np.unique(labels, return_counts=True)
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
-    wanted = np.full(len(present), len(labels) // max(1, len(present)))
+    wanted = np.full(len(present), len(labels) // len(present))
     wanted[generator.permutation(len(present))[: len(labels) - wanted.sum()]] += 1
     drawn = []
     for rows, count in zip(by_class, wanted.tolist(), strict=True):
         often, more = divmod(count, len(rows))
         drawn += [np.tile(rows, often), generator.permutation(rows)[:more]]
-    return np.concatenate([np.zeros(0, np.int64), *drawn])
+    return np.concatenate(drawn)

@@ -189,7 +189,8 @@ def _finished(history: list[dict[str, Any]], settings: dict[str, Any], provenanc
     """
     if not history:
         return model
-    ranks = [_number(line.get("valid_accuracy")) or 0.0 for line in history]
+    chooses = f"valid_{settings.get('metric', 'accuracy')}".replace("-", "_")
+    ranks = [_number(line.get(chooses)) or 0.0 for line in history]
     epochs, patience = settings.get("epochs", 0), settings.get("patience", 0)
     small = math.ceil(settings.get("small_until", 0) * epochs)
     stale = len(ranks) - max(1 + ranks.index(max(ranks)), small)

@@ -189,7 +189,10 @@ def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Eva
 
 def test_figures(test: Evaluation) -> dict[str, Any]:
     """Return what a model keeps of how it did on the test images."""
-    figures = {"test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total}
+    figures = {
+        "test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total,
+        "test_balanced_accuracy": test.balanced_accuracy, "test_macro_f1": test.macro_f1,
+    }  # fmt: skip
     return figures | ({"test_accuracy_without_views": test.alone.accuracy} if test.alone else {})
 
 

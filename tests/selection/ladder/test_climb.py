@@ -129,3 +129,12 @@ def test_the_budget_counts_what_was_spent_before(ground):
     told = []
     climb([Failing("majority"), Slow("slow", weight=1)], ground, PARTS, 2.0, [replace(spent, fit_s=1.5)], told.append)
     assert "0 s are left" in told[0].reason or "1 s are left" in told[0].reason
+
+
+def test_the_metric_decides_which_result_is_best():
+    accurate, even = (
+        replace(result(name, [True], False), valid=striate.Evaluation(("a", "b"), np.array(cells)))
+        for name, cells in (("majority", [[0, 0, 90], [1, 0, 10]]), ("even", [[0, 0, 60], [0, 1, 30], [1, 1, 10]]))
+    )
+    assert best_result([accurate, even]) is accurate
+    assert best_result([accurate, even], "balanced-accuracy") is best_result([accurate, even], "macro-f1") is even

@@ -14,6 +14,7 @@ from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run
 from striate.selection.ladder import rungs
 from striate.selection.ladder.climb import Result
+from striate.selection.ladder.memory import Memory
 from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground
 from striate.training.budget import choose_swift
 
@@ -144,3 +145,54 @@ def test_a_cross_validation_measures_its_net_once(monkeypatch):
     run(read("digits").subset(np.arange(60)), budget="6s", observer=heard)
     assert len(chosen) == 1
     assert any(note.startswith(f"swift: {chosen[0][1]} epoch") for note in heard.notes)
+
+
+@pytest.fixture(scope="module")
+def thinned():
+    """Digits of which every other class has thirty images."""
+    data = read("digits")
+    keep = [np.flatnonzero(data.labels == c)[: 30 if c % 2 else None] for c in range(10)]
+    return data.subset(np.concatenate(keep))
+
+
+def test_the_ladder_chooses_by_the_metric_and_balances_what_it_can(thinned, tmp_path):
+    out = tmp_path / "run"
+    result = run(thinned, budget="6s", metric="balanced-accuracy", balance="loss", out=out)
+    chosen = next(one for one in result.rungs if one.name == result.chosen)
+    assert chosen.valid.balanced_accuracy == max(one.valid.balanced_accuracy for one in result.rungs)
+    assert chosen.valid.uneven
+    recipes = [one.classifier.provenance.recipe for one in result.rungs if one.classifier.provenance.recipe]
+    assert {(recipe["metric"], recipe["balance"]) for recipe in recipes} == {("balanced-accuracy", "loss")}
+    again = resume(out, thinned)  # as it was started
+    assert again.chosen == result.chosen
+    with pytest.raises(ArgumentError, match="metric, balance cannot change with resume"):
+        run(thinned, metric="macro-f1", balance="draw", out=out, resume=True)
+    assert run(thinned, metric="balanced-accuracy", out=out, resume=True).chosen == result.chosen
+
+
+def test_what_the_ladder_keeps_does_not_grow_with_the_square_of_the_classes(climbed):
+    result, out = climbed
+    assert result.classifier.provenance.ladder
+    for one in result.classifier.provenance.ladder:
+        assert {"valid_accuracy", "balanced_accuracy", "macro_f1"} <= one.keys()
+        assert not {"confusion", "confusion_cells", "classes"} & one.keys()
+    for one in json.loads((out / "ladder.json").read_text())["rungs"]:
+        assert "confusion" not in one
+        assert len(one["confusion_cells"]) <= result.valid.total
+
+
+def test_a_ladder_that_kept_whole_matrices_is_read(climbed):
+    result, out = climbed
+    known = Memory(RunFolder(out), resumed=True).results
+    kept = json.loads((out / "ladder.json").read_text())
+    for one, rung in zip(kept["rungs"], result.rungs, strict=True):
+        del one["confusion_cells"]
+        one["confusion"] = rung.valid.confusion.tolist()
+    before = (out / "ladder.json").read_text()
+    (out / "ladder.json").write_text(json.dumps(kept))
+    old = Memory(RunFolder(out), resumed=True).results
+    (out / "ladder.json").write_text(before)
+    for one, other, rung in zip(known, old, result.rungs, strict=True):
+        assert np.array_equal(one.valid.confusion, rung.valid.confusion)
+        assert np.array_equal(other.valid.cells, one.valid.cells)
+        assert np.array_equal(other.right, rung.right)

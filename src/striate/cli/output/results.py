@@ -27,7 +27,11 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "net": str(model.net),
         "classes": len(model.classes),
         "valid_accuracy": result.valid and result.valid.accuracy,
+        "valid_balanced_accuracy": result.valid and result.valid.balanced_accuracy,
+        "valid_macro_f1": result.valid and result.valid.macro_f1,
         "test_accuracy": result.test and result.test.accuracy,
+        "test_balanced_accuracy": result.test and result.test.balanced_accuracy,
+        "test_macro_f1": result.test and result.test.macro_f1,
         "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
         "test_interval": result.test and list(result.test.interval),
         "best_epoch": told.epoch,
@@ -64,14 +68,15 @@ def _print_candidates(console: Console, result: RunResult) -> None:
     candidates = result.classifier.provenance.candidates
     if not candidates:
         return
-    table = Table("classifier", "validation", "95 % interval", "seconds", "", box=None, pad_edge=False)
-    for column in table.columns[1:4]:
+    by_class = {"balanced": "balanced_accuracy", "macro F1": "macro_f1"} if result.valid and result.valid.uneven else {}
+    table = Table("classifier", "validation", "95 % interval", *by_class, "seconds", "", box=None, pad_edge=False)
+    for column in table.columns[1:-1]:
         column.justify = "right"
     for one in candidates:
         low, high = one["valid_interval"] or (None, None)
         kept = "kept" if one["net"] == result.classifier.provenance.fitted else ""
-        interval = f"{percent(low)} to {percent(high)}"
-        table.add_row(one["net"], percent(one["valid_accuracy"]), interval, f"{one['fit_s']:.1f}", kept)
+        figures = [f"{percent(low)} to {percent(high)}", *(percent(one[name]) for name in by_class.values())]
+        table.add_row(one["net"], percent(one["valid_accuracy"]), *figures, f"{one['fit_s']:.1f}", kept)
     console.print(table, markup=False)
 
 

@@ -50,16 +50,14 @@ class TrainingView(Observer):
 
     def epoch(self, record: dict[str, Any], better: bool) -> None:
         """Print the epoch's figures, below a header if they are the first."""
-        judged = record["valid_accuracy"] is not None
+        judged, chooses = record["valid_accuracy"] is not None, _chosen_by(record)
         if not self._headed:
-            names = "".join(f"{metric_words(name):>19}" for name in _chosen_by(record))
-            header = (
-                f"epoch  {'loss':>7}  {'train':>9}{'  validation' if judged else ''}{names}  {'images/s':>10}  seconds"
-            )
+            valid = f"  validation{''.join(f'{metric_words(name):>19}' for name in chooses)}" if judged else ""
+            header = f"epoch  {'loss':>7}  {'train':>9}{valid}  {'images/s':>10}  seconds"
             self.console.print(header + ("  (* best so far)" if judged else ""), style="bold", markup=False)
             self._headed = True
-        chosen = "".join(f"{percent(value):>19}" for value in _chosen_by(record).values())
-        valid = f"  {percent(record['valid_accuracy']):>8} {'*' if better else ' '}{chosen}" if judged else ""
+        valid = f"  {percent(record['valid_accuracy']):>8} {'*' if better else ' '}" if judged else ""
+        valid += "".join(f"{percent(value):>19}" for value in chooses.values())
         self.console.print(
             f"{record['epoch']:>5}  {record['train_loss']:>7.3f}  {percent(record['train_accuracy']):>9}{valid}"
             f"  {record['images_per_s']:>10,.0f}  {record['seconds']:>7.1f}",

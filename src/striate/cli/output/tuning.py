@@ -9,6 +9,7 @@ from rich.console import Console
 
 from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
+from striate.metrics.by_class import metric_words
 from striate.observer import StepReport
 from striate.selection.tuning.study import Trial
 from striate.selection.tuning.worker import TuningObserver
@@ -45,18 +46,19 @@ class TuningView(TrainingView, TuningObserver):
         """Print the trial's figures, below a header if they are the first; nothing of what was refused unseen."""
         if trial.state == "refused":
             return
+        name = "validation" if trial.metric == "accuracy" else metric_words(trial.metric)
         if not self._headed:
-            header = f"trial  {'validation':>10}    seconds  what  (* best so far)"
+            header = f"trial  {name:>10}    seconds  what  (* best so far)"
             self.console.print(header, style="bold", markup=False)
             self._headed = True
         if best is not None:
-            self._best = f" · best {percent(best.accuracy)}"
+            self._best = f" · best {percent(best.score)}"
         mark = "*" if best is not None and best.number == trial.number else " "
-        shown = percent(trial.accuracy) if trial.accuracy is not None else trial.state
+        shown = percent(trial.score) if trial.score is not None else trial.state
         why = f": {trial.why}" if trial.why else ""
         self.console.print(
-            f"{trial.number:>5}  {shown:>10} {mark}  {trial.seconds:>7.1f}  {trial.what}, {trial.how}"
+            f"{trial.number:>5}  {shown:>{max(10, len(name))}} {mark}  {trial.seconds:>7.1f}  {trial.what}, {trial.how}"
             f", {len(trial.accuracies)} epochs{why}",
-            style=None if trial.accuracy is not None else "dim", markup=False,
+            style=None if trial.score is not None else "dim", markup=False,
         )  # fmt: skip
         self._line.rest()

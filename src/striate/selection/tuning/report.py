@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.metrics.by_class import metric_words
 from striate.metrics.intervals import difference_interval
 from striate.pages.charts import BEST, FAINT, INK, render
 from striate.selection.tuning.study import Trial, best_trial
@@ -55,6 +56,12 @@ def study_verdict(result: TuningResult) -> str:
         return f"Trial {first.number} is the default net and recipe."
     if best.number == first.number:
         return "Nothing was better than the first trial, the default net and recipe."
+    if best.metric != "accuracy":
+        words = metric_words(best.metric)
+        return (
+            f"Trial {best.number} has {100 * (best.score or 0):.2f} % {words} on the validation images, trial "
+            f"{first.number}, the default net and recipe, {100 * (first.score or 0):.2f} %."
+        )
     difference = best.correct / best.total - first.correct / first.total
     low, high = difference_interval((best.correct, best.total), (first.correct, first.total))
     noise = "beyond noise" if low > 0 else "within noise"
@@ -81,10 +88,11 @@ def _page(result: TuningResult, charts: dict[str, str], of: str, command: str) -
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.2f} %"
     shown = [trial for trial in result.trials if trial.state != "refused"]
-    ranked = sorted(shown, key=lambda trial: (-(trial.accuracy or -1), trial.number))
+    ranked = sorted(shown, key=lambda trial: (-(trial.score or -1), trial.number))
     best = result.best
     return environment.from_string(template).render(
         result=result, best=best, charts=charts, importances_of=of, command=command, ranked=ranked,
+        metric=metric_words(best.metric) if best else "accuracy",
         study_verdict=study_verdict(result), optimism=optimism(result), settings=_unusual(best),
         seconds=sum(trial.seconds for trial in result.trials),
         counts={state: sum(trial.state == state for trial in result.trials) for state in STATES},
@@ -100,18 +108,18 @@ def _unusual(best: Trial | None) -> dict[str, Any]:
 
 
 def _draw_history(axes: Axes, trials: Sequence[Trial]) -> None:
-    """Draw each trial's validation accuracy, the best so far and the baseline."""
+    """Draw each trial's score on the validation images, the best so far and the baseline."""
     from matplotlib.ticker import MaxNLocator
 
     finished = [trial for trial in trials if trial.accuracy is not None]
-    values = sorted(100 * trial.correct / trial.total for trial in finished)
+    values = sorted(_percent(trial) for trial in finished)
     top = max([*values, 1.0])
     # The interesting half fills the drawing; what is far below stands at its lower edge.
     low = min(values[0], values[len(values) // 2] - 1.0) if values else 0.0
     floor = max(low, top - 12.0) - 0.08 * max(top - max(low, top - 12.0), 0.5)
     for kind in dict.fromkeys(trial.kind for trial in finished):
         chosen = [trial for trial in finished if trial.kind == kind]
-        heights = [max(floor, 100 * trial.correct / trial.total) for trial in chosen]
+        heights = [max(floor, _percent(trial)) for trial in chosen]
         colour = COLOURS.get(kind, INK)
         axes.scatter([t.number for t in chosen], heights, s=34, color=colour, label=kind, zorder=3)
     pruned = [trial for trial in trials if trial.state == "pruned" and trial.accuracies]
@@ -119,31 +127,35 @@ def _draw_history(axes: Axes, trials: Sequence[Trial]) -> None:
         heights = [max(floor, 100 * max(trial.accuracies)) for trial in pruned]
         axes.scatter([t.number for t in pruned], heights, s=24, marker="x", color=FAINT, label="pruned", zorder=2)
     if finished:
-        best = [100 * (best_trial([t for t in finished if t.number <= i]) or finished[0]).correct / finished[0].total
+        best = [_percent(best_trial([t for t in finished if t.number <= i]) or finished[0])
                 for i in range(finished[0].number, trials[-1].number + 1)]  # fmt: skip
         axes.step(range(finished[0].number, trials[-1].number + 1), best, where="post", color=BEST, label="best so far")
-        axes.axhline(100 * finished[0].correct / finished[0].total, color=FAINT, linestyle=":", label="first trial")
+        axes.axhline(_percent(finished[0]), color=FAINT, linestyle=":", label="first trial")
         axes.set_ylim(floor - 0.02 * (top - floor), top + 0.06 * (top - floor))
     axes.set_xlabel("trial")
-    axes.set_ylabel("validation accuracy, %")
+    axes.set_ylabel(f"validation {metric_words(finished[0].metric if finished else 'accuracy')}, %")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=FAINT, alpha=0.2)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
+def _percent(trial: Trial) -> float:
+    return 100 * (trial.score or 0.0)
+
+
 def _draw_importances(axes: Axes, importances: dict[str, float]) -> None:
     names = list(importances)[::-1]
     bars = axes.barh(names, [100 * importances[name] for name in names], color=COLOURS["conv"], height=0.6)
     axes.bar_label(bars, fmt="%.0f %%", padding=4, color=INK)
-    axes.set_xlabel("share of the variation of accuracy, %")
+    axes.set_xlabel("share of the variation of the score, %")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlim(0, 112 * max(importances.values()))
 
 
 def _importances(study: optuna.Study, best: Trial | None) -> tuple[dict[str, float], str]:
-    """Return what share of the accuracy's variation each value explains, and among which trials.
+    """Return what share of the score's variation each value explains, and among which trials.
 
     Values that all trials have are compared over all of them; where there are enough of the best trial's kind, those
     of that kind say more, since they share the values of its nets.

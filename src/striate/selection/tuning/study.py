@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ArgumentError, MissingExtraError, StorageError
+from striate.metrics.by_class import Metric, check_metric
 from striate.metrics.intervals import wilson_interval
 
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ class Trial:
         net: the sentence as trained.
         recipe: its settings.
         correct, total: validation images of the best epoch; 0 of 0 unless it finished.
-        accuracies: validation accuracy after each epoch.
+        accuracies: validation accuracy, or what the metric is, after each epoch.
         train_accuracy: on the training images, augmented as they are, in the last epoch.
+        score: what the study searches the most of, by the best epoch: the accuracy unless the recipe's metric is
+            another; None unless it finished.
     """
 
     number: int
@@ -54,6 +57,12 @@ class Trial:
     accuracies: tuple[float, ...]
     train_accuracy: float | None
     seconds: float
+    score: float | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """What the score is."""
+        return check_metric(self.recipe.get("metric", "accuracy"))
 
     @property
     def accuracy(self) -> float | None:
@@ -94,7 +103,8 @@ class Trial:
         return {
             "trial": self.number, "state": self.state, "why": self.why, "net": self.net, "recipe": self.recipe,
             "parameters": self.parameters, "epochs": len(self.accuracies), "valid_accuracy": self.accuracy,
-            "valid_interval": self.interval and list(self.interval), "train_s": self.seconds,
+            "valid_interval": self.interval and list(self.interval), "metric": self.metric, "score": self.score,
+            "train_s": self.seconds,
         }  # fmt: skip
 
 
@@ -198,15 +208,16 @@ def read_trials(study: optuna.Study) -> list[Trial]:
                 tuple(said.get("accuracies", ())),
                 said.get("train_accuracy"),
                 said.get("seconds", 0.0),
+                frozen.value if finished else None,
             )
         )
     return found
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the finished trial of the highest validation accuracy, the earliest of several; None if there is none."""
+    """Return the finished trial of the highest score, the earliest of several; None if there is none."""
     finished = [trial for trial in trials if trial.accuracy is not None]
-    return max(finished, key=lambda trial: (trial.accuracy, -trial.number), default=None)
+    return max(finished, key=lambda trial: (trial.score, -trial.number), default=None)
 
 
 def sampler(seed: int, index: int) -> optuna.samplers.BaseSampler:

@@ -47,7 +47,7 @@ class TuningResult:
         out: its folder: study.db, best.toml, model.striate.
         study: as Optuna knows it.
         trials: those that have ended, by number; the first is the baseline.
-        best: the best of them by validation accuracy, None if none finished.
+        best: the best of them by validation accuracy or what the metric is, None if none finished.
         test: how its model did on the test images; None without any, or where another machine has the model.
         stopped: whether it was interrupted.
     """
@@ -118,6 +118,8 @@ def tune(
     observer: TuningObserver | None = None,
 ) -> TuningResult:
     """Search for the net and recipe of the highest validation accuracy; the test images are looked at once, at the end.
+
+    `metric` among the fixed settings searches for the most of another figure.
 
     A study in `out` is gone on with. With `trials` and no budget, the same seed gives the same study.
 

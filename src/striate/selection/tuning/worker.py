@@ -30,7 +30,7 @@ from striate.selection.tuning.study import (
     sampler,
 )
 from striate.system.files import write_atomically
-from striate.training.engine.state import Computation, Lesson, Watch
+from striate.training.engine.state import Computation, Lesson, Watch, valid_key
 from striate.training.engine.timing import lesson_epoch_s
 from striate.training.plan import Plan, change_plan
 from striate.training.recipe import load_recipe
@@ -103,7 +103,7 @@ class Worker:
         return running + sum(trial.state != "lost" for trial in read_trials(self.study))
 
     def _trial(self, trial: optuna.Trial) -> float:
-        """Train what the study proposes and return its validation accuracy."""
+        """Train what the study proposes and return its validation accuracy, or what the recipe's metric is."""
         import optuna
 
         start = time.monotonic()
@@ -183,7 +183,7 @@ class Worker:
         accuracies: list[float] = []
 
         def hopeless(record: dict[str, Any]) -> bool:
-            accuracies.append(record["valid_accuracy"])
+            accuracies.append(record[valid_key(plan.recipe.metric)])
             for part in parts_passed(record["epoch"], plan.recipe.epochs):
                 trial.report(max(accuracies), part)
             if record["epoch"] < plan.recipe.epochs and trial.should_prune():
@@ -212,11 +212,12 @@ class Worker:
         trial.set_user_attr("correct", valid.correct)
         trial.set_user_attr("total", valid.total)
         trial.set_user_attr("train_accuracy", state.history[-1]["train_accuracy"])
-        if best is None or valid.accuracy > (best.accuracy or 0.0):
+        score = valid.score(plan.recipe.metric)
+        if best is None or score > (best.score or 0.0):
             tuned = {"study": self.study.study_name, "trial": trial.number, "trials": trial.number + 1}
             replace(model, provenance=replace(model.provenance, tuning=tuned)).save(self.folder / "model.striate")
             write_best(self.folder, str(plan.net), plan.recipe.to_dict())
-        return valid.accuracy
+        return score
 
 
 def write_best(folder: Path, net: str, recipe: Mapping[str, Any]) -> None:
