@@ -142,7 +142,7 @@ class Classifier:
         shape = self.preprocessing
         if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(shape.size):
             # Small images, in memory: they are enlarged block by block when they are looked at.
-            return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize)
+            return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep)
         return shape.prepare(catalog, progress, keep=keep)
 
     def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from striate.errors import ArgumentError, MissingExtraError, ModelFileError, ShapeError, SourceNotFoundError
 from striate.nets.modules.weights import read_weights
+from striate.nets.zoo.downloads import answers
 from striate.nets.zoo.registry import TIMM
 
 _NAME = re.compile(r"[a-z0-9_.]+")
@@ -210,6 +211,10 @@ def _downloaded(net: TimmNet) -> nn.Module:
     timm = import_timm()
     if not timm.is_model_pretrained(net.name):
         raise ArgumentError(f"timm publishes no weights of {net}. Name a file of yours with --weights FILE")
+    hub = importlib.import_module("huggingface_hub.constants")
+    before = hub.HF_HUB_OFFLINE
+    # Where nobody answers, the hub's client would try for a minute; offline it looks into its cache and says so.
+    hub.HF_HUB_OFFLINE = before or not answers(hub.ENDPOINT)
     try:
         return timm.create_model(net.name, pretrained=True)
     except Exception as error:  # the hub's client raises what it likes where there is no network
@@ -217,6 +222,8 @@ def _downloaded(net: TimmNet) -> nn.Module:
         raise SourceNotFoundError(
             f"timm cannot fetch the weights of {net} ({said}). Fetch them elsewhere and name them with --weights FILE"
         ) from None
+    finally:
+        hub.HF_HUB_OFFLINE = before
 
 
 def _filled(net: TimmNet, path: Path, input_shape: tuple[int, int, int]) -> nn.Module:
