@@ -211,7 +211,7 @@ def _downloaded(net: TimmNet) -> nn.Module:
     timm = import_timm()
     if not timm.is_model_pretrained(net.name):
         raise ArgumentError(f"timm publishes no weights of {net}. Name a file of yours with --weights FILE")
-    hub = importlib.import_module("huggingface_hub.constants")
+    hub: Any = importlib.import_module("huggingface_hub.constants")
     before = hub.HF_HUB_OFFLINE
     # Where nobody answers, the hub's client would try for a minute; offline it looks into its cache and says so.
     hub.HF_HUB_OFFLINE = before or not answers(hub.ENDPOINT)
