@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import striate
+from striate.errors import MissingExtraError
+from striate.nets.modules.timm_models import import_timm
 from striate.selection.fit import run_one
 
 
@@ -45,3 +47,12 @@ def real_data():
     if not folder or not Path(folder).is_dir():
         pytest.skip("STRIATE_DATA names no folder of published data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def timm():
+    """The module timm; tests of real timm models skip where it is not there, or has no torchvision that runs."""
+    try:
+        return import_timm()
+    except MissingExtraError as why:
+        pytest.skip(str(why))

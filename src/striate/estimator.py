@@ -84,6 +84,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if len(images) != len(labels):
             raise ShapeError(f"X and y must have the same length; got {len(images)} and {len(labels)}")
         self.pixel_range_ = (0.0, 255.0) if images.dtype == np.uint8 else (float(images.min()), float(images.max()))
+        self.fitted_shape_ = images.shape[1:]
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if np.ndim(X) == 2:
             self.n_features_in_ = np.shape(X)[1]
@@ -107,9 +108,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """Return float32 (n, k): the probability of each of `classes_` for each image."""
         check_is_fitted(self)
         images = self._to_uint8(self._as_images(X))
-        expected = (*self.classifier_.preprocessing.size, self.classifier_.preprocessing.channels)
-        if images.shape[1:] != expected:
-            raise ShapeError(f"X must hold images {expected} as in fit; got {images.shape[1:]}")
+        if images.shape[1:] != self.fitted_shape_:
+            raise ShapeError(f"X must hold images {self.fitted_shape_} as in fit; got {images.shape[1:]}")
         return self.classifier_.predict_proba(images)
 
     def predict(self, X: Any) -> np.ndarray:

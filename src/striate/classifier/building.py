@@ -7,12 +7,21 @@ from typing import Any
 
 import torch
 
-from striate.classifier.heads.fitted import Fitted, FittedModule, describe_fitted, put_weights, rebuild_fitted
-from striate.errors import ModelFileError
-from striate.nets import Net, NetModule, parse
+from striate.classifier.heads.fitted import (
+    Body,
+    Fitted,
+    FittedModule,
+    describe_fitted,
+    put_weights,
+    rebuild_fitted,
+    rebuild_timm,
+)
+from striate.errors import ArgumentError, ModelFileError, ShapeError
+from striate.nets import Net, parse
 from striate.nets.modules.own import AnyNet, OwnModule, build
+from striate.nets.modules.timm_models import TimmModule, TimmNet, timm_version
 
-_KINDS = {Net: "net", OwnModule: "module", Fitted: "fitted"}
+_KINDS = {Net: "net", OwnModule: "module", TimmNet: "timm", Fitted: "fitted"}
 
 
 def kind_of(net: AnyNet | Fitted) -> str:
@@ -26,7 +35,9 @@ def kind_of(net: AnyNet | Fitted) -> str:
 
 def describe_module(module: torch.nn.Module) -> dict[str, Any]:
     """Return what a model file says of a module beside its net and its tensors, as plain values: nothing of most."""
-    return {"fitted": describe_fitted(module)} if isinstance(module, FittedModule) else {}
+    said: dict[str, Any] = {"fitted": describe_fitted(module)} if isinstance(module, FittedModule) else {}
+    timm = isinstance(module, TimmModule) or isinstance(getattr(module, "body", None), TimmModule)
+    return said | ({"timm": timm_version()} if timm else {})
 
 
 def rebuild_module(
@@ -47,13 +58,26 @@ def rebuild_module(
         ModelFileError, NotationError, ShapeError: anything missing, spare, out of range or that does not fit.
     """
     classes = len(description["classes"])
-    if description["kind"] == "fitted":
-        built = rebuild_fitted(description.get("fitted"), weights, input_shape, classes)
-        net = Fitted(description["net"], built.body.net if isinstance(built.body, NetModule) else None)
-    else:
-        net = _net(description, own)
-        built = _trained(net, weights, input_shape, classes)
+    try:
+        if description["kind"] == "fitted":
+            built = rebuild_fitted(description.get("fitted"), weights, input_shape, classes)
+            net = Fitted(description["net"], built.body.net if isinstance(built.body, Body) else None)
+        elif description["kind"] == "timm":
+            built = rebuild_timm(description["net"], weights, input_shape, classes)
+            net = built.net
+        else:
+            net = _net(description, own)
+            built = _trained(net, weights, input_shape, classes)
+    except (ModelFileError, ArgumentError, ShapeError) as error:
+        raise ModelFileError(f"{error}{_other_timm(description)}") from None
     return net, built.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+
+
+def _other_timm(description: Mapping[str, Any]) -> str:
+    """Return what is to be said of a model that another timm has saved; nothing of others."""
+    if "timm" not in description or description["timm"] == timm_version():
+        return ""
+    return f". It was saved with timm {description['timm']!s:.20}, this is timm {timm_version()}"
 
 
 def _net(description: Mapping[str, Any], own: torch.nn.Module | None) -> AnyNet:

@@ -18,7 +18,15 @@ from striate.data.decoding.decode import decode
 from striate.data.decoding.pixels import fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
-from striate.errors import DataError, DecodingError, ModelFileError, ShapeError, StriateError
+from striate.errors import (
+    ArgumentError,
+    DataError,
+    DecodingError,
+    MissingExtraError,
+    ModelFileError,
+    ShapeError,
+    StriateError,
+)
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Progress, silent
 
@@ -42,7 +50,7 @@ class Classifier:
     """Classes, preprocessing, weights and provenance of a trained model; predicts on images of any size.
 
     Arguments:
-        classes: (k,) class names, in the order of the net's outputs.
+        classes: (k,) class names, in the order of the net's outputs; none where weights make features alone.
         preprocessing: how an image becomes the net's input.
         net: the architecture, the reference of a module of the user's own, or what was fitted instead.
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
@@ -93,6 +101,11 @@ class Classifier:
         from striate.system.devices import fitting_threads, kept_memory
 
         parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
+        if not self.classes:
+            raise ArgumentError(
+                f"{self.net} has weights without classes, so it cannot name what it sees; it makes features, to which "
+                "striate train SOURCE --features fits a head"
+            )
         device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
         self.module.eval()
         batch_size = batch_size or images_at_once(*self.preprocessing.size, device)
@@ -127,10 +140,10 @@ class Classifier:
             keep: whether they will be wanted again and belong into the cache.
         """
         shape = self.preprocessing
-        size: tuple[int, int] | None = shape.size
-        if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(size):
-            size = None  # small images, in memory: they are enlarged block by block when they are looked at
-        return prepare(catalog, size, shape.fit, shape.channels, progress=progress, keep=keep, resize=shape.resize)
+        if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(shape.size):
+            # Small images, in memory: they are enlarged block by block when they are looked at.
+            return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep)
+        return shape.prepare(catalog, progress, keep=keep)
 
     def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
         """Return how the classifier does on labelled images that it has not seen.
@@ -204,12 +217,15 @@ class Classifier:
         Raises:
             SourceNotFoundError: no such file.
             ModelFileError: not a model, damaged, or of a version that this Striate does not know.
+            MissingExtraError: it is a model of timm's, and timm is not installed.
         """
         from striate.classifier.model_file import read_model
 
         description, tensors = read_model(path)
         try:
             return cls._rebuilt(description, tensors, module)
+        except MissingExtraError as error:
+            raise MissingExtraError(f"{Path(path)}: {error}") from None
         except StriateError as error:
             raise ModelFileError(f"{Path(path)}: {error}") from None
 

@@ -25,15 +25,16 @@ import torch
 from torch import Tensor
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.heads.fitted import features_of
+from striate.classifier.heads.fitted import Body, features_of
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.data.tensors import images_at_once, to_batch
 from striate.errors import ArgumentError, StorageError
-from striate.nets import Net, NetModule, make_module, parse
+from striate.nets import NetModule, make_module, parse
 from striate.nets.modules.folding import keep_statistics
+from striate.nets.modules.timm_models import TimmModule, make_timm
 from striate.nets.surgery import with_outputs, with_taps
 from striate.observer import Observer, Progress, silent
 from striate.system.cache import cache_folder
@@ -71,7 +72,7 @@ class Features:
     """
 
     preprocessing: Preprocessing
-    body: NetModule | None
+    body: Body | None
     of: str = ""
     model: Classifier | None = None
     bank: Bank | None = None
@@ -118,12 +119,13 @@ def net_features(model: Classifier, name: str) -> Features:
     Raises:
         ArgumentError: it holds no net of Striate's.
     """
-    if not isinstance(model.module, NetModule) or not isinstance(model.net, Net):
+    if not isinstance(model.module, Body):
         raise ArgumentError(
-            f"features come from a net that Striate knows layer by layer; {name} holds {model.net}. Name another model"
+            f"features come from a net that Striate knows layer by layer, or from timm's; {name} holds {model.net}. "
+            "Name another model"
         )
     whole = tapped(replace(model, preprocessing=replace(model.preprocessing, resize=None)))
-    assert isinstance(whole.module, NetModule)
+    assert isinstance(whole.module, Body)
     return Features(whole.preprocessing, whole.module, name, whole)
 
 
@@ -168,9 +170,15 @@ def extract(
 def tapped(model: Classifier) -> Classifier:
     """Return a model whose features are the last layer's and the channel means of the parts before; see `with_taps`.
 
-    It has one output, of which nobody asks: the last layer marks where the features end.
+    It has one output, of which nobody asks: the last layer marks where the features end. A model of timm's, whose parts
+    nobody knows, gives the last layer's alone.
     """
     module, shape = model.module, model.preprocessing.input_shape
+    if isinstance(module, TimmModule):
+        alone = make_timm(replace(module.net, classes=1), shape)
+        alone.body.load_state_dict(module.body.state_dict())
+        alone = alone.to(_device(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+        return replace(model, net=alone.net, module=alone)
     if not isinstance(module, NetModule) or with_taps(module.net, shape) == module.net:
         return model
     net = with_outputs(with_taps(module.net, shape), 1)
@@ -254,6 +262,10 @@ def feature_function(model: Classifier, layer: str | None) -> Callable[[Tensor],
         ArgumentError: the layer is not there.
     """
     module = model.module.eval()
+    if isinstance(module, TimmModule) and layer is None:
+        return module.embed
+    if isinstance(module, TimmModule):
+        raise ArgumentError(f"a layer can be named of nets that Striate knows layer by layer, not of {model.net}")
     if not isinstance(module, NetModule):
         raise ArgumentError(
             f"features need a net that Striate built; {model.net} is a module of your own. Call it itself"

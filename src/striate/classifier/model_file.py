@@ -21,7 +21,8 @@ from striate.system.files import replace_atomically
 from striate.version import __version__
 
 FORMAT = 1
-KINDS = ("net", "module", "fitted")  # a sentence, a module of the user's own, what was fitted and not trained by steps
+# A sentence, a module of the user's own, a model of timm's by its name, what was fitted and not trained by steps.
+KINDS = ("net", "module", "timm", "fitted")
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
 _MOST_JSON_BYTES = 64 << 20
 # A fixed date makes equal models equal files.

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit, check_fit, check_resize
+from striate.data.imageset import ImageSet
+from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, ModelFileError
+from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +50,14 @@ class Preprocessing:
         mean = torch.as_tensor(self.mean, device=batch.device)
         std = torch.as_tensor(self.std, device=batch.device)
         return (batch.float() - mean.reshape(1, self.channels, *(mean.shape[1:] or (1, 1)))) / std.reshape(1, -1, 1, 1)
+
+    def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
+        """Return the catalog's images at this size, unreadable ones left to the ledger.
+
+        Arguments:
+            keep: whether they will be wanted again and belong into the cache.
+        """
+        return prepare(catalog, self.size, self.fit, self.channels, progress=progress, keep=keep, resize=self.resize)
 
     def to_json(self) -> dict[str, Any]:
         """Return what describes it, without the arrays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import Fitted
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.data.decoding.pixels import Fit
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
-from striate.nets import ZOO, Net, pretrained
+from striate.nets import ZOO, Net, imagenet_classes, pretrained
 from striate.nets.modules.own import build
+from striate.nets.modules.timm_models import TimmNet, make_timm, pretrained_timm, read_timm, timm_version
+from striate.nets.zoo import is_timm
 from striate.observer import Progress, silent
 
 
@@ -54,6 +58,48 @@ def load_pretrained(
     return model if size is None else at_size(model, size)
 
 
+def load_pretrained_timm(
+    name: str, weights: str | Path = "imagenet", size: tuple[int, int] | None = None
+) -> Classifier:
+    """Return a model of timm's with weights and with timm's own preprocessing.
+
+    It can predict where the weights' head knows ImageNet's 1,000 classes; else it has no classes, and makes features.
+
+    Arguments:
+        name: as in "timm/levit_192".
+        weights: "imagenet" (timm's own, downloaded once by timm), a .pth or .safetensors file by timm's names, or
+            "none" for first weights.
+        size: (h, w) in pixels to look at images at; None is timm's.
+
+    Raises:
+        MissingExtraError: timm is not there.
+        ArgumentError: timm has no such model, or no weights of it.
+        SourceNotFoundError, ModelFileError: the file is not there, cannot be downloaded, or does not fit the model.
+    """
+    net = read_timm(name, classes=1)
+    preprocessing, told = timm_preprocessing(net), str(weights)
+    if told == "none":
+        module, outputs = make_timm(net, preprocessing.input_shape), 0
+    else:
+        module, outputs = pretrained_timm(net, weights, preprocessing.input_shape)
+    classes = _distinct(imagenet_classes()) if outputs == 1000 else ()
+    said = {"none": "at first weights", "imagenet": f"weights of timm {timm_version()}"}.get(told, told)
+    module = module.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    model = Classifier(classes, preprocessing, module.net, module, Provenance(weights=[f"{net}: {said}"]))
+    return model if size is None else at_size(model, size)
+
+
+def timm_preprocessing(net: TimmNet) -> Preprocessing:
+    """Return how images are shown to a model of timm's, from timm's own configuration of it."""
+    wanted = net.data_config()
+    channels, height, width = wanted["input_size"]
+    fits: dict[str, Fit] = {"squash": "stretch", "border": "pad"}
+    fit = fits.get(wanted["crop_mode"], "crop")
+    resize = math.floor(height / wanted["crop_pct"]) if fit == "crop" and height == width else None
+    mean, std = (np.array(wanted[key], np.float32) * 255 for key in ("mean", "std"))
+    return Preprocessing((height, width), channels, fit, mean, std, resize)
+
+
 def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
     """Return a model that looks at images at another size, with the same weights.
 
@@ -78,6 +124,8 @@ def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
 def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
     """Whether the weights of a model are right for images of another size (h, w) too."""
     shape = (model.preprocessing.channels, *size)
+    if isinstance(model.net, TimmNet):
+        return not model.net.one_size or size == model.preprocessing.size
     if not isinstance(model.net, Net) or model.preprocessing.mean.ndim == 3:
         return False
     needed, own = (model.net.graph(s) for s in (shape, model.preprocessing.input_shape))
@@ -90,13 +138,15 @@ def load_model(
     size: tuple[int, int] | None = None,
     progress: Progress = silent,
 ) -> Classifier:
-    """Return the classifier in a `.striate` file, or the zoo net of that name with published weights.
+    """Return the classifier in a `.striate` file, or the net of that name, the zoo's or timm's, with published weights.
 
     Raises:
         SourceNotFoundError: neither a file nor a zoo net.
         ArgumentError: weights were given for a file, which has its own.
     """
     word = str(model).split("(")[0].strip()
+    if is_timm(str(model)) and not Path(model).is_file():
+        return load_pretrained_timm(str(model), weights or "imagenet", size)
     if not Path(model).is_file() and word in ZOO:
         return load_pretrained(str(model), weights or "imagenet", size, progress)
     if weights is not None and Path(model).is_file():

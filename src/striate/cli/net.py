@@ -29,6 +29,7 @@ def net(
     [dim]striate net alexnet --input 3x227x227 · striate net "conv(32, 3) relu maxpool(2) fc(10)"[/dim]
     """
     from striate.nets import ZOO, resolve
+    from striate.nets.zoo.registry import is_timm, without_layers
     from striate.system.files import write_atomically
 
     if list_:
@@ -36,6 +37,13 @@ def net(
         return
     if architecture is None:
         raise typer.BadParameter('name an architecture, or write one: "conv(6, 5) relu fc(10)"; --list shows the names')
+    if is_timm(architecture):
+        if svg or markdown or strict or batch > 1:
+            raise typer.BadParameter(
+                f"{without_layers(architecture)}. Leave out --svg, --markdown, --strict and --batch"
+            )
+        _show_timm(architecture, options.parse_shape(input_), json)
+        return
     known = ZOO.get(architecture.split("(")[0].strip())
     shape = options.parse_shape(input_) or (known.input_shape if known else (3, 32, 32))
     if classes is None and known is None:
@@ -52,6 +60,34 @@ def net(
         stdout().print(table)
     else:
         print(table)
+
+
+def _show_timm(name: str, shape: tuple[int, int, int] | None, json: bool) -> None:
+    """Print what is known of a model of timm's."""
+    from striate.nets.modules.timm_models import describe_body, read_timm, timm_version
+    from striate.nets.zoo.registry import without_layers
+
+    model = read_timm(name, classes=1)
+    wanted = model.data_config()
+    shape = shape or tuple(wanted["input_size"])
+    body = describe_body(model.name, shape)
+    if json:
+        print_json({
+            "net": str(model), "timm": timm_version(), "input": list(shape), "one_size": model.one_size,
+            "features": body.features, "parameters": body.parameters, "layers": None,
+            **{key: wanted[key] for key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")},
+        })  # fmt: skip
+        return
+    rows = {
+        "net": f"{model} (timm {timm_version()})",
+        "input": f"{'×'.join(map(str, shape))}, {'this size alone' if model.one_size else 'other sizes too'}",
+        "features": f"{body.features:,}, for each of which the last layer has a weight for each class",
+        "parameters": f"{body.parameters:,} before the last layer",
+        "mean, std": f"{wanted['mean']}, {wanted['std']}",
+        "crop": f"{wanted['crop_mode']}, {wanted['crop_pct']:.1%}, {wanted['interpolation']}",
+    }
+    print("\n".join(f"{key:<12}{value}" for key, value in rows.items()))
+    print(f"\n{without_layers(str(model))}.")
 
 
 def _list(json: bool) -> None:

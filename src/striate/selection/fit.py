@@ -34,13 +34,14 @@ class Asked:
     """What is to be fitted, as far as the user says; None is what he leaves to us.
 
     Arguments:
-        net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, or a torch.nn.Module (a copy of it is
-            trained); "swift" is the swift net that suits the images and the budget; a baseline's name, perhaps with
-            options: "neighbours(k=5)"; "auto" is not named.
+        net: a name, a sentence such as "conv(32, 3) relu fc(classes)", a Net, a model of timm's as in "timm/levit_192",
+            or a torch.nn.Module (a copy of it is trained); "swift" is the swift net that suits the images and the
+            budget; a baseline's name, perhaps with options: "neighbours(k=5)"; "auto" is not named.
         recipe: a published name, a TOML file, settings, or a Recipe; "auto" is not named.
         budget: seconds, or "5m": for the ladder; for one net as many epochs as fit into it, by measurement.
-        weights: what to start from: "imagenet" or a file for a zoo net, or a .striate file; its preprocessing is used,
-            and it gets a new head where its classes are others. For the ladder: those of its pre-trained rungs.
+        weights: what to start from: "imagenet" or a file for a zoo net or a model of timm's, or a .striate file; its
+            preprocessing is used, and it gets a new head where its classes are others; "none" is not named. For the
+            ladder: those of its pre-trained rungs.
         features: fit a baseline, or the best of several, to these instead of to pixels: the name of a net with
             published weights (`weights` says which), a .striate file, or `Features`.
         settings: of the recipe, to change one by one, such as epochs=3; `seed`, `metric` (what is best on the
@@ -58,6 +59,8 @@ class Asked:
         for name in ("net", "recipe"):
             if isinstance(getattr(self, name), str) and getattr(self, name) == "auto":
                 object.__setattr__(self, name, None)
+        if self.weights == "none" and self.features is None:
+            object.__setattr__(self, "weights", None)
 
     @property
     def for_one_net(self) -> list[str]:

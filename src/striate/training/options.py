@@ -11,9 +11,11 @@ import torch
 
 from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
+from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError
-from striate.nets import Net, resolve
-from striate.nets.modules.own import AnyNet, as_net
+from striate.nets import Net
+from striate.nets.modules.own import AnyNet, as_net, find_net
+from striate.nets.modules.timm_models import TimmNet
 from striate.nets.rules import read_rule
 from striate.training.recipe import Recipe, load_recipe, recipe_names
 from striate.units import parse_duration
@@ -35,6 +37,7 @@ class TrainingOptions:
         told: settings that the user chose, which may not be changed for him.
         budget_s: seconds that training may take, where the user says so.
         start: what training starts from instead of random weights.
+        shown: how images are shown to a net that says so itself; None measures it.
     """
 
     net: str | AnyNet | None
@@ -43,6 +46,7 @@ class TrainingOptions:
     told: frozenset[str] = frozenset()
     budget_s: float | None = None
     start: Classifier | None = None
+    shown: Preprocessing | None = None
 
     @property
     def fitted(self) -> bool:
@@ -88,7 +92,7 @@ def read_training_options(
             "epochs must be at least 1; got 0. Only a new head on given weights needs none: give weights, or epochs"
         )
     if start:
-        assert isinstance(start.net, Net)
+        assert isinstance(start.net, Net | TimmNet)
         net = start.net
     net = settled.net if net is None else net
     net = None if net == SWIFT else net
@@ -99,7 +103,7 @@ def read_training_options(
     if settled.init is not None:
         read_rule(settled.init)
     if isinstance(net, str):
-        resolve(net, classes=2, channels=3)
+        find_net(net, classes=2, channels=3)
     elif net is not None:
         net = as_net(net)
     budget_s = None if budget is None else parse_duration(budget)

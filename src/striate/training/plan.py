@@ -17,9 +17,10 @@ from striate.data.dataset import Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
-from striate.nets import Net, resolve
+from striate.nets import Net
 from striate.nets.layers import Bn
-from striate.nets.modules.own import AnyNet, as_net
+from striate.nets.modules.own import AnyNet, as_net, find_net
+from striate.nets.modules.timm_models import TimmNet
 from striate.nets.surgery import with_dropout, with_new_head
 from striate.observer import Observer
 from striate.training.budget import DEFAULT_BUDGET_S, adapt_swift, choose_swift, epochs_within
@@ -69,6 +70,10 @@ def make_plan(
         if isinstance(start.net, Net) and start.classes != classes:
             net = with_new_head(start.net, len(classes), preprocessing.input_shape, recipe.head)
             options = replace(options, net=net)
+        elif isinstance(start.net, TimmNet):
+            options = replace(options, net=replace(start.net, classes=len(classes)))
+    elif options.shown:
+        preprocessing = options.shown
     else:
         preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, dataset.options.fit)
     shape = preprocessing.input_shape
@@ -98,7 +103,8 @@ def _net_for(net: str | AnyNet, recipe: Recipe, input_shape: tuple[int, int, int
     chosen = choose_net(net, input_shape, classes)
     if recipe.dropout is not None:
         if not isinstance(chosen, Net):
-            raise ArgumentError(f"dropout can be set in a net, not in a module of your own; set it in {chosen} itself")
+            owner = "of timm's" if isinstance(chosen, TimmNet) else f"of your own; set it in {chosen} itself"
+            raise ArgumentError(f"dropout can be set in a net, not in a module {owner}")
         chosen = with_dropout(chosen, recipe.dropout)
     _check_smallest_batch(chosen, input_shape, recipe, count)
     check_small(chosen, recipe, input_shape)
@@ -172,11 +178,7 @@ def choose_net(net: str | AnyNet, input_shape: tuple[int, int, int], classes: in
         ArgumentError: its outputs are not as many as the classes.
         NotationError, ShapeError: the sentence cannot be read or does not fit the images.
     """
-    chosen = (
-        resolve(net, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
-        if isinstance(net, str)
-        else net
-    )
+    chosen = find_net(net, classes, input_shape[0], min(input_shape[1:])) if isinstance(net, str) else net
     outputs = chosen.output_shape(input_shape)
     if outputs != (classes,):
         advice = f"Write fc({classes}) or fc(classes) at its end" if isinstance(chosen, Net) else "Build it for them"

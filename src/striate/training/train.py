@@ -26,7 +26,7 @@ from striate.training.plan import Plan, make_plan
 from striate.training.recipe import load_recipe
 from striate.training.tensorboard import TensorBoardScalars, require_tensorboard
 from striate.training.trainer import choose_computation, train_plan
-from striate.training.transfer import fit_start, weights_digest
+from striate.training.transfer import fit_input, fit_start, weights_digest
 
 
 def train_net(
@@ -65,20 +65,23 @@ def train_net(
 def _read(
     source: Any, options: TrainingOptions, data: DataOptions, session: Session
 ) -> tuple[Dataset, TrainingOptions]:
-    """Return the images, at the size that given weights want, and the options with those weights at that size."""
+    """Return the images, at the size that given weights or the net want, and the options with those at that size."""
     observer = session.observer
     with session.processes.first_goes_first():
         catalog = read_catalog(source, data.reading, observer)
-        if options.start is None:
+        start = options.start and fit_start(options.start, catalog, data.size, data.fit)
+        shown = start.preprocessing if start else fit_input(options.net, catalog, data.size, data.fit)
+        if shown is None:
             return make_dataset(catalog, data, options.recipe.seed, observer), options
-        start = fit_start(options.start, catalog, data.size, data.fit)
         dataset = make_dataset(
             catalog,
             data,
             options.recipe.seed,
             observer,
-            prepare_images=lambda found: start.prepare(found, observer.prepare),
+            prepare_images=lambda found: shown.prepare(found, observer.prepare),
         )
+    if start is None:
+        return dataset, replace(options, shown=shown)
     spent_s = extraction_s(start, len(dataset.images)) if options.budget_s is not None else 0.0
     return dataset, options.started(start, spent_s)
 

@@ -14,7 +14,14 @@ import torch
 from striate.baselines.logistic import fit_softmax
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import extract, tapped
-from striate.classifier.pretrained import at_size, fits_size, load_pretrained
+from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.pretrained import (
+    at_size,
+    fits_size,
+    load_pretrained,
+    load_pretrained_timm,
+    timm_preprocessing,
+)
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import probe
 from striate.data.decoding.pixels import Fit
@@ -22,6 +29,8 @@ from striate.errors import ArgumentError, DecodingError, unknown
 from striate.nets import ZOO, Net, NetModule
 from striate.nets.layers import Fc, Scale
 from striate.nets.modules.own import build
+from striate.nets.modules.timm_models import TimmModule, TimmNet, read_timm
+from striate.nets.zoo import is_timm
 from striate.observer import Observer, Progress, silent
 from striate.training.options import SWIFT, NetLike
 from striate.training.plan import Plan
@@ -35,8 +44,9 @@ def load_start(net: str | NetLike | None, weights: str | Path, progress: Progres
     """Return what training starts from.
 
     Arguments:
-        net: a zoo net; for a `.striate` file its own, or None or "swift", not named.
-        weights: "imagenet" or "imagenet-v2", a .pth or .safetensors file, or a .striate file.
+        net: a zoo net or a model of timm's; for a `.striate` file its own, or None or "swift", not named.
+        weights: "imagenet" (for timm's models their own), "imagenet-v2", a .pth or .safetensors file, or a .striate
+            file.
         progress: told how far a download is.
 
     Raises:
@@ -47,9 +57,11 @@ def load_start(net: str | NetLike | None, weights: str | Path, progress: Progres
         model = Classifier.load(weights)
         if net not in (None, SWIFT) and str(net) != str(model.net):
             raise ArgumentError(f"{weights} has a net of its own; leave the net out. It is {model.net}")
-        if not isinstance(model.net, Net):
+        if not isinstance(model.net, Net | TimmNet):
             raise ArgumentError(f"{weights} must hold a net to be trained further; got {model.net}")
         return model
+    if isinstance(net, TimmNet) or is_timm(net):
+        return load_pretrained_timm(str(net), weights)
     word = net.split("(")[0].strip() if isinstance(net, str) else ""
     if word not in ZOO:
         having = [name for name, known in ZOO.items() if known.published]
@@ -76,14 +88,35 @@ def at_side(start: Classifier, side: int, fit: Fit) -> Classifier:
     """
     own = start.preprocessing.size
     if own[0] == own[1] and fits_size(start, (own[0] + STEP_PX, own[0] + STEP_PX)):
-        side = min(own[0], max(SMALLEST_SIDE_PX, -(-side // STEP_PX) * STEP_PX))
-        start = start if side == own[0] else at_size(start, (side, side))
+        size = _suitable_size(side, own[0])
+        start = start if size == own else at_size(start, size)
     return _whole(start, fit)
 
 
 def _whole(start: Classifier, fit: Fit) -> Classifier:
     """Return what looks at the whole image, not the cut of the published figures."""
     return replace(start, preprocessing=replace(start.preprocessing, resize=None, fit=fit))
+
+
+def fit_input(
+    net: str | NetLike | None, catalog: Catalog, size: tuple[int, int] | None, fit: Fit
+) -> Preprocessing | None:
+    """Return how these images are shown to a net at random weights that says so itself, as timm's do; None for others.
+
+    Mean and spread are timm's. So is the size of a model that takes one alone; else it is chosen as in `fit_start`.
+    """
+    net = read_timm(net, classes=1) if isinstance(net, str) and is_timm(net) else net
+    if not isinstance(net, TimmNet):
+        return None
+    wanted = timm_preprocessing(net)
+    if size is None:
+        size = wanted.size if net.one_size else _suitable_size(median_side(catalog), wanted.size[0])
+    return replace(wanted, size=size, resize=None, fit=fit)
+
+
+def _suitable_size(side: int, most: int) -> tuple[int, int]:
+    side = min(most, max(SMALLEST_SIDE_PX, -(-side // STEP_PX) * STEP_PX))
+    return side, side
 
 
 def median_side(catalog: Catalog) -> int:
@@ -120,7 +153,7 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
         for own, given in zip(module.state_dict().values(), start.module.state_dict().values(), strict=True):
             if own.shape == given.shape:
                 own.copy_(given)
-    if start.classes != plan.classes and isinstance(module, NetModule) and (head := _head(module)):
+    if start.classes != plan.classes and (head := _head(module)):
         layer, factor = head
         model = replace(start, preprocessing=plan.preprocessing, module=start.module.to(device))
         model = tapped(model) if plan.recipe.head == "parts" else model
@@ -145,9 +178,13 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
     return module, time.perf_counter() - begin
 
 
-def _head(module: NetModule) -> tuple[torch.nn.Linear, float] | None:
+def _head(module: torch.nn.Module) -> tuple[torch.nn.Linear, float] | None:
     """Return the last fc layer and by what its outputs are multiplied, if the net ends in them."""
     factor = 1.0
+    if isinstance(module, TimmModule):
+        return module.head, factor
+    if not isinstance(module, NetModule):
+        return None
     for node in reversed([node for node in module.graph.nodes if not node.head]):
         if isinstance(node.layer, Fc):
             layer = module.layer(node.path)

@@ -17,8 +17,14 @@ from striate.classifier.heads.svm import Vectors
 from striate.classifier.heads.trees import Trees
 from striate.errors import ArgumentError
 from striate.nets import NetModule, make_module, parse
+from striate.nets.modules.timm_models import TimmModule, TimmNet, describe_body, make_timm, read_timm
 from striate.nets.structure import HasChain
+from striate.nets.zoo import is_timm
 
+# What makes features: a net whose layers Striate knows, or a model of timm's.
+Body = NetModule | TimmModule
+# What a model of timm's holds in all, tables that are not saved included, is at most so many times what is saved.
+MOST_TIMES_STORED = 4
 HEADS: dict[str, type[Head]] = {kind.word: kind for kind in (Constant, Neighbours, Linear, Trees, Vectors)}
 
 
@@ -32,7 +38,7 @@ class Fitted:
     """
 
     name: str
-    body: HasChain | None = None
+    body: HasChain | TimmNet | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -113,15 +119,19 @@ def features_of(body: nn.Module | None, images: Tensor) -> Tensor:
     """
     if body is None:
         return images.flatten(1)
+    if isinstance(body, TimmModule):
+        return body.embed(images)
     if not isinstance(body, NetModule):
         raise ArgumentError("features come from a net that Striate knows layer by layer; this module is none")
     return body.embed(images) if _has_fc(body) else body(images).flatten(1)
 
 
-def feature_count(body: NetModule | None, input_shape: tuple[int, int, int]) -> int:
+def feature_count(body: Body | None, input_shape: tuple[int, int, int]) -> int:
     """Return how many features a body makes of an image (c, h, w)."""
     if body is None:
         return math.prod(input_shape)
+    if isinstance(body, TimmModule):
+        return body.head.in_features
     graph = body.graph
     fcs = [node for node in graph.nodes if node.layer.word == "fc" and not node.head]
     return math.prod(fcs[-1].in_shapes[0] if fcs else graph.shape(graph.output))
@@ -133,7 +143,7 @@ def _has_fc(body: NetModule) -> bool:
 
 def describe_fitted(module: FittedModule) -> dict[str, Any]:
     """Return what a file says of a fitted module beside its tensors, as plain values."""
-    body = str(module.body.net) if isinstance(module.body, NetModule) else None
+    body = str(module.body.net) if isinstance(module.body, Body) else None
     return {"body": body, "head": module.head.word, "arguments": module.head.arguments()}
 
 
@@ -148,7 +158,7 @@ def rebuild_fitted(
     must(isinstance(description, dict), "it does not say what was fitted")
     word, sentence = description.get("head"), description.get("body")
     must(word in HEADS if isinstance(word, str) else False, f"unknown head {word!r:.40}. Upgrade Striate")
-    must(sentence is None or isinstance(sentence, str), "its body must be a sentence")
+    must(sentence is None or isinstance(sentence, str), "its body must be a sentence or timm/NAME")
     parts = {part: _below(part, tensors) for part in ("body", "selection", "head")}
     spare = tensors.keys() ^ {"present", *(f"{part}.{name}" for part, own in parts.items() for name in own)}
     must(not spare, f"missing or spare tensors: {', '.join(sorted(spare)[:4])}")
@@ -168,15 +178,33 @@ def _below(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
-def _rebuild_body(sentence: str | None, tensors: dict[str, Tensor], input_shape: tuple[int, int, int]):
+def _rebuild_body(sentence: str | None, tensors: dict[str, Tensor], input_shape: tuple[int, int, int]) -> Body | None:
     if sentence is None:
         must(not tensors, f"missing or spare tensors: {', '.join(sorted(tensors)[:4])}")
         return None
+    if is_timm(sentence):
+        return rebuild_timm(sentence, tensors, input_shape, classes=1)
     net = parse(sentence)
     # Before anything is allocated: a short sentence can describe a net of any size.
     needed, stored = net.table(input_shape).parameters, sum(value.numel() for value in tensors.values())
     must(needed <= stored, f"the net has {needed:,} parameters, the file holds {stored:,} numbers")
     return put_weights(make_module(net, input_shape), tensors)
+
+
+def rebuild_timm(name: str, tensors: dict[str, Tensor], input_shape: tuple[int, int, int], classes: int) -> TimmModule:
+    """Return the model of timm's that a file names, with its tensors; nothing is fetched.
+
+    Raises:
+        ModelFileError, ShapeError: anything missing, spare or that does not fit.
+        MissingExtraError: timm is not there.
+        ArgumentError: this timm has no such model.
+    """
+    must(is_timm(name), f"{name[:60]!r} must be timm/NAME")
+    net = read_timm(name, classes)
+    # Before anything is allocated, as images of any size can be asked for. What is not saved is made of the rest.
+    needed, stored = describe_body(net.name, input_shape).numbers, sum(value.numel() for value in tensors.values())
+    must(needed <= MOST_TIMES_STORED * stored, f"{net} needs {needed:,} numbers, the file holds {stored:,}")
+    return put_weights(make_timm(net, input_shape), tensors)
 
 
 def put_weights(module: nn.Module, tensors: dict[str, Tensor]) -> Any:

@@ -1,4 +1,4 @@
-"""A user's own `torch.nn.Module` where a Net is expected."""
+"""What may stand where a Net is expected: a user's own `torch.nn.Module`, or a model of timm's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 
 from striate.errors import ArgumentError, ShapeError
 from striate.nets.modules.module import make_module
+from striate.nets.modules.timm_models import TimmNet, make_timm, read_timm
 from striate.nets.net import Net
+from striate.nets.zoo import is_timm, resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,26 +50,32 @@ class OwnModule:
         return tuple(output.shape[1:])
 
 
-AnyNet = Net | OwnModule
+AnyNet = Net | OwnModule | TimmNet
 
 
-def as_net(net: Net | OwnModule | torch.nn.Module) -> AnyNet:
+def as_net(net: AnyNet | torch.nn.Module) -> AnyNet:
     """Return `net`, a plain module wrapped; anything else is an ArgumentError."""
-    if isinstance(net, Net | OwnModule):
+    if isinstance(net, AnyNet):
         return net
     if isinstance(net, torch.nn.Module):
         return OwnModule(net)
     raise ArgumentError(f"net must be a name, a sentence, a Net or a torch.nn.Module; got {type(net).__name__}")
 
 
+def find_net(text: str, classes: int, channels: int, side: int | None = None) -> Net | TimmNet:
+    """Return the net that a name, a sentence or `timm/NAME` means; see `resolve` and `read_timm`."""
+    return read_timm(text, classes) if is_timm(text) else resolve(text, classes=classes, channels=channels, side=side)
+
+
 def build(net: AnyNet, input_shape: tuple[int, int, int], seed: int = 0, init: str | None = None) -> torch.nn.Module:
     """Return a fresh module of `net`: initialised from `seed`, or a copy of the user's own as it was given.
 
     Raises:
-        ArgumentError: an initialisation that there is not, or one for a module of the user's own.
+        ArgumentError: an initialisation that there is not, or one for a module that is not Striate's.
     """
-    if isinstance(net, OwnModule):
-        if init is not None:
-            raise ArgumentError(f"init can be chosen for a net, not for a module of your own; initialise {net} itself")
-        return copy.deepcopy(net.module)
-    return make_module(net, input_shape, seed, init)
+    if isinstance(net, Net):
+        return make_module(net, input_shape, seed, init)
+    if init is not None:
+        owner = "of timm's" if isinstance(net, TimmNet) else f"of your own; initialise {net} itself"
+        raise ArgumentError(f"init can be chosen for a net, not for a module {owner}")
+    return make_timm(net, input_shape, seed) if isinstance(net, TimmNet) else copy.deepcopy(net.module)

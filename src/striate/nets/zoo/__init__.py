@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from striate.nets.zoo.registry import ZOO, Architecture, resolve
+from striate.nets.zoo.registry import ZOO, Architecture, is_timm, resolve
 
-__all__ = ["ZOO", "Architecture", "resolve"]
+__all__ = ["ZOO", "Architecture", "is_timm", "resolve"]

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import socket
 import urllib.parse
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,9 +64,22 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
     if published is None or published.package:
         return None
     with suppress(OSError, StriateError):
-        socket.create_connection((urllib.parse.urlsplit(published.url).hostname or "", 443), timeout=2).close()
+        _connect(published.url)
         return fetch_weights(published, cache_folder("weights"), progress)
     return None
+
+
+def answers(url: str) -> bool:
+    """Whether a server can be reached, asked for two seconds; through a proxy it is taken to be."""
+    with suppress(OSError):
+        if not urllib.request.getproxies():
+            _connect(url)
+        return True
+    return False
+
+
+def _connect(url: str) -> None:
+    socket.create_connection((urllib.parse.urlsplit(url).hostname or "", 443), timeout=2).close()
 
 
 def _kept(name: str) -> Path | None:

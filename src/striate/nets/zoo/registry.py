@@ -215,6 +215,25 @@ def _lite(scale: str, side: int, accuracy: float, digest: str) -> Architecture:
 
 
 ZOO: dict[str, Architecture] = _zoo()
+# Before the name of one of timm's models, which are no sentences: see `striate.nets.modules.timm_models`.
+TIMM = "timm/"
+
+
+def is_timm(name: object) -> bool:
+    """Whether a name means a model of timm's.
+
+    >>> is_timm("timm/levit_192"), is_timm("resnet18")
+    (True, False)
+    """
+    return isinstance(name, str) and name.startswith(TIMM)
+
+
+def without_layers(name: str) -> str:
+    """Return the sentence that says what there is not of a model of timm's."""
+    return (
+        f"{name} is a model of timm's, which Striate does not know layer by layer: there is no sentence, layer table, "
+        "picture or NumPy reference of it"
+    )
 
 
 def resolve(
@@ -237,6 +256,8 @@ def resolve(
     conv(6, 5, pad=2) tanh avgpool(2) conv(16, 5) tanh avgpool(2) fc(120) tanh fc(84) tanh fc(3)
     """
     name = text.split("(")[0].strip() if isinstance(text, str) else ""
+    if is_timm(name):
+        raise NotationError(f"{without_layers(name)}. It can be trained, and makes features")
     given = {key: value for key, value in (("classes", classes), ("channels", channels)) if value is not None}
     if name in ZOO:
         calls = parse_calls(text, **given, **names)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import ArgumentError
 from striate.nets import NetModule
 from striate.nets.modules.folding import keep_statistics
+from striate.nets.modules.timm_models import TimmModule
 from striate.nets.modules.windows import Whitening
 from striate.training.recipe import Recipe
 
@@ -22,9 +26,12 @@ def freeze(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
         ArgumentError: nothing is left to be trained, or the batch norms are of a module of the user's own.
     """
     if recipe.norms == "kept":
-        if not isinstance(module, NetModule):
+        if isinstance(module, NetModule):
+            keep_statistics(module)
+        elif isinstance(module, TimmModule):
+            hold_statistics(module)
+        else:
             raise ArgumentError('norms must be "batch" for a module of your own: set its batch norms to eval itself')
-        keep_statistics(module)
     parameters = list(module.parameters())
     frozen = int(recipe.freeze * len(parameters))
     if frozen == len(parameters):
@@ -34,6 +41,20 @@ def freeze(module: torch.nn.Module, recipe: Recipe) -> torch.nn.Module:
     for parameter in parameters[:frozen]:
         parameter.requires_grad_(False)
     return module
+
+
+def hold_statistics(module: torch.nn.Module) -> None:
+    """Let the batch norms of any module stay in evaluation, with the statistics that they have, from now on."""
+    for part in module.modules():
+        if isinstance(part, _BatchNorm):
+            part.__class__ = _held(type(part))
+            part.eval()
+
+
+@cache
+def _held(kind: type[_BatchNorm]) -> type[_BatchNorm]:
+    """Return the class of batch norms that do not follow when their net is told to train."""
+    return type(f"Held{kind.__name__}", (kind,), {"train": lambda self, mode=True: kind.train(self, False)})
 
 
 def hold_whitening(module: torch.nn.Module) -> None:

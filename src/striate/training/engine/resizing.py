@@ -54,7 +54,7 @@ def check_small(net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int]) 
     try:
         with torch.inference_mode():
             module(torch.zeros(2, channels, *size))
-    except (RuntimeError, ValueError, ShapeError) as error:
+    except (RuntimeError, ValueError, AssertionError, ShapeError) as error:
         raise ArgumentError(
             f"small_until = {recipe.small_until} trains on images of {size[0]}×{size[1]} pixels at first, which this "
             f"net cannot take beside those of {whole[0]}×{whole[1]} ({str(error).splitlines()[0]}). "
