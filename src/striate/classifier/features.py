@@ -177,7 +177,7 @@ def tapped(model: Classifier) -> Classifier:
     if isinstance(module, TimmModule):
         alone = make_timm(replace(module.net, classes=1), shape)
         alone.body.load_state_dict(module.body.state_dict())
-        alone = alone.to(_device(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+        alone = alone.to(device_of(model), memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
         return replace(model, net=alone.net, module=alone)
     if not isinstance(module, NetModule) or with_taps(module.net, shape) == module.net:
         return model

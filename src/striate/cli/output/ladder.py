@@ -10,7 +10,7 @@ from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
 from striate.metrics.by_class import Metric
 from striate.observer import StepReport
-from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.results import Result, Skipped
 from striate.units import say_bytes
 
@@ -41,7 +41,7 @@ class TrainView(TrainingView):
         text = f"epoch {report.epoch}/{report.epochs} accuracy {percent(report.accuracy)}"
         self._line.show("training", done, total, f"{text} {report.images_per_s:,.0f} images/s")
 
-    def rung(self, result: Result | Skipped | Trial) -> None:
+    def rung(self, result: Result | Skipped | Probe) -> None:
         """Print what a rung came to."""
         self._climbing = True
         if not self._headed:
@@ -49,7 +49,7 @@ class TrainView(TrainingView):
             header = f"{'':<12}{'validation':>12}  {'95 % interval':<18}{by_class}"
             self.console.print(f"{header}{'seconds':>9}{'size':>11}{'ms/image':>11}", style="bold", markup=False)
             self._headed = True
-        if isinstance(result, Trial):
+        if isinstance(result, Probe):
             self.console.print(result.line(), style="dim", markup=False)
             return
         if isinstance(result, Skipped):

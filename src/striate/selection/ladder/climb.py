@@ -1,4 +1,4 @@
-"""The climb: the simple methods, a trial of everything else, then the time goes where it promises most."""
+"""The climb: the simple methods, a probe of everything else, then the time goes where it promises most."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from striate.classifier.classifier import Classifier
 from striate.errors import StriateError
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
-from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
 from striate.selection.ladder.mirrors import mirrors_keep_classes
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first
@@ -23,10 +23,10 @@ from striate.training.engine.state import Interrupted
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
 MOMENT_S = 0.5
-# A trial's share of the time that is left, and the least that tells anything.
-TRIAL_SHARE, LEAST_TRIAL_S = 0.06, 1.0
+# A probe's share of the time that is left, and the least that tells anything.
+PROBE_SHARE, LEAST_PROBE_S = 0.06, 1.0
 # With less time than this nothing is tried: what suits such images gets it all.
-TRIALS_FROM_S = 8.0
+PROBES_FROM_S = 8.0
 # Frozen features are worth their time where they are the start of something better, nearly as good, or cheap.
 NEARLY, CHEAP_SHARE, AT_MOST_SHARE = 1.3, 0.1, 0.3
 # With less of the budget left a rung that was not climbed would only lose.
@@ -44,14 +44,14 @@ class Climb:
         ground: the images and what else the rungs share.
         parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
         results: of the rungs that were climbed, those from before an interruption among them.
-        tell: hears of each result, trial and rung left out, at once.
+        tell: hears of each result, probe and rung left out, at once.
     """
 
     ground: Ground
     parts: Parts
     results: list[Result]
-    tell: Callable[[Result | Skipped | Trial], None] = lambda news: None
-    trials: dict[str, Trial] = field(default_factory=dict)
+    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None
+    probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
     @property
@@ -103,27 +103,27 @@ class Climb:
 
     def try_out(self, rung: Rung) -> None:
         """Give a rung a little time, and foresee what it would do with the rest."""
-        seconds = max(LEAST_TRIAL_S, TRIAL_SHARE * self.left_s)
+        seconds = max(LEAST_PROBE_S, PROBE_SHARE * self.left_s)
         try:
-            trial = rung.try_out(self.ground, *self.parts[0], seconds)
+            probe = rung.try_out(self.ground, *self.parts[0], seconds)
         except StriateError as error:
             self.failed.add(rung.name)
             self.tell(Skipped(rung.name, str(error)))
             return
-        self.keep(rung, trial)
+        self.keep(rung, probe)
 
-    def keep(self, rung: Rung, trial: Trial) -> None:
-        """Keep a trial with what it lets expect."""
-        self.trials[rung.name] = trial
+    def keep(self, rung: Rung, probe: Probe) -> None:
+        """Keep a probe with what it lets expect."""
+        self.probes[rung.name] = probe
         left = self.left_s
-        trial = replace(trial, foreseen=self.foresee(rung, left), within_s=left)
-        self.trials[rung.name] = trial
-        self.tell(trial)
+        probe = replace(probe, foreseen=self.foresee(rung, left), within_s=left)
+        self.probes[rung.name] = probe
+        self.tell(probe)
 
     def foresee(self, rung: Rung, seconds: float) -> float:
         """Return the error to expect of a rung in so many seconds."""
-        trial = self.trials.get(rung.trial)
-        return rung.carry(trial, self.ground, *self.parts[0], seconds) if trial else rung.prior(self.ground)
+        probe = self.probes.get(rung.probe)
+        return rung.carry(probe, self.ground, *self.parts[0], seconds) if probe else rung.prior(self.ground)
 
     def next_rung(self) -> tuple[Rung, float] | None:
         """Return which rung to climb next and its seconds; None where the time is over or all is done."""
@@ -147,7 +147,7 @@ def climb(
     ground: Ground,
     parts: Parts,
     done: Sequence[Result] = (),
-    tell: Callable[[Result | Skipped | Trial], None] = lambda news: None,
+    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None,
 ) -> Climb:
     """Climb as high as the clock of the ground allows; return the climb, which has what each rung came to.
 
@@ -159,11 +159,11 @@ def climb(
     """
     climb = Climb(ground, parts, list(done), tell)
     climb.simple()
-    timely = ground.clock.left_s >= TRIALS_FROM_S
+    timely = ground.clock.left_s >= PROBES_FROM_S
     if ground.lent and timely:
-        borrowed, trial = borrow_best(climb.ground, *parts[0], TRIAL_SHARE)
+        borrowed, probe = borrow_best(climb.ground, *parts[0], PROBE_SHARE)
         climb.ground = replace(climb.ground, borrowed=borrowed)
-        climb.keep(FROZEN, trial)
+        climb.keep(FROZEN, probe)
     elif ground.lent and FROZEN.prior(ground) < SWIFT.prior(ground):
         climb.ground = replace(climb.ground, borrowed=borrow_first(climb.ground))
     climb.ground = replace(climb.ground, mirrors=mirrors_keep_classes(climb.results, climb.ground, parts))
@@ -180,13 +180,13 @@ def outlook(climbed: Climb, chosen: Result) -> str:
     rung = next(one for one in RUNGS if one.name == chosen.name)
     came = 1 - chosen.valid.accuracy
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
-    if rung.trial not in climbed.trials or not came:
+    if rung.probe not in climbed.probes or not came:
         return (
             f"{times}: nothing is known of what it would bring" if came else f"{times}: there is nothing to gain here"
         )
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in (SWIFT, FROZEN, TUNED)
-              if one.trial in climbed.trials and one.suits(climbed.ground)}  # fmt: skip
+              if one.probe in climbed.probes and one.suits(climbed.ground)}  # fmt: skip
     best = min(errors, key=lambda one: errors[one])
     gain = came - errors[best]
     return f"{times}: about {100 * gain:.1f} points, by {best.name}" if gain > WORTH else f"{times} would bring little"

@@ -1,4 +1,4 @@
-"""What a method would come to with more time: learning curves carried forward from short trials."""
+"""What a method would come to with more time: learning curves carried forward from short probes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Error falls with time, or images, to the power of −b. Where two trials are too noisy to tell b, it is between these.
+# Error falls with time, or images, to the power of −b. Where two probes are too noisy to tell b, it is between these.
 LOWEST_POWER, USUAL_POWER, HIGHEST_POWER = 0.15, 0.35, 0.7
 # Of so few images one that is wrong says little: errors are not taken to be smaller than half an image's.
 _HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Trial:
+class Probe:
     """What a method came to on little time, and what is foreseen for all that is left.
 
     Arguments:
         name: of the rung.
         points: (amount, error) of each short fit, the smaller amount first; amounts are seconds or images.
         judged: how many images the errors were measured on.
-        took_s: seconds of the trial.
+        took_s: seconds of the probe.
         foreseen: the error that is expected in `within_s` seconds.
         how: what was tried, for people.
     """
@@ -54,7 +54,7 @@ def carried_forward(points: Sequence[tuple[float, float]], amount: float, judged
     """Return the error to expect of a greater amount: the last one's, fallen by a power of the ratio.
 
     Arguments:
-        points: (amount, error) of one trial or more, ascending.
+        points: (amount, error) of one probe or more, ascending.
         amount: of time or images, as those of the points.
         judged: how many images the errors were measured on.
 

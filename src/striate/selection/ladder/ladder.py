@@ -23,7 +23,7 @@ from striate.runs.session import RunOptions, RunResult, Session, found_again, op
 from striate.selection.ladder.climb import RUNGS, Climb, climb, outlook
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.folds import make_ground, say_parts
-from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import lend
@@ -98,7 +98,7 @@ def climb_ladder(
         ground = replace(ground, metric=metric, balance=balance, lent=lent)
         _announce(ground, parts, memory)
 
-        def tell(news: Result | Skipped | Trial) -> None:
+        def tell(news: Result | Skipped | Probe) -> None:
             memory.add(news, clock.spent_s)
             session.observer.rung(news)
 

@@ -16,7 +16,7 @@ from striate.metrics.by_class import Metric, sparse_cells
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.groups import SampleSize
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.system.files import write_atomically
 
@@ -34,25 +34,25 @@ class Memory:
     """
 
     def __init__(self, folder: RunFolder | None, resumed: bool, metric: Metric = "accuracy"):
-        self.folder, self.results, self.skipped, self.trials = folder, [], [], []
+        self.folder, self.results, self.skipped, self.probes = folder, [], [], []
         self.spent_s = 0.0
         self.metric: Metric = metric
         path = folder and folder.path / FIGURES
         if folder is None or path is None or not resumed or not path.exists():
             return
         kept = json.loads(path.read_text("utf-8"))
-        self.results, self.trials = [_result(one) for one in kept["rungs"]], kept.get("trials", [])
+        self.results, self.probes = [_result(one) for one in kept["rungs"]], kept.get("probes", [])
         self.spent_s = kept.get("spent_s", sum(one.fit_s for one in self.results))
         if self.results and folder.model.exists():
             best = best_result(self.results, self.metric)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
-    def add(self, result: Result | Skipped | Trial, spent_s: float) -> None:
+    def add(self, result: Result | Skipped | Probe, spent_s: float) -> None:
         """Keep a result, and its model if it is the best so far, after so many seconds."""
         if isinstance(result, Skipped):
             self.skipped.append(result)
-        elif isinstance(result, Trial):
-            self.trials.append(result.to_json())
+        elif isinstance(result, Probe):
+            self.probes.append(result.to_json())
         else:
             self.results.append(result)
         if self.folder is None:
@@ -62,11 +62,11 @@ class Memory:
         kept = {
             "rungs": [_kept(one) for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
-            "trials": self.trials,
+            "probes": self.probes,
             "spent_s": round(spent_s, 3),
         }
         write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")
-        if isinstance(result, Trial):
+        if isinstance(result, Probe):
             return
         shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
 

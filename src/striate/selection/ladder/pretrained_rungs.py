@@ -21,7 +21,7 @@ from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
 from striate.observer import Observer, Observers
-from striate.selection.ladder.forecast import Trial, carried_forward, tuned_error
+from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
 from striate.selection.ladder.ground import Borrowed, Ground, Lent, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.recipe import Recipe, load_recipe
@@ -32,7 +32,7 @@ DEFAULT_NET = "mobilenet_v2"
 PREFERRED = ("efficientnet_lite0", "efficientnet_lite2", DEFAULT_NET)
 # Support vectors do better on features than planes do; of more images they would take too long.
 SVM_IMAGES, SVM_CLASSES = 5_000, 100
-# So many images judge a trial at most, and so many are looked at however long it takes.
+# So many images judge a probe at most, and so many are looked at however long it takes.
 MOST_JUDGING, FEWEST_TRIED = 400, 40
 # What a head takes beside its features; and a look in full precision beside one for features.
 HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
@@ -49,10 +49,10 @@ FIRST_HEAD_SHARE = 0.2
 
 @dataclass(frozen=True)
 class _OnBorrowed(Rung):
-    """A rung that needs a borrowed net, and learns what it promises from the trial of a head on its features."""
+    """A rung that needs a borrowed net, and learns what it promises from the probe of a head on its features."""
 
     @property
-    def trial(self) -> str:
+    def probe(self) -> str:
         """That of the frozen features."""
         return "pretrained"
 
@@ -75,7 +75,7 @@ class FrozenRung(_OnBorrowed):
         missing = bank.missing(np.concatenate([train, valid]))
         return HEAD_SHARE * bank.image_s * (missing + EXACT * ground.judged)
 
-    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Probe:
         """Fit a head to half of some images and to all of them."""
         began, bank = time.perf_counter(), _borrowed(ground).bank
         quiet = replace(ground, observer=Observers([ground.observer], only=("prepare",)))
@@ -91,15 +91,15 @@ class FrozenRung(_OnBorrowed):
             points.append((float(len(some)), 1 - float(right.mean())))
         borrowed = _borrowed(ground)
         how = f"on {len(learning):,} images by {borrowed.name} at {borrowed.side} pixels"
-        return Trial(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
+        return Probe(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
 
-    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+    def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect with as many images as there are, or as the seconds allow."""
         bank = _borrowed(ground).bank
         share = min(1.0, seconds / max(self.foresee(ground, train, valid), 1e-9))
         there = len(train) - bank.missing(train)
-        images = max(trial.points[-1][0], there, share * len(train))
-        return carried_forward(trial.points, images, trial.judged)
+        images = max(probe.points[-1][0], there, share * len(train))
+        return carried_forward(probe.points, images, probe.judged)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit it to as many images as there is time for."""
@@ -146,13 +146,13 @@ class TunedRung(_OnBorrowed):
         bank, epochs = _borrowed(ground).bank, self._recipe(ground, len(train)).epochs
         return bank.image_s * (bank.missing(train) + LEARNING * epochs * len(train))
 
-    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
-        """Return the error to expect in so many seconds, from the trial of a head on frozen features."""
+    def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect in so many seconds, from the probe of a head on frozen features."""
         bank = _borrowed(ground).bank
         judging = EXACT * bank.image_s * (len(valid) + ground.judged)
         head = min(FIRST_HEAD_SHARE * seconds, bank.image_s * bank.missing(train))
         epochs = (seconds - head - judging) / (LEARNING * bank.image_s * len(train))
-        frozen = carried_forward(trial.points, max(trial.points[-1][0], len(train)), trial.judged)
+        frozen = carried_forward(probe.points, max(probe.points[-1][0], len(train)), probe.judged)
         return tuned_error(frozen, len(train), max(0.0, epochs) * len(train)) if epochs > 0.2 else 1.0
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
@@ -225,23 +225,23 @@ def _at_hand(observer: Observer) -> Iterator[Path]:
             observer.warn(str(error))
 
 
-def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: float) -> tuple[Borrowed, Trial]:
-    """Return the lent net that promises most in the time that is left, and the trial of its features.
+def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: float) -> tuple[Borrowed, Probe]:
+    """Return the lent net that promises most in the time that is left, and the probe of its features.
 
     Arguments:
-        share: of that time, for the trial of each.
+        share: of that time, for the probe of each.
     """
     left, best = ground.clock.left_s, None
     lent = ground.lent if left >= COMPARED_FROM_S else ground.lent[:1]
     for one in lent:
         borrowed = borrow(one, ground, _side(one, ground, left))
         own = replace(ground, borrowed=borrowed)
-        trial = FROZEN.try_out(own, train, valid, share * left)
-        error = min(rung.carry(trial, own, train, valid, left) for rung in (FROZEN, TUNED))
+        probe = FROZEN.try_out(own, train, valid, share * left)
+        error = min(rung.carry(probe, own, train, valid, left) for rung in (FROZEN, TUNED))
         if len(lent) > 1:
-            ground.observer.note(f"{1 - trial.points[-1][1]:.1%} {trial.how}; {1 - error:.1%} foreseen")
+            ground.observer.note(f"{1 - probe.points[-1][1]:.1%} {probe.how}; {1 - error:.1%} foreseen")
         if best is None or error < best[0]:
-            best = error, borrowed, trial
+            best = error, borrowed, probe
     assert best is not None
     return best[1:]
 

@@ -19,7 +19,7 @@ from striate.data.splitting import Splits
 from striate.nets import parse
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.forecast import Trial, carried_forward
+from striate.selection.ladder.forecast import Probe, carried_forward
 from striate.selection.ladder.ground import Ground, parts_of, spread
 from striate.training.engine.checkpoints import where
 from striate.training.engine.state import Computation, Watch
@@ -58,8 +58,8 @@ class Rung:
         return True
 
     @property
-    def trial(self) -> str:
-        """Whose trial tells what it promises."""
+    def probe(self) -> str:
+        """Whose probe tells what it promises."""
         return self.name
 
     def suits(self, ground: Ground) -> bool:
@@ -74,13 +74,13 @@ class Rung:
         """Return the seconds that all images would take, from a quick measurement; with less it takes fewer."""
         raise NotImplementedError
 
-    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Probe:
         """Return what little time brings, to foresee what the rest of it would."""
         raise NotImplementedError
 
-    def carry(self, trial: Trial, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
-        """Return the error to expect in so many seconds after such a trial."""
-        return carried_forward(trial.points, seconds, trial.judged)
+    def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect in so many seconds after such a probe."""
+        return carried_forward(probe.points, seconds, probe.judged)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Return a classifier fitted within so many seconds, judging included."""

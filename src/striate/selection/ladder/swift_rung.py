@@ -10,7 +10,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.observer import Observers
-from striate.selection.ladder.forecast import Trial
+from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shape_of, shared, train_rung
 from striate.training.budget import FEWEST_EPOCHS, SIZES, adapt_swift, choose_swift
@@ -20,28 +20,28 @@ from striate.training.recipe import Recipe, load_recipe
 
 # Photographs at more pixels cost a net that starts from nothing more than they tell it; at fewer they tell too little.
 MOST_SIDE_PX, FEWEST_SIDE_PX = 128, 32
-# A trial has two parts, the second longer: so the pace of learning is seen.
-TRIAL_SHARES = (0.25, 0.75)
-TRIAL_VALID = 500
+# A probe has two parts, the second longer: so the pace of learning is seen.
+PROBE_SHARES = (0.25, 0.75)
+PROBE_VALID = 500
 
 
 @dataclass(frozen=True)
 class SwiftRung(Rung):
     """The swift net whose size suits the seconds; mirrored where that keeps the class."""
 
-    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Trial:
+    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Probe:
         """Train twice, a little and a little more, and carry on what the two came to."""
         began, points, told = time.perf_counter(), [], ""
-        some = spread(valid, min(1.0, TRIAL_VALID / max(1, len(valid))))
+        some = spread(valid, min(1.0, PROBE_VALID / max(1, len(valid))))
         quiet = replace(ground, observer=Observers([ground.observer], only=("prepare", "step")), folder=None, judged=0)
-        for share in TRIAL_SHARES:
+        for share in PROBE_SHARES:
             start = time.perf_counter()
             model = self.fit(quiet, train, some[:0], share * seconds)
             took = time.perf_counter() - start
             right = self.probabilities(ground, model, some).argmax(1) == ground.images.labels[some]
             points.append((took, 1 - float(right.mean())))
             told = f"in {took:.1f} s at {model.preprocessing.size[0]} pixels"
-        return Trial(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
+        return Probe(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Train the largest that gets enough epochs, at the most pixels at which one of them does."""
