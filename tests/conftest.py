@@ -25,6 +25,14 @@ def _two_threads():
     torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_at_hand():
+    """Let the ladder find no published weights, whatever is installed: its own tests lend it nets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("striate.selection.ladder.pretrained_rungs.PREFERRED", ())
+        yield
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory):
     """A quickly trained model of the digits, in its run folder."""

@@ -1,5 +1,6 @@
-"""The climb itself, on rungs that cost nothing; `test_choosing.py` climbs the real ones."""
+"""The climb itself, mostly on rungs that cost nothing; `test_run.py` climbs the real ones."""
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,62 +10,58 @@ import torch
 import striate
 from striate.errors import ArgumentError
 from striate.observer import Observer
-from striate.selection.ladder.climb import Result, Skipped, allowance, best_result, climb, mirrors_keep_classes, verdict
-from striate.selection.ladder.rungs import SIMPLE, SWIFT, BaselineRung, Ground, Rung
+from striate.selection.ladder.climb import Climb, climb_one, outlook
+from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.ground import Ground
+from striate.selection.ladder.mirrors import mirrors_keep_classes
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED
+from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, lost, verdict
+from striate.selection.ladder.rungs import SIMPLE, BaselineRung, Rung
+from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.engine.state import Interrupted
 
 
 @pytest.fixture(scope="module")
-def ground():
-    images = striate.prepare(striate.read("digits")).subset(np.arange(300))
-    return Ground(images, "crop", {}, 0, torch.device("cpu"), Observer())
+def images():
+    return striate.prepare(striate.read("digits")).subset(np.arange(300))
+
+
+@pytest.fixture
+def ground(images):
+    return Ground(images, "crop", {}, 0, torch.device("cpu"), Observer(), Clock(time.perf_counter(), 60.0), 8)
 
 
 PARTS = [(np.arange(200), np.arange(200, 300))]
-
-
-@dataclass(frozen=True)
-class Slow(Rung):
-    """Foresees more than there is."""
-
-    def foresee(self, ground, train, valid):
-        return 1e6
-
-    def fit(self, ground, train, valid, seconds):
-        raise AssertionError("was started though it could not end")
+MAJORITY, NEIGHBOURS = BaselineRung("majority", 0.1), BaselineRung("neighbours", 0.5)
 
 
 @dataclass(frozen=True)
 class Failing(Rung):
-    def foresee(self, ground, train, valid):
-        return 0.0
-
     def fit(self, ground, train, valid, seconds):
         raise ArgumentError("no such thing here")
 
 
-MAJORITY, NEIGHBOURS = BaselineRung("majority", 0.1), BaselineRung("neighbours", 0.5)
-
-
-def test_what_cannot_end_in_time_is_not_started_and_what_fails_does_not_end_the_climb(ground):
+def test_what_fails_is_told_and_does_not_end_the_climb(ground):
     told = []
-    results = climb(
-        [MAJORITY, Slow("slow", 0.1), Failing("failing", 0.1), NEIGHBOURS], ground, PARTS, 60, (), told.append
-    )
-    assert [one.name for one in told] == ["majority", "slow", "failing", "neighbours"]
-    assert [type(one) for one in told] == [Result, Skipped, Skipped, Result]
-    assert "would need about 1000000 s" in told[1].reason
-    assert told[2].reason == "no such thing here"
-    assert results == [told[0], told[3]]
-    assert best_result(results).name == "neighbours"
+    climb = Climb(ground, PARTS, [], told.append)
+    climb.simple([MAJORITY, Failing("failing", 0.1), NEIGHBOURS])
+    assert [one.name for one in told] == ["majority", "failing", "neighbours"]
+    assert [type(one) for one in told] == [Result, Skipped, Result]
+    assert told[1].reason == "no such thing here"
+    assert climb.results == [told[0], told[2]]
+    assert best_result(climb.results).name == "neighbours"
+    assert climb.is_done(Failing("failing"))
 
 
 def test_results_are_judged_on_the_images_that_choose(ground):
-    result = climb([NEIGHBOURS], ground, PARTS, 60)[0]
+    result = climb_one(NEIGHBOURS, ground, PARTS, 60)
     held = ground.images.subset(PARTS[0][1])
     assert result.valid.total == len(result.right) == len(held)
     assert result.valid.correct == result.right.sum()
-    assert np.array_equal(result.right, result.classifier.predict_proba(held).argmax(1) == held.labels)
+    said = result.classifier.predict_proba(held)
+    assert np.array_equal(result.right, said.argmax(1) == held.labels)
+    assert result.log_loss <= -np.log(said[np.arange(len(held)), held.labels]).mean() + 1e-6
     assert result.size_bytes > held.pixels[0].size * 200  # the images that it remembers
     assert result.image_ms > 0
 
@@ -72,45 +69,101 @@ def test_results_are_judged_on_the_images_that_choose(ground):
 def test_folds_judge_each_image_once_and_all_images_teach_the_last(ground):
     turns = np.arange(300) % 3
     folds = [(np.flatnonzero(turns != i), np.flatnonzero(turns == i)) for i in range(3)]
-    result = climb([NEIGHBOURS], ground, folds, 60)[0]
+    result = climb_one(NEIGHBOURS, ground, folds, 60)
     assert result.valid.total == 300
     assert np.array_equal(np.sort(result.classifier.trained_on), np.unique(ground.images.hashes))
 
 
+def test_intervals_and_comparisons_count_groups(ground):
+    plain = climb_one(NEIGHBOURS, ground, PARTS, 60)
+    grouped = replace(ground, images=replace(ground.images, groups=np.arange(300) // 25))
+    result = climb_one(NEIGHBOURS, grouped, PARTS, 60)
+    assert (result.valid.groups, plain.valid.groups) == (4, 100)
+    assert result.valid.interval[0] < plain.valid.interval[0]
+    assert result.groups.tolist() == (np.arange(200, 300) // 25).tolist()
+
+
 def test_a_climb_goes_on_after_what_is_done_and_ends_when_asked(ground):
-    first = climb([MAJORITY], ground, PARTS, 60)
+    first = climb_one(MAJORITY, ground, PARTS, 60)
     told = []
-    both = climb([MAJORITY, NEIGHBOURS], ground, PARTS, 60, first, told.append)
+    climb = Climb(ground, PARTS, [first], told.append)
+    climb.simple([MAJORITY, NEIGHBOURS])
     assert [one.name for one in told] == ["neighbours"]
-    assert both[0] is first[0]
+    assert climb.results[0] is first
     with pytest.raises(Interrupted):
-        climb([MAJORITY], replace(ground, stop=lambda: True), PARTS, 60)
+        Climb(replace(ground, stop=lambda: True), PARTS, []).simple([MAJORITY])
 
 
-def test_shares_are_of_the_budget_and_weights_of_what_is_left():
-    a, b, c = Rung("a", share=0.1), Rung("b", weight=1), Rung("c", weight=2)
-    assert allowance(a, [b, c], 100, 100) == pytest.approx(10)
-    assert allowance(b, [c], 90, 100) == pytest.approx(30)
-    assert allowance(c, [], 60, 100) == pytest.approx(60)
-    assert allowance(b, [replace(a), c], 90, 100) == pytest.approx(80 / 3)
-    assert sum(one.share for one in SIMPLE[1:]) < 0.2  # the majority takes a moment
-    assert SWIFT.weight
+def test_a_budget_that_is_over_begins_nothing_but_the_first(ground):
+    climb = Climb(replace(ground, clock=Clock(time.perf_counter() - 100, 60.0)), PARTS, [])
+    climb.simple([MAJORITY, NEIGHBOURS])
+    assert [one.name for one in climb.results] == ["majority"]
+    assert climb.next_rung() is None
+
+
+def test_the_simple_methods_leave_most_of_the_time():
+    assert sum(one.share for one in SIMPLE) <= 0.1
+
+
+class Bank:
+    """Features that take a hundredth of a second an image, none of them there."""
+
+    image_s = 0.01
+
+    def missing(self, positions):
+        return len(positions)
+
+
+def probed(ground, left_s, swift, frozen, images=1600):
+    """A climb with so much time left that has tried two ways."""
+    clock = Clock(time.perf_counter() - 300 + left_s, 300.0, closing_s=0.0)
+    borrowed = type("Lent", (), {"bank": Bank()})()
+    parts = [(np.arange(images), np.arange(200))]
+    climb = Climb(replace(ground, clock=clock, borrowed=borrowed), parts, [])
+    climb.probes = {"swift": Probe("swift", swift, 200, 1.0), "pretrained": Probe("pretrained", frozen, 200, 1.0)}
+    return climb
+
+
+def test_the_time_goes_where_it_promises_most(ground):
+    photographs = probed(ground, 250, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
+    rung, seconds = photographs.next_rung()
+    assert rung is FROZEN  # what fine-tuning starts from
+    assert 18 < seconds < 40
+    photographs.failed.add("pretrained")
+    rung, seconds = photographs.next_rung()
+    assert rung is TUNED
+    assert seconds == pytest.approx(250, abs=1)
+    small = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((200, 0.5), (400, 0.4)), images=45_000)
+    assert small.next_rung()[0] is SWIFT
+    late = probed(ground, 10, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
+    assert late.next_rung() is None
+
+
+def test_what_more_time_would_bring_is_told(ground):
+    climb = probed(ground, 250, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
+    right = np.arange(200) >= 20
+    chosen = replace(result("fine-tuned", right, True), fit_s=200.0)
+    assert outlook(climb, chosen).startswith("10 times the time: about ")
+    assert outlook(climb, chosen).endswith(" points, by fine-tuned")
+    assert "nothing: all are right" in outlook(climb, replace(result("fine-tuned", right | True, True), fit_s=200.0))
+    climb.probes.clear()
+    assert "no trial was made" in outlook(climb, chosen)
 
 
 def test_mirrors_are_seen_to_change_digits_and_not_blots(ground):
-    results = climb([MAJORITY, NEIGHBOURS], ground, PARTS, 60)
+    results = [climb_one(rung, ground, PARTS, 60) for rung in (MAJORITY, NEIGHBOURS)]
     assert not mirrors_keep_classes(results, ground, PARTS)
     whole = np.concatenate([ground.images.images, ground.images.images[:, :, ::-1]], axis=2)  # symmetric pictures
     images = replace(ground.images, pixels=whole, rows=np.arange(len(whole)))
     ground = replace(ground, images=images)
-    assert mirrors_keep_classes(climb([MAJORITY, NEIGHBOURS], ground, PARTS, 60), ground, PARTS)
+    assert mirrors_keep_classes([climb_one(rung, ground, PARTS, 60) for rung in (MAJORITY, NEIGHBOURS)], ground, PARTS)
     assert not mirrors_keep_classes([], ground, PARTS)
 
 
-def result(name, right, is_net):
+def result(name, right, is_net, **more):
     right = np.array(right)
     cells = np.array([[0, 0, right.sum()], [0, 1, (~right).sum()]])
-    return Result(name, striate.Evaluation(("a", "b"), cells), right, 1.0, 1, 1.0, is_net)
+    return Result(name, striate.Evaluation(("a", "b"), cells), right, 1.0, 1, 1.0, is_net, **more)
 
 
 def test_the_verdict_says_what_the_numbers_bear():
@@ -124,17 +177,35 @@ def test_the_verdict_says_what_the_numbers_bear():
     assert verdict([result("knn", strong, False)]) == "knn is the only kind of method tried."
 
 
-def test_the_budget_counts_what_was_spent_before(ground):
-    spent = result("majority", [True] * 50 + [False] * 50, False)
-    told = []
-    climb([Failing("majority"), Slow("slow", weight=1)], ground, PARTS, 2.0, [replace(spent, fit_s=1.5)], told.append)
-    assert "0 s are left" in told[0].reason or "1 s are left" in told[0].reason
+def test_within_noise_the_surer_one_is_chosen():
+    right = np.arange(100) < 90
+    near = np.roll(right, 3)
+    near[0] = False
+    sure, modest = result("sure", near, True, log_loss=0.2), result("modest", right, True, log_loss=0.4)
+    assert modest.valid.accuracy > sure.valid.accuracy
+    assert best_result([modest, sure]).name == "sure"
+    worse = result("worse", np.arange(100) < 60, True, log_loss=0.1)
+    assert best_result([modest, worse]).name == "modest"
+    assert best_result([result("a", right, True), result("b", right, True)]).name == "a"
 
 
-def test_the_metric_decides_which_result_is_best():
-    accurate, even = (
-        replace(result(name, [True], False), valid=striate.Evaluation(("a", "b"), np.array(cells)))
-        for name, cells in (("majority", [[0, 0, 90], [1, 0, 10]]), ("even", [[0, 0, 60], [0, 1, 30], [1, 1, 10]]))
-    )
-    assert best_result([accurate, even]) is accurate
-    assert best_result([accurate, even], "balanced-accuracy") is best_result([accurate, even], "macro-f1") is even
+def test_a_temperature_mends_modesty_before_losses_are_compared():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 500)
+    logits = 3 * np.eye(3)[labels] + rng.normal(size=(500, 3))
+
+    def softmax(scaled):
+        exp = np.exp(scaled - scaled.max(1, keepdims=True))
+        return exp / exp.sum(1, keepdims=True)
+
+    losses = [calibrated_log_loss(softmax(scale * logits), labels) for scale in (0.3, 1.0, 3.0)]
+    assert losses == pytest.approx([losses[1]] * 3, rel=1e-3)
+    assert losses[1] < -np.log(softmax(0.3 * logits)[np.arange(500), labels]).mean()
+
+
+def test_what_took_its_time_and_lost_is_told():
+    right = np.arange(100) < 90
+    chosen = result("a", right, True)
+    slow = replace(result("b", np.arange(100) < 60, True), fit_s=50.0)
+    assert lost([chosen, slow], chosen, 10) == ["b took 50 s and lost: 60.0% against 90.0% of a"]
+    assert lost([chosen, slow], chosen, 60) == []

@@ -1,5 +1,6 @@
 """The rungs that start from weights which have learned something else."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,39 +10,99 @@ import torch
 import striate
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observer
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, lend
-from striate.selection.ladder.rungs import Ground
+from striate.selection.ladder.climb import climb
+from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.ground import Ground, spread
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best, lend
+
+TRAIN, VALID = np.arange(200), np.arange(200, 300)
 
 
 @pytest.fixture(scope="module")
-def ground(digits_model, tmp_path_factory):
-    """The digits, with a net that has learned them."""
+def start(digits_model, tmp_path_factory):
+    """The file of a net that has learned the digits."""
     path = tmp_path_factory.mktemp("start") / "known.striate"
     digits_model.save(path)
-    catalog = striate.read("digits").subset(np.arange(300))
-    images = striate.prepare(catalog)
-    device, observer = torch.device("cpu"), Observer()
-    lent = lend(path, observer)
-    assert lent is not None
-    described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
-    ground = Ground(images, "crop", described, 0, device, observer, mirrors=False)
-    borrowed = borrow(lent, catalog, ground, None)
-    # Other names than those that it knows: so there must be a new head.
+    return path
+
+
+@pytest.fixture
+def ground(start):
+    """The digits under other names than those that the net knows: so there must be a new head."""
+    images = striate.prepare(striate.read("digits").subset(np.arange(300)))
     images = replace(images, classes=tuple(f"digit {name}" for name in images.classes))
-    known = replace(borrowed, images=lambda: images)
-    return replace(ground, images=images, borrowed=known)
+    described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
+    clock, lent = Clock(time.perf_counter(), 60.0), lend(start, Observer())
+    ground = Ground(images, "crop", described, 0, torch.device("cpu"), Observer(), clock, 8, mirrors=False, lent=lent)
+    return replace(ground, borrowed=borrow(lent[0], ground, 8))
 
 
 @pytest.mark.parametrize("rung", [FROZEN, TUNED])
 def test_a_borrowed_net_is_of_use(ground, rung):
-    train, valid = np.arange(200), np.arange(200, 300)
-    assert rung.foresee(ground, train, valid) > 0
-    model = rung.fit(ground, train, valid, 10.0)
+    assert rung.foresee(ground, TRAIN, VALID) > 0
+    model = rung.fit(ground, TRAIN, VALID, 5.0)
     assert model.classes == ground.images.classes
-    held = ground.images.subset(valid)
-    assert evaluate_probabilities(model.predict_proba(held), held.labels, held.classes).accuracy > 0.7
+    held = ground.images.subset(VALID)
+    said = rung.probabilities(ground, model, VALID)
+    assert np.allclose(said, model.predict_proba(held), atol=0.02)  # features may be of another precision
+    assert evaluate_probabilities(said, held.labels, held.classes).accuracy > 0.7
 
 
 def test_frozen_features_say_whose_they_are(ground):
     model = FROZEN.fit(ground, np.arange(60), np.arange(0), 5.0)
     assert str(model.net) == "svm on features of known.striate"
+
+
+def test_features_are_computed_once_and_up_to_a_moment(ground):
+    bank = ground.borrowed.bank
+    bank.fill(np.arange(10))
+    assert bank.missing(TRAIN) == 190
+    first = bank.of(ground.images.subset(np.arange(10)))
+    bank.fill(TRAIN, until=0.0)  # one block is always done
+    assert bank.missing(TRAIN) == 0
+    assert np.array_equal(bank.of(ground.images.subset(np.arange(10))), first)
+    assert np.array_equal(bank.known(np.array([3, 250])), [3])
+    larger = replace(ground.images, pixels=np.repeat(ground.images.pixels, 2, axis=1))
+    assert np.array_equal(bank.of(larger.subset(np.array([5]))), first[5:6])  # the same image at another size
+
+
+def test_a_probe_learns_from_half_and_from_all(ground):
+    probe = FROZEN.try_out(ground, TRAIN, VALID, 5.0)
+    (half, before), (whole, after) = probe.points
+    assert (half, whole, probe.judged) == (100, 200, 100)
+    assert 0 <= after <= before + 0.1 < 0.5
+    assert FROZEN.carry(probe, ground, TRAIN, VALID, 50.0) <= max(after, 0.005)
+    assert TUNED.carry(probe, ground, TRAIN, VALID, 50.0) < TUNED.carry(probe, ground, TRAIN, VALID, 0.0) == 1.0
+
+
+def test_of_several_that_are_lent_the_probe_picks(ground, digits_model):
+    untrained = replace(
+        ground.lent[0], name="untrained", load=lambda: replace(digits_model, module=_random(digits_model))
+    )
+    chosen, probe = borrow_best(replace(ground, lent=(untrained, *ground.lent)), TRAIN, VALID, 0.06)
+    assert chosen.name == "known.striate"
+    assert probe.how.endswith("by known.striate at 8 pixels")
+
+
+def _random(model):
+    from striate.nets.modules.own import build
+
+    return build(model.net, model.preprocessing.input_shape, seed=1, init="gaussian(0.0001)")
+
+
+def test_a_climb_uses_what_is_lent_and_keeps_its_forecasts(ground):
+    told = []
+    done = climb(
+        replace(ground, borrowed=None, clock=Clock(time.perf_counter(), 14.0)), [(TRAIN, VALID)], (), told.append
+    )
+    names = [one.name for one in told]
+    assert names[:4] == ["majority", "neighbours", "linear", "mlp"]
+    assert names.count("pretrained") >= 1
+    assert set(done.probes) == {"pretrained", "swift"}
+    assert {"swift", "fine-tuned"} & {one.name for one in done.results}
+
+
+def test_a_share_of_positions_is_spread_over_all():
+    assert spread(np.arange(100), 0.05).tolist() == [0, 25, 50, 74, 99]
+    assert len(spread(np.arange(3), 7.0)) == 3
+    assert len(spread(np.arange(0), 0.5)) == 0

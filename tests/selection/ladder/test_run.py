@@ -1,10 +1,12 @@
 """From a source to the chosen classifier: the run folder, resuming, few images, what is refused."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import striate
 from striate.data.reading import read
@@ -12,10 +14,13 @@ from striate.errors import ArgumentError, StriateError, TrainingError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run
-from striate.selection.ladder import rungs
-from striate.selection.ladder.climb import Result
+from striate.selection.ladder import swift_rung
+from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.ground import Ground
 from striate.selection.ladder.memory import Memory
-from striate.selection.ladder.rungs import SIMPLE, SWIFT, Ground
+from striate.selection.ladder.results import Result, best_result
+from striate.selection.ladder.rungs import SIMPLE
+from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.budget import choose_swift
 
 
@@ -48,7 +53,7 @@ def climbed(digits, tmp_path_factory):
 def test_the_best_rung_is_kept_and_judged_once(climbed):
     result, out = climbed
     assert [one.name for one in result.rungs] == ["majority", "neighbours", "linear", "mlp", "swift"]
-    best = max(result.rungs, key=lambda one: one.valid.accuracy)
+    best = best_result(result.rungs)
     assert result.chosen == best.name
     assert result.valid is best.valid
     assert result.valid.accuracy > 0.9 > result.rungs[0].valid.accuracy
@@ -129,7 +134,8 @@ def test_after_the_first_fold_nets_are_trained_as_in_it(digits, rung):
     images = striate.prepare(digits)
     described = {"source": "digits", "format": "arrays", "images": len(images), "data": ""}
     first = striate.train(digits, "swift_xs(width=0.5)", epochs=3)
-    ground = Ground(images, "crop", described, 0, torch.device("cpu"), Heard(), mirrors=False, like=first)
+    clock = Clock(time.perf_counter(), 60.0)
+    ground = Ground(images, "crop", described, 0, torch.device("cpu"), Heard(), clock, 8, mirrors=False, like=first)
     model = rung.fit(ground, np.arange(200), np.arange(0), 60.0)
     assert model.provenance.epoch == first.provenance.epoch
     assert rung is not SWIFT or model.net == first.net
@@ -139,12 +145,12 @@ def test_a_cross_validation_measures_its_net_once(monkeypatch):
     """Three folds and the last fit: the first fold chooses the swift net for all four."""
     chosen = []
     monkeypatch.setattr(
-        rungs, "choose_swift", lambda *args, **more: chosen.append(choose_swift(*args, **more)) or chosen[0]
+        swift_rung, "choose_swift", lambda *args, **more: chosen.append(choose_swift(*args, **more)) or chosen[0]
     )
     heard = Heard()
     run(read("digits").subset(np.arange(60)), budget="6s", observer=heard)
     assert len(chosen) == 1
-    assert any(note.startswith(f"swift: {chosen[0][1]} epoch") for note in heard.notes)
+    assert any(note.startswith("swift: ") for note in heard.notes)
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +202,23 @@ def test_a_ladder_that_kept_whole_matrices_is_read(climbed):
         assert np.array_equal(one.valid.confusion, rung.valid.confusion)
         assert np.array_equal(other.valid.cells, one.valid.cells)
         assert np.array_equal(other.right, rung.right)
+
+
+def test_the_clock_starts_with_the_command(digits):
+    heard = Heard()
+    result = run(digits, budget="30s", began=time.perf_counter() - 29, observer=heard)
+    assert heard.names[0] == "majority"
+    assert "swift" not in heard.names
+    assert result.valid.total
+
+
+def test_enlarged_images_are_told_and_trained_on_as_small_as_they_are(tmp_path):
+    images = striate.prepare(read("digits").subset(np.arange(400)))
+    large = np.stack([np.asarray(Image.fromarray(one[..., 0]).resize((96, 96), 3)) for one in images.images])
+    heard = Heard()
+    result = run((large, images.labels), budget="8s", observer=heard, out=tmp_path / "run")
+    assert any("show no detail beyond" in note and "they were enlarged" in note for note in heard.notes)
+    swift = next(one for one in result.rungs if one.name == "swift")
+    assert swift.classifier.preprocessing.size <= (40, 40)
+    assert swift.classifier.predict(large[0]).label in result.classifier.classes
+    assert striate.Classifier.load(tmp_path / "run" / "model.striate").predict_proba(large[:2]).shape == (2, 10)
