@@ -28,6 +28,7 @@ RESIDUAL = (
     "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn dropout(0.2)) relu maxpool(2) dropout(0.2) fc(classes)"
 )
 WHITENED = "whiten(2) gelu conv(8, 3, pad=1) relu globalavg fc(classes)"
+EVEN = ("--balance", "draw", "--metric", "macro-f1")
 EARLY = ("--set", "whiten_until=0.5", "--set", "small_until=0.3")
 
 
@@ -45,7 +46,9 @@ def run(*arguments, **options):
 
 @pytest.mark.slow
 @linux
-@pytest.mark.parametrize(("net", "words"), [(PLAIN, ()), (WHITENED, EARLY)], ids=["plain", "whitened"])
+@pytest.mark.parametrize(
+    ("net", "words"), [(PLAIN, ()), (WHITENED, EARLY), (PLAIN, EVEN)], ids=["plain", "whitened", "even"]
+)
 def test_two_processes_learn_what_one_learns(tmp_path, net, words):
     done = [run(tmp_path / str(n), net, "--epochs", "3", *words, processes=n) for n in (1, 2)]
     assert [one.returncode for one in done] == [0, 0], done[1].stderr
