@@ -176,17 +176,16 @@ def climb(
 
 def outlook(climbed: Climb, chosen: Result) -> str:
     """Return in one sentence what more time would bring: forecasts, scaled by how right that of the chosen was."""
-    times = f"{MORE} times the time"
+    times, came = f"{MORE} times the time", 1 - chosen.valid.accuracy
+    if not came:
+        return f"{times} would bring nothing: all are right"
     rung = next(one for one in RUNGS if one.name == chosen.name)
-    came = 1 - chosen.valid.accuracy
+    tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
+    if rung not in tried:
+        return f"{times} would bring nobody knows what: {rung.name} was not tried on little of it"
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
-    if rung.probe not in climbed.probes or not came:
-        return (
-            f"{times}: nothing is known of what it would bring" if came else f"{times}: there is nothing to gain here"
-        )
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
-    errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in (SWIFT, FROZEN, TUNED)
-              if one.probe in climbed.probes and one.suits(climbed.ground)}  # fmt: skip
+    errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
     best = min(errors, key=lambda one: errors[one])
     gain = came - errors[best]
     return f"{times}: about {100 * gain:.1f} points, by {best.name}" if gain > WORTH else f"{times} would bring little"

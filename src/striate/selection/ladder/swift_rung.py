@@ -19,7 +19,7 @@ from striate.training.plan import choose_net
 from striate.training.recipe import Recipe, load_recipe
 
 # Photographs at more pixels cost a net that starts from nothing more than they tell it; at fewer they tell too little.
-MOST_SIDE_PX, FEWEST_SIDE_PX = 128, 32
+MOST_SIDE_PX, FEWEST_SIDE_PX, LEAST_SIDE_PX = 128, 32, 16
 # A probe has two parts, the second longer: so the pace of learning is seen.
 PROBE_SHARES = (0.25, 0.75)
 PROBE_VALID = 500
@@ -62,19 +62,18 @@ class SwiftRung(Rung):
 
     def _images(self, ground: Ground, train: np.ndarray, seconds: float) -> ImageSet:
         """Return the images at the most pixels, up to the detail they have, of which a small net gets enough epochs."""
-        if ground.like is not None:
-            return ground.at(ground.like.preprocessing.size[0]) if self._square(ground) else ground.images
-        most = min(ground.detail_px, MOST_SIDE_PX)
-        if ground.sized or not self._square(ground) or ground.side <= max(most, FEWEST_SIDE_PX):
-            most = ground.side
-        if ground.sized or most <= FEWEST_SIDE_PX:
+        if ground.sized or not self._square(ground):
             return ground.images
+        if ground.like is not None:
+            return ground.at(ground.like.preprocessing.size[0])
+        most = min(ground.detail_px, MOST_SIDE_PX)
+        most = ground.side if most >= ground.side else max(LEAST_SIDE_PX, -(-most // 8) * 8)
+        if most <= FEWEST_SIDE_PX:
+            return ground.at(most)
         small = self._epoch_s(ground, train, FEWEST_SIDE_PX)
-        sides = [most, *(side for side in (96, 64, 48, FEWEST_SIDE_PX) if side < most)] if self._square(ground) else []
+        sides = [most, *(side for side in (96, 64, 48) if side < most)]
         enough = (side for side in sides if FEWEST_EPOCHS * small * (side / FEWEST_SIDE_PX) ** 2 <= seconds)
-        side = next(enough, FEWEST_SIDE_PX if sides else most)
-        side = side if side == ground.side else -(-side // 8) * 8
-        return ground.at(side) if self._square(ground) else ground.images
+        return ground.at(next(enough, FEWEST_SIDE_PX))
 
     def _square(self, ground: Ground) -> bool:
         return ground.images.image_shape[0] == ground.images.image_shape[1]
