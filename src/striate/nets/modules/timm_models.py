@@ -118,7 +118,7 @@ def import_timm() -> Any:
             raise MissingExtraError('timm is not installed: pip install "striate[timm]"') from None
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise MissingExtraError(
-            f"timm is installed but cannot be imported ({said}). Its torchvision must be the one that was made for torch "
+            f"timm is installed but cannot be imported ({said}). Its torchvision must be the one made for torch "
             f"{torch.__version__}; the two that fit: pip install --upgrade torch torchvision"
         ) from None
 
