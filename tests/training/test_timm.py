@@ -60,7 +60,10 @@ def test_trained_saved_and_loaded(timm, data, tmp_path, name, size):
 
 
 def test_it_learns(timm, data):
-    result = run_one(data, SMALL, epochs=6, batch_size=8, precision="float32", augment=(), average=0.5)
+    many = striate.read((np.concatenate([data.images] * 3), np.tile(data.labels, 3)))
+    options = {"epochs": 4, "batch_size": 8, "precision": "float32", "augment": (), "size": (32, 32), "average": 0.5}
+    result = run_one(many, "timm/resnet18", **options)
+    assert result.classifier.preprocessing.size == (32, 32)
     assert result.valid.accuracy > 0.9
 
 

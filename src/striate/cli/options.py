@@ -21,7 +21,7 @@ SOURCE_HELP = (
     "digits, xo, shapes, mnist, fashion-mnist, cifar10, cifar100."
 )
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .striate file, or a named net such as mobilenet_v2.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .striate file, or a net: mobilenet_v2, timm/resnet18.")]
 Format = Annotated[
     str | None,
     typer.Option(

@@ -34,7 +34,7 @@ def train(
         str | None,
         _option(
             "auto climbs from simple methods to nets and keeps the best; or a name (striate net --list), also of a "
-            'baseline; swift, in the size that suits; or a sentence: "conv(32, 3) relu fc(classes)".',
+            'baseline; swift, in the size that suits; timm/NAME; or a sentence: "conv(32, 3) relu fc(classes)".',
             options.NET,
             show_default="auto",
         ),
@@ -65,8 +65,8 @@ def train(
     weights: Annotated[
         str | None,
         _option(
-            "Start from these: imagenet (downloaded once), a .pth or .safetensors for a named net, or a .striate file. "
-            "With --features: of the net that it names.",
+            "Start from these: imagenet (downloaded once), a .pth or .safetensors for a named net, a .striate file; or "
+            "none. With --features: of the net that it names.",
             options.NET,
             show_default="random",
         ),

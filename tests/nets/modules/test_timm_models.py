@@ -103,9 +103,7 @@ def test_unknown_names_tell_the_nearest(stand_in):
     ["timm/hf-hub:some/model", "timm/../levit_192", "timm/Levit_192", "levit_192", "timm/timm/levit_192", "timm/"],
 )
 def test_a_file_cannot_name_what_timm_does_not_list(stand_in, tmp_path, net):
-    with pytest.raises(
-        ModelFileError, match=r"m\.striate: .*(has no model|must be timm/NAME).*saved with timm 1\.0\.0"
-    ):
+    with pytest.raises(ModelFileError, match=r"m\.striate: .*(no model|must be timm/NAME).*saved with timm 1\.0\.0"):
         striate.Classifier.load(write_timm_model(tmp_path / "m.striate", net))
 
 
@@ -162,9 +160,6 @@ def test_weights_from_a_file_predict_as_timm_does(timm, tmp_path, name):
     shape = (3, 224, 224)
     torch.manual_seed(0)
     whole = timm.create_model(name).eval()
-    with torch.no_grad():  # heads of first weights say nearly the same of everything
-        for part in [whole.get_classifier()] if name == "resnet18" else []:
-            part.bias.normal_()
     save_file(whole.state_dict(), tmp_path / "w.safetensors")
     torch.save(whole.state_dict(), tmp_path / "w.pth")
     images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))

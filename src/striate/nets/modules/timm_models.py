@@ -118,8 +118,8 @@ def import_timm() -> Any:
             raise MissingExtraError('timm is not installed: pip install "striate[timm]"') from None
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise MissingExtraError(
-            f"timm is installed but cannot be imported ({said}). It needs the torchvision that was made for torch "
-            f'{torch.__version__}: pip install --upgrade --force-reinstall torchvision "striate[timm]"'
+            f"timm is installed but cannot be imported ({said}). Its torchvision must be the one made for torch "
+            f"{torch.__version__}; the two that fit: pip install --upgrade torch torchvision"
         ) from None
 
 

@@ -32,6 +32,8 @@ from striate.training.trainer import choose_precision, train_plan
 MANY_IMAGES, MANY_NUMBERS, TRIED_SHARE, TRIED_IMAGES = 2_000, 50_000_000, 16, 256
 # A net whose epochs are foreseen to take less of its time than this counts them; else it follows the clock.
 SURE_SHARE = 0.7
+# So short a run is never cut.
+QUICK_S = 0.8
 # However late it is, this much is learned: the first step of a process loads what no later one has to.
 LEAST_S = 0.3
 # To look at an image costs a third of learning from it.
@@ -221,7 +223,7 @@ def train_rung(
     views = 1 if recipe.views == "none" else 2
     look_s = LOOK_SHARE * epoch_s / len(train) * views
     ends = max(ends - look_s * (len(splits.valid) + ground.judged), time.perf_counter() + LEAST_S)
-    by_clock = epoch_s * recipe.epochs > SURE_SHARE * (ends - time.perf_counter())
+    by_clock = epoch_s * recipe.epochs > max(QUICK_S, SURE_SHARE * (ends - time.perf_counter()))
     if by_clock:
         splits = parts_of(train, np.arange(len(train)), np.arange(0))
         if not (folder and folder.exists):
