@@ -164,7 +164,9 @@ class NetRung(Rung):
         images = ground.at(PLAIN_SIDE_PX) if ground.side > 2 * PLAIN_SIDE_PX and not ground.sized else ground.images
         recipe = load_recipe(self.recipe)
         batch = min(recipe.batch_size, max(4, len(train) // 8))
-        recipe = recipe.replace(batch_size=batch, precision="float32", **shared(ground))  # too small to gain by less
+        epochs = max(recipe.epochs, -(-FEWEST_STEPS * batch // max(1, len(train))))
+        # In float32: too small to gain by less.
+        recipe = recipe.replace(epochs=epochs, batch_size=batch, precision="float32", **shared(ground))
         net = choose_net(self.net, shape_of(images), len(images.classes))
         if ground.like is not None:
             recipe = recipe.replace(epochs=ground.like.provenance.epoch or 1)
@@ -173,6 +175,8 @@ class NetRung(Rung):
 
 # Plain layers see places, and more of them are more weights and no more sense.
 PLAIN_SIDE_PX = 32
+# Few images make short epochs, and so many steps are needed however few they are.
+FEWEST_STEPS = 200
 SIMPLE: Sequence[Rung] = (
     BaselineRung("majority", 0.02),
     BaselineRung("neighbours", 0.03, quick="neighbours(metric='l2')"),
