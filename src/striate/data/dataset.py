@@ -72,7 +72,7 @@ class DataOptions:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> DataOptions:
-        """Return the options that were kept; other keys are passed over, and before there were groups there are none."""
+        """Return the options that were kept; other keys are passed over, and without a word of groups, none."""
         size, ratios = kept["size"], kept["ratios"]
         return cls(
             kept["reading"],

@@ -1,7 +1,7 @@
 """Bursts told by names: a stem and a counter, as 00012_00003.png or img-0007.jpg, where neighbours look alike.
 
-A counter alone proves nothing: most cameras count. Names are believed only where images of neighbouring counters are far
-nearer to each other than images of one class usually are, over the whole set.
+A counter alone proves nothing: most cameras count. Names are believed only where images of neighbouring counters
+are far nearer to each other than images of one class usually are, over the whole set.
 """
 
 from __future__ import annotations
