@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from striate.classifier.prediction import Prediction
+from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
 from striate.data.catalog import Catalog
@@ -117,10 +117,10 @@ class Classifier:
         One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
         `predict_proba` takes.
         """
-        if _is_one(images):
-            return Prediction(_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
+        if is_one_image(images):
+            return Prediction(image_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
         several = cast("Images", images)
-        names = several.names if isinstance(several, ImageSet | Catalog) else [_name(one) for one in several]
+        names = several.names if isinstance(several, ImageSet | Catalog) else [image_name(one) for one in several]
         rows = self.predict_proba(several)
         return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
 
@@ -157,11 +157,11 @@ class Classifier:
             from striate.data.reading import read
 
             data = read(data)
-        images = data
         if isinstance(data, Catalog):
             images = self.prepare(data, progress)
-            found = find_groups(images, data, groups, progress)
-            images = grouped(images, found)
+            images = grouped(images, find_groups(images, data, groups, progress))
+        else:
+            images = data
         images, notes = self._unseen(images)
         near = None
         if len(self.sketches) and images.sketches is not None:
@@ -298,7 +298,7 @@ class Classifier:
         try:
             pixels = decode(image).pixels
         except DecodingError as error:
-            name = _name(image)
+            name = image_name(image)
             raise DecodingError(f"{name}: {error}" if name else str(error)) from None
         shape = self.preprocessing
         return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
@@ -336,16 +336,6 @@ class Classifier:
             )
         index = {name: i for i, name in enumerate(self.classes)}
         return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
-
-
-def _is_one(images: Any) -> bool:
-    if isinstance(images, np.ndarray):
-        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
-    return not isinstance(images, ImageSet | Catalog | list | tuple)
-
-
-def _name(image: Any) -> str:
-    return str(image) if isinstance(image, str | Path) else getattr(image, "filename", "") or ""
 
 
 def _few(names: Sequence[str], most: int = 6) -> str:

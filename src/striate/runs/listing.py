@@ -271,8 +271,8 @@ def _accuracy(value: Any, total: Any, interval: Any = None) -> Accuracy | None:
     share = _number(value)
     if share is None or not 0 <= share <= 1:
         return None
-    ends = [_number(end) for end in interval] if isinstance(interval, list) and len(interval) == 2 else [None]
-    kept = None if None in ends else (ends[0], ends[1])
+    low, high = map(_number, interval) if isinstance(interval, list) and len(interval) == 2 else (None, None)
+    kept = None if low is None or high is None else (low, high)
     return Accuracy(share, total if isinstance(total, int) and 0 < total < 1 << 53 else None, kept)
 
 

@@ -203,11 +203,11 @@ def judge_images(
 
 def _kept_sketches(splits: Splits[ImageSet]) -> np.ndarray:
     """Return the sketches of the images that a model has seen, of the smallest hashes where they are too many."""
-    seen = [part for part in (splits.train, splits.valid) if part.sketches is not None]
-    if not seen:
+    train, valid = splits.train, splits.valid
+    if train.sketches is None or valid.sketches is None:
         return np.zeros((0, 0), np.int8)
-    first = np.argsort(np.concatenate([part.hashes for part in seen]), kind="stable")[:MOST_SKETCHES]
-    return np.concatenate([part.sketches for part in seen])[first]
+    first = np.argsort(np.concatenate([train.hashes, valid.hashes]), kind="stable")[:MOST_SKETCHES]
+    return np.concatenate([train.sketches, valid.sketches])[first]
 
 
 def test_figures(test: Evaluation) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.data.grouping.sketches import shrink
+from striate.data.grouping.sketches import averaged
 
 SIDE_PX = 32
 # The rim of each image, as a share of its side, is not compared: zooms and shifts bring new things in there.
@@ -17,7 +17,7 @@ def grays(images: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     size = (min(images.shape[1], SIDE_PX), min(images.shape[2], SIDE_PX))
-    return np.rint(gaussian_filter(shrink(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
+    return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
 
 
 def unexplained(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -18,20 +18,20 @@ from scipy.sparse.csgraph import connected_components
 
 from striate.data.grouping.alignment import grays, unexplained
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
-from striate.data.grouping.sketches import VIEWS, blocks, mirrored, sketch
+from striate.data.grouping.sketches import VIEWS, blocks, mirrored, sketch_images
 from striate.data.imageset import ImageSet
 from striate.observer import Progress, silent
 
 # With fewer images nothing can be said of what is usual among them.
 FEWEST = 16
 # log10 of the odds against chance that a pair must show where one image in a hundred has a copy.
-EVIDENCE = -6.0
-# A residual this many times smaller than usual counts to the fourth power, down to a floor.
-POWER, FLOOR = 4.0, 0.05
+EVIDENCE = -3.3
+# A residual this many times smaller than usual counts to this power, down to a floor.
+POWER, FLOOR = 2.8, 0.05
 # Pairs this near the usual neighbour's distance are never candidates (log10 of unrelated images expected).
-FURTHEST = 0.0
+FURTHEST = 1.0
 # In groups of more images a tie needs this many images that are tied to both.
-LARGE, SUPPORT = 12, 2
+LARGE, SUPPORT = 12, 3
 _USUAL_IMAGES, _USUAL_PAIRS = 1500, 8
 DOING = "looking for near copies"
 
@@ -41,7 +41,7 @@ class Copies(NamedTuple):
 
     Arguments:
         first, second: int (m,), positions of the images.
-        held_back: int (h,), those that only unsupported ties would have joined to a large group.
+        held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
     """
 
     first: np.ndarray
@@ -75,7 +75,7 @@ def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
     parts = []
     for some in blocks(len(images)):
         pixels = images.pixels[images.rows[some]]
-        parts.append((grays(pixels), *(sketch(pixels, view) for view in VIEWS)))
+        parts.append((grays(pixels), *(sketch_images(pixels, view) for view in VIEWS)))
         progress("looking at images", some.stop, len(images))
     small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Looks(small, tuple(views))
@@ -94,8 +94,12 @@ def find_copies(looks: Looks, progress: Progress = silent) -> Copies:
     # The whole image, the whole image against mirror images, the centre.
     passes = [(views[0], around[0], False), (views[0], around[0], True), (views[1], around[1], False)]
     found = []
-    for turn, one in enumerate(passes):
-        found.append(_candidates(*one, lambda done, _, at=turn * n: progress(DOING, at + done, len(passes) * n)))
+    for turn, (sketches, there, mirror) in enumerate(passes):
+
+        def heard(done: int, _: int, before: int = turn * n) -> None:
+            progress(DOING, before + done, len(passes) * n)
+
+        found.append(_candidates(sketches, there, mirror, heard))
     usual = _usual_residual(small, views[0])
     return _supported(n, *_confirmed(small, _nearest(found), usual))
 
@@ -114,7 +118,7 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
     first, second = pairs.first[order], pairs.second[order]
     new = np.ones(len(order), bool)
     new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    return _Pairs(*(column[order[new]] for column in pairs))
+    return _Pairs(first[new], second[new], pairs.chance[order[new]], pairs.turned[order[new]])
 
 
 def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
@@ -150,7 +154,7 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[np.ndarr
     Prior odds times the odds of sketch and pixels: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all.
     """
-    residual = np.full(len(pairs.first), np.nan, np.float32)
+    residual, kept = np.full(len(pairs.first), np.nan, np.float32), np.zeros(len(pairs.first), bool)
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(residual) & (pairs.chance < needed + most))
@@ -168,15 +172,15 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[np.ndarr
 
 def _supported(n: int, first: np.ndarray, second: np.ndarray) -> Copies:
     """Return the pairs without those that hold large groups together and that no other images support."""
-    group = joined(n, first, second)
+    group = tied_together(n, first, second)
     ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
     common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
     kept = (np.bincount(group)[group[first]] <= LARGE) | (common >= SUPPORT)
-    after = joined(n, first[kept], second[kept])
+    after = tied_together(n, first[kept], second[kept])
     apart = np.bincount(group)[group] != np.bincount(after)[after]
     return Copies(first[kept], second[kept], np.flatnonzero(apart))
 
 
-def joined(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return int (n,), equal for images that are tied to each other, perhaps by way of others."""
     return connected_components(coo_array((np.ones(len(first), bool), (first, second)), (n, n)), directed=False)[1]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from striate.data.grouping.choice import GroupBy
-from striate.data.grouping.content import Looks, find_copies, joined, look_at
-from striate.data.grouping.names import find_runs
+from striate.data.grouping.content import Looks, find_copies, look_at, tied_together
+from striate.data.grouping.names import find_bursts
 from striate.data.imageset import ImageSet
 from striate.data.splitting import unit_keys
 from striate.errors import ArgumentError
@@ -139,11 +139,11 @@ def _found(images: ImageSet, progress: Progress) -> Groups:
     # Equal images are one from here on: they are no evidence of how crowded it is.
     _, kept, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
     copies = find_copies(Looks(looks.small[kept], tuple(view[kept] for view in looks.views)), progress)
-    runs = find_runs(list(images.names), images.labels, looks.views[0])
-    group = joined(len(kept), copies.first, copies.second)
+    runs = find_bursts(list(images.names), images.labels, looks.views[0])
+    group = tied_together(len(kept), copies.first, copies.second)
     group, too_large = _without_swallowed(group, inverse, images.labels)
     by_content = len(np.unique(group)) < len(kept)
-    ids = joined(len(images), runs.first, runs.second)
+    ids = tied_together(len(images), runs.first, runs.second)
     ids = np.unique(unit_keys(_ranks(group[inverse]), ids), return_inverse=True)[1]
     held = len(copies.held_back) + too_large
     notes = (

@@ -43,7 +43,7 @@ def stem_and_counter(name: str) -> tuple[str, int]:
     return f"{folder}{slash}{found[1]}#{found[3]}{extension}", int(found[2][-15:])
 
 
-def find_runs(names: Sequence[str], labels: np.ndarray, sketches: np.ndarray) -> Runs:
+def find_bursts(names: Sequence[str], labels: np.ndarray, sketches: np.ndarray) -> Runs:
     """Return the pairs of images that names and looks put into one burst.
 
     Arguments:

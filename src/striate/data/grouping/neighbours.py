@@ -57,8 +57,9 @@ def survey(sketches: np.ndarray, known: np.ndarray | None = None) -> Surrounding
         squared = squares - 2 * (some @ sample.T) + (some**2).sum(1)[:, None]
         near[start : start + _ROWS] = np.partition(squared, last - 1, 1)[:, :last]
     near = np.sqrt(np.maximum(np.sort(near, 1), 1e-9))
-    logs = np.log(near[:, -1:] / near[:, first:]).sum(1)
-    dimension = (last - first) / np.maximum(logs, 1e-3)
+    # A rank grows like the distance to the power of the dimension: logarithms of both, summed over the ranks.
+    ranks = np.log(last / np.arange(first + 1, last + 1)).sum()
+    dimension = ranks / np.maximum(np.log(near[:, -1:] / near[:, first:]).sum(1), 1e-3)
     return Surroundings(near[:, -1], np.minimum(dimension, 60.0), last * len(known) / len(sample))
 
 

@@ -35,7 +35,7 @@ def averaging(size: int, to: int) -> np.ndarray:
     return (np.clip(cover, 0, 1) / (high - low)).astype(np.float32)
 
 
-def shrink(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def averaged(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return float32 (n, *size, c), uint8 images (n, h, w, c) averaged to (h, w) = size."""
     step = [max(1, side // max(THINNED_PX, 2 * to)) for side, to in zip(images.shape[1:3], size, strict=True)]
     images = images[:, :: step[0], :: step[1]].astype(np.float32)
@@ -46,7 +46,7 @@ def shrink(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return down.reshape(n, size[1], c, size[0]).transpose(0, 3, 1, 2)
 
 
-def sketch(images: np.ndarray, view: float = 0.0) -> np.ndarray:
+def sketch_images(images: np.ndarray, view: float = 0.0) -> np.ndarray:
     """Return the sketches, float32 (n, d), of uint8 images (n, h, w, 1 or 3); near where they look alike.
 
     Arguments:
@@ -58,17 +58,17 @@ def sketch(images: np.ndarray, view: float = 0.0) -> np.ndarray:
     from scipy.fft import dctn
 
     h, w = (int(side * view) for side in images.shape[1:3])
-    small = shrink(images[:, h : images.shape[1] - h, w : images.shape[2] - w], (CANVAS_PX, CANVAS_PX))
+    small = averaged(images[:, h : images.shape[1] - h, w : images.shape[2] - w], (CANVAS_PX, CANVAS_PX))
     gray = small.mean(3)
     gray -= gray.mean((1, 2), keepdims=True)
     contrast = np.sqrt((gray**2).mean((1, 2), keepdims=True)) + NOISE
-    waves = dctn(gray / contrast, axes=(1, 2), norm="ortho")
+    waves = np.asarray(dctn(gray / contrast, axes=(1, 2), norm="ortho"))
     parts = [waves[:, i, j] for i, j in _GRAY]
     if small.shape[3] == 3:
         red, green, blue = np.moveaxis(small, 3, 0)
         for colour in (red - green, (red + green) / 2 - blue):
             # The mean colour is left out: light changes it.
-            waves = dctn(colour / contrast, axes=(1, 2), norm="ortho")
+            waves = np.asarray(dctn(colour / contrast, axes=(1, 2), norm="ortho"))
             parts += [0.7 * waves[:, i, j] for i, j in _COLOUR if i + j]
     return np.stack(parts, 1)
 
