@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from striate.data.readers.arrays import read_arrays
 from striate.errors import ArgumentError, ShapeError
 from striate.selection.fit import run_one
+
+GROUP = "group"
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
@@ -69,8 +72,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.seed = seed
         self.device = device
 
-    def fit(self, X: Any, y: Any) -> ImageClassifier:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> ImageClassifier:
         """Train on images `X` and labels `y` (n,) of any type.
+
+        Arguments:
+            groups: (n,) of any type, equal for images that belong together: none of a group chooses the best epoch
+                while others of it train. None: each image stands alone.
 
         Raises:
             ShapeError: X is no array of images, or X and y differ in length.
@@ -92,10 +99,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             "epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
             "metric": self.metric, "balance": self.balance,
         }  # fmt: skip
+        catalog, told = read_arrays((self._to_uint8(images), numbers)), "none"
+        if groups is not None:
+            if len(groups) != len(labels):
+                raise ShapeError(f"groups and y must have the same length; got {len(groups)} and {len(labels)}")
+            catalog, told = replace(catalog, columns={GROUP: [str(one) for one in groups]}), GROUP
         result = run_one(
-            read_arrays((self._to_uint8(images), numbers)),
+            catalog,
             self.net,
             self.recipe,
+            groups=told,
             ratios=(1 - self.valid_share, self.valid_share, 0.0),
             device=self.device,
             seed=self.seed,

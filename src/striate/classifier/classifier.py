@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from striate.classifier.prediction import Prediction
+from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
 from striate.data.catalog import Catalog
+from striate.data.dataset import find_groups, grouped
 from striate.data.decoding.decode import decode
 from striate.data.decoding.pixels import fit_pixels, to_channels
+from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.errors import (
@@ -57,6 +59,7 @@ class Classifier:
         provenance: what it was made from and how.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
         views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
+        sketches: int8 (s, d), by which near copies of the images in `trained_on` are known again; perhaps of a part.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +69,7 @@ class Classifier:
     provenance: Provenance = field(default_factory=Provenance)
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     views: Views = "none"
+    sketches: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int8))
 
     def __repr__(self) -> str:
         h, w = self.preprocessing.size
@@ -126,10 +130,10 @@ class Classifier:
         One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
         `predict_proba` takes.
         """
-        if _is_one(images):
-            return Prediction(_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
+        if is_one_image(images):
+            return Prediction(image_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
         several = cast("Images", images)
-        names = several.names if isinstance(several, ImageSet | Catalog) else [_name(one) for one in several]
+        names = several.names if isinstance(several, ImageSet | Catalog) else [image_name(one) for one in several]
         rows = self.predict_proba(several)
         return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
 
@@ -145,14 +149,19 @@ class Classifier:
             return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep)
         return shape.prepare(catalog, progress, keep=keep)
 
-    def evaluate(self, data: Catalog | ImageSet | str | Path, progress: Progress = silent) -> Evaluation:
+    def evaluate(
+        self, data: Catalog | ImageSet | str | Path, progress: Progress = silent, groups: str | None = None
+    ) -> Evaluation:
         """Return how the classifier does on labelled images that it has not seen.
 
         Where the source has a test split of its own, that is judged; else all images but those that training or the
-        choice of the model has seen (told by their pixels). What was left out or overlaps is said in the notes.
+        choice of the model has seen (told by their pixels). What was left out or overlaps is said in the notes. Near
+        copies of training images are judged too, counted, and the accuracy without them is given beside.
 
         Arguments:
             data: a catalog, an image set, or a source for `striate.read`.
+            groups: which images belong together and are counted as one in intervals, as `DataOptions.groups`; an
+                image set has its own.
 
         Raises:
             DataError: no labels, a class that the model does not know, or nothing left to judge.
@@ -161,23 +170,42 @@ class Classifier:
             from striate.data.reading import read
 
             data = read(data)
-        images = self.prepare(data, progress) if isinstance(data, Catalog) else data
+        if isinstance(data, Catalog):
+            images = self.prepare(data, progress)
+            images = grouped(images, find_groups(images, data, groups, progress))
+        else:
+            images = data
         images, notes = self._unseen(images)
-        return self.judge(images, self._own_labels(images), notes, progress)
+        near = None
+        if len(self.sketches) and images.sketches is not None:
+            near = near_known(images.sketches, self.sketches)
+        return self.judge(images, self._own_labels(images), notes, progress, near)
 
     def judge(
-        self, images: ImageSet, labels: np.ndarray, notes: Sequence[str] = (), progress: Progress = silent
+        self,
+        images: ImageSet,
+        labels: np.ndarray,
+        notes: Sequence[str] = (),
+        progress: Progress = silent,
+        near: np.ndarray | None = None,
     ) -> Evaluation:
         """Return how the classifier does on all of these images, seen or not, with and without their other views.
 
         Arguments:
             labels: int64 (n,), indices into this model's classes.
             notes: for the reader of the figures.
+            near: bool (n,), which images are near copies of training images; None where nobody looked.
         """
-        averaged, alone = (
-            evaluate_probabilities(probabilities, labels, self.classes, notes, images.groups)
-            for probabilities in self._probabilities(images, None, progress)
-        )
+        both = self._probabilities(images, None, progress)
+
+        def figures(kept: np.ndarray) -> tuple[Evaluation, ...]:
+            groups = None if images.groups is None else images.groups[kept]
+            return tuple(evaluate_probabilities(one[kept], labels[kept], self.classes, notes, groups) for one in both)
+
+        averaged, alone = figures(np.arange(len(labels)))
+        if near is not None:
+            without = figures(np.flatnonzero(~near))[0] if 0 < near.sum() < len(near) else None
+            averaged = replace(averaged, near_copies=int(near.sum()), without=without)
         if self.views == "none":
             return averaged
         from striate.classifier.views import view_count
@@ -205,6 +233,8 @@ class Classifier:
         tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in self.module.state_dict().items()}
         tensors["preprocessing.mean"], tensors["preprocessing.std"] = self.preprocessing.mean, self.preprocessing.std
         tensors["trained_on"] = self.trained_on
+        if len(self.sketches):
+            tensors["sketches"] = self.sketches
         write_model(path, description, tensors)
 
     @classmethod
@@ -247,11 +277,12 @@ class Classifier:
             description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
         )
         trained_on = tensors.pop("trained_on")
+        sketches = tensors.pop("sketches", np.zeros((0, 0), np.int8))
         views = check_views(description.get("views", "none"))  # files of before there were views have none
         weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
         net, built = rebuild_module(description, weights, preprocessing.input_shape, module)
         classes, provenance = tuple(description["classes"]), Provenance.from_json(description["provenance"])
-        return cls(classes, preprocessing, net, built, provenance, trained_on, views)
+        return cls(classes, preprocessing, net, built, provenance, trained_on, views, sketches)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Move the weights to `device` and return the classifier."""
@@ -283,7 +314,7 @@ class Classifier:
         try:
             pixels = decode(image).pixels
         except DecodingError as error:
-            name = _name(image)
+            name = image_name(image)
             raise DecodingError(f"{name}: {error}" if name else str(error)) from None
         shape = self.preprocessing
         return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
@@ -321,16 +352,6 @@ class Classifier:
             )
         index = {name: i for i, name in enumerate(self.classes)}
         return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
-
-
-def _is_one(images: Any) -> bool:
-    if isinstance(images, np.ndarray):
-        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
-    return not isinstance(images, ImageSet | Catalog | list | tuple)
-
-
-def _name(image: Any) -> str:
-    return str(image) if isinstance(image, str | Path) else getattr(image, "filename", "") or ""
 
 
 def _few(names: Sequence[str], most: int = 6) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,3 +48,15 @@ class Prediction:
         """Return image, class, probability and the top `k` as plain values."""
         top = [[name, probability] for name, probability in self.top(k)]
         return {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
+
+
+def is_one_image(images: Any) -> bool:
+    """Return whether these are one image: a path, a PIL image, or an array (h, w) or (h, w, 1, 3 or 4)."""
+    if isinstance(images, np.ndarray):
+        return images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+    return not isinstance(images, ImageSet | Catalog | list | tuple)
+
+
+def image_name(image: Any) -> str:
+    """Return the path of an image as it was given, empty where it has none."""
+    return str(image) if isinstance(image, str | Path) else getattr(image, "filename", "") or ""

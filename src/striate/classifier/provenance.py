@@ -29,7 +29,8 @@ class Provenance:
         weights: what is said of published ones.
         chosen: the rung of a `ladder`; `verdict` whether a net is worth it, `budget_s` the seconds that there were.
         tuning: the study and the trial.
-        valid_accuracy: of the images that chose; test_…: of those that judged once.
+        valid_accuracy: of the images that chose; test_…: of those that judged once, of how many groups they are and
+            the interval that counts these; near_copies how many of them leak from the source's own training images.
         more: what another version of Striate knows, kept as it is.
     """
 
@@ -58,6 +59,9 @@ class Provenance:
     test_balanced_accuracy: float | None = None
     test_macro_f1: float | None = None
     test_accuracy_without_views: float | None = None
+    test_groups: int | None = None
+    test_interval: Sequence[float] | None = None
+    near_copies: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +84,7 @@ class Provenance:
         """
         return replace(
             self,
-            data={key: described[key] for key in ("source", "format", "images", "data") if key in described},
+            data={key: described[key] for key in ("source", "format", "images", "data", "groups") if key in described},
             splits={"train": len(splits.train), "valid": len(splits.valid), "test": len(splits.test)},
             versions={
                 "striate": __version__,

@@ -24,6 +24,7 @@ def evaluate(
             show_default="the model's",
         ),
     ] = None,
+    groups: options.Groups = None,
     weights: options.Weights = None,
     device: options.Device = None,
     format: options.Format = None,
@@ -52,7 +53,7 @@ def evaluate(
         catalog = read(
             source, **options.reading(format, images, image_column, label_column, data_dir), progress=progress
         )
-        evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress=progress)
+        evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress, groups)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
     if json:

@@ -68,6 +68,15 @@ Size = Annotated[
     ),
 ]  # fmt: skip
 Fit = Annotated[str, typer.Option(rich_help_panel=DATA, help="How images come to that size: crop, pad or stretch.")]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups", rich_help_panel=DATA, show_default="auto", metavar="auto|none|folder|COLUMN|REGEX",
+        help="Images that stay on one side of every split, so that figures hold outside: auto looks for near copies "
+        "and bursts; folder: those of one folder; a COLUMN of the table, such as patient; or a REGEX on names whose "
+        "parentheses hold the key, such as '([0-9]+)_[0-9]+'.",
+    ),
+]  # fmt: skip
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -116,12 +125,14 @@ def reading(
     return {name: value for name, value in named.items() if value is not None}
 
 
-def data_options(reading: dict[str, Any], size: str | None, fit: str, split: str | None) -> DataOptions:
+def data_options(
+    reading: dict[str, Any], size: str | None, fit: str, split: str | None, groups: str | None = None
+) -> DataOptions:
     """Return how a source is read, brought to one size and split."""
     from striate.data.dataset import DataOptions
     from striate.data.decoding.pixels import check_fit
 
-    return DataOptions(reading, parse_size(size), check_fit(fit), split)
+    return DataOptions(reading, parse_size(size), check_fit(fit), split, groups)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -28,6 +28,7 @@ def train(
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
     split: options.Split = None,
+    groups: options.Groups = None,
     size: options.Size = None,
     fit: options.Fit = "crop",
     net: Annotated[
@@ -140,9 +141,10 @@ def train(
     if source is None:
         _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit != "crop", format=format,
                         images=images, image_column=image_column, label_column=label_column, features=features,
-                        weights=weights, **settings)  # fmt: skip
+                        weights=weights, groups=groups, **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
-    data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
+    reading = options.reading(format, images, image_column, label_column, data_dir)
+    data = options.data_options(reading, size, fit, split, groups)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
     with TrainView(stderr(quiet=not is_first()), chooses) as view:

@@ -56,6 +56,7 @@ def tune(
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
     split: options.Split = None,
+    groups: options.Groups = None,
     size: options.Size = None,
     fit: options.Fit = "crop",
     device: options.Device = None,
@@ -79,13 +80,15 @@ def tune(
     even = {"metric": metric, "balance": balance}
     fixed = options.parse_settings(set_) | {name: value for name, value in even.items() if value is not None}
     _refuse_fixed(fixed)
-    data = options.data_options(options.reading(format, images, image_column, label_column, data_dir), size, fit, split)
+    reading = options.reading(format, images, image_column, label_column, data_dir)
+    data = options.data_options(reading, size, fit, split, groups)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
     with TuningView(stderr()) as view:
         wanted = TuningOptions(net, budget, trials, epochs, flip, seed, storage, study, fixed)
         result = search(source, folder, wanted, data, device, view)
         asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
-                 "--size": size, "--split": split, "--fit": fit if fit != "crop" else None}  # fmt: skip
+                 "--size": size, "--split": split, "--groups": groups,
+                 "--fit": fit if fit != "crop" else None}  # fmt: skip
         words = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
         command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
         page = write_report(result, command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Catalog:
         classes: the class names, sorted, the same for all splits.
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
         ledger: what became of every file.
+        columns: {name: (n,) cells} of a table, all of its columns.
     """
 
     source: str
@@ -38,6 +39,7 @@ class Catalog:
     classes: tuple[str, ...]
     splits: np.ndarray
     ledger: Ledger = field(default_factory=Ledger)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,7 +56,9 @@ class Catalog:
         """Return the images at `rows` (int (m,)) with the same classes and ledger."""
         images = self.images[rows] if isinstance(self.images, np.ndarray) else [self.images[i] for i in rows]
         names = [self.names[i] for i in rows]
-        return replace(self, names=names, images=images, labels=self.labels[rows], splits=self.splits[rows])
+        columns = {column: [cells[i] for i in rows] for column, cells in self.columns.items()}
+        own = {"labels": self.labels[rows], "splits": self.splits[rows], "columns": columns}
+        return replace(self, names=names, images=images, **own)
 
     @property
     def train(self) -> Catalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit, check_fit
+from striate.data.grouping.choice import parse_groups
+from striate.data.grouping.groups import Groups, group_images
+from striate.data.grouping.known import pack
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
@@ -20,7 +23,7 @@ from striate.data.readers.tables import load_table
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
 from striate.errors import DataError
-from striate.observer import Observer
+from striate.observer import Observer, Progress, silent
 
 # From this share of unreadable files on, their number is a warning.
 LOUD_SKIPPED_SHARE = 0.1
@@ -35,6 +38,8 @@ class DataOptions:
         size: (h, w) in pixels to which images are brought; None is chosen from the images.
         fit: crop, pad or stretch them to that size.
         ratios: train:valid:test where the source has no splits of its own, as text or numbers; None is the default.
+        groups: which images stay on one side of every split: auto (looked for), none, folder, a column of the table, or
+            a regular expression on names whose first parentheses hold the key; None is auto.
 
     Raises:
         ArgumentError: a fit or ratios that cannot be.
@@ -44,6 +49,7 @@ class DataOptions:
     size: tuple[int, int] | None = None
     fit: Fit = "crop"
     ratios: str | tuple[float, float, float] | None = None
+    groups: str | None = None
 
     def __post_init__(self):
         check_fit(self.fit)
@@ -56,17 +62,24 @@ class DataOptions:
     def to_json(self, default: Ratios = DEFAULT_RATIOS) -> dict[str, Any]:
         """Return plain values, from which `from_json` makes the same options again."""
         reading = {name: str(value) for name, value in self.reading.items()}
-        return {"reading": reading, "size": self.size, "fit": self.fit, "ratios": self.ratios or default}
+        return {
+            "reading": reading,
+            "size": self.size,
+            "fit": self.fit,
+            "ratios": self.ratios or default,
+            "groups": self.groups or "auto",
+        }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> DataOptions:
-        """Return the options that were kept; other keys are passed over."""
+        """Return the options that were kept; other keys are passed over, and without a word of groups, none."""
         size, ratios = kept["size"], kept["ratios"]
         return cls(
             kept["reading"],
             size and (size[0], size[1]),
             kept["fit"],
             ratios if isinstance(ratios, str) else (ratios[0], ratios[1], ratios[2]),
+            kept.get("groups", "none"),
         )
 
 
@@ -79,12 +92,14 @@ class Dataset:
         images: all of it that can be read, at one size.
         splits: the images that train, choose and judge.
         options: how they were read and split.
+        groups: which images were kept together.
     """
 
     catalog: Catalog
     images: ImageSet
     splits: Splits[ImageSet]
     options: DataOptions
+    groups: Groups
 
     @property
     def described(self) -> dict[str, Any]:
@@ -94,6 +109,7 @@ class Dataset:
             "format": self.catalog.format,
             "images": len(self.images),
             "data": fingerprint(self.splits),
+            "groups": self.groups.to_json(),
         }
 
 
@@ -123,13 +139,46 @@ def make_dataset(
     else:
         images = prepare(catalog, options.size, options.fit, progress=observer.prepare)
     tell_ledger(images, observer)
+    groups = find_groups(images, catalog, options.groups, observer.prepare)
+    images = grouped(images, groups)
     splits = split(images, options.shares(ratios), seed)
-    for note in splits.notes:
+    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
         observer.note(note)
     _check_classes(images, observer)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
-    return Dataset(catalog, images, splits, options)
+    return Dataset(catalog, images, splits, options, groups)
+
+
+def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Progress = silent) -> Groups:
+    """Return which of a catalog's prepared images belong together.
+
+    Arguments:
+        by: as `DataOptions.groups`.
+
+    Raises:
+        ArgumentError: `by` is no way to group these.
+    """
+    chosen = parse_groups(by, catalog.columns)
+    cells = {column: dict(zip(catalog.names, values, strict=True)) for column, values in catalog.columns.items()}
+    return group_images(images, chosen, cells, progress)
+
+
+def grouped(images: ImageSet, groups: Groups) -> ImageSet:
+    """Return the images with their groups, and sketches to know near copies of them by."""
+    ids = groups.ids if groups.count else None
+    return replace(images, groups=ids, sketches=None if groups.looks is None else pack(groups.looks.views))
+
+
+def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
+    """Say how many images that judge belong together with one that is trained on, where the source's own split does."""
+    train, test = splits.train.groups, splits.test.groups
+    if train is None or test is None or not (count := int(np.isin(test, train).sum())):
+        return ()
+    return (
+        f"{count:,} of the {len(test):,} test images are near copies of images that are trained on: "
+        "figures are given with and without them",
+    )
 
 
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:

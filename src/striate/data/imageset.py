@@ -26,6 +26,7 @@ class ImageSet:
         notes: what a user should be told about the preparing.
         groups: int64 (n,), equal for images that belong together and stay on one side of every split; None: each
             stands alone.
+        sketches: int8 (n, d), by which near copies are known again; None where nobody looked.
     """
 
     pixels: np.ndarray
@@ -38,6 +39,7 @@ class ImageSet:
     ledger: Ledger = field(default_factory=Ledger)
     notes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
+    sketches: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,4 +71,5 @@ class ImageSet:
             hashes=self.hashes[indices],
             splits=self.splits[indices],
             groups=None if self.groups is None else self.groups[indices],
+            sketches=None if self.sketches is None else self.sketches[indices],
         )

@@ -30,6 +30,8 @@ class Evaluation:
         alone: the same images judged without their other views; None where there were none.
         sizes: what the images are worth where they come in groups: all of them, then those of each class (1 + k,);
             empty where each stands alone.
+        near_copies: images that are near copies of others that were trained on; None where nobody looked.
+        without: the same, judged without these; None where there are none, or nothing else.
     """
 
     classes: tuple[str, ...]
@@ -38,6 +40,8 @@ class Evaluation:
     views: int = 1
     alone: Evaluation | None = None
     sizes: tuple[SampleSize, ...] = ()
+    near_copies: int | None = None
+    without: Evaluation | None = None
 
     @property
     def total(self) -> int:
@@ -135,11 +139,30 @@ class Evaluation:
             "notes": list(self.notes),
             "views": self.views,
             "accuracy_without_views": self.alone and self.alone.accuracy,
+            "near_copies": self.near_copies_json(),
         }
 
     def _confusion_json(self) -> dict[str, Any]:
         few = len(self.classes) <= DENSE_CLASSES
         return {"confusion": self.confusion.tolist()} if few else {"confusion_cells": self.cells.tolist()}
+
+    def near_copies_json(self) -> dict[str, Any] | None:
+        """Return how many images are near copies of training images and the accuracy without; None: nobody looked."""
+        if self.near_copies is None:
+            return None
+        accuracy = self.without.accuracy if self.without else None if self.near_copies else self.accuracy
+        return {"count": self.near_copies, "accuracy_without": accuracy}
+
+    def near_copies_line(self) -> str:
+        """Return what must be said of near copies of training images; empty where there are none."""
+        if not self.near_copies:
+            return ""
+        told = (
+            f"{self.near_copies:,} near {'copy' if self.near_copies == 1 else 'copies'} of training images among them"
+        )
+        if self.without is None:
+            return f"{told}: nothing else was judged"
+        return f"{told}; without: {self.without.accuracy:.2%} ({self.without.correct} / {self.without.total})"
 
     def line(self, name: str = "test") -> str:
         """Return the published line: `Accuracy on test set: 78.81% (7881 / 10000)`."""
@@ -167,7 +190,7 @@ class Evaluation:
         low, high = self.interval
         text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
         text += self.counted
-        return "; ".join(filter(None, [text, self.uneven_line(), self.views_line()]))
+        return "; ".join(filter(None, [text, self.uneven_line(), self.views_line(), self.near_copies_line()]))
 
 
 def evaluate_probabilities(

@@ -23,15 +23,20 @@ _MOST_JSON_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Accuracy:
-    """An accuracy in [0, 1] and the number of images that it was measured on, None where that is not known."""
+    """An accuracy in [0, 1] and the number of images that it was measured on, None where that is not known.
+
+    Arguments:
+        kept: the interval that was kept with it, which counts groups.
+    """
 
     value: float
     total: int | None = None
+    kept: tuple[float, float] | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % Wilson interval."""
-        return wilson_interval(round(self.value * self.total), self.total) if self.total else None
+        """The 95 % interval: the one that was kept, else Wilson's."""
+        return self.kept or wilson_interval(round(self.value * self.total), self.total) if self.total else None
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def _read(path: Path, written: float) -> Run:
         epochs=len(history) if planned is not None else None,
         planned=planned,
         valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid")),
-        test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total")),
+        test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total"), provenance.get("test_interval")),
         train_s=train_s if train_s is not None else _number(provenance.get("fit_s")),
         data=str(described.get("data") or ""),
         settings=settings | _asked(described),
@@ -263,11 +268,13 @@ def _number(value: Any) -> float | None:
     return float(value) if plain else None
 
 
-def _accuracy(value: Any, total: Any) -> Accuracy | None:
+def _accuracy(value: Any, total: Any, interval: Any = None) -> Accuracy | None:
     share = _number(value)
     if share is None or not 0 <= share <= 1:
         return None
-    return Accuracy(share, total if isinstance(total, int) and 0 < total < 1 << 53 else None)
+    low, high = map(_number, interval) if isinstance(interval, list) and len(interval) == 2 else (None, None)
+    kept = None if low is None or high is None else (low, high)
+    return Accuracy(share, total if isinstance(total, int) and 0 < total < 1 << 53 else None, kept)
 
 
 def _accuracy_json(name: str, accuracy: Accuracy | None) -> dict[str, Any]:

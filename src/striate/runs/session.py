@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from striate.classifier.classifier import Classifier
@@ -27,6 +28,9 @@ from striate.runs.folder import RunFolder
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
+
+# A model keeps the sketches of at most so many images, some 4 MB.
+MOST_SKETCHES = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +128,8 @@ class Session:
         if not self.processes.first:
             return RunResult(model, valid, None, train_s, path)
         valid = valid or judge_images(model, splits.valid, self.observer)
-        test = judge_images(model, splits.test, self.observer)
+        test = judge_images(model, splits.test, self.observer, splits.train)
+        model = replace(model, sketches=_kept_sketches(splits))
         if test:
             model = replace(model, provenance=replace(model.provenance, **test_figures(test)))
         if self.folder:
@@ -182,9 +187,29 @@ def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:
     return folder
 
 
-def judge_images(model: Classifier, images: ImageSet, observer: Observer) -> Evaluation | None:
-    """Return how the model does on prepared images, None if there are none."""
-    return model.judge(images, images.labels, progress=observer.prepare) if len(images) else None
+def judge_images(
+    model: Classifier, images: ImageSet, observer: Observer, train: ImageSet | None = None
+) -> Evaluation | None:
+    """Return how the model does on prepared images, None if there are none.
+
+    Arguments:
+        train: what it was trained on; images of its groups are counted apart. None where no group can be on two sides.
+    """
+    if not len(images):
+        return None
+    near = None
+    if train is not None and images.groups is not None and train.groups is not None:
+        near = np.isin(images.groups, train.groups)
+    return model.judge(images, images.labels, progress=observer.prepare, near=near)
+
+
+def _kept_sketches(splits: Splits[ImageSet]) -> np.ndarray:
+    """Return the sketches of the images that a model has seen, of the smallest hashes where they are too many."""
+    train, valid = splits.train, splits.valid
+    if train.sketches is None or valid.sketches is None:
+        return np.zeros((0, 0), np.int8)
+    first = np.argsort(np.concatenate([train.hashes, valid.hashes]), kind="stable")[:MOST_SKETCHES]
+    return np.concatenate([train.sketches, valid.sketches])[first]
 
 
 def test_figures(test: Evaluation) -> dict[str, Any]:
@@ -193,6 +218,10 @@ def test_figures(test: Evaluation) -> dict[str, Any]:
         "test_accuracy": test.accuracy, "test_correct": test.correct, "test_total": test.total,
         "test_balanced_accuracy": test.balanced_accuracy, "test_macro_f1": test.macro_f1,
     }  # fmt: skip
+    if test.groups < test.total:
+        figures |= {"test_groups": test.groups, "test_interval": list(test.interval)}
+    if test.near_copies:
+        figures["near_copies"] = test.near_copies_json()
     return figures | ({"test_accuracy_without_views": test.alone.accuracy} if test.alone else {})
 
 

@@ -49,6 +49,8 @@ def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test")
         console.print(f"  {evaluation.uneven_line()}", soft_wrap=True)
     if evaluation.alone:
         console.print(f"  {evaluation.views_line()}", soft_wrap=True)
+    if evaluation.near_copies:
+        console.print(f"  {evaluation.near_copies_line()}", soft_wrap=True)
 
 
 @contextmanager

@@ -34,6 +34,8 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "test_macro_f1": result.test and result.test.macro_f1,
         "test_accuracy_without_views": result.test and result.test.alone and result.test.alone.accuracy,
         "test_interval": result.test and list(result.test.interval),
+        "near_copies": result.test and result.test.near_copies_json(),
+        "groups": (told.data or {}).get("groups"),
         "best_epoch": told.epoch,
         "train_s": round(result.train_s, 3),
     } | {key: value for key in TOLD_TOO if (value := getattr(told, key)) is not None}

@@ -237,6 +237,7 @@ def read_table(
         classes,
         np.array([file.split for file in files], dtype="U5"),
         Ledger(entries),
+        {column: [_cell(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
     )
 
 
@@ -264,6 +265,7 @@ class _File:
     path: Path
     label: str | None
     split: str
+    cells: list[str]
 
 
 def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progress) -> tuple[list[_File], list[Entry]]:
@@ -295,6 +297,6 @@ def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progre
             entries[name] = Entry(name, "skipped", "no label")
         else:
             entries[name] = Entry(name, "used")
-            files[name] = _File(name, file, label, split_of(_cell(cells, columns.split)))
+            files[name] = _File(name, file, label, split_of(_cell(cells, columns.split)), cells)
             lines[name] = line
     return list(files.values()), list(entries.values())

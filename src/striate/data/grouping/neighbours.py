@@ -1,0 +1,97 @@
+"""How many unrelated images would lie as near as this: distances judged by how crowded a place is.
+
+Handwritten ones crowd together, photographs do not; a distance means little by itself. Around each image the number of
+others within a distance r grows like r to the power of a local dimension. Both are read off from the distances to a
+sample of all images, far enough out that an image's own copies play no part, and carried inwards: λ(r), the number of
+unrelated images expected within r. A pair with λ far below 1 is no coincidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Neighbours in the sample from and to which the local dimension is measured, and how many images are sampled.
+NEAREST, FARTHEST, SAMPLE = 8, 64, 2048
+_ROWS, _COLUMNS = 512, 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """How crowded it is around each of n images.
+
+    Arguments:
+        reach: float32 (n,), the distance within which `count` images are expected.
+        dimension: float32 (n,), how fast that number grows with the distance.
+        count: images within reach.
+    """
+
+    reach: np.ndarray
+    dimension: np.ndarray
+    count: float
+
+    def expected(self, rows: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """Return log10 λ: how many unrelated images lie within `distance` (m,) of the images `rows` (m,)."""
+        shrunk = np.log10(np.maximum(distance, 1e-6) / self.reach[rows])
+        return np.log10(self.count) + self.dimension[rows] * shrunk
+
+    def radius(self, log_expected: float) -> np.ndarray:
+        """Return the distance (n,) within which 10^log_expected unrelated images lie."""
+        return self.reach * 10 ** ((log_expected - np.log10(self.count)) / self.dimension)
+
+
+def survey(sketches: np.ndarray, known: np.ndarray | None = None) -> Surroundings:
+    """Measure how crowded it is around each sketch (n, d), among themselves or among `known` (m, d).
+
+    Source: the maximum-likelihood estimate of local dimension (Levina and Bickel 2004), without the nearest ranks.
+    """
+    known = sketches if known is None else known
+    sample = known[np.random.default_rng(0).choice(len(known), min(SAMPLE, len(known)), replace=False)]
+    last = max(2, min(FARTHEST, len(sample) // 4))
+    first = max(1, last * NEAREST // FARTHEST)
+    squares, near = (sample**2).sum(1), np.empty((len(sketches), last), np.float32)
+    for start in range(0, len(sketches), _ROWS):
+        some = sketches[start : start + _ROWS]
+        squared = squares - 2 * (some @ sample.T) + (some**2).sum(1)[:, None]
+        near[start : start + _ROWS] = np.partition(squared, last - 1, 1)[:, :last]
+    near = np.sqrt(np.maximum(np.sort(near, 1), 1e-9))
+    # A rank grows like the distance to the power of the dimension: logarithms of both, summed over the ranks.
+    ranks = np.log(last / np.arange(first + 1, last + 1)).sum()
+    dimension = ranks / np.maximum(np.log(near[:, -1:] / near[:, first:]).sum(1), 1e-3)
+    return Surroundings(near[:, -1], np.minimum(dimension, 60.0), last * len(known) / len(sample))
+
+
+def close_pairs(
+    sketches: np.ndarray,
+    others: np.ndarray,
+    radius: np.ndarray,
+    heard: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (i, j, distance) of all i < j whose sketch i and other j are within the radius of both.
+
+    All pairs are looked at, by matrix products in blocks: exact, and seconds for 50,000 images.
+
+    Arguments:
+        sketches, others: float32 (n, d), the same images, the others perhaps in another view.
+        radius: float32 (n,).
+        heard: told how many rows are done.
+    """
+    n = len(sketches)
+    lengths, far = (sketches**2).sum(1), (others**2).sum(1)
+    # One product gives the squared distance less the squared radius of the row: what is negative is near.
+    left = np.concatenate([-2 * sketches, np.ones((n, 1)), (lengths - radius**2)[:, None]], 1, dtype=np.float32)
+    right = np.concatenate([others, far[:, None], np.ones((n, 1))], 1, dtype=np.float32).T
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for start in range(0, n, _ROWS):
+        for column in range(start, n, _COLUMNS):
+            below = left[start : start + _ROWS] @ right[:, column : column + _COLUMNS] < 0
+            i, j = np.divmod(np.flatnonzero(below), below.shape[1])
+            found.append((i + start, j + column))
+        heard(min(start + _ROWS, n), n)
+    i, j = (np.concatenate(side) for side in zip(*found, strict=True))
+    i, j = i[i < j], j[i < j]
+    distance = np.sqrt(((sketches[i] - others[j]) ** 2).sum(1))
+    near = distance < np.minimum(radius[i], radius[j])
+    return i[near], j[near], distance[near]

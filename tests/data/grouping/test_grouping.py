@@ -1,0 +1,271 @@
+"""Groups: near copies are found, likenesses are not, names are believed where looks agree, the user's word goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
+
+import striate
+from striate.data.dataset import DataOptions, make_dataset
+from striate.data.grouping.alignment import grays, unexplained
+from striate.data.grouping.choice import parse_groups
+from striate.data.grouping.content import FEWEST, look_at
+from striate.data.grouping.groups import group_images
+from striate.data.grouping.known import near_known, pack
+from striate.data.grouping.names import stem_and_counter
+from striate.data.grouping.neighbours import close_pairs, survey
+from striate.data.grouping.sketches import averaged, mirrored, sketch_images
+from striate.data.imageset import ImageSet
+from striate.errors import ArgumentError
+from striate.observer import Observer
+
+SIDE = 32
+
+
+def scene(rng: np.random.Generator) -> Image.Image:
+    """Return a picture of its own: soft patches of colour under a few sharp shapes."""
+    soft = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((64, 64), Image.Resampling.BICUBIC)
+    pixels = np.array(soft)
+    for _ in range(6):
+        y, x = rng.integers(0, 52, 2)
+        h, w = rng.integers(4, 20, 2)
+        pixels[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    return Image.fromarray(pixels)
+
+
+def frames(picture: Image.Image, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return frames of one object that comes closer, drifts and is lit otherwise, with a little noise."""
+    start, drift, light = rng.uniform(0.8, 0.9), rng.normal(0, 2, 2), rng.uniform(0.85, 1.2)
+    made = []
+    for t in np.linspace(0, 1, count):
+        half = 32 / (start + 0.15 * t)
+        x, y = 32 + drift * t + rng.normal(0, 0.5, 2)
+        box = (x - half, y - half, x + half, y + half)
+        seen = picture.transform((SIDE, SIDE), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
+        lit = np.asarray(ImageEnhance.Brightness(seen).enhance(light + 0.1 * t), np.float32)
+        made.append(np.clip(lit + rng.normal(0, 3, lit.shape), 0, 255).astype(np.uint8))
+    return made
+
+
+def image_set(pixels: np.ndarray, labels: np.ndarray, names: list[str] | None = None) -> ImageSet:
+    catalog = striate.read((pixels, labels))
+    images = striate.prepare(catalog)
+    return images if names is None else ImageSet(**{**vars(images), "names": names})
+
+
+@pytest.fixture(scope="module")
+def bursts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (images, labels, objects) of 60 objects in bursts of 5 to 12 frames, shuffled."""
+    rng = np.random.default_rng(0)
+    made = [frames(scene(rng), int(rng.integers(5, 13)), rng) for _ in range(60)]
+    objects = np.repeat(np.arange(60), [len(one) for one in made])
+    order = rng.permutation(len(objects))
+    return np.concatenate(made)[order], (objects % 3)[order], objects[order]
+
+
+def together(ids: np.ndarray) -> np.ndarray:
+    return (ids[:, None] == ids)[np.triu_indices(len(ids), 1)]
+
+
+def test_frames_of_one_object_are_a_group_and_objects_are_apart(bursts):
+    images, labels, objects = bursts
+    groups = group_images(image_set(images, labels))
+    found, true = together(groups.ids), together(objects)
+    assert (found & true).sum() / true.sum() > 0.95
+    assert (found & true).sum() / found.sum() > 0.99
+    assert groups.by == "content"
+    assert "near-identical images: kept together; --groups none turns that off" in groups.sentence
+    assert groups.to_json()["count"] == groups.count
+
+
+@pytest.mark.parametrize("source", ["digits", "shapes"])
+def test_things_that_only_resemble_each_other_stay_apart(source):
+    images = striate.prepare(striate.read(source))
+    groups = group_images(images)
+    assert groups.sizes.sum() < 0.03 * len(images)
+    assert groups.sizes.max(initial=1) < 20
+
+
+def test_a_mirrored_framed_or_faded_copy_is_found():
+    rng = np.random.default_rng(1)
+    pictures = np.stack([frames(scene(rng), 1, rng)[0] for _ in range(200)])
+    framed = pictures[2].copy()
+    framed[:3] = framed[-3:] = framed[:, :3] = framed[:, -3:] = 255
+    copies = np.stack([pictures[0][:, ::-1], (pictures[1] * 0.7 + 30).astype(np.uint8), framed])
+    groups = group_images(image_set(np.concatenate([pictures, copies]), np.arange(203) % 2))
+    assert [groups.ids[200 + i] == groups.ids[i] for i in range(3)] == [True] * 3
+    assert groups.sizes.tolist() == [2, 2, 2]
+
+
+def test_a_class_is_never_swallowed():
+    rng = np.random.default_rng(2)
+    alone = np.stack([frames(scene(rng), 1, rng)[0] for _ in range(400)])
+    burst = np.stack(frames(scene(rng), 12, rng))
+    labels = np.repeat([0, 1], [400, 12])
+    groups = group_images(image_set(np.concatenate([alone, burst]), labels))
+    assert groups.sizes.max(initial=0) <= 6
+    assert any("not kept together" in note for note in groups.notes)
+
+
+def test_names_that_run_are_believed_where_neighbours_look_alike(bursts):
+    images, labels, objects = bursts
+    counter = np.zeros(len(objects), int)
+    for one in np.unique(objects):
+        counter[objects == one] = np.arange((objects == one).sum())
+    named = [f"{label}/{one:05d}_{k:05d}.png" for label, one, k in zip(labels, objects, counter, strict=True)]
+    rng, groups = np.random.default_rng(0), group_images(image_set(images, labels, named))
+    assert np.array_equal(together(groups.ids), together(objects))
+    assert "names" in groups.by
+    shuffled = [named[i] for i in rng.permutation(len(named))]
+    assert "names" not in group_images(image_set(images, labels, shuffled)).by, "names that say nothing are passed over"
+
+
+def test_few_or_empty_images_have_no_groups_by_content():
+    for n in (0, 1, 5, FEWEST - 1):
+        pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+        images = ImageSet(pixels, np.arange(n), np.zeros(n, int), ("a",), [str(i) for i in range(n)],
+                          np.arange(n, dtype=np.uint64), np.full(n, "", "U5"))  # fmt: skip
+        assert group_images(images).count == 0
+    flat = np.full((40, 8, 8, 1), 7, np.uint8)
+    assert len(np.unique(group_images(image_set(flat, np.arange(40) % 2)).ids)) <= 40
+
+
+def test_equal_images_are_of_one_group():
+    rng = np.random.default_rng(3)
+    pixels = np.stack([frames(scene(rng), 1, rng)[0] for _ in range(50)])
+    groups = group_images(image_set(np.concatenate([pixels, pixels[:4]]), np.arange(54) % 2))
+    assert groups.ids[50:].tolist() == groups.ids[:4].tolist()
+    assert groups.count == 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(16, 60), st.integers(2, 9))
+def test_close_pairs_are_all_there_are(seed, n, d):
+    rng = np.random.default_rng(seed)
+    points, radius = rng.normal(size=(n, d)).astype(np.float32), rng.uniform(0.1, 2, n).astype(np.float32)
+    first, second, distance = close_pairs(points, points, radius)
+    exact = np.linalg.norm(points[:, None] - points, axis=2)
+    near = (exact < np.minimum(radius, radius[:, None]) - 1e-3) & np.triu(np.ones((n, n), bool), 1)
+    loose = (exact < np.minimum(radius, radius[:, None]) + 1e-3) & np.triu(np.ones((n, n), bool), 1)
+    found = np.zeros((n, n), bool)
+    found[first, second] = True
+    assert (near <= found).all()
+    assert (found <= loose).all()
+    assert distance == pytest.approx(exact[first, second], abs=1e-3)
+
+
+@pytest.mark.parametrize("d", [2, 5, 10])
+def test_the_expected_number_of_neighbours_is_the_one_that_comes(d):
+    points = np.random.default_rng(0).uniform(size=(3000, d)).astype(np.float32)
+    around = survey(points)
+    nearest = np.sort(np.linalg.norm(points[:300, None] - points, axis=2), 1)
+    for rank in (4, 16):
+        expected = 10 ** around.expected(np.arange(300), nearest[:, rank])
+        assert np.median(expected) == pytest.approx(rank, rel=0.5)
+    assert np.median(around.dimension) == pytest.approx(d, rel=0.35)
+
+
+def test_a_mirrored_sketch_is_the_sketch_of_the_mirror_image():
+    for channels in (1, 3):
+        pixels = np.random.default_rng(0).integers(0, 256, (4, 40, 32, channels), dtype=np.uint8)
+        assert mirrored(sketch_images(pixels)) == pytest.approx(sketch_images(pixels[:, :, ::-1]), abs=1e-3)
+
+
+def test_shrinking_is_averaging():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 64, 3), dtype=np.uint8)
+    assert averaged(pixels, (16, 16)) == pytest.approx(pixels.reshape(3, 16, 2, 16, 4, 3).mean((2, 4)), abs=1e-3)
+
+
+def test_what_a_shift_and_light_make_is_explained_and_another_image_is_not():
+    rng = np.random.default_rng(0)
+    one, other = np.stack(frames(scene(rng), 2, rng)), np.stack(frames(scene(rng), 1, rng))
+    same, different = (
+        unexplained(*(grays(side).astype(np.float32) for side in pair))
+        for pair in ((one[:1], one[1:]), (one[:1], other))
+    )
+    assert same[0] < different[0] / 4
+
+
+def test_near_copies_are_known_by_kept_sketches(bursts):
+    images, labels, objects = bursts
+    kept = pack(look_at(image_set(images, labels)).views)
+    assert kept.dtype == np.int8
+    assert kept.shape[1] <= 128, "bytes an image"
+    known = objects < 40
+    near = near_known(kept[~known], kept[known])
+    assert near.mean() < 0.02
+    half = np.arange(len(objects)) % 2 == 0
+    assert near_known(kept[~half], kept[half]).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("00012_00003.png", ("00012_#.png", 3)),
+        ("a/img-0007.jpg", ("a/img-#.jpg", 7)),
+        ("2024.v2/x.png", ("2024.v2/x.png", -1)),
+        ("7", ("#", 7)),
+    ],
+)
+def test_stems_and_counters(name, expected):
+    assert stem_and_counter(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(", "no regular expression.*the table's columns are file, patient.*Give none, auto, folder, a column"),
+        ("patien", "has no parentheses.*columns are file, patient"),
+    ],
+)
+def test_what_says_no_groups_teaches(text, message):
+    with pytest.raises(ArgumentError, match=message):
+        parse_groups(text, ("file", "patient"))
+
+
+def by_word(names: list[str], text: str, labels=None):
+    n = len(names)
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 1), dtype=np.uint8)
+    return group_images(image_set(pixels, np.arange(n) % 2 if labels is None else labels, names), parse_groups(text))
+
+
+def test_a_pattern_and_the_folder_group_by_name():
+    names = ["a/1_0.png", "a/1_1.png", "a/2_0.png", "b/1_0.png", "b/odd.png"]
+    groups = by_word(names, "([a-z]/[0-9]+)_")
+    assert together(groups.ids).sum() == 1
+    assert groups.notes == ("1 of 5 images do not match '([a-z]/[0-9]+)_' and stand alone, the first b/odd.png",)
+    assert by_word(names, "folder", np.array([0, 1, 0, 1, 0])).sizes.tolist() == [3, 2]
+    with pytest.raises(ArgumentError, match="puts each of the 2 classes into one group"):
+        by_word(names, "folder", np.array([0, 0, 0, 1, 1]))
+
+
+def test_a_column_of_a_table_groups(tmp_path):
+    rng, lines = np.random.default_rng(0), ["file,label,patient"]
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'ab'[i // 5 % 2]},{'' if i == 59 else i // 5}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    told = []
+
+    class Hearing(Observer):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    dataset = make_dataset(str(tmp_path / "table.csv"), DataOptions(groups="patient"), 0, Hearing())
+    assert dataset.groups.by == "column patient"
+    assert dataset.described["groups"] == {"count": 12, "by": "column patient", "images": 59, "largest": 5}
+    assert any("1 of 60 images have no patient and stand alone, the first 59.png" in note for note in told)
+    parts = [set(part.groups.tolist()) for part in (dataset.splits.train, dataset.splits.valid, dataset.splits.test)]
+    assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+    with pytest.raises(ArgumentError, match="columns are file, label, patient"):
+        make_dataset(str(tmp_path / "table.csv"), DataOptions(groups="doctor"), 0, Observer())
+
+
+def test_options_are_kept_and_old_runs_have_no_groups():
+    assert DataOptions.from_json(DataOptions(groups="folder").to_json()).groups == "folder"
+    old = {key: value for key, value in DataOptions().to_json().items() if key != "groups"}
+    assert DataOptions.from_json(old).groups == "none"
+    assert DataOptions.from_json(DataOptions().to_json()).groups == "auto"
