@@ -134,7 +134,8 @@ def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
     near = sample[np.argsort(squared, 1)[:, ranks]]
     pairs = np.repeat(some, len(ranks)), near.ravel()
     different = pairs[0] != pairs[1]
-    residual = _residuals(small, *(side[different] for side in pairs), np.zeros(int(different.sum()), bool))
+    first, second = (side[different] for side in pairs)
+    residual = _residuals(small, first, second, np.zeros(int(different.sum()), bool))
     return float(np.quantile(residual, 0.05)) / 2
 
 
