@@ -1,8 +1,8 @@
 """How long the search for groups takes, how many images it puts together, and how many of a burst's frames it finds.
 
-Needs the published data sets: --data-dir or STRIATE_DATA; --trashnet, a folder of photographs; --bursts, folders of bursts,
-each with train/<class>/… and objects.csv (file,object), which says what belongs together. Equal images are not counted
-as found: they need no search.
+Needs the published data sets: --data-dir or STRIATE_DATA; --trashnet, a folder of photographs; --bursts, folders of
+bursts, each with train/<class>/… and objects.csv (file,object), which says what belongs together. Equal images are not
+counted as found: they need no search.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.record import write
 
 import striate
+from bench.record import write
 from striate.data.grouping.groups import Groups, group_images
 from striate.data.imageset import ImageSet
 
