@@ -118,7 +118,7 @@ def _candidates(sketches: np.ndarray, around: Surroundings, mirror: bool, heard:
 
 def _nearest(found: list[_Pairs]) -> _Pairs:
     """Return each pair once, as the view shows it in which it is least likely by chance."""
-    pairs = _Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    pairs = _Pairs._make(np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((pairs.chance, pairs.second, pairs.first))
     first, second = pairs.first[order], pairs.second[order]
     new = np.ones(len(order), bool)
@@ -137,9 +137,9 @@ def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
     last = max(2, min(FARTHEST, len(sample) // 4))
     ranks = np.unique(np.linspace(last // 4, last - 1, _USUAL_PAIRS).astype(int))
     near = sample[np.argsort(squared, 1)[:, ranks]]
-    pairs = np.repeat(some, len(ranks)), near.ravel()
-    different = pairs[0] != pairs[1]
-    residual = _residuals(small, *(side[different] for side in pairs), np.zeros(int(different.sum()), bool))
+    first, second = np.repeat(some, len(ranks)), near.ravel()
+    different = first != second
+    residual = _residuals(small, first[different], second[different], np.zeros(int(different.sum()), bool))
     return float(np.quantile(residual, 0.05)) / 2
 
 
