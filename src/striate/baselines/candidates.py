@@ -108,6 +108,7 @@ class _Data:
         # A class without a training image is never predicted; the heads do not know of it.
         self.present = np.unique(train.labels)
         known = np.isin(valid.labels, self.present)
+        self.groups = None if valid.groups is None else valid.groups[np.argsort(~known, kind="stable")]
         self.raw = Examples(
             features.extract(train, observer),
             np.searchsorted(self.present, train.labels),
@@ -163,4 +164,6 @@ class _Data:
         unknown[:, self.present[0]] += 1e-6  # never right
         labels = np.concatenate([self.present[examples.valid_labels], self.unknown_labels])
         probabilities = np.concatenate([rows, unknown])
-        return evaluate_probabilities(probabilities, labels, self.classes), log_loss(probabilities, labels)
+        return evaluate_probabilities(probabilities, labels, self.classes, groups=self.groups), log_loss(
+            probabilities, labels
+        )

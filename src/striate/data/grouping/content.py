@@ -18,8 +18,9 @@ from scipy.sparse.csgraph import connected_components
 
 from striate.data.grouping.alignment import grays, unexplained
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
-from striate.data.grouping.sketches import VIEWS, blocks, mirrored, sketch_images
+from striate.data.grouping.sketches import BLOCK, VIEWS, blocks, mirrored, sketch_images
 from striate.data.imageset import ImageSet
+from striate.data.preparing.parallel import in_order
 from striate.observer import Progress, silent
 
 # With fewer images nothing can be said of what is usual among them.
@@ -27,12 +28,12 @@ FEWEST = 16
 # log10 of the odds against chance that a pair must show where one image in a hundred has a copy.
 EVIDENCE = -3.3
 # A residual this many times smaller than usual counts to this power, down to a floor.
-POWER, FLOOR = 2.8, 0.05
+POWER, FLOOR = 2.8, 0.1
 # Pairs this near the usual neighbour's distance are never candidates (log10 of unrelated images expected).
 FURTHEST = 1.0
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
-_USUAL_IMAGES, _USUAL_PAIRS = 1500, 8
+_USUAL_IMAGES, _USUAL_PAIRS = 1000, 5
 DOING = "looking for near copies"
 
 
@@ -72,11 +73,15 @@ class Looks(NamedTuple):
 
 def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
     """Return what is kept of the images, each read once."""
-    parts = []
-    for some in blocks(len(images)):
+
+    def look(some: slice) -> tuple[np.ndarray, ...]:
         pixels = images.pixels[images.rows[some]]
-        parts.append((grays(pixels), *(sketch_images(pixels, view) for view in VIEWS)))
-        progress("looking at images", some.stop, len(images))
+        return grays(pixels), *(sketch_images(pixels, view) for view in VIEWS)
+
+    parts = []
+    for done in in_order(look, blocks(len(images)), 1, heavy=True):
+        parts += done
+        progress("looking at images", min(len(parts) * BLOCK, len(images)), len(images))
     small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Looks(small, tuple(views))
 
@@ -113,7 +118,7 @@ def _candidates(sketches: np.ndarray, around: Surroundings, mirror: bool, heard:
 
 def _nearest(found: list[_Pairs]) -> _Pairs:
     """Return each pair once, as the view shows it in which it is least likely by chance."""
-    pairs = _Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    pairs = _Pairs._make(np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((pairs.chance, pairs.second, pairs.first))
     first, second = pairs.first[order], pairs.second[order]
     new = np.ones(len(order), bool)
@@ -132,21 +137,22 @@ def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
     last = max(2, min(FARTHEST, len(sample) // 4))
     ranks = np.unique(np.linspace(last // 4, last - 1, _USUAL_PAIRS).astype(int))
     near = sample[np.argsort(squared, 1)[:, ranks]]
-    pairs = np.repeat(some, len(ranks)), near.ravel()
-    different = pairs[0] != pairs[1]
-    first, second = (side[different] for side in pairs)
-    residual = _residuals(small, first, second, np.zeros(int(different.sum()), bool))
+    first, second = np.repeat(some, len(ranks)), near.ravel()
+    different = first != second
+    residual = _residuals(small, first[different], second[different], np.zeros(int(different.sum()), bool))
     return float(np.quantile(residual, 0.05)) / 2
 
 
 def _residuals(small: np.ndarray, first: np.ndarray, second: np.ndarray, turned: np.ndarray) -> np.ndarray:
     """Return float32 (m,), what is left unexplained of each pair of small images, the second turned over or not."""
-    left = np.empty(len(first), np.float32)
-    for some in blocks(len(first)):
+
+    def compare(some: slice) -> np.ndarray:
         other = small[second[some]]
         other = np.where(turned[some, None, None], other[:, :, ::-1], other)
-        left[some] = unexplained(small[first[some]].astype(np.float32), other.astype(np.float32))
-    return left
+        return unexplained(small[first[some]].astype(np.float32), other.astype(np.float32))
+
+    left = [part for done in in_order(compare, blocks(len(first)), 1, heavy=True) for part in done]
+    return np.concatenate(left) if left else np.zeros(0, np.float32)
 
 
 def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +184,9 @@ def _supported(n: int, first: np.ndarray, second: np.ndarray) -> Copies:
     common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
     kept = (np.bincount(group)[group[first]] <= LARGE) | (common >= SUPPORT)
     after = tied_together(n, first[kept], second[kept])
-    apart = np.bincount(group)[group] != np.bincount(after)[after]
+    sizes, largest = np.bincount(after)[after], np.zeros(n, np.int64)
+    np.maximum.at(largest, group, sizes)
+    apart = sizes < largest[group]
     return Copies(first[kept], second[kept], np.flatnonzero(apart))
 
 

@@ -9,7 +9,7 @@ from striate.data.grouping.neighbours import survey
 
 _STEP = 0.125
 # Without pixels to compare, both views must be this unlikely by chance (log10), and together this much.
-EACH, TOGETHER = -0.3, -4.8
+EACH, TOGETHER = -0.3, -6.0
 _ROWS = 256
 
 

@@ -6,8 +6,6 @@ not hide a copy. A mirror image's sketch is had from the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 CANVAS_PX = 16
@@ -18,7 +16,7 @@ FREQUENCIES, COLOUR_FREQUENCIES = 8, 3
 NOISE = 4.0
 # Larger images are thinned to at least so many pixels a side before they are averaged.
 THINNED_PX = 96
-_BLOCK = 1024
+BLOCK = 1024
 _GRAY = [(i, j) for i in range(FREQUENCIES) for j in range(FREQUENCIES) if 0 < i + j < FREQUENCIES]
 _COLOUR = [(i, j) for i in range(COLOUR_FREQUENCIES) for j in range(COLOUR_FREQUENCIES) if i + j < COLOUR_FREQUENCIES]
 
@@ -40,6 +38,8 @@ def averaged(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     step = [max(1, side // max(THINNED_PX, 2 * to)) for side, to in zip(images.shape[1:3], size, strict=True)]
     images = images[:, :: step[0], :: step[1]].astype(np.float32)
     n, h, w, c = images.shape
+    if (h, w) == size:
+        return images
     # Each direction is one matrix product over all images: averages across, then down.
     across = images.reshape(n * h, w * c) @ np.kron(averaging(w, size[1]), np.eye(c, dtype=np.float32)).T
     down = across.reshape(n, h, size[1] * c).transpose(0, 2, 1).reshape(-1, h) @ averaging(h, size[0]).T
@@ -79,7 +79,6 @@ def mirrored(sketches: np.ndarray) -> np.ndarray:
     return sketches * np.array([(-1) ** j for _, j in waves], np.float32)
 
 
-def blocks(total: int) -> Iterator[slice]:
-    """Yield the slices in which images are looked at, so that floats of a few only are in memory."""
-    for start in range(0, total, _BLOCK):
-        yield slice(start, min(start + _BLOCK, total))
+def blocks(total: int) -> list[slice]:
+    """Return the slices in which images are looked at, so that floats of a few only are in memory."""
+    return [slice(start, min(start + BLOCK, total)) for start in range(0, total, BLOCK)]
