@@ -34,15 +34,19 @@ PREFERRED = ("efficientnet_lite0", "efficientnet_lite2", DEFAULT_NET)
 SVM_IMAGES, SVM_CLASSES = 5_000, 100
 # So many images judge a probe at most, and so many are looked at however long it takes.
 MOST_JUDGING, FEWEST_TRIED = 400, 40
+# Of a probe's seconds, those for features; the rest is for two heads.
+FILLING_SHARE = 0.6
 # What a head takes beside its features; and a look in full precision beside one for features.
 HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
 # From so many seconds on several nets are compared; of the time left, what features of all images may take before the
 # images are made smaller, and the smallest that they are made.
-COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 45.0, 0.5, 128
+COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 150.0, 0.5, 128
 # Up to this side pictures are small.
 SMALL_PX = 64
 # Learning from an image takes so many times what its features take.
-LEARNING = 4.0
+LEARNING = 4.5
+# With less of an epoch than this the weights only get worse.
+FEWEST_EPOCHS = 0.3
 # Of the time for fine-tuning, what the features may take to which the head is fitted first.
 FIRST_HEAD_SHARE = 0.2
 
@@ -83,7 +87,7 @@ class FrozenRung(_OnBorrowed):
         # Turn by turn, so that whenever the time is over some are there to learn from and some to judge by.
         turns = _in_turns(_shuffled(train, ground.seed), _shuffled(judging, ground.seed))
         bank.fill(turns[:FEWEST_TRIED], progress=ground.observer.prepare)
-        bank.fill(turns, began + seconds, ground.observer.prepare)
+        bank.fill(turns, began + FILLING_SHARE * seconds, ground.observer.prepare)
         learning, judging, points = bank.known(_shuffled(train, ground.seed)), bank.known(judging), []
         for some in (learning[: len(learning) // 2], learning):
             model = self.head(quiet, some, judging[:0])
@@ -153,7 +157,7 @@ class TunedRung(_OnBorrowed):
         head = min(FIRST_HEAD_SHARE * seconds, bank.image_s * bank.missing(train))
         epochs = (seconds - head - judging) / (LEARNING * bank.image_s * len(train))
         frozen = carried_forward(probe.points, max(probe.points[-1][0], len(train)), probe.judged)
-        return tuned_error(frozen, len(train), max(0.0, epochs) * len(train)) if epochs > 0.2 else 1.0
+        return 1.01 * tuned_error(frozen, len(train), epochs * len(train)) if epochs > FEWEST_EPOCHS else 1.0
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train all layers up to the end of the time, at most the epochs of the recipe."""

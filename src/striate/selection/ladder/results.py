@@ -16,7 +16,7 @@ from striate.metrics.by_class import Metric
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
 
-MEASURED_IMAGES = 64
+MEASURED_IMAGES = 32
 
 
 @dataclass(frozen=True, eq=False)
