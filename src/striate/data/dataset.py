@@ -15,7 +15,7 @@ from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.groups import Groups, group_images
-from striate.data.grouping.known import pack
+from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
@@ -160,14 +160,19 @@ def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Pr
         ArgumentError: `by` is no way to group these.
     """
     chosen = parse_groups(by, catalog.columns)
+    if chosen.kind == "auto" and (found := recall_groups(images)):
+        return found
     cells = {column: dict(zip(catalog.names, values, strict=True)) for column, values in catalog.columns.items()}
-    return group_images(images, chosen, cells, progress)
+    groups = group_images(images, chosen, cells, progress)
+    if chosen.kind == "auto":
+        remember_groups(images, groups)
+    return groups
 
 
 def grouped(images: ImageSet, groups: Groups) -> ImageSet:
     """Return the images with their groups, and sketches to know near copies of them by."""
     ids = groups.ids if groups.count else None
-    return replace(images, groups=ids, sketches=None if groups.looks is None else pack(groups.looks.views))
+    return replace(images, groups=ids, sketches=groups.sketches)
 
 
 def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:

@@ -269,3 +269,26 @@ def test_options_are_kept_and_old_runs_have_no_groups():
     old = {key: value for key, value in DataOptions().to_json().items() if key != "groups"}
     assert DataOptions.from_json(old).groups == "none"
     assert DataOptions.from_json(DataOptions().to_json()).groups == "auto"
+
+
+def test_groups_that_were_found_are_found_again_without_a_search(monkeypatch, tmp_path):
+    from striate.data import dataset
+
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    monkeypatch.setattr("striate.data.grouping.kept.WORTH_IMAGES", 10)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 24, 24), np.uint8)
+    pixels[1] = np.clip(pixels[0].astype(int) + 2, 0, 255)
+    catalog = striate.read((pixels, np.arange(60) % 2))
+    images = striate.prepare(catalog)
+    first = dataset.find_groups(images, catalog, None)
+    monkeypatch.setattr(dataset, "group_images", lambda *args: pytest.fail("searched again"))
+    again = dataset.find_groups(images, catalog, None)
+    assert np.array_equal(again.ids, first.ids)
+    assert (again.by, again.notes, again.count) == (first.by, first.notes, first.count)
+    assert np.array_equal(again.sketches, first.sketches)
+    monkeypatch.undo()
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    for kept in tmp_path.rglob("groups.npz"):
+        kept.write_bytes(b"PK damaged")
+    assert np.array_equal(dataset.find_groups(images, catalog, None).ids, first.ids)

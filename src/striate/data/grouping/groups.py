@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.data.grouping.choice import GroupBy
 from striate.data.grouping.content import Looks, find_copies, look_at, tied_together
+from striate.data.grouping.known import pack
 from striate.data.grouping.names import find_bursts
 from striate.data.imageset import ImageSet
 from striate.data.splitting import unit_keys
@@ -26,13 +27,13 @@ class Groups:
         ids: int64 (n,), equal for images of one group; an image that stands alone has an id of its own.
         by: what they were found by: content, names, content and names, folder, a column, a pattern, none.
         notes: what a user should be told of what was not grouped.
-        looks: what was kept of the images while they were compared; None where nothing was.
+        sketches: int8 (n, d), by which near copies of the images are known later; None where nobody looked.
     """
 
     ids: np.ndarray
     by: str
     notes: tuple[str, ...] = ()
-    looks: Looks | None = None
+    sketches: np.ndarray | None = None
 
     @property
     def sizes(self) -> np.ndarray:
@@ -151,7 +152,7 @@ def _found(images: ImageSet, progress: Progress) -> Groups:
         "--groups COLUMN, folder or a pattern on names says what belongs together",
     )
     by = " and ".join(["content"] * by_content + ["names"] * bool(runs.bursts)) or "content"
-    return Groups(ids, by, notes if held else (), looks)
+    return Groups(ids, by, notes if held else (), pack(looks.views))
 
 
 def _ranks(ids: np.ndarray) -> np.ndarray:
