@@ -15,6 +15,7 @@ from striate.classifier.features import device_of, extraction_s, feature_functio
 from striate.data.imageset import ImageSet
 from striate.data.tensors import images_at_once
 from striate.observer import Progress, silent
+from striate.system.devices import kept_memory
 
 
 class FeatureBank:
@@ -62,15 +63,16 @@ class FeatureBank:
         wanted = positions[np.sort(first)]
         wanted = wanted[~self._there[wanted]]
         run, size = self._run, images_at_once(*self.model.preprocessing.size, device_of(self.model))
-        for start in range(0, len(wanted), size):
-            block = wanted[start : start + size]
-            found = features_in(run, self.model, self.images.subset(block), 0, len(block))
-            if not self._values.size:
-                self._values = np.zeros((len(self.images), found.shape[1]), np.float32)
-            self._values[block], self._there[block] = found, True
-            progress("features", start + len(block), len(wanted))
-            if time.perf_counter() >= until:
-                break
+        with kept_memory():
+            for start in range(0, len(wanted), size):
+                block = wanted[start : start + size]
+                found = features_in(run, self.model, self.images.subset(block), 0, len(block))
+                if not self._values.size:
+                    self._values = np.zeros((len(self.images), found.shape[1]), np.float32)
+                self._values[block], self._there[block] = found, True
+                progress("features", start + len(block), len(wanted))
+                if time.perf_counter() >= until:
+                    break
 
     @cached_property
     def _run(self) -> Callable[[Tensor], Tensor]:

@@ -238,19 +238,19 @@ def _computed(
     run, device = feature_function(model, layer), device_of(model)
     batch_size = batch_size or images_at_once(*model.preprocessing.size, device)
     progress("features", 0, len(images))
-    with torch.inference_mode():
+    with torch.inference_mode(), kept_memory():
         parts = [run(torch.zeros(1, *model.preprocessing.input_shape, device=device))[:0].cpu().numpy()]
-    for start in range(0, len(images), batch_size):
-        parts.append(features_in(run, model, images, start, min(start + batch_size, len(images))))
-        progress("features", start + len(parts[-1]), len(images))
-    return np.concatenate(parts)
+        for start in range(0, len(images), batch_size):
+            parts.append(features_in(run, model, images, start, min(start + batch_size, len(images))))
+            progress("features", start + len(parts[-1]), len(images))
+        return np.concatenate(parts)
 
 
 def features_in(
     run: Callable[[Tensor], Tensor], model: Classifier, images: ImageSet, start: int, stop: int
 ) -> np.ndarray:
     """Return the features (n, d) that `run` makes of images start…stop."""
-    with torch.inference_mode(), kept_memory():
+    with torch.inference_mode():
         pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device_of(model)))
         return run(pixels).float().cpu().numpy()
 
