@@ -85,11 +85,11 @@ def tuned_error(frozen: float, images: int, looks: float) -> float:
         images: to learn from.
         looks: how many images the training would look at, again and again.
 
-    >>> round(tuned_error(0.1, 1600, 0), 3), tuned_error(0.1, 1600, 16_000) < 0.08
+    >>> round(tuned_error(0.1, 1600, 0), 3), tuned_error(0.1, 1600, 16_000) < 0.085
     (0.1, True)
     """
     doublings = math.log2(max(images, 1) / 1600)
-    most = min(0.8, max(0.05, 0.3 + 0.1 * doublings))
+    most = min(0.8, max(0.05, 0.2 + 0.1 * doublings))
     rate = 2 ** (0.27 * max(0.0, doublings))
     epochs = max(0.0, rate * looks / max(1, images) - 1)
     return frozen * (1 - most * (1 - math.exp(-epochs / 3)))

@@ -40,13 +40,17 @@ FILLING_SHARE = 0.6
 HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
 # From so many seconds on several nets are compared; of the time left, what features of all images may take before the
 # images are made smaller, and the smallest that they are made.
-COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 150.0, 0.5, 128
+COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 150.0, 0.4, 128
+_ANY_SIDE_PX = 1 << 14
 # Up to this side pictures are small.
 SMALL_PX = 64
 # Learning from an image takes so many times what its features take.
-LEARNING = 4.5
+LEARNING = 4.0
+# The first layers, where most of the time goes, stay as they are: four epochs of the others are worth more than two of
+# all.
+FROZEN_SHARE = 0.6
 # With less of an epoch than this the weights only get worse.
-FEWEST_EPOCHS = 0.3
+FEWEST_EPOCHS = 0.5
 # Of the time for fine-tuning, what the features may take to which the head is fitted first.
 FIRST_HEAD_SHARE = 0.2
 
@@ -173,7 +177,9 @@ class TunedRung(_OnBorrowed):
     def _recipe(self, ground: Ground, count: int) -> Recipe:
         recipe = load_recipe("fine").replace(**shared(ground))
         words = tuple(word for word in recipe.augment if ground.mirrors or not word.startswith("flip"))
-        return recipe.replace(augment=words, batch_size=min(recipe.batch_size, max(4, count // 8)))
+        views = "mirror" if ground.mirrors else "none"
+        batch = min(recipe.batch_size, max(4, count // 8))
+        return recipe.replace(augment=words, views=views, batch_size=batch, freeze=FROZEN_SHARE)
 
     def _net(self, ground: Ground) -> Net:
         net = _borrowed(ground).start.net
@@ -256,14 +262,18 @@ def borrow_first(ground: Ground) -> Borrowed:
 
 
 def _side(lent: Lent, ground: Ground, left_s: float) -> int:
-    """Return at how many pixels a side a net looks: as many as tell it something and as the time carries."""
+    """Return at how many pixels a side a net looks: as many as it was trained for, if the time carries them.
+
+    Smaller images are enlarged to that: it tells nothing new, but parts of things are then as large as the net knows
+    them.
+    """
     if ground.sized:
         return ground.side
-    side = min(ground.detail_px, ground.side)
-    whole = borrow(lent, ground, side)
+    whole = borrow(lent, ground, _ANY_SIDE_PX)
     all_s = whole.bank.image_s * len(ground.images)
     carried = int(whole.side * (FEATURES_SHARE * left_s / max(all_s, 1e-9)) ** 0.5)
-    return side if carried >= whole.side else min(side, max(LEAST_SIDE_PX, carried // 32 * 32))
+    least = min(LEAST_SIDE_PX, max(1, ground.detail_px))
+    return whole.side if carried >= whole.side else max(least, carried // 32 * 32)
 
 
 def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
