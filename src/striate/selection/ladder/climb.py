@@ -12,11 +12,12 @@ from striate.classifier.classifier import Classifier
 from striate.errors import StriateError
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
+from striate.selection.ladder.clock import CLOSING_S
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
 from striate.selection.ladder.mirrors import mirrors_keep_classes
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first
-from striate.selection.ladder.results import Result, Skipped, calibrated_log_loss, measure_model
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first, worth_borrowing
+from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
 from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.engine.state import Interrupted
@@ -100,6 +101,10 @@ class Climb:
             return
         self.results.append(result)
         self.tell(result)
+        # Whichever is chosen has to judge the test images before the time is over.
+        slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
+        closing = CLOSING_S + slowest / 1000 * ground.judged
+        self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def try_out(self, rung: Rung) -> None:
         """Give a rung a little time, and foresee what it would do with the rest."""
@@ -159,15 +164,15 @@ def climb(
     """
     climb = Climb(ground, parts, list(done), tell)
     climb.simple()
-    timely = ground.clock.left_s >= PROBES_FROM_S
-    if ground.lent and timely:
+    timely, lent = ground.clock.left_s >= PROBES_FROM_S, worth_borrowing(ground)
+    if lent and timely:
         borrowed, probe = borrow_best(climb.ground, *parts[0], PROBE_SHARE)
         climb.ground = replace(climb.ground, borrowed=borrowed)
         climb.keep(FROZEN, probe)
-    elif ground.lent and FROZEN.prior(ground) < SWIFT.prior(ground):
+    elif lent and FROZEN.prior(ground) < SWIFT.prior(ground):
         climb.ground = replace(climb.ground, borrowed=borrow_first(climb.ground))
     climb.ground = replace(climb.ground, mirrors=mirrors_keep_classes(climb.results, climb.ground, parts))
-    if ground.lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
+    if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)
     while following := climb.next_rung():
         climb.attempt(*following)

@@ -50,13 +50,16 @@ class Probe:
         }
 
 
-def carried_forward(points: Sequence[tuple[float, float]], amount: float, judged: int) -> float:
+def carried_forward(
+    points: Sequence[tuple[float, float]], amount: float, judged: int, highest: float = HIGHEST_POWER
+) -> float:
     """Return the error to expect of a greater amount: the last one's, fallen by a power of the ratio.
 
     Arguments:
         points: (amount, error) of one probe or more, ascending.
         amount: of time or images, as those of the points.
         judged: how many images the errors were measured on.
+        highest: power that is believed.
 
     Source: learning curves fall as a power (Hestness et al. 2017, "Deep Learning Scaling is Predictable, Empirically").
 
@@ -70,7 +73,7 @@ def carried_forward(points: Sequence[tuple[float, float]], amount: float, judged
     if len(points) > 1 and points[0][0] < last:
         first, before = points[0]
         power = (power + math.log(max(before, floor) / max(error, floor)) / math.log(last / first)) / 2
-    power = min(HIGHEST_POWER, max(LOWEST_POWER, power))
+    power = min(highest, max(LOWEST_POWER, power))
     return min(1.0, max(error, floor) * (amount / last) ** -power)
 
 

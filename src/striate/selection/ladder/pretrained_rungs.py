@@ -43,7 +43,7 @@ HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
 COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 150.0, 0.4, 128
 _ANY_SIDE_PX = 1 << 14
 # Up to this side pictures are small.
-SMALL_PX = 64
+SMALL_PX, MANY_SMALL = 64, 5_000
 # Learning from an image takes so many times what its features take.
 LEARNING = 4.0
 # The first layers, where most of the time goes, stay as they are: four epochs of the others are worth more than two of
@@ -242,7 +242,8 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
         share: of that time, for the probe of each.
     """
     left, best = ground.clock.left_s, None
-    lent = ground.lent if left >= COMPARED_FROM_S else ground.lent[:1]
+    small = ground.detail_px <= SMALL_PX
+    lent = ground.lent if left >= COMPARED_FROM_S and not small else ground.lent[:1]
     for one in lent:
         borrowed = borrow(one, ground, _side(one, ground, left))
         own = replace(ground, borrowed=borrowed)
@@ -254,6 +255,15 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
             best = error, borrowed, probe
     assert best is not None
     return best[1:]
+
+
+def worth_borrowing(ground: Ground) -> bool:
+    """Return whether nets that have learned photographs may help: not where there are very many small pictures.
+
+    Enlarged to what those nets know, each takes a hundred times what it takes a net of its own size, which learns more
+    from so many (CIFAR-10 in five minutes: 91 % by swift, 86 % by features of what could be looked at).
+    """
+    return bool(ground.lent) and (ground.detail_px > SMALL_PX or len(ground.images) < MANY_SMALL)
 
 
 def borrow_first(ground: Ground) -> Borrowed:

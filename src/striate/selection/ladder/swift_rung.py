@@ -10,7 +10,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.observer import Observers
-from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.forecast import HIGHEST_POWER, Probe, carried_forward
 from striate.selection.ladder.ground import Ground, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shape_of, shared, train_rung
 from striate.training.budget import FEWEST_EPOCHS, SIZES, adapt_swift, choose_swift
@@ -23,6 +23,8 @@ MOST_SIDE_PX, FEWEST_SIDE_PX, LEAST_SIDE_PX = 128, 32, 16
 # A probe has two parts, the second longer: so the pace of learning is seen.
 PROBE_SHARES = (0.25, 0.75)
 PROBE_VALID = 500
+# With fewer images than this the error falls with time by this power at most.
+FEW, FEW_POWER = 5_000, 0.2
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class SwiftRung(Rung):
             points.append((took, 1 - float(right.mean())))
             told = f"in {took:.1f} s at {model.preprocessing.size[0]} pixels"
         return Probe(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
+
+    def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return the error to expect in so many seconds; few images are soon known by heart, and teach no more."""
+        return carried_forward(probe.points, seconds, probe.judged, FEW_POWER if len(train) < FEW else HIGHEST_POWER)
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Train the largest that gets enough epochs, at the most pixels at which one of them does."""
