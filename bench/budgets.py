@@ -39,7 +39,7 @@ def one_run(source: str, budget: str, data_dir: str | None, more: list[str]) -> 
     said = json.loads(done.stdout)
     asked = parse_duration(budget)
     return {
-        "source": Path(source).name, "budget": budget, "wall_s": seconds, "off": seconds / asked - 1,
+        "wall_s": seconds, "off": seconds / asked - 1,
         "chosen": said["chosen"], "valid_accuracy": said["valid_accuracy"], "test_accuracy": said["test_accuracy"],
     }  # fmt: skip
 
@@ -53,17 +53,18 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="only alone")
     parser.add_argument("--data-dir", default=os.environ.get("STRIATE_DATA"))
     options = parser.parse_args()
-    runs = []
+    runs = {}
     for busy in (False, True)[: 2 - options.alone]:
         for source in options.sources:
             for budget in options.budgets:
                 other = subprocess.Popen([sys.executable, "-c", BUSY]) if busy else None
                 try:
-                    runs.append({"busy": busy, **one_run(source, budget, options.data_dir, ["--seed", options.seed])})
+                    name = f"{Path(source).name}, {budget}{', one core busy' * busy}"
+                    runs[name] = one_run(source, budget, options.data_dir, ["--seed", options.seed])
                 finally:
                     if other:
                         other.kill()
-                print(runs[-1], flush=True)
+                print(name, runs[name], flush=True)
     write(options.name, {"runs": runs}, CLOCK)
 
 

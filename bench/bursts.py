@@ -34,9 +34,10 @@ def one_run(folder: Path, budget: str, groups: str | None, seed: int) -> dict[st
     prepared = model.prepare(images)
     outside = model.judge(prepared, prepared.labels).accuracy
     low, high = done.test.interval
-    said = {"said": done.test.accuracy, "interval": [low, high], "groups": done.test.groups}
-    return {"folder": folder.name, "seed": seed, **said, "outside": outside, "holds": low <= outside <= high,
-            "chosen": done.chosen}  # fmt: skip
+    return {
+        "said": done.test.accuracy, "low": low, "high": high, "groups": done.test.groups, "outside": outside,
+        "holds": low <= outside <= high, "chosen": done.chosen,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -48,18 +49,17 @@ def main() -> None:
     parser.add_argument("--groups", help="as --groups of train; else found")
     parser.add_argument("--ungrouped", action="store_true")
     options = parser.parse_args()
-    record: dict[str, Any] = {"budget": options.budget}
+    summary, runs = {}, {}
     for kind, groups in [("grouped", options.groups), ("ungrouped", "none")][: 1 + options.ungrouped]:
-        runs = []
+        own = []
         for seed in range(options.seeds):
             folder = options.folders[seed % len(options.folders)]
-            runs.append(one_run(folder, options.budget, groups, seed))
-            print(kind, runs[-1], flush=True)
-        record[kind] = {
-            "holds": sum(one["holds"] for one in runs), "of": len(runs),
-            "mean_said": sum(one["said"] for one in runs) / len(runs),
-            "mean_outside": sum(one["outside"] for one in runs) / len(runs), "runs": runs,
-        }  # fmt: skip
+            own.append(one_run(folder, options.budget, groups, seed))
+            runs[f"{kind}, seed {seed}, {folder.name}"] = own[-1]
+            print(kind, seed, own[-1], flush=True)
+        said, outside = (sum(one[name] for one in own) / len(own) for name in ("said", "outside"))
+        summary[kind] = {"holds": sum(one["holds"] for one in own), "of": len(own), "said": said, "outside": outside}
+    record = {"budget": options.budget, "summary": summary, "runs": runs}
     write(options.name, record, CLOCK)
 
 

@@ -131,7 +131,7 @@ class TestFeatures:
         assert 0.03 < result.valid.total / total < 0.06
 
     def test_a_baseline_has_no_features_of_its_own(self, fitted):
-        with pytest.raises(ArgumentError, match=r"a net that Striate knows layer by layer; x holds tree"):
+        with pytest.raises(ArgumentError, match="layer by layer, or from timm's; x holds tree"):
             net_features(fitted("tree"), "x")
 
     def test_a_net_is_not_fitted_to_features(self, features):

@@ -1,6 +1,6 @@
 """What is kept of how a model was made: any JSON is survived and kept, and only what fits is relied on."""
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from striate.classifier.provenance import Provenance
@@ -10,6 +10,7 @@ VALUES = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=
 NAMES = st.sampled_from(["data", "epoch", "chosen", "ladder", "valid_accuracy", "more", "of another version"])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw of text loads the table of characters
 @given(st.dictionaries(NAMES, VALUES))
 def test_whatever_a_file_keeps_is_kept(kept):
     assert Provenance.from_json(kept).to_json() == kept

@@ -13,6 +13,7 @@ import numpy as np
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.classifier.unseen import labels_among, unseen
 from striate.data.catalog import Catalog
 from striate.data.dataset import find_groups, grouped
 from striate.data.decoding.decode import decode
@@ -22,7 +23,6 @@ from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.errors import (
     ArgumentError,
-    DataError,
     DecodingError,
     MissingExtraError,
     ModelFileError,
@@ -175,11 +175,11 @@ class Classifier:
             images = grouped(images, find_groups(images, data, groups, progress))
         else:
             images = data
-        images, notes = self._unseen(images)
+        images, notes = unseen(images, self.trained_on)
         near = None
         if len(self.sketches) and images.sketches is not None:
             near = near_known(images.sketches, self.sketches)
-        return self.judge(images, self._own_labels(images), notes, progress, near)
+        return self.judge(images, labels_among(images, self.classes), notes, progress, near)
 
     def judge(
         self,
@@ -318,41 +318,3 @@ class Classifier:
             raise DecodingError(f"{name}: {error}" if name else str(error)) from None
         shape = self.preprocessing
         return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
-
-    def _unseen(self, images: ImageSet) -> tuple[ImageSet, tuple[str, ...]]:
-        """Return the images to judge, and what must be said about the choice."""
-        notes: list[str] = []
-        own_test = np.flatnonzero(images.splits == "test")
-        seen = np.isin(images.hashes, self.trained_on)
-        if 0 < len(own_test) < len(images):
-            notes.append(f"the source's own test split was judged, {len(own_test):,} of {len(images):,} images")
-            images, seen = images.subset(own_test), seen[own_test]
-        if not len(own_test) and seen.any():
-            notes.append(f"{int(seen.sum()):,} of {len(images):,} images were seen in training and are left out")
-            images, seen = images.subset(np.flatnonzero(~seen)), seen[~seen]
-        elif seen.any():
-            notes.append(f"{int(seen.sum()):,} of the {len(images):,} test images are also among the training images")
-        if not len(images):
-            raise DataError(
-                "all images were seen in training, so their accuracy would say nothing. Give images that are new"
-            )
-        return images, tuple(notes)
-
-    def _own_labels(self, images: ImageSet) -> np.ndarray:
-        """Return the labels as indices into this model's classes."""
-        if (images.labels < 0).any():
-            count = int((images.labels < 0).sum())
-            raise DataError(f"evaluation needs a label for every image; {count:,} of {len(images):,} have none")
-        used = [images.classes[i] for i in np.unique(images.labels)]
-        if foreign := [name for name in used if name not in self.classes]:
-            raise DataError(
-                f"the data has {'a class' if len(foreign) == 1 else f'{len(foreign)} classes'} that the model does not "
-                f"know: {_few(foreign)}. "
-                f"The model knows {_few(self.classes)}"
-            )
-        index = {name: i for i, name in enumerate(self.classes)}
-        return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" … ({len(names)} in all)" if len(names) > most else "")

@@ -208,6 +208,8 @@ def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resul
     fit_s = time.perf_counter() - start
     labels, groups = images.labels[positions], None if images.groups is None else images.groups[positions]
     evaluation = evaluate_probabilities(probabilities, labels, images.classes, groups=groups)
+    # What chooses is seen too, also by a run that was too short to look at it on the way.
+    model = replace(model, trained_on=np.unique(np.concatenate([model.trained_on, images.hashes])))
     size_bytes, image_ms = measure_model(model, ground.seen_by(model))
     return Result(
         rung.name, evaluation, probabilities.argmax(1) == labels, fit_s, size_bytes, image_ms, rung.is_net,
