@@ -24,6 +24,8 @@ from striate.training.engine.state import Interrupted
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
 MOMENT_S = 0.5
+# With less time than this an image, the simple methods are left out but for the first.
+TIGHT_S = 0.0005
 # A probe's share of the time that is left, and the least that tells anything.
 PROBE_SHARE, LEAST_PROBE_S = 0.06, 1.0
 # With less time than this nothing is tried: what suits such images gets it all.
@@ -71,6 +73,8 @@ class Climb:
 
     def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
         """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
+        if self.ground.clock.left_s < TIGHT_S * len(self.ground.images):
+            rungs = rungs[:1]  # no time for what would hardly be chosen
         for rung in rungs:
             if self.is_done(rung) or (self.results and not self.ground.clock.left_s):
                 continue
@@ -103,7 +107,7 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        closing = CLOSING_S + slowest / 1000 * ground.judged
+        closing = CLOSING_S + 1.2 * slowest / 1000 * ground.judged
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def try_out(self, rung: Rung) -> None:
@@ -144,7 +148,7 @@ class Climb:
             needed = FROZEN.foresee(self.ground, *self.parts[0])
             worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or needed < CHEAP_SHARE * left
             if worth and needed < AT_MOST_SHARE * left:
-                return FROZEN, needed
+                return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
         return best, left
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 # Saving the model twice, writing the figures, ending the process.
-CLOSING_S = 0.8
+CLOSING_S = 1.2
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def carried_forward(
     Source: learning curves fall as a power (Hestness et al. 2017, "Deep Learning Scaling is Predictable, Empirically").
 
     >>> round(carried_forward([(1, 0.4), (4, 0.2)], 16, 1000), 3)
-    0.115
+    0.111
     """
     if amount <= 0:
         return 1.0

@@ -17,6 +17,9 @@ from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
 
 MEASURED_IMAGES = 32
+# Of the width of a 95 % interval, how far off is as good: an eighth of a standard error each way would be nothing, one
+# whole would let a surer but worse model win.
+NEAR_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +61,8 @@ class Skipped:
 def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Result:
     """Return the result that does best by a metric; where others are within noise of it, that of the least log loss.
 
-    Within noise is what a paired comparison by groups cannot tell apart, and no further off than the interval of the
-    best is wide; of equals the first, which is the simplest.
+    Within noise is what a paired comparison by groups cannot tell apart, and no further off than a small part of the
+    interval of the best; of equals the first, which is the simplest.
     """
     top = max(results, key=lambda one: one.valid.score(metric))
     if top.log_loss == float("inf"):
@@ -69,7 +72,7 @@ def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Resul
         one
         for one in results
         if one is top
-        or (top.valid.score(metric) - one.valid.score(metric) <= (high - low) / 4 and not _worse(one, top))
+        or (top.valid.score(metric) - one.valid.score(metric) <= NEAR_SHARE * (high - low) and not _worse(one, top))
     ]
     return min(near, key=lambda one: one.log_loss)
 
