@@ -178,13 +178,13 @@ def test_the_verdict_says_what_the_numbers_bear():
 
 
 def test_within_noise_the_surer_one_is_chosen():
-    right = np.arange(100) < 90
+    right = np.arange(400) < 360
     near = np.roll(right, 3)
-    near[-8] = False
+    near[10] = False
     sure, modest = result("sure", near, True, log_loss=0.2), result("modest", right, True, log_loss=0.4)
     assert modest.valid.accuracy > sure.valid.accuracy
     assert best_result([modest, sure]).name == "sure"
-    worse = result("worse", np.arange(100) < 60, True, log_loss=0.1)
+    worse = result("worse", np.arange(400) < 352, True, log_loss=0.1)
     assert best_result([modest, worse]).name == "modest"
     assert best_result([result("a", right, True), result("b", right, True)]).name == "a"
 

@@ -148,7 +148,7 @@ def test_a_cross_validation_measures_its_net_once(monkeypatch):
         swift_rung, "choose_swift", lambda *args, **more: chosen.append(choose_swift(*args, **more)) or chosen[0]
     )
     heard = Heard()
-    run(read("digits").subset(np.arange(60)), budget="6s", observer=heard)
+    run(read("digits").subset(np.arange(60)), budget="14s", observer=heard)
     assert len(chosen) == 1
     assert any(note.startswith("swift: ") for note in heard.notes)
 
