@@ -10,7 +10,7 @@ import torch
 import striate
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observer
-from striate.selection.ladder.climb import climb
+from striate.selection.ladder.climb import Climb, climb
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best, lend
@@ -107,3 +107,23 @@ def test_a_share_of_positions_is_spread_over_all():
     assert spread(np.arange(100), 0.05).tolist() == [0, 25, 50, 74, 99]
     assert len(spread(np.arange(3), 7.0)) == 3
     assert len(spread(np.arange(0), 0.5)) == 0
+
+
+def test_a_rare_class_is_among_the_first_that_are_looked_at(ground):
+    labels = np.where(np.arange(300) % 150 == 7, 1, 0)  # two of three hundred
+    ground = replace(ground, images=replace(ground.images, labels=labels))
+    ground = replace(ground, borrowed=borrow(ground.lent[0], ground, 8))
+    probe = FROZEN.try_out(ground, TRAIN, VALID, 0.0)
+    assert probe.points[-1][0] >= 30
+    assert FROZEN.fit(ground, TRAIN, VALID, 0.0).classes == ground.images.classes
+
+
+def test_one_class_alone_is_told_and_the_climb_goes_on(ground):
+    labels = np.where(np.arange(300) < 200, 0, 1)
+    ground = replace(ground, images=replace(ground.images, labels=labels), borrowed=None)
+    done = Climb(replace(ground, clock=Clock(time.perf_counter(), 30.0)), [(TRAIN, VALID)], [])
+    told: list = []
+    done.tell = told.append
+    done.borrow()
+    assert "two classes" in told[0].reason
+    assert {"pretrained", "fine-tuned"} <= done.failed

@@ -121,10 +121,20 @@ class Climb:
             return
         self.keep(rung, probe)
 
+    def borrow(self) -> None:
+        """Try the nets that are lent, and take the best; the climb goes on without where none can be tried."""
+        try:
+            borrowed, probe = borrow_best(self.ground, *self.parts[0], PROBE_SHARE)
+        except StriateError as error:
+            self.failed |= {FROZEN.name, TUNED.name}
+            self.tell(Skipped(FROZEN.name, str(error)))
+            return
+        self.ground = replace(self.ground, borrowed=borrowed)
+        self.keep(FROZEN, probe)
+
     def keep(self, rung: Rung, probe: Probe) -> None:
         """Keep a probe with what it lets expect."""
-        self.probes[rung.name] = probe
-        left = self.left_s
+        left, self.probes[rung.name] = self.left_s, probe
         probe = replace(probe, foreseen=self.foresee(rung, left), within_s=left)
         self.probes[rung.name] = probe
         self.tell(probe)
@@ -170,9 +180,7 @@ def climb(
     climb.simple()
     timely, lent = ground.clock.left_s >= PROBES_FROM_S, worth_borrowing(ground)
     if lent and timely:
-        borrowed, probe = borrow_best(climb.ground, *parts[0], PROBE_SHARE)
-        climb.ground = replace(climb.ground, borrowed=borrowed)
-        climb.keep(FROZEN, probe)
+        climb.borrow()
     elif lent and FROZEN.prior(ground) < SWIFT.prior(ground):
         climb.ground = replace(climb.ground, borrowed=borrow_first(climb.ground))
     climb.ground = replace(climb.ground, mirrors=mirrors_keep_classes(climb.results, climb.ground, parts))

@@ -139,3 +139,16 @@ def spread(positions: np.ndarray, share: float) -> np.ndarray:
     """
     count = min(len(positions), max(1, round(share * len(positions))))
     return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)] if count else positions
+
+
+def mixed(positions: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return the positions in an order that chance gives, but for one image of each class, which come first.
+
+    However few of them there is time for, they are then of more than one class.
+
+    >>> mixed(np.arange(9), np.array([0] * 8 + [1]), 0)[:2].tolist()
+    [4, 8]
+    """
+    order = np.random.default_rng(seed).permutation(positions)
+    _, first = np.unique(labels[order], return_index=True)
+    return np.concatenate([order[first], np.delete(order, first)])

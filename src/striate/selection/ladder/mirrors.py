@@ -10,7 +10,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.observer import Observer
-from striate.selection.ladder.ground import Ground, Parts, spread
+from striate.selection.ladder.ground import Ground, Parts, mixed, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN
 from striate.selection.ladder.results import Result, best_result
 
@@ -54,8 +54,9 @@ def _by_features(ground: Ground, parts: Parts) -> tuple[Classifier, float, Image
     """Return a head on some features, how often it is right on some images that choose, and these."""
     assert ground.borrowed is not None
     (train, valid), bank = parts[0], ground.borrowed.bank
-    known, held = bank.known(train), bank.known(valid)
-    learned = spread(known if len(known) else train, LEARNED_FROM / max(1, len(known)))
+    order, held = mixed(train, ground.images.labels, ground.seed), bank.known(valid)
+    known = bank.known(order)
+    learned = (known if len(np.unique(ground.images.labels[known])) > 1 else order)[:LEARNED_FROM]
     held = spread(held if len(held) else valid, LOOKED_AT / max(1, len(held)))
     model = FROZEN.head(replace(ground, observer=Observer()), learned, held[:0])
     right = FROZEN.probabilities(ground, model, held).argmax(1) == ground.images.labels[held]

@@ -16,13 +16,13 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import FittedModule
-from striate.errors import ModelFileError
+from striate.errors import DataError, ModelFileError
 from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
 from striate.nets.zoo.downloads import available_weights
 from striate.observer import Observer, Observers
 from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
-from striate.selection.ladder.ground import Borrowed, Ground, Lent, parts_of, spread
+from striate.selection.ladder.ground import Borrowed, Ground, Lent, mixed, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import at_side, load_start
@@ -92,11 +92,12 @@ class FrozenRung(_OnBorrowed):
         quiet = replace(ground, observer=Observers([ground.observer], only=("prepare",)))
         judging = spread(valid, MOST_JUDGING / max(1, len(valid)))
         # Turn by turn, so that whenever the time is over some are there to learn from and some to judge by.
-        turns = _in_turns(_shuffled(train, ground.seed), _shuffled(judging, ground.seed))
+        order = mixed(train, ground.images.labels, ground.seed)
+        turns = _in_turns(order, mixed(judging, ground.images.labels, ground.seed))
         bank.fill(turns[:FEWEST_TRIED], progress=ground.observer.prepare)
         bank.fill(turns, began + FILLING_SHARE * seconds, ground.observer.prepare)
-        learning, judging, points = bank.known(_shuffled(train, ground.seed)), bank.known(judging), []
-        for some in (learning[: len(learning) // 2], learning):
+        learning, judging, points = bank.known(order), bank.known(judging), []
+        for some in (learning[: max(2, len(learning) // 2)], learning):
             model = self.head(quiet, some, judging[:0])
             right = self.probabilities(ground, model, judging).argmax(1) == ground.images.labels[judging]
             points.append((float(len(some)), 1 - float(right.mean())))
@@ -117,7 +118,7 @@ class FrozenRung(_OnBorrowed):
         bank, until = _borrowed(ground).bank, time.perf_counter() + seconds
         until -= EXACT * bank.image_s * ground.judged + self._head_s(len(train), seconds)
         bank.fill(valid, until, ground.observer.prepare)
-        bank.fill(_shuffled(train, ground.seed), until, ground.observer.prepare)
+        bank.fill(mixed(train, ground.images.labels, ground.seed), until, ground.observer.prepare)
         there = bank.known(train)
         if len(there) < len(train):
             share = len(there) / len(train)
@@ -141,6 +142,8 @@ class FrozenRung(_OnBorrowed):
     def head(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> Classifier:
         """Return a head fitted to the features of the images at `train`."""
         splits = parts_of(ground.images, train, valid)
+        if len(np.unique(splits.train.labels)) < 2:
+            raise DataError(f"{self.name}: a head needs images of two classes to learn from; there is one")
         few = len(train) <= SVM_IMAGES and len(ground.images.classes) <= SVM_CLASSES
         return fit_baseline(
             "svm" if few else "logistic", splits.train, splits.valid, seed=ground.seed, observer=ground.observer,
@@ -155,7 +158,7 @@ class FrozenRung(_OnBorrowed):
 
 @dataclass(frozen=True)
 class TunedRung(_OnBorrowed):
-    """A net with published weights and a new head, all of whose layers learn on."""
+    """A net with published weights and a new head, whose later layers learn on."""
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
         """Return the seconds of the head's features and of as many epochs as are of use."""
@@ -172,12 +175,12 @@ class TunedRung(_OnBorrowed):
         return 1.01 * tuned_error(frozen, len(train), epochs * len(train)) if epochs > FEWEST_EPOCHS else 1.0
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
-        """Fit the head, then train all layers up to the end of the time, at most the epochs of the recipe."""
+        """Fit the head, then train the later layers up to the end of the time, at most the epochs of the recipe."""
         ends = time.perf_counter() + seconds
         borrowed, net, recipe = _borrowed(ground), self._net(ground), self._recipe(ground, len(train))
         ground.observer.note(f"{self.name}: {borrowed.name} at {borrowed.side}×{borrowed.side} pixels")
         until = time.perf_counter() + FIRST_HEAD_SHARE * seconds
-        borrowed.bank.fill(_shuffled(train, ground.seed), until, ground.observer.prepare)
+        borrowed.bank.fill(mixed(train, ground.images.labels, ground.seed), until, ground.observer.prepare)
         splits = parts_of(ground.at(borrowed.side, borrowed.start.preprocessing.channels), train, valid)
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, splits, left, borrowed.start, borrowed.bank)
@@ -194,10 +197,6 @@ class TunedRung(_OnBorrowed):
         assert isinstance(net, Net)
         shape = _borrowed(ground).start.preprocessing.input_shape
         return with_new_head(net, len(ground.images.classes), shape, load_recipe("fine").head)
-
-
-def _shuffled(positions: np.ndarray, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).permutation(positions)
 
 
 def _in_turns(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
 
 MEASURED_IMAGES = 32
-# Of the width of a 95 % interval, how far off is as good: an eighth of a standard error each way would be nothing, one
-# whole would let a surer but worse model win.
+# Of the width of a 95 % interval, how far off is as good: about a quarter of a standard error. At a whole one surer
+# but worse models won.
 NEAR_SHARE = 1 / 16
 
 
