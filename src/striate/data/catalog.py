@@ -29,6 +29,8 @@ class Catalog:
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
         ledger: what became of every file.
         columns: {name: (n,) cells} of a table, all of its columns.
+        notes: what a user must be told about how it was read.
+        doubts: why it is hardly fit for training as it is, with the way out; the first one stops a training.
     """
 
     source: str
@@ -40,6 +42,8 @@ class Catalog:
     splits: np.ndarray
     ledger: Ledger = field(default_factory=Ledger)
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,6 +92,11 @@ class Catalog:
             present = ", ".join(name for name in SPLITS if name in self.splits) or "none of its own"
             raise ArgumentError(f"{self.source} has no {split} split; it has {present}")
         return self.subset(rows)
+
+    def class_counts(self) -> dict[str, int]:
+        """Return {class: images}, of all splits together."""
+        found = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
+        return dict(zip(self.classes, found.tolist(), strict=True))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return {split: {class: images}}; the split is "" where the source says none."""

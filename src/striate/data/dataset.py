@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.groups import Groups, group_images
 from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
+from striate.data.labels import judge_labels
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
-from striate.data.readers.tables import load_table
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
+from striate.data.trainable import check_trainable, classes_sentence, untaught_classes
 from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
 
@@ -134,6 +134,8 @@ def make_dataset(
         DataError: no labels, fewer than two classes, nothing readable, no training images.
     """
     catalog = read_catalog(source, options.reading, observer)
+    for warning in (*catalog.notes, *judge_labels(catalog.class_counts())):
+        observer.warn(warning)
     if prepare_images:
         images = prepare_images(catalog)
     else:
@@ -145,6 +147,9 @@ def make_dataset(
     for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
         observer.note(note)
     _check_classes(images, observer)
+    observer.note(classes_sentence(images))
+    for warning in untaught_classes(splits):
+        observer.warn(warning)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
     return Dataset(catalog, images, splits, options, groups)
@@ -208,26 +213,6 @@ def fingerprint(splits: Splits[ImageSet]) -> str:
     for part in (splits.train, splits.valid):
         digest.update(np.ascontiguousarray(part.hashes).tobytes() + np.ascontiguousarray(part.labels).tobytes())
     return digest.hexdigest()
-
-
-def check_trainable(catalog: Catalog) -> None:
-    """Raise a DataError unless the catalog has labels and at least two classes."""
-    if not catalog.labelled:
-        without = int((catalog.labels < 0).sum())
-        advice = "Put the images into one folder a class, or give a table with a label column"
-        if catalog.format == "table":
-            columns = ", ".join(load_table(Path(catalog.source)).columns)
-            advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
-        raise DataError(
-            f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
-            f"{advice}"
-        )
-    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
-    if len(present) < 2:
-        raise DataError(
-            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
-            "Add images of another class"
-        )
 
 
 def _check_classes(images: ImageSet, observer: Observer) -> None:

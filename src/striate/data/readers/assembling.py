@@ -1,76 +1,19 @@
-"""What every reader needs to put a `Catalog` together: class order, split names, unique names, believable sizes."""
+"""What every reader needs to put a `Catalog` together: unique names, a ledger, believable sizes."""
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
+from striate.data.labels import class_name as class_name
+from striate.data.labels import class_order as class_order
+from striate.data.labels import encode as encode
 from striate.data.ledger import Entry, Ledger
+from striate.data.readers.split_names import split_of as split_of
 from striate.errors import DataError
 from striate.system.devices import memory_bytes
-
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-    "testing": "test",
-}
-_WHOLE = re.compile(r"[+-]?\d+")
-
-
-def split_of(word: str) -> str:
-    """Return "train", "valid" or "test" for a name people give to that split, else "".
-
-    >>> split_of("Validation"), split_of("dogs")
-    ('valid', '')
-    """
-    return _SPLITS.get(word.strip().casefold(), "")
-
-
-def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the distinct names sorted: by number if all are whole numbers, else by character.
-
-    >>> class_order(["10", "9", "9"]), class_order(["b10", "b9"])
-    (('9', '10'), ('b10', 'b9'))
-    """
-    distinct = set(names)
-    if all(_WHOLE.fullmatch(name) for name in distinct):
-        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
-    return tuple(sorted(distinct))
-
-
-def class_name(label: Hashable) -> str | None:
-    """Return the class name of a label of any type; None for a missing one (None or not-a-number).
-
-    >>> class_name(3.0), class_name("cat"), class_name(float("nan"))
-    ('3', 'cat', None)
-    """
-    if label is None or label != label:
-        return None
-    if isinstance(label, bytes):
-        return label.decode("utf-8", "replace")
-    if isinstance(label, float | np.floating) and float(label).is_integer():
-        return str(int(label))
-    return str(label)
-
-
-def encode(names: Sequence[str | None], classes: Sequence[str] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (labels int64 (n,), classes): each name's place in `classes`, −1 where it is None.
-
-    Arguments:
-        names: (n,) class names, None where there is no label.
-        classes: the classes in order; by default the names themselves in `class_order`.
-    """
-    order = class_order(name for name in names if name is not None) if classes is None else tuple(classes)
-    place: dict[str | None, int] = {name: i for i, name in enumerate(order)}
-    place[None] = -1
-    return np.fromiter((place[name] for name in names), np.int64, len(names)), order
 
 
 def displayable(name: str) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from striate.data.catalog import Catalog
+from striate.data.labels import encode, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
-from striate.data.readers.assembling import displayable, encode, split_of, unique
+from striate.data.readers.arrangement import arrange
+from striate.data.readers.assembling import displayable, unique
 from striate.errors import DataError
 from striate.observer import Progress, silent
 
@@ -137,35 +140,6 @@ def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
         found.files.append((entry.path, relative))
 
 
-def _wrapping(found: _Found) -> str:
-    """Return the prefix of folders that only wrap others: an archive's own top folder, unpacked into the source."""
-    prefix = ""
-    while True:
-        inside = [folder for folder in found.folders if folder.startswith(prefix) and "/" not in folder[len(prefix) :]]
-        if len(inside) != 1:
-            return prefix
-        deeper = inside[0] + "/"
-        direct = any("/" not in relative[len(prefix) :] for _, relative in found.files)
-        below = [folder for folder in found.folders if folder.startswith(deeper)]
-        images_within = any("/" not in relative[len(deeper) :] for _, relative in found.files)
-        if direct or images_within or not below or split_of(inside[0][len(prefix) :]):
-            return prefix
-        prefix = deeper
-
-
-def _has_splits(found: _Found, prefix: str) -> bool:
-    """Whether the folders below `prefix` are splits: all of them, or train and another that hold folders only."""
-    names = [folder[len(prefix) :] for folder in found.folders if folder.startswith(prefix)]
-    top = [name for name in names if "/" not in name]
-    splits = [name for name in top if split_of(name)]
-    if not splits:
-        return False
-    if len(splits) == len(top):
-        return True
-    direct = {relative[len(prefix) :].rpartition("/")[0] for _, relative in found.files}
-    return len({split_of(name) for name in splits} | {"train"}) > 1 and not direct.intersection(splits)
-
-
 def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
     """Read a folder that has one folder of images for each class, or train/valid/test folders that do.
 
@@ -185,36 +159,50 @@ def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
     found = _walk(os.fspath(path), progress)
     if not found.files:
         raise DataError(_nothing(path, found))
-    prefix = _wrapping(found)
-    has_splits = _has_splits(found, prefix)
-    rows: list[tuple[str, str, str, str | None]] = []  # (path, relative, split, class)
+    arrangement = arrange(str(path), Counter(relative.rpartition("/")[0] for _, relative in found.files))
+    rows: list[_Row] = []
     for file, relative in found.files:
-        parts = relative[len(prefix) :].split("/")
-        split = split_of(parts[0]) if has_splits and len(parts) > 1 else ""
-        if has_splits and not split:
-            found.skip(relative, "set aside as outside of train, valid and test")
-            continue
-        inner = parts[1:] if split else parts
-        rows.append((file, relative, split, displayable(inner[0]) if len(inner) > 1 else None))
-    if any(row[3] is not None for row in rows):
-        for _, relative, _, name in rows:
-            if name is None:
-                found.skip(relative, "not in a class folder")
-        rows = [row for row in rows if row[3] is not None]
-    _note_empty(found, rows)
-    labels, classes = encode([row[3] for row in rows])
+        role = arrangement.roles[relative.rpartition("/")[0]]
+        if role.why:
+            found.skip(relative, role.why)
+        elif role.label is not None and is_missing(role.label):
+            found.skip(relative, f"no label: its folder is called {role.label}")
+        else:
+            rows.append(_Row(file, relative, role.split, None if role.label is None else displayable(role.label)))
+    _note_empty(found, [row.relative for row in rows])
+    given = [row.label for row in rows]
+    labels, classes = encode(given)
     if len(classes) == 1 and found.tables:
         raise DataError(_tables_instead(path, found.tables))
-    names = unique([displayable(row[1]) for row in rows])
+    names = unique([displayable(row.relative) for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
-    splits = np.array([row[2] for row in rows], dtype="U5")
-    return Catalog(str(path), "folders", names, [Path(row[0]) for row in rows], labels, classes, splits, ledger)
+    splits = np.array([row.split for row in rows], dtype="U5")
+    notes = (*arrangement.notes, *naming_notes(given), *_note_missing(found))
+    images, doubts = [Path(row.path) for row in rows], tuple(arrangement.doubts)
+    return Catalog(str(path), "folders", names, images, labels, classes, splits, ledger, notes=notes, doubts=doubts)
 
 
-def _note_empty(found: _Found, rows: list[tuple[str, str, str, str | None]]) -> None:
+class _Row(NamedTuple):
+    """One image: its path, its path relative to the root, its split and its class."""
+
+    path: str
+    relative: str
+    split: str
+    label: str | None
+
+
+def _note_missing(found: _Found) -> tuple[str, ...]:
+    """Say how many images lie in a folder whose name means that there is no label."""
+    details = [entry.detail for entry in found.entries if entry.detail.startswith("no label: ")]
+    if not details:
+        return ()
+    return (f"{len(details):,} images have {details[0]}, which means a missing one; they are left out",)
+
+
+def _note_empty(found: _Found, kept: list[str]) -> None:
     """Say in the ledger which folders hold no image: such a folder is no class."""
     filled = set()
-    for _, relative, _, _ in rows:
+    for relative in kept:
         parent = relative.rpartition("/")[0]
         while parent and parent not in filled:
             filled.add(parent)

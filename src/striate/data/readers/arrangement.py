@@ -1,0 +1,251 @@
+"""How a tree of folders is arranged: which folders only wrap, which are splits, which are classes, and what is doubtful.
+
+Decided on the folders that hold images below them; the files themselves are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from striate.data.labels import few, folded
+from striate.data.readers.split_names import classes_with_splits, split_of, splits_among
+
+OUTSIDE = "set aside as outside of train, valid and test"
+CLASSLESS = "not in a class folder"
+UNLABELLED = "set aside as an unlabelled image of the {} split"
+_PLAIN_NAMES = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
+
+
+@dataclass
+class Node:
+    """A folder that holds images: how many directly, and the folders below it that hold some."""
+
+    direct: int = 0
+    below: dict[str, Node] = field(default_factory=dict)
+
+    def inside(self) -> int:
+        """Return how many images the folder and those below it hold."""
+        return self.direct + sum(node.inside() for node in self.below.values())
+
+
+@dataclass(frozen=True)
+class Role:
+    """What the images of one folder are: their split ("" for none), their class (None for none), or why set aside."""
+
+    split: str = ""
+    label: str | None = None
+    why: str = ""
+
+
+@dataclass
+class Arrangement:
+    """The role of each folder that holds images directly, what to tell about it, and what speaks against training.
+
+    Arguments:
+        roles: {folder relative to the source, "" for itself: its role}.
+        notes: what a user must be told.
+        doubts: why this is hardly what was meant, with what to give instead; the first one is enough.
+    """
+
+    roles: dict[str, Role] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
+    """Return the arrangement of a source.
+
+    Arguments:
+        source: the source's path, for what is to be given instead.
+        folders: {folder relative to the source with "/" between, "" for itself: images directly in it}.
+    """
+    root = Node()
+    for path, count in folders.items():
+        node = root
+        for part in path.split("/") if path else []:
+            node = node.below.setdefault(part, Node())
+        node.direct += count
+    prefix, top = _unwrapped("", root)
+    found = Arrangement()
+    if splits := split_folders(top):
+        _arrange_splits(found, prefix, top, splits)
+    elif compound := classes_with_splits(top.below) if not any(node.below for node in top.below.values()) else {}:
+        for name, (label, split) in compound.items():
+            _fill(found, prefix + name, top.below[name], Role(split, label))
+        found.notes.append(f"folders such as {few(list(compound), 2)} are read as a class and a split each")
+        _loose(found, prefix, top, bool(compound))
+    elif below := splits_below_classes(top):
+        _arrange_below(found, prefix, top, below)
+    else:
+        _arrange_classes(found, prefix, top, source.rstrip("/") or "/")
+    return found
+
+
+def _unwrapped(prefix: str, node: Node) -> tuple[str, Node]:
+    """Go down through folders that only wrap one other, such as an archive's own top folder; return where that ends."""
+    while not node.direct and len(node.below) == 1:
+        ((name, child),) = node.below.items()
+        if child.direct or not child.below or split_of(name):
+            break
+        prefix, node = f"{prefix}{name}/", child
+    return prefix, node
+
+
+def split_folders(node: Node) -> dict[str, str]:
+    """Return {folder: split} if the folders below `node` are splits: all of them, or train and another of folders only.
+
+    A class called train beside car and bus stays a class: it stands alone, or holds images itself.
+    """
+    splits = splits_among(node.below)
+    if not splits or len(splits) == len(node.below):
+        return splits
+    several = len(set(splits.values()) | {"train"}) > 1
+    return splits if several and not any(node.below[name].direct for name in splits) else {}
+
+
+def splits_below_classes(node: Node) -> dict[str, dict[str, str]]:
+    """Return {class: {folder: split}} if the folders below `node` are classes that hold their own splits, else {}.
+
+    Most of them must hold folders that are splits and nothing else, and what those hold must not look like classes.
+    """
+    found = {}
+    for name, child in node.below.items():
+        splits = splits_among(child.below)
+        if splits and not child.direct and len(splits) == len(child.below):
+            found[name] = splits
+        elif child.below:
+            return {}
+    kinds = {split for splits in found.values() for split in splits.values()}
+    if 2 * len(found) <= len(node.below) or len(kinds | {"train"}) < 2 or len(found) < 2:
+        return {}
+    inner = {name: {deep for split in splits for deep in node.below[name].below[split].below} for name, splits in found.items()}
+    return {} if _shared(inner.values(), len(found)) else found
+
+
+def _shared(sets: Iterable[Iterable[str]], total: int) -> list[str]:
+    """Return the names, sorted, that more than half of `total` sets, and at least two, hold."""
+    counts = Counter(name for names in sets for name in set(names))
+    return sorted(name for name, count in counts.items() if count > 1 and 2 * count > total)
+
+
+def _folders(path: str, node: Node) -> Iterator[str]:
+    """Yield the folders from `path` down that hold images directly."""
+    if node.direct:
+        yield path
+    for name, child in node.below.items():
+        yield from _folders(f"{path}/{name}" if path else name, child)
+
+
+def _fill(found: Arrangement, path: str, node: Node, role: Role) -> None:
+    found.roles |= dict.fromkeys(_folders(path, node), role)
+
+
+def _loose(found: Arrangement, prefix: str, node: Node, classes: bool, split: str = "", why: str = CLASSLESS) -> None:
+    """Give images that lie beside class folders their role; without class folders they are images without a label."""
+    if node.direct:
+        found.roles[prefix.rstrip("/")] = Role(split, None, why if classes else "")
+
+
+def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[str, str]) -> None:
+    parts: dict[str, tuple[str, Node]] = {}
+    for name in splits:
+        parts[name] = _unwrapped_split(f"{prefix}{name}/", top.below[name], top, splits)
+    trained = {folded(label) for name, split in splits.items() if split == "train" for label in parts[name][1].below}
+    any_class = any(node.below for _, node in parts.values())
+    for name, split in splits.items():
+        path, node = parts[name]
+        _loose(found, path, node, any_class, split, UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS)
+        known = split == "train" or not trained or any(folded(label) in trained for label in node.below)
+        for label, child in node.below.items():
+            role = Role(split, label) if known else Role(split, None, UNLABELLED.format(split))
+            _fill(found, path + label, child, role)
+        if (not known and node.below) or (any_class and node.direct and not node.below and split != "train"):
+            found.notes.append(
+                f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as unlabelled "
+                f"and set aside. Give {prefix}{name} to predict to name them"
+            )
+    for name, node in top.below.items():
+        if name not in splits:
+            _fill(found, prefix + name, node, Role("", None, OUTSIDE))
+    _loose(found, prefix, top, True, "", OUTSIDE)
+    _say_splits(found, splits)
+
+
+def _unwrapped_split(path: str, node: Node, top: Node, splits: Mapping[str, str]) -> tuple[str, Node]:
+    """Go down in a split's folder through what only wraps: one folder that holds folders and is no other split's class."""
+    known = {label for name in splits if len(top.below[name].below) > 1 for label in top.below[name].below}
+    while not node.direct and len(node.below) == 1:
+        ((name, child),) = node.below.items()
+        if child.direct or not child.below or name in known:
+            break
+        path, node = f"{path}{name}/", child
+    return path, node
+
+
+def _say_splits(found: Arrangement, splits: Mapping[str, str]) -> None:
+    """Say which folder is taken for which split where its name leaves a doubt."""
+    if doubtful := {name: split for name, split in splits.items() if name.casefold() not in _PLAIN_NAMES}:
+        listed = few([f"{name} as {split}" for name, split in doubtful.items()])
+        found.notes.append(f"folders are taken as splits: {listed}")
+
+
+def _arrange_below(found: Arrangement, prefix: str, top: Node, below: Mapping[str, Mapping[str, str]]) -> None:
+    for label, node in top.below.items():
+        splits = below.get(label, {})
+        for name, child in node.below.items():
+            _fill(found, f"{prefix}{label}/{name}", child, Role(splits.get(name, ""), label))
+        if node.direct:
+            found.roles[prefix + label] = Role("", label)
+    _loose(found, prefix, top, True)
+    _say_splits(found, {name: split for splits in below.values() for name, split in splits.items()})
+
+
+def _arrange_classes(found: Arrangement, prefix: str, top: Node, source: str) -> None:
+    for label, node in top.below.items():
+        _fill(found, prefix + label, node, Role("", label))
+    _loose(found, prefix, top, bool(top.below))
+    where = f"{source}/{prefix}"
+    if len(top.below) == 1:
+        _doubt_one_class(found, where, top)
+        return
+    nested = {label: set(_unwrapped("", node)[1].below) for label, node in top.below.items()}
+    shared = _shared(nested.values(), len(top.below))
+    if len(shared) > 1:
+        holders = [label for label, names in nested.items() if len(names.intersection(shared)) > 1]
+        found.doubts.append(
+            f"{where.rstrip('/')} must have a folder for each class; {few(holders)} hold the same folders "
+            f"({few(shared)}), which look like {'splits' if all(map(split_of, shared)) else 'the classes'}. "
+            f"Give one of them: {where}{holders[0]}. "
+            f"If {few(holders, 3)} are the classes, say so with --format folders"
+        )
+        return
+    within = {label: node for label, node in top.below.items() if not node.direct and len(node.below) > 1}
+    for label, node in within.items():
+        if split_folders(node):
+            found.doubts.append(
+                f"{where.rstrip('/')} must have a folder for each class; {label} holds the splits {few(list(node.below))}. "
+                f"Give {where}{label}. If {few(list(top.below), 3)} are the classes, say so with --format folders"
+            )
+            return
+    if within:
+        label, node = next(iter(within.items()))
+        found.notes.append(
+            f"all images below {label} are of the class {label}; it holds the folders {few(sorted(node.below))}. If those "
+            f"are the classes, give {where}{label}"
+        )
+
+
+def _doubt_one_class(found: Arrangement, where: str, top: Node) -> None:
+    """Doubt a single class whose folder holds several: images beside it hid that it only wraps them."""
+    ((label, node),) = top.below.items()
+    path = where + label
+    while not node.direct and len(node.below) == 1:
+        ((name, node),) = node.below.items()
+        path += "/" + name
+    if len(node.below) > 1:
+        found.doubts.append(
+            f"{where.rstrip('/')} must have a folder for each of at least two classes; it has images and one folder, "
+            f"{label}, which holds {few(sorted(node.below))}. Give {path}"
+        )

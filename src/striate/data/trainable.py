@@ -1,0 +1,106 @@
+"""Whether data are fit for training, and what must be said of their classes before their figures are believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.labels import few
+from striate.data.readers.tables import load_table
+from striate.data.splitting import Splits
+from striate.errors import DataError
+
+_NAMED = 10
+
+
+def check_trainable(catalog: Catalog) -> None:
+    """Raise a DataError unless the catalog has labels, at least two classes to learn, and is arranged without a doubt."""
+    if not catalog.labelled:
+        raise unlabelled(catalog, "training needs a label for every image")
+    if catalog.doubts:
+        raise DataError(catalog.doubts[0])
+    present = [catalog.classes[i] for i in np.unique(catalog.labels)]
+    if len(present) < 2:
+        raise DataError(
+            f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
+            "Add images of another class"
+        )
+    _check_taught(catalog, present)
+
+
+def _check_taught(catalog: Catalog, present: list[str]) -> None:
+    """Refuse a source that trains on one class only and judges others, as sets for finding defects do."""
+    own = (catalog.splits == "train") | (catalog.splits == "")
+    taught = np.unique(catalog.labels[own])
+    if not (catalog.splits == "train").any() or len(taught) != 1:
+        return
+    name = catalog.classes[int(taught[0])]
+    others = [other for other in present if other != name]
+    judged = "test" if (catalog.splits == "test").any() else "valid"
+    raise DataError(
+        f"training needs images of at least two classes; the train split of {catalog.source} has only {name!r}, and "
+        f"{few(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from examples of "
+        f"each, not what is unlike one class: move some images of {few(others, 2)} into train, or give {judged} alone "
+        f"to have it split{_where(catalog, judged)}"
+    )
+
+
+def _where(catalog: Catalog, split: str) -> str:
+    """Return ": PATH" of a split's folder, if folders were read."""
+    row = int(np.flatnonzero(catalog.splits == split)[0])
+    label, parts = catalog.classes[int(catalog.labels[row])], catalog.names[row].split("/")
+    if catalog.format != "folders" or label not in parts[1:]:
+        return ""
+    return f": {Path(catalog.source, *parts[: parts.index(label, 1)])}"
+
+
+def unlabelled(catalog: Catalog, need: str) -> DataError:
+    """Return the error for images without labels, with what was found and how to give labels.
+
+    Arguments:
+        need: what needs them, as "training needs a label for every image".
+    """
+    without = int((catalog.labels < 0).sum())
+    advice = "Put the images into one folder a class, or give a table with a label column"
+    if catalog.format == "table":
+        columns = few(load_table(Path(catalog.source)).columns)
+        advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
+    return DataError(f"{need}; {without:,} of {len(catalog):,} in {catalog.source} have none. {advice}")
+
+
+def classes_sentence(images: ImageSet) -> str:
+    """Return the classes of an image set with how many images each has, at most ten of them."""
+    counts = np.bincount(images.labels[images.labels >= 0], minlength=len(images.classes))
+    present = [(name, int(count)) for name, count in zip(images.classes, counts, strict=True) if count]
+    return f"{len(present):,} classes: {few([f'{name} ({count:,})' for name, count in present], _NAMED)}"
+
+
+def untaught_classes(splits: Splits[ImageSet]) -> tuple[str, ...]:
+    """Say which classes are judged but have no training images, and which are taught but not judged, and what it means."""
+    classes, said = splits.train.classes, []
+    taught = np.bincount(splits.train.labels, minlength=len(classes))
+    for what, part in (("validation", splits.valid), ("test", splits.test)):
+        if not len(part):
+            continue
+        judged = np.bincount(part.labels, minlength=len(classes))
+        if len(lost := np.flatnonzero((judged > 0) & (taught == 0))):
+            count = int(judged[lost].sum())
+            said.append(
+                f"{_listed(classes, judged, lost)} {'has' if len(lost) == 1 else 'have'} no training images: each of "
+                f"the {count:,} {what} images counts as an error, so accuracy there is at most "
+                f"{100 * (1 - count / len(part)):.1f} %"
+            )
+        own = (part.splits != "").any()  # what chance left out is said where chance splits
+        if own and len(unseen := np.flatnonzero((judged == 0) & (taught > 0))):
+            said.append(
+                f"{_listed(classes, taught, unseen)} {'has' if len(unseen) == 1 else 'have'} no {what} images: "
+                f"{what} accuracy says nothing about {'it' if len(unseen) == 1 else 'them'}"
+            )
+    return tuple(said)
+
+
+def _listed(classes: tuple[str, ...], counts: np.ndarray, places: np.ndarray) -> str:
+    return few([f"{classes[i]} ({counts[i]:,})" for i in places], _NAMED)
