@@ -20,7 +20,9 @@ from striate.data.decoding.decode import decode
 from striate.data.decoding.pixels import fit_pixels, to_channels
 from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
+from striate.data.labels import judge_labels
 from striate.data.preparing.prepare import prepare
+from striate.data.trainable import unlabelled
 from striate.errors import (
     ArgumentError,
     DecodingError,
@@ -170,7 +172,11 @@ class Classifier:
             from striate.data.reading import read
 
             data = read(data)
+        told: tuple[str, ...] = ()
         if isinstance(data, Catalog):
+            if not (data.labels >= 0).any():
+                raise unlabelled(data, "evaluation needs a label for every image")
+            told = (*data.notes, *judge_labels(data.class_counts()))
             images = self.prepare(data, progress)
             images = grouped(images, find_groups(images, data, groups, progress))
         else:
@@ -179,7 +185,8 @@ class Classifier:
         near = None
         if len(self.sketches) and images.sketches is not None:
             near = near_known(images.sketches, self.sketches)
-        return self.judge(images, labels_among(images, self.classes), notes, progress, near)
+        labels, matched = labels_among(images, self.classes)
+        return self.judge(images, labels, (*told, *notes, *matched), progress, near)
 
     def judge(
         self,

@@ -11,10 +11,11 @@ from typing import Any
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.prediction import Prediction
+from striate.classifier.submission_columns import class_columns
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.data.readers.folders import IMAGE_TYPES
-from striate.data.readers.tables import load_table
+from striate.data.readers.tables import LABEL_NAMES, load_table
 from striate.errors import DataError
 from striate.observer import Progress, silent
 from striate.system.files import write_atomically
@@ -47,7 +48,8 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
     """Write the predictions in the form of a sample submission: its columns, its rows, their order, its delimiter.
 
     The column of images and the one that takes the class are told by their names, as in any table, else they are the
-    first and the next; the others are copied. Where there is a column for every class, those take the probabilities.
+    first and the next; the others are copied. Where there is a column for every class, those take the probabilities,
+    whether their names differ in case or in what all of them begin with.
     Images are found by the name that the sample gives them, with or without folder and extension. Text is UTF-8.
 
     Arguments:
@@ -56,7 +58,8 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
         path: the file to write.
 
     Raises:
-        DataError: the sample is no such table, or names an image that was not predicted or that could be several.
+        DataError: the sample is no such table, has columns of numbers that are not the classes, or names an image
+            that was not predicted or that could be several.
     """
     table = load_table(sample)
     if len(table.columns) < 2:
@@ -66,14 +69,14 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
     image, label = table.image_and_label()
     found = _find_all([cells[image] for _, cells in table.rows], predictions, sample)
     classes = found[0].classes
-    places = {name: table.columns.index(name) for name in classes if name in table.columns}
+    called = label if table.guess(LABEL_NAMES) == label else None
+    places = class_columns(table, image, called, classes, sample)
     rows = [list(table.columns)] if table.has_header else []
     for (_, cells), prediction in zip(table.rows, found, strict=True):
         row = cells + [""] * (len(table.columns) - len(cells))
-        if len(places) == len(classes):
-            for name, probability in zip(classes, prediction.probabilities, strict=True):
-                row[places[name]] = f"{probability:.6f}"
-        else:
+        for place, index in places.items():
+            row[place] = f"{prediction.probabilities[index]:.6f}"
+        if not places:
             row[label] = prediction.label
         rows.append(row)
     _write_rows(rows, path, table.delimiter)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from striate.data.imageset import ImageSet
+from striate.data.labels import few, folded, number_of, repr_of, same_but_for_spelling
 from striate.errors import DataError
 
 
@@ -37,8 +39,10 @@ def unseen(images: ImageSet, trained_on: np.ndarray) -> tuple[ImageSet, tuple[st
     return images, tuple(notes)
 
 
-def labels_among(images: ImageSet, classes: Sequence[str]) -> np.ndarray:
-    """Return the labels of images, int64 (n,), as indices into a model's classes.
+def labels_among(images: ImageSet, classes: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the labels of images, int64 (n,), as indices into a model's classes, and what must be said about them.
+
+    A label that is no class by its letters is one by its number: 7 is 00007.
 
     Raises:
         DataError: an image has no label, or one that the model does not know.
@@ -47,13 +51,34 @@ def labels_among(images: ImageSet, classes: Sequence[str]) -> np.ndarray:
         count = int((images.labels < 0).sum())
         raise DataError(f"evaluation needs a label for every image; {count:,} of {len(images):,} have none")
     used = [images.classes[i] for i in np.unique(images.labels)]
-    if foreign := [name for name in used if name not in classes]:
+    index = {name: i for i, name in enumerate(classes)}
+    numbers = Counter(number_of(name) for name in classes)
+    by_number = {number: name for name in classes if (number := number_of(name)) is not None and numbers[number] == 1}
+    known = {name: by_number[number] for name in used if name not in index and (number := number_of(name)) in by_number}
+    if foreign := [name for name in used if name not in index and name not in known]:
         raise DataError(
             f"the data has {'a class' if len(foreign) == 1 else f'{len(foreign)} classes'} that the model does not "
-            f"know: {_few(foreign)}. The model knows {_few(classes)}"
+            f"know: {_few(foreign)}. The model knows {_few(classes)}{_nearly(foreign, classes)}"
         )
-    index = {name: i for i, name in enumerate(classes)}
-    return np.array([index.get(name, -1) for name in images.classes], np.int64)[images.labels]
+    labels = np.array([index.get(known.get(name, name), -1) for name in images.classes], np.int64)[images.labels]
+    return labels, _matched(known)
+
+
+def _matched(known: Mapping[str, str]) -> tuple[str, ...]:
+    if not known:
+        return ()
+    listed = few([f"{name} is {chosen}" for name, chosen in known.items()], 3)
+    return (f"labels are matched to the model's classes as numbers: {listed}",)
+
+
+def _nearly(foreign: Sequence[str], classes: Sequence[str]) -> str:
+    """Return a sentence on the first unknown class that only spelling tells from one that is known, or nothing."""
+    near = {folded(name): name for name in classes}
+    pair = next(((name, near[folded(name)]) for name in foreign if folded(name) in near), None)
+    if pair is None:
+        return ""
+    ((_, what),) = same_but_for_spelling(pair)
+    return f". {repr_of(pair[0])} and {repr_of(pair[1])} differ only in {what}: give them one name"
 
 
 def _few(names: Sequence[str], most: int = 6) -> str:

@@ -72,8 +72,8 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     (('9', '10'), ('b10', 'b9'), ('-1', '0.5', '10'))
     """
     distinct = set(names)
-    numbers = {name: number_of(name) for name in distinct}
-    if None not in numbers.values():
+    numbers = {name: number for name in distinct if (number := number_of(name)) is not None}
+    if len(numbers) == len(distinct):
         return tuple(sorted(distinct, key=lambda name: (numbers[name], name)))
     return tuple(sorted(distinct))
 
@@ -188,10 +188,9 @@ def _difference(group: Sequence[str]) -> str:
         "blanks, hyphens or underscores": _closed,
     }
     parts, names = [], set(group)
-    for what, level in steps.items():
-        others = [step for other, step in steps.items() if other != what]
+    for what in steps:
         without = set(names)
-        for step in others:
+        for step in (step for other, step in steps.items() if other != what):
             without = {step(name) for name in without}
         if len(without) > 1:
             parts.append(what)
@@ -230,7 +229,9 @@ def _several(counts: Mapping[str, int]) -> tuple[str, ...]:
         several = [name for name in counts if len(sets[name]) > 1 and number_of(name.replace(",", ".")) is None]
         if several and (part is _SURELY or _combined(several, sets)):
             return (_several_note(several, len(counts)),)
-    joined = [name for name in counts if len(words := [w for w in _JOINED.split(name) if w]) > 1 and counts.keys() >= {*words}]
+    joined = [
+        name for name in counts if len(words := [w for w in _JOINED.split(name) if w]) > 1 and counts.keys() >= {*words}
+    ]
     return (_several_note(joined, len(counts)),) if joined else ()
 
 
@@ -247,7 +248,9 @@ def _combined(several: Sequence[str], sets: Mapping[str, frozenset[str]]) -> boo
     tied = {
         words
         for name, words in sets.items()
-        if any(other < words or words < other for other in holders[min(words, key=lambda word: uses[word], default=name)])
+        if any(
+            other < words or words < other for other in holders[min(words, key=lambda word: uses[word], default=name)]
+        )
     }
     return len(tied) > 1 and len(tied) >= 0.3 * len(sets)
 
@@ -261,7 +264,7 @@ def _several_note(several: Sequence[str], total: int) -> str:
 
 
 def _measurements(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Say whether the labels are measurements: numbers with a fraction and many of them, or a new one for each image."""
+    """Say whether the labels are measurements: many numbers with a fraction, or a new one for each image."""
     kinds, total = len(counts), sum(counts.values())
     found = [parts for name in counts if (parts := _measured(name))]
     if kinds < 3 or len(found) < 0.9 * kinds or len({unit for _, unit in found}) != 1:
@@ -275,8 +278,8 @@ def _measurements(counts: Mapping[str, int]) -> tuple[str, ...]:
         return ()
     return (
         f"the labels look like measurements, {kinds:,} numbers for {total:,} images, such as "
-        f"{', '.join(list(counts)[:_SHOWN])}: each number is taken as a class of its own, and which lie near each other "
-        "is not learnt. Put them into a few ranges and give those names",
+        f"{', '.join(list(counts)[:_SHOWN])}: each number is taken as a class of its own, and which lie near "
+        "each other is not learnt. Put them into a few ranges and give those names",
     )
 
 
@@ -289,7 +292,13 @@ def _measured(name: str) -> tuple[str, str] | None:
 
 
 def _placeholders(counts: Mapping[str, int]) -> tuple[str, ...]:
-    named = [name for name in counts if name.strip().casefold() in {"none", "null", "na", "n/a", "?", "-", "unlabeled", "unlabelled"}]
+    named = [
+        name
+        for name in counts
+        if name.strip().casefold() in {"none", "null", "na", "n/a", "?", "-", "unlabeled", "unlabelled"}
+    ]
     if not named:
         return ()
-    return (f"{few([repr(name) for name in named])} is taken as a class. If it means that there is no label, leave it out",)
+    return (
+        f"{few([repr(name) for name in named])} is taken as a class. If it means that there is no label, leave it out",
+    )

@@ -7,7 +7,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from striate.data.builtin import names as builtin
 from striate.data.catalog import Catalog
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
-from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
+from striate.data.readers.folders import IMAGE_TYPES, holds_images, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.npz import read_npy, read_npz
 from striate.data.readers.tables import read_table
@@ -104,7 +104,8 @@ def read(
         chosen = format or recognise(path)
         if chosen != "table":
             options.check_for_tables(f"{path} is read as {chosen}")
-        return FORMATS[chosen](path, options, progress)
+        catalog = FORMATS[chosen](path, options, progress)
+        return replace(catalog, doubts=()) if format else _with_marked(catalog, path)  # who insists has no doubts
     except StriateError:
         raise
     except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
@@ -118,11 +119,8 @@ def recognise(path: Path) -> str:
         DataError: it is none of them.
     """
     if path.is_dir():
-        if is_cifar_folder(path):
-            return "cifar"
-        if is_idx_folder(path):
-            return "idx"
-        return "npy" if _is_npy_folder(path) else "folders"
+        marked = _marked(path)
+        return "folders" if not marked or holds_images(path) else marked
     with open(path, "rb") as file:
         head = file.read(512)
     if not head:
@@ -145,6 +143,24 @@ def recognise(path: Path) -> str:
             f"Insist with --format {'|'.join(FORMATS)} if you know better."
         )
     return "table"
+
+
+def _with_marked(catalog: Catalog, path: Path) -> Catalog:
+    """Return the catalog with a note on files of another form that lie beside its images."""
+    marked = _marked(path) if catalog.format == "folders" else ""
+    if not marked:
+        return catalog
+    note = f"{path} holds images, so what it holds as {marked} is set aside; --format {marked} reads that instead"
+    return replace(catalog, notes=(*catalog.notes, note))
+
+
+def _marked(folder: Path) -> str:
+    """Return the format that a folder's file names speak for: cifar, idx, npy, or "" for none."""
+    if is_cifar_folder(folder):
+        return "cifar"
+    if is_idx_folder(folder):
+        return "idx"
+    return "npy" if _is_npy_folder(folder) else ""
 
 
 def _is_npy_folder(path: Path) -> bool:

@@ -17,7 +17,7 @@ _NAMED = 10
 
 
 def check_trainable(catalog: Catalog) -> None:
-    """Raise a DataError unless the catalog has labels, at least two classes to learn, and is arranged without a doubt."""
+    """Raise a DataError unless the catalog has labels, two classes to learn at least, and no doubts."""
     if not catalog.labelled:
         raise unlabelled(catalog, "training needs a label for every image")
     if catalog.doubts:
@@ -42,8 +42,8 @@ def _check_taught(catalog: Catalog, present: list[str]) -> None:
     judged = "test" if (catalog.splits == "test").any() else "valid"
     raise DataError(
         f"training needs images of at least two classes; the train split of {catalog.source} has only {name!r}, and "
-        f"{few(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from examples of "
-        f"each, not what is unlike one class: move some images of {few(others, 2)} into train, or give {judged} alone "
+        f"{few(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from "
+        f"examples of each, not what is unlike one class: move some images of {few(others, 2)} into train, or give {judged} alone "
         f"to have it split{_where(catalog, judged)}"
     )
 
@@ -68,7 +68,8 @@ def unlabelled(catalog: Catalog, need: str) -> DataError:
     if catalog.format == "table":
         columns = few(load_table(Path(catalog.source)).columns)
         advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
-    return DataError(f"{need}; {without:,} of {len(catalog):,} in {catalog.source} have none. {advice}")
+    more = f". But {catalog.notes[-1]}" if catalog.notes else ""
+    return DataError(f"{need}; {without:,} of {len(catalog):,} in {catalog.source} have none. {advice}{more}")
 
 
 def classes_sentence(images: ImageSet) -> str:
@@ -79,7 +80,7 @@ def classes_sentence(images: ImageSet) -> str:
 
 
 def untaught_classes(splits: Splits[ImageSet]) -> tuple[str, ...]:
-    """Say which classes are judged but have no training images, and which are taught but not judged, and what it means."""
+    """Say which classes are judged but not taught, or taught but not judged, and what that does to the figures."""
     classes, said = splits.train.classes, []
     taught = np.bincount(splits.train.labels, minlength=len(classes))
     for what, part in (("validation", splits.valid), ("test", splits.test)):

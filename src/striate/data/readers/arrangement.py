@@ -1,4 +1,4 @@
-"""How a tree of folders is arranged: which folders only wrap, which are splits, which are classes, and what is doubtful.
+"""How a tree of folders is arranged: which folders only wrap, which are splits or classes, and what is doubtful.
 
 Decided on the folders that hold images below them; the files themselves are not looked at.
 """
@@ -120,7 +120,10 @@ def splits_below_classes(node: Node) -> dict[str, dict[str, str]]:
     kinds = {split for splits in found.values() for split in splits.values()}
     if 2 * len(found) <= len(node.below) or len(kinds | {"train"}) < 2 or len(found) < 2:
         return {}
-    inner = {name: {deep for split in splits for deep in node.below[name].below[split].below} for name, splits in found.items()}
+    inner = {
+        name: {deep for split in splits for deep in node.below[name].below[split].below}
+        for name, splits in found.items()
+    }
     return {} if _shared(inner.values(), len(found)) else found
 
 
@@ -156,15 +159,22 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[
     any_class = any(node.below for _, node in parts.values())
     for name, split in splits.items():
         path, node = parts[name]
-        _loose(found, path, node, any_class, split, UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS)
+        _loose(
+            found,
+            path,
+            node,
+            any_class,
+            split,
+            UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS,
+        )
         known = split == "train" or not trained or any(folded(label) in trained for label in node.below)
         for label, child in node.below.items():
             role = Role(split, label) if known else Role(split, None, UNLABELLED.format(split))
             _fill(found, path + label, child, role)
         if (not known and node.below) or (any_class and node.direct and not node.below and split != "train"):
             found.notes.append(
-                f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as unlabelled "
-                f"and set aside. Give {prefix}{name} to predict to name them"
+                f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as "
+                f"unlabelled and set aside. Give {prefix}{name} to predict to name them"
             )
     for name, node in top.below.items():
         if name not in splits:
@@ -174,7 +184,7 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[
 
 
 def _unwrapped_split(path: str, node: Node, top: Node, splits: Mapping[str, str]) -> tuple[str, Node]:
-    """Go down in a split's folder through what only wraps: one folder that holds folders and is no other split's class."""
+    """Go down in a split's folder through what only wraps: a folder of folders that is no other split's class."""
     known = {label for name in splits if len(top.below[name].below) > 1 for label in top.below[name].below}
     while not node.direct and len(node.below) == 1:
         ((name, child),) = node.below.items()
@@ -225,15 +235,15 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Node, source: str) ->
     for label, node in within.items():
         if split_folders(node):
             found.doubts.append(
-                f"{where.rstrip('/')} must have a folder for each class; {label} holds the splits {few(list(node.below))}. "
-                f"Give {where}{label}. If {few(list(top.below), 3)} are the classes, say so with --format folders"
+                f"{where.rstrip('/')} must have a folder for each class; {label} holds the splits "
+                f"{few(list(node.below))}. Give {where}{label}. If {few(list(top.below), 3)} are the classes, say so with --format folders"
             )
             return
     if within:
         label, node = next(iter(within.items()))
         found.notes.append(
-            f"all images below {label} are of the class {label}; it holds the folders {few(sorted(node.below))}. If those "
-            f"are the classes, give {where}{label}"
+            f"all images below {label} are of the class {label}; it holds the folders {few(sorted(node.below))}. If "
+            f"those are the classes, give {where}{label}"
         )
 
 

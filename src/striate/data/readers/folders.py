@@ -28,6 +28,12 @@ IMAGE_TYPES = frozenset({
 TABLE_TYPES = frozenset({".csv", ".tsv"})
 _ARCHIVES = (".npz", ".npy", ".tar.gz", ".tgz", ".tar", "-ubyte", "-ubyte.gz")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})
+# Files by whose names other forms are known; images beside them go first.
+_OTHER_FORMS = (
+    (re.compile(r"data_batch_\d+|test_batch|batches\.meta(\.txt)?", re.I), "a file of CIFAR"),
+    (re.compile(r".*(images|labels)[-_.]idx\d[-_.]ubyte(\.gz)?", re.I), "an IDX file"),
+    (re.compile(r".*\.np[yz]", re.I), "an array"),
+)
 _EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
 _READ_ALREADY = "set aside as a link to a folder that is read already"
 
@@ -53,6 +59,19 @@ def image_type(name: str) -> str | None:
     """
     extension = os.path.splitext(name)[1].lower()
     return None if extension in IMAGE_TYPES or re.fullmatch(r"\.?\d*", extension) else extension
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether image files lie in a folder or anywhere below it, told by their names."""
+    for _, below, files in os.walk(folder):
+        below[:] = sorted(name for name in below if not _clutter(name))
+        if any(map(_names_image, files)):
+            return True
+    return False
+
+
+def _names_image(name: str) -> bool:
+    return not _clutter(name) and os.path.splitext(name)[1].lower() in IMAGE_TYPES
 
 
 def _clutter(name: str) -> bool:
@@ -124,11 +143,18 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
+def _other_form(relative: str) -> str:
+    """Return which form a file directly in the source belongs to by its name, "" for none."""
+    return "" if "/" in relative else next((form for names, form in _OTHER_FORMS if names.fullmatch(relative)), "")
+
+
 def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
     if _clutter(entry.name):
         found.skip(relative, "set aside as a hidden or system file")
     elif not _is(entry.is_file):
         found.skip(relative, "broken link" if entry.is_symlink() else "not a regular file")
+    elif form := _other_form(relative):
+        found.skip(relative, f"set aside as {form} beside images (if it is the data, give it with --format)")
     elif (extension := image_type(entry.name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)

@@ -8,14 +8,17 @@ from collections.abc import Iterable
 
 _WORDS = {
     "train": ("training", "train", "trn", "learning"),
-    "valid": ("validation", "validating", "validate", "valid", "val", "development", "devel", "dev", "evaluation", "eval"),
+    "valid": (
+        "validation", "validating", "validate", "valid", "val", "development", "devel", "dev", "evaluation", "eval",
+    ),
     "test": ("testing", "test", "tst", "holdout", "hold-out", "heldout", "held-out"),
 }  # fmt: skip
 _KINDS = {word.replace("-", ""): kind for kind, words in _WORDS.items() for word in words}
 # What may stand around the word without another meaning: train_images, my-test-set, TRAIN 2, val2017.
 _BESIDE = (
-    "(?:the|my|our|new|final|all|full|raw|original|resized|cropped|small|mini|data ?sets?|data|sets?|splits?|subsets?|parts?|folders?|dir"
-    "|folds?|images?|imgs?|pictures?|pics?|photos?|files?|samples?|examples?|cases?|jpe?gs?|pngs?|\\d++(?:x\\d++)?(?:px)?)"
+    "(?:the|my|our|new|final|all|full|raw|original|resized|cropped|small|mini|data ?sets?|data|sets?|splits?"
+    "|subsets?|parts?|folders?|dir|folds?|images?|imgs?|pictures?|pics?|photos?|files?|samples?|examples?|cases?"
+    "|jpe?gs?|pngs?|\\d++(?:x\\d++)?(?:px)?)"
 )
 # Possessive repeats: a name of a hundred digits is answered at once.
 _NAMED = re.compile(f"(?:{_BESIDE} ?)*+({'|'.join(sorted(_KINDS, key=len, reverse=True))})(?: ?{_BESIDE})*+")
@@ -71,13 +74,15 @@ def classes_with_splits(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     names = list(names)
     families = _families(names)
     whole = sum(map(len, families.values())) == len(names) and len(families) > 1
-    if not whole or not all("train" in family.values() and len(set(family.values())) > 1 for family in families.values()):
+    if not whole or not all(
+        "train" in family.values() and len(set(family.values())) > 1 for family in families.values()
+    ):
         return {}
     return {name: (rest, split) for rest, family in families.items() for name, split in family.items()}
 
 
 def _families(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return {the other words: {name: split}} of the names in which exactly one word is a split's, and another stands."""
+    """Return {the other words: {name: split}} of the names of several words, exactly one of them a split's."""
     families: dict[str, dict[str, str]] = defaultdict(dict)
     for name in names:
         words = _plain(name).split(" ")

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.catalog import Catalog
+from striate.data.labels import encode, few, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
-from striate.data.readers.assembling import displayable, encode, split_of
+from striate.data.readers.assembling import displayable
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.listing import Listing, folders_holding
+from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.errors import ArgumentError, DataError, unknown
 from striate.observer import Progress, silent
 
@@ -25,8 +27,10 @@ _IMAGE_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
     "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "id",
 )  # fmt: skip
-_LABEL_NAMES = ("label", "labels", "class", "class_name", "classname", "target", "category", "y")
-_SPLIT_NAMES = ("split", "set", "subset", "partition")
+LABEL_NAMES = (
+    "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
+    "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id", "ground_truth", "groundtruth",
+)  # fmt: skip
 _DELIMITERS = ",;\t|"
 _LARGEST_BYTES = 1 << 30
 
@@ -65,7 +69,7 @@ class TextTable:
         image = self.guess(_IMAGE_NAMES)
         image = _by_content(self) if image is None else image
         image = 0 if image is None else image
-        label = self.guess(_LABEL_NAMES)
+        label = self.guess(LABEL_NAMES)
         return image, label if label not in (None, image) else int(image == 0)
 
 
@@ -144,7 +148,7 @@ def load_table(path: Path) -> TextTable:
 class _Columns:
     image: int
     label: int | None
-    split: int | None
+    split: SplitColumn
 
 
 def _choose_columns(path: Path, table: TextTable, image_column: str | None, label_column: str | None) -> _Columns:
@@ -156,21 +160,16 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
             f"{path} must have a column of image files; its columns are {', '.join(table.columns)}. "
             "Name it with --image-column."
         )
-    label = table.place(path, label_column, "--label-column") if label_column else table.guess(_LABEL_NAMES)
+    label = table.place(path, label_column, "--label-column") if label_column else table.guess(LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:
         label = 1 - image
-    if label is not None and not label_column and not any(_cell(cells, label) for _, cells in table.rows):
+    if label is not None and not label_column and not any(_label(cells, label) for _, cells in table.rows):
         label = None  # a column to be filled in: the table is there to be predicted
     if label == image:
         if label_column or image_column:
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
         label = None
-    split = table.guess(_SPLIT_NAMES)
-    if split is not None and not all(
-        split_of(_cell(cells, split)) or not _cell(cells, split) for _, cells in table.rows
-    ):
-        split = None
-    return _Columns(image, label, split)
+    return _Columns(image, label, find_split_column(table.columns, table.rows, {image, label}))
 
 
 def _by_content(table: TextTable) -> int | None:
@@ -184,6 +183,12 @@ def _by_content(table: TextTable) -> int | None:
 
 def _cell(cells: list[str], place: int | None) -> str:
     return cells[place] if place is not None and place < len(cells) else ""
+
+
+def _label(cells: list[str], place: int | None) -> str | None:
+    """Return a cell that is a label; None for one that is empty or says that there is none, as nan and N/A do."""
+    label = _cell(cells, place)
+    return None if is_missing(label, in_table=True) else label
 
 
 def read_table(
@@ -227,7 +232,8 @@ def read_table(
         notes.append(f"no column of labels among {', '.join(table.columns)}")
     if notes:
         entries.append(Entry(displayable(path.name), "skipped", f"set aside as the table: {'; '.join(notes)}"))
-    labels, classes = encode([file.label for file in files])
+    given = [file.label for file in files]
+    labels, classes = encode(given)
     return Catalog(
         str(path),
         "table",
@@ -238,7 +244,19 @@ def read_table(
         np.array([file.split for file in files], dtype="U5"),
         Ledger(entries),
         {column: [_cell(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
+        (*columns.split.notes, *naming_notes(given), *_note_missing(entries)),
     )
+
+
+def _note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Say how many rows hold a word for no label in the place of one; an empty cell speaks for itself."""
+    words = Counter(
+        entry.detail.removeprefix("no label: ") for entry in entries if entry.detail.startswith("no label: ")
+    )
+    if not words:
+        return ()
+    listed = few([f"{word} ({count:,})" for word, count in words.items()])
+    return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
 
 
 def _choose_folder(path: Path, table: TextTable, columns: _Columns, images: Path | None) -> Path:
@@ -278,7 +296,8 @@ def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progre
         if i % 4096 == 0:
             progress("looking up files", i, len(table.rows))
         cell = _cell(cells, columns.image)
-        label = _cell(cells, columns.label) or None
+        label = _label(cells, columns.label)
+        split = columns.split.of(_cell(cells, columns.split.place))
         name = displayable(cell) or f"line {line}"
         file = listing.find(cell) if cell else None
         if name in entries:
@@ -294,9 +313,12 @@ def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progre
         elif file is None:
             entries[name] = Entry(name, "skipped", "file not found")
         elif label is None and columns.label is not None:
-            entries[name] = Entry(name, "skipped", "no label")
+            written = _cell(cells, columns.label)
+            entries[name] = Entry(name, "skipped", f"no label: {written}" if written else "no label")
+        elif split is None:
+            entries[name] = Entry(name, "skipped", "set aside as in no split: " + _cell(cells, columns.split.place))
         else:
             entries[name] = Entry(name, "used")
-            files[name] = _File(name, file, label, split_of(_cell(cells, columns.split)), cells)
+            files[name] = _File(name, file, label, split, cells)
             lines[name] = line
     return list(files.values()), list(entries.values())
