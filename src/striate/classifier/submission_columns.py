@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.labels import few, folded
+from striate.data.labels import few, levelled
 from striate.data.readers.tables import TextTable
 from striate.errors import DataError
 
@@ -33,9 +33,9 @@ def class_columns(
     numeric = [place for place in others if place != label and _is_numeric(table, place)]
     for places in (others, numeric):
         matched = {places[i]: k for i, k in _matched([table.columns[place] for place in places], classes).items()}
-        if matched:
-            if len(matched) == len(classes) or (label is None and len(matched) == len(places) == 1):
-                return matched
+        alone = label is None and len(matched) == len(places) == 1
+        if matched and (alone or len(matched) == len(classes)):
+            return matched
     if label is not None or not numeric or not table.has_header:
         return {}
     if len(numeric) > 1 or _has_fraction(table, numeric[0]):
@@ -52,15 +52,15 @@ def _matched(columns: Sequence[str], classes: Sequence[str]) -> dict[int, int]:
     best: dict[int, int] = {}
     ways: list[Callable[[Sequence[str]], list[str]]] = [
         list,
-        lambda names: [folded(name) for name in names],
-        lambda names: [folded(name) for name in _bare(names)],
+        lambda names: [levelled(name) for name in names],
+        lambda names: [levelled(name) for name in _bare(names)],
     ]
     for way in ways:
         found = _one_to_one(way(columns), way(classes))
         if len(found) == len(classes):
             return found
         best = found if len(found) > len(best) else best
-    mixed = _one_to_one([folded(name) for name in _bare(columns)], [folded(name) for name in classes])
+    mixed = _one_to_one([levelled(name) for name in _bare(columns)], [levelled(name) for name in classes])
     return mixed if len(mixed) > len(best) else best
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.data.imageset import ImageSet
-from striate.data.labels import few, folded, number_of, repr_of, same_but_for_spelling
+from striate.data.labels import few, levelled, number_of, repr_of, same_but_for_spelling
 from striate.errors import DataError
 
 
@@ -54,7 +54,11 @@ def labels_among(images: ImageSet, classes: Sequence[str]) -> tuple[np.ndarray, 
     index = {name: i for i, name in enumerate(classes)}
     numbers = Counter(number_of(name) for name in classes)
     by_number = {number: name for name in classes if (number := number_of(name)) is not None and numbers[number] == 1}
-    known = {name: by_number[number] for name in used if name not in index and (number := number_of(name)) in by_number}
+    known = {
+        name: by_number[number]
+        for name in used
+        if name not in index and (number := number_of(name)) is not None and number in by_number
+    }
     if foreign := [name for name in used if name not in index and name not in known]:
         raise DataError(
             f"the data has {'a class' if len(foreign) == 1 else f'{len(foreign)} classes'} that the model does not "
@@ -73,8 +77,8 @@ def _matched(known: Mapping[str, str]) -> tuple[str, ...]:
 
 def _nearly(foreign: Sequence[str], classes: Sequence[str]) -> str:
     """Return a sentence on the first unknown class that only spelling tells from one that is known, or nothing."""
-    near = {folded(name): name for name in classes}
-    pair = next(((name, near[folded(name)]) for name in foreign if folded(name) in near), None)
+    near = {levelled(name): name for name in classes}
+    pair = next(((name, near[levelled(name)]) for name in foreign if levelled(name) in near), None)
     if pair is None:
         return ""
     ((_, what),) = same_but_for_spelling(pair)

@@ -25,6 +25,7 @@ _NOTHING_IN_TABLES = _NOTHING | {"na", "n/a", "#n/a", "null"}
 # Words between labels that stand together; "|" and ";" part labels and nothing else.
 _SURELY = re.compile(r"\s*[|;]\s*")
 _PERHAPS = (re.compile(r"\s*,\s*"), re.compile(r"\s*[+&]\s*"), re.compile(r"\s*/\s*"), re.compile(r"\s+"))
+_NEGATIONS = frozenset({"no", "not", "non", "without", "No", "Not", "Non", "Without", "NO", "NOT", "NON"})
 _JOINED = re.compile(r"[\s_,+&/-]+")
 _SHOWN = 3
 # More numbers than this, with a fraction or nearly one an image, are hardly classes.
@@ -159,14 +160,14 @@ def same_but_for_spelling(names: Iterable[str]) -> list[tuple[tuple[str, ...], s
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(set(names)):
-        groups[folded(name)].append(name)
+        groups[levelled(name)].append(name)
     return [(tuple(group), _difference(group)) for group in groups.values() if len(group) > 1]
 
 
-def folded(name: str) -> str:
+def levelled(name: str) -> str:
     """Return what is left of a name without case, blanks and Unicode form; a number is its value.
 
-    >>> folded("T-Shirt ") == folded("t_shirt"), folded("007") == folded("7.0"), folded("A-") == folded("A")
+    >>> levelled("T-Shirt ") == levelled("t_shirt"), levelled("007") == levelled("7.0"), levelled("A-") == levelled("A")
     (True, True, False)
     """
     if (number := number_of(name.strip())) is not None:
@@ -245,14 +246,18 @@ def _combined(several: Sequence[str], sets: Mapping[str, frozenset[str]]) -> boo
     for words in sets.values():
         for word in words:
             holders[word].append(words)
-    tied = {
-        words
-        for name, words in sets.items()
-        if any(
-            other < words or words < other for other in holders[min(words, key=lambda word: uses[word], default=name)]
-        )
-    }
+    tied: set[frozenset[str]] = set()
+    for words in sets.values():
+        rarest = min(words, key=lambda word: uses[word], default="")
+        if wider := [other for other in holders[rarest] if words < other and _adds_a_label(words, other, uses)]:
+            tied.update([words, *wider])
     return len(tied) > 1 and len(tied) >= 0.3 * len(sets)
+
+
+def _adds_a_label(words: frozenset[str], wider: frozenset[str], uses: Mapping[str, int]) -> bool:
+    """Whether what `wider` has more is another label, and not an adjective or a no: "no mask" is one label."""
+    more = wider - words
+    return not more & _NEGATIONS and (len(words) > 1 or all(uses[word] > 1 for word in more))
 
 
 def _several_note(several: Sequence[str], total: int) -> str:

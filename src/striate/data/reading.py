@@ -105,7 +105,7 @@ def read(
         if chosen != "table":
             options.check_for_tables(f"{path} is read as {chosen}")
         catalog = FORMATS[chosen](path, options, progress)
-        return replace(catalog, doubts=()) if format else _with_marked(catalog, path)  # who insists has no doubts
+        return replace(catalog, doubts=()) if format else catalog  # who insists has no doubts
     except StriateError:
         raise
     except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
@@ -143,15 +143,6 @@ def recognise(path: Path) -> str:
             f"Insist with --format {'|'.join(FORMATS)} if you know better."
         )
     return "table"
-
-
-def _with_marked(catalog: Catalog, path: Path) -> Catalog:
-    """Return the catalog with a note on files of another form that lie beside its images."""
-    marked = _marked(path) if catalog.format == "folders" else ""
-    if not marked:
-        return catalog
-    note = f"{path} holds images, so what it holds as {marked} is set aside; --format {marked} reads that instead"
-    return replace(catalog, notes=(*catalog.notes, note))
 
 
 def _marked(folder: Path) -> str:

@@ -43,8 +43,8 @@ def _check_taught(catalog: Catalog, present: list[str]) -> None:
     raise DataError(
         f"training needs images of at least two classes; the train split of {catalog.source} has only {name!r}, and "
         f"{few(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from "
-        f"examples of each, not what is unlike one class: move some images of {few(others, 2)} into train, or give {judged} alone "
-        f"to have it split{_where(catalog, judged)}"
+        f"examples of each, not what is unlike one class: move some images of {few(others, 2)} into train, or "
+        f"give {judged} alone to have it split{_where(catalog, judged)}"
     )
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from striate.data.labels import few, folded
+from striate.data.labels import few, levelled
 from striate.data.readers.split_names import classes_with_splits, split_of, splits_among
 
 OUTSIDE = "set aside as outside of train, valid and test"
@@ -19,11 +19,11 @@ _PLAIN_NAMES = frozenset({"train", "training", "valid", "val", "validation", "te
 
 
 @dataclass
-class Node:
+class Branch:
     """A folder that holds images: how many directly, and the folders below it that hold some."""
 
     direct: int = 0
-    below: dict[str, Node] = field(default_factory=dict)
+    below: dict[str, Branch] = field(default_factory=dict)
 
     def inside(self) -> int:
         """Return how many images the folder and those below it hold."""
@@ -61,16 +61,16 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
         source: the source's path, for what is to be given instead.
         folders: {folder relative to the source with "/" between, "" for itself: images directly in it}.
     """
-    root = Node()
+    root = Branch()
     for path, count in folders.items():
         node = root
         for part in path.split("/") if path else []:
-            node = node.below.setdefault(part, Node())
+            node = node.below.setdefault(part, Branch())
         node.direct += count
     prefix, top = _unwrapped("", root)
     found = Arrangement()
     if splits := split_folders(top):
-        _arrange_splits(found, prefix, top, splits)
+        _arrange_splits(found, prefix, top, splits, source.rstrip("/") or "/")
     elif compound := classes_with_splits(top.below) if not any(node.below for node in top.below.values()) else {}:
         for name, (label, split) in compound.items():
             _fill(found, prefix + name, top.below[name], Role(split, label))
@@ -83,7 +83,7 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
     return found
 
 
-def _unwrapped(prefix: str, node: Node) -> tuple[str, Node]:
+def _unwrapped(prefix: str, node: Branch) -> tuple[str, Branch]:
     """Go down through folders that only wrap one other, such as an archive's own top folder; return where that ends."""
     while not node.direct and len(node.below) == 1:
         ((name, child),) = node.below.items()
@@ -93,7 +93,7 @@ def _unwrapped(prefix: str, node: Node) -> tuple[str, Node]:
     return prefix, node
 
 
-def split_folders(node: Node) -> dict[str, str]:
+def split_folders(node: Branch) -> dict[str, str]:
     """Return {folder: split} if the folders below `node` are splits: all of them, or train and another of folders only.
 
     A class called train beside car and bus stays a class: it stands alone, or holds images itself.
@@ -105,7 +105,7 @@ def split_folders(node: Node) -> dict[str, str]:
     return splits if several and not any(node.below[name].direct for name in splits) else {}
 
 
-def splits_below_classes(node: Node) -> dict[str, dict[str, str]]:
+def splits_below_classes(node: Branch) -> dict[str, dict[str, str]]:
     """Return {class: {folder: split}} if the folders below `node` are classes that hold their own splits, else {}.
 
     Most of them must hold folders that are splits and nothing else, and what those hold must not look like classes.
@@ -133,7 +133,7 @@ def _shared(sets: Iterable[Iterable[str]], total: int) -> list[str]:
     return sorted(name for name, count in counts.items() if count > 1 and 2 * count > total)
 
 
-def _folders(path: str, node: Node) -> Iterator[str]:
+def _folders(path: str, node: Branch) -> Iterator[str]:
     """Yield the folders from `path` down that hold images directly."""
     if node.direct:
         yield path
@@ -141,21 +141,21 @@ def _folders(path: str, node: Node) -> Iterator[str]:
         yield from _folders(f"{path}/{name}" if path else name, child)
 
 
-def _fill(found: Arrangement, path: str, node: Node, role: Role) -> None:
+def _fill(found: Arrangement, path: str, node: Branch, role: Role) -> None:
     found.roles |= dict.fromkeys(_folders(path, node), role)
 
 
-def _loose(found: Arrangement, prefix: str, node: Node, classes: bool, split: str = "", why: str = CLASSLESS) -> None:
+def _loose(found: Arrangement, prefix: str, node: Branch, classes: bool, split: str = "", why: str = CLASSLESS) -> None:
     """Give images that lie beside class folders their role; without class folders they are images without a label."""
     if node.direct:
         found.roles[prefix.rstrip("/")] = Role(split, None, why if classes else "")
 
 
-def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[str, str]) -> None:
-    parts: dict[str, tuple[str, Node]] = {}
+def _arrange_splits(found: Arrangement, prefix: str, top: Branch, splits: Mapping[str, str], source: str) -> None:
+    parts: dict[str, tuple[str, Branch]] = {}
     for name in splits:
         parts[name] = _unwrapped_split(f"{prefix}{name}/", top.below[name], top, splits)
-    trained = {folded(label) for name, split in splits.items() if split == "train" for label in parts[name][1].below}
+    trained = {levelled(label) for name, split in splits.items() if split == "train" for label in parts[name][1].below}
     any_class = any(node.below for _, node in parts.values())
     for name, split in splits.items():
         path, node = parts[name]
@@ -167,14 +167,14 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[
             split,
             UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS,
         )
-        known = split == "train" or not trained or any(folded(label) in trained for label in node.below)
+        known = split == "train" or not trained or any(levelled(label) in trained for label in node.below)
         for label, child in node.below.items():
             role = Role(split, label) if known else Role(split, None, UNLABELLED.format(split))
             _fill(found, path + label, child, role)
         if (not known and node.below) or (any_class and node.direct and not node.below and split != "train"):
             found.notes.append(
                 f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as "
-                f"unlabelled and set aside. Give {prefix}{name} to predict to name them"
+                f"unlabelled and set aside. To have them named, give predict {source}/{prefix}{name}"
             )
     for name, node in top.below.items():
         if name not in splits:
@@ -183,7 +183,7 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Node, splits: Mapping[
     _say_splits(found, splits)
 
 
-def _unwrapped_split(path: str, node: Node, top: Node, splits: Mapping[str, str]) -> tuple[str, Node]:
+def _unwrapped_split(path: str, node: Branch, top: Branch, splits: Mapping[str, str]) -> tuple[str, Branch]:
     """Go down in a split's folder through what only wraps: a folder of folders that is no other split's class."""
     known = {label for name in splits if len(top.below[name].below) > 1 for label in top.below[name].below}
     while not node.direct and len(node.below) == 1:
@@ -201,7 +201,7 @@ def _say_splits(found: Arrangement, splits: Mapping[str, str]) -> None:
         found.notes.append(f"folders are taken as splits: {listed}")
 
 
-def _arrange_below(found: Arrangement, prefix: str, top: Node, below: Mapping[str, Mapping[str, str]]) -> None:
+def _arrange_below(found: Arrangement, prefix: str, top: Branch, below: Mapping[str, Mapping[str, str]]) -> None:
     for label, node in top.below.items():
         splits = below.get(label, {})
         for name, child in node.below.items():
@@ -212,7 +212,7 @@ def _arrange_below(found: Arrangement, prefix: str, top: Node, below: Mapping[st
     _say_splits(found, {name: split for splits in below.values() for name, split in splits.items()})
 
 
-def _arrange_classes(found: Arrangement, prefix: str, top: Node, source: str) -> None:
+def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) -> None:
     for label, node in top.below.items():
         _fill(found, prefix + label, node, Role("", label))
     _loose(found, prefix, top, bool(top.below))
@@ -220,34 +220,35 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Node, source: str) ->
     if len(top.below) == 1:
         _doubt_one_class(found, where, top)
         return
-    nested = {label: set(_unwrapped("", node)[1].below) for label, node in top.below.items()}
-    shared = _shared(nested.values(), len(top.below))
+    inside = {label: _unwrapped(label + "/", node) for label, node in top.below.items()}
+    shared = _shared((node.below for _, node in inside.values()), len(top.below))
     if len(shared) > 1:
-        holders = [label for label, names in nested.items() if len(names.intersection(shared)) > 1]
+        holders = [label for label, (_, node) in inside.items() if len(node.below.keys() & shared) > 1]
         found.doubts.append(
             f"{where.rstrip('/')} must have a folder for each class; {few(holders)} hold the same folders "
-            f"({few(shared)}), which look like {'splits' if all(map(split_of, shared)) else 'the classes'}. "
+            f"({few(shared)}), which look like {'splits' if any(map(split_of, shared)) else 'the classes'}. "
             f"Give one of them: {where}{holders[0]}. "
             f"If {few(holders, 3)} are the classes, say so with --format folders"
         )
         return
-    within = {label: node for label, node in top.below.items() if not node.direct and len(node.below) > 1}
+    within = {path[:-1]: node for path, node in inside.values() if not node.direct and len(node.below) > 1}
     for label, node in within.items():
         if split_folders(node):
             found.doubts.append(
                 f"{where.rstrip('/')} must have a folder for each class; {label} holds the splits "
-                f"{few(list(node.below))}. Give {where}{label}. If {few(list(top.below), 3)} are the classes, say so with --format folders"
+                f"{few(list(node.below))}. Give {where}{label}. If {few(list(top.below), 3)} are the "
+                "classes, say so with --format folders"
             )
             return
     if within:
         label, node = next(iter(within.items()))
         found.notes.append(
-            f"all images below {label} are of the class {label}; it holds the folders {few(sorted(node.below))}. If "
-            f"those are the classes, give {where}{label}"
+            f"all images below {label} are of the class {label.partition('/')[0]}; it holds the folders "
+            f"{few(sorted(node.below))}. If those are the classes, give {where}{label}"
         )
 
 
-def _doubt_one_class(found: Arrangement, where: str, top: Node) -> None:
+def _doubt_one_class(found: Arrangement, where: str, top: Branch) -> None:
     """Doubt a single class whose folder holds several: images beside it hid that it only wraps them."""
     ((label, node),) = top.below.items()
     path = where + label

@@ -30,9 +30,9 @@ _ARCHIVES = (".npz", ".npy", ".tar.gz", ".tgz", ".tar", "-ubyte", "-ubyte.gz")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})
 # Files by whose names other forms are known; images beside them go first.
 _OTHER_FORMS = (
-    (re.compile(r"data_batch_\d+|test_batch|batches\.meta(\.txt)?", re.I), "a file of CIFAR"),
-    (re.compile(r".*(images|labels)[-_.]idx\d[-_.]ubyte(\.gz)?", re.I), "an IDX file"),
-    (re.compile(r".*\.np[yz]", re.I), "an array"),
+    (re.compile(r"data_batch_\d+|test_batch|batches\.meta(\.txt)?", re.I), "a file of CIFAR", "cifar"),
+    (re.compile(r".*(images|labels)[-_.]idx\d[-_.]ubyte(\.gz)?", re.I), "an IDX file", "idx"),
+    (re.compile(r".*\.np[yz]", re.I), "an array", "npy"),
 )
 _EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
 _READ_ALREADY = "set aside as a link to a folder that is read already"
@@ -46,6 +46,7 @@ class _Found:
     entries: list[Entry] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)  # {format: a file of it beside the images}
 
     def skip(self, relative: str, why: str) -> None:
         self.entries.append(Entry(displayable(relative), "skipped", why))
@@ -143,9 +144,11 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-def _other_form(relative: str) -> str:
-    """Return which form a file directly in the source belongs to by its name, "" for none."""
-    return "" if "/" in relative else next((form for names, form in _OTHER_FORMS if names.fullmatch(relative)), "")
+def _other_form(relative: str) -> tuple[str, str] | None:
+    """Return (what, format) of a file directly in the source whose name is known from another form, None for others."""
+    if "/" in relative:
+        return None
+    return next(((what, form) for names, what, form in _OTHER_FORMS if names.fullmatch(relative)), None)
 
 
 def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
@@ -154,7 +157,8 @@ def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
     elif not _is(entry.is_file):
         found.skip(relative, "broken link" if entry.is_symlink() else "not a regular file")
     elif form := _other_form(relative):
-        found.skip(relative, f"set aside as {form} beside images (if it is the data, give it with --format)")
+        found.skip(relative, f"set aside as {form[0]} beside images")
+        found.others[form[1]] = relative
     elif (extension := image_type(entry.name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)
@@ -203,7 +207,7 @@ def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
     names = unique([displayable(row.relative) for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
     splits = np.array([row.split for row in rows], dtype="U5")
-    notes = (*arrangement.notes, *naming_notes(given), *_note_missing(found))
+    notes = (*arrangement.notes, *naming_notes(given), *_note_missing(found), *_note_others(path, found))
     images, doubts = [Path(row.path) for row in rows], tuple(arrangement.doubts)
     return Catalog(str(path), "folders", names, images, labels, classes, splits, ledger, notes=notes, doubts=doubts)
 
@@ -222,7 +226,16 @@ def _note_missing(found: _Found) -> tuple[str, ...]:
     details = [entry.detail for entry in found.entries if entry.detail.startswith("no label: ")]
     if not details:
         return ()
-    return (f"{len(details):,} images have {details[0]}, which means a missing one; they are left out",)
+    folder = details[0].rpartition(" ")[2]
+    return (f"{len(details):,} images have no label, since their folder is called {folder}; they are left out",)
+
+
+def _note_others(path: Path, found: _Found) -> tuple[str, ...]:
+    """Say how what belongs to another form would be read."""
+    return tuple(
+        f"{path} holds images, so {displayable(file)} is set aside; --format {form} reads that instead"
+        for form, file in found.others.items()
+    )
 
 
 def _note_empty(found: _Found, kept: list[str]) -> None:

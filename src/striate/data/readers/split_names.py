@@ -25,10 +25,14 @@ _NAMED = re.compile(f"(?:{_BESIDE} ?)*+({'|'.join(sorted(_KINDS, key=len, revers
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+def _spaced(name: str) -> str:
+    """Return a name with one blank between its words: "TrainSet" is "Train Set"; "hold-out" is one word."""
+    words = re.sub(r"[\W_]+", " ", _HUMP.sub(" ", name.strip())).strip()
+    return re.sub(r"\b(hold|held) (out)\b", r"\1\2", words, flags=re.I)
+
+
 def _plain(name: str) -> str:
-    """Return a name as words in small letters: "TrainSet" and "train-set" are "train set"; "hold out" is one word."""
-    words = re.sub(r"[\W_]+", " ", _HUMP.sub(" ", name.strip())).strip().casefold()
-    return re.sub(r"\b(hold|held) out\b", r"\1out", words)
+    return _spaced(name).casefold()
 
 
 def split_of(word: str) -> str:
@@ -84,12 +88,14 @@ def classes_with_splits(names: Iterable[str]) -> dict[str, tuple[str, str]]:
 def _families(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return {the other words: {name: split}} of the names of several words, exactly one of them a split's."""
     families: dict[str, dict[str, str]] = defaultdict(dict)
+    spelt: dict[str, str] = {}
     for name in names:
-        words = _plain(name).split(" ")
-        places = [i for i, word in enumerate(words) if word in _KINDS]
+        words = _spaced(name).split(" ")
+        places = [i for i, word in enumerate(words) if word.casefold() in _KINDS]
         if len(places) == 1 and len(words) > 1:
             rest = " ".join(words[: places[0]] + words[places[0] + 1 :])
-            families[rest][name] = _KINDS[words[places[0]]]
+            rest = spelt.setdefault(rest.casefold(), rest)
+            families[rest][name] = _KINDS[words[places[0]].casefold()]
     return families
 
 

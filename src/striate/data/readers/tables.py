@@ -29,7 +29,8 @@ _IMAGE_NAMES = (
 )  # fmt: skip
 LABEL_NAMES = (
     "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
-    "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id", "ground_truth", "groundtruth",
+    "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
+    "ground_truth", "groundtruth",
 )  # fmt: skip
 _DELIMITERS = ",;\t|"
 _LARGEST_BYTES = 1 << 30
