@@ -52,6 +52,41 @@ def test_a_submission_keeps_the_form_of_its_sample(tmp_path, sample, expected):
     assert rewritten(tmp_path, sample) == expected
 
 
+@pytest.mark.parametrize(
+    ("header", "order"),
+    [
+        ("id,Cat,DOG,hen", "cat dog hen"),
+        ("id,p_hen,p_dog,p_cat", "hen dog cat"),
+        ("id,prob_Cat,prob_Hen,prob_Dog", "cat hen dog"),
+        ("id,cat (%),dog (%),hen (%)", "cat dog hen"),
+        ("id,fold,cat,dog,hen", "- cat dog hen"),
+    ],
+)
+def test_columns_are_classes_but_for_case_and_what_all_begin_with(tmp_path, header, order):
+    text = rewritten(tmp_path, header + "\n2" + ",0" * header.count(",") + "\n")
+    written = {"cat": "0.750000", "dog": "0.125000", "hen": "0.125000", "-": "0"}
+    assert text.splitlines()[1].split(",") == ["2", *(written[name] for name in order.split())]
+
+
+def test_numbered_columns_are_numbered_classes(tmp_path):
+    numbered = [Prediction("1.png", ("00", "01", "10"), np.array([0.5, 0.3, 0.2], np.float32))]
+    text = rewritten(tmp_path, "img,c10,c0,c1\n1.png,0,0,0\n", numbered)
+    assert text == "img,c10,c0,c1\n1.png,0.200000,0.500000,0.300000\n"
+
+
+def test_one_column_of_one_class_takes_its_probability(tmp_path):
+    two = [Prediction("1.png", ("cat", "dog"), np.array([0.25, 0.75], np.float32))]
+    assert rewritten(tmp_path, "id,Dog\n1,0.5\n", two) == "id,Dog\n1,0.750000\n"
+
+
+@pytest.mark.parametrize("sample", ["id,C0,C1,C2\n1,0,0,0\n", "id,cat,dog,cow\n1,0,0,0\n", "id,has_cactus\n1,0.5\n"])
+def test_columns_of_numbers_that_are_no_classes_are_refused_with_both_lists(tmp_path, sample):
+    columns = sample.split("\n")[0].removeprefix("id,").replace(",", ", ")
+    with pytest.raises(DataError, match=f"its columns are {columns}, the classes are cat, dog, hen"):
+        rewritten(tmp_path, sample)
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_a_whole_name_goes_before_a_shorter_one(tmp_path):
     predictions = [prediction("a/1.png", "cat"), prediction("1.png", "dog"), prediction("1.jpg", "hen")]
     text = rewritten(tmp_path, "id,label\n1.png,0\na/1.png,0\n1.jpg,0\n", predictions)
@@ -116,6 +151,13 @@ def test_arguments_become_images_each_once(here, arguments, names):
 
 def test_files_that_are_no_images_stay_in_the_ledger(here):
     assert gather(["a"], {}).ledger["a/notes.txt"].status == "skipped"
+
+
+def test_images_that_only_lack_a_label_are_predicted(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "test/test/7.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(photo(8, 8)))
+    assert str(tmp_path / "test/test/7.png") in gather([str(tmp_path)], {}).names
 
 
 def test_arguments_that_lead_nowhere(here):

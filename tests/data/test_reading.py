@@ -286,3 +286,24 @@ def test_published_sets_read_as_published(tmp_path):
     assert catalog.images.shape == (60_000, 32, 32, 3)
     assert catalog.counts()["test"] == dict.fromkeys(catalog.classes, 1000)
     assert catalog.classes[:3] == ("airplane", "automobile", "bird")
+
+
+@pytest.mark.parametrize(
+    ("marker", "form"),
+    [("features.npy", "npy"), ("data_batch_1", "cifar"), ("train-images-idx3-ubyte", "idx"), ("X.npy", "npy")],
+)
+@pytest.mark.parametrize("images", [("1.png",), ("a/1.png", "b/1.png"), ("train/a/1.png", "train/b/1.png")])
+def test_images_go_before_a_marker_of_another_form(marker, form, images, tmp_path):
+    if form == "npy":
+        np.save(tmp_path / marker, np.zeros((5, 128), np.float32))
+    else:
+        (tmp_path / marker).write_bytes(b"")
+    for name in images:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    catalog = read(tmp_path)
+    assert (catalog.format, catalog.names) == ("folders", list(images))
+    assert catalog.ledger[marker].detail.startswith("set aside as a")
+    assert catalog.notes == (f"{tmp_path} holds images, so {marker} is set aside; --format {form} reads that instead",)
+    with pytest.raises(DataError):
+        read(tmp_path, format=form)

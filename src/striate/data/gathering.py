@@ -16,6 +16,9 @@ from striate.data.reading import read
 from striate.errors import ArgumentError, SourceNotFoundError
 from striate.observer import Progress, silent
 
+# What training has no use for and predicting has: images of a folder that only lack a label.
+_WITHOUT_LABEL = ("set aside as an unlabelled image", "no label: ")
+
 
 def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progress = silent) -> Catalog:
     """Return the images that command-line arguments name, in their order, each once.
@@ -40,7 +43,12 @@ def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progr
             return catalog
         inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
         found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
-        aside += [replace(e, name=str(inside / e.name)) for e in catalog.ledger if e.status == "skipped"]
+        for entry in catalog.ledger:
+            path = inside / entry.name
+            if entry.status == "skipped" and entry.detail.startswith(_WITHOUT_LABEL) and path.is_file():
+                found[str(path)] = path
+            elif entry.status == "skipped":
+                aside.append(replace(entry, name=str(path)))
     names, paths = list(found), list(found.values())
     labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
     entries = Ledger(Entry(name, "used") for name in names).revised(aside)
