@@ -75,3 +75,30 @@ def test_uneven_classes_have_balanced_accuracy_and_f1_beside_their_accuracy(stri
     assert {"balanced_accuracy", "macro_f1", "confusion"} <= found.keys()
     accuracies = [row["accuracy"] for row in found["classes"]]
     assert found["balanced_accuracy"] == pytest.approx(sum(accuracies) / 2)
+
+
+@pytest.fixture
+def signs(photos, tmp_path):
+    """A model of the classes 00000 and 00012, and a folder of the images that it has not seen."""
+    for path in sorted(photos.glob("*/*.png")):
+        number = "00000" if path.parent.name == "day" else "00012"
+        place = f"new/{number}_{path.name}" if int(path.stem) >= 8 else f"signs/train/{number}/{path.name}"
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / place)
+    return tmp_path
+
+
+def test_labels_are_matched_as_numbers_and_a_column_of_class_ids_is_guessed(striate, signs):
+    assert striate("train", "signs", *QUICK, "--out", "run").exit_code == 0
+    rows = [f"24,{path.name},{int(path.name[:5])}" for path in sorted((signs / "new").iterdir())]
+    (signs / "t.csv").write_text("\n".join(["Width,Path,ClassId", *rows]))
+    result = striate("evaluate", "run/model.striate", "t.csv", "--images", "new")
+    assert result.exit_code == 0, result.output
+    assert "labels are matched to the model's classes as numbers: 0 is 00000, 12 is 00012" in result.stderr
+    assert "/ 8)" in result.stdout
+    (signs / "u.csv").write_text("\n".join(["Width,Path,Sign", *rows]))
+    unknown = striate("evaluate", "run/model.striate", "u.csv", "--images", "new")
+    assert unknown.exit_code == 1
+    assert "Its columns are Width, Path, Sign; say which one holds the labels with --label-column" in unknown.stderr
+    told = striate("evaluate", "run/model.striate", "u.csv", "--images", "new", "--label-column", "Sign")
+    assert told.stdout == result.stdout

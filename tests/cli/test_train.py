@@ -259,3 +259,28 @@ def test_a_metric_or_balance_that_cannot_be_is_refused_in_words(striate, words, 
     result = striate("train", "digits", *words)
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_splits_in_their_own_spelling_are_no_classes_and_classes_are_told(striate, photos, tmp_path):
+    for path in sorted(photos.glob("*/*.png")):
+        place = "seg_test" if int(path.stem) >= 8 else "seg_train"
+        target = tmp_path / "wrapped" / place / place / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    result = striate("train", "wrapped", "--net", "fc(classes)", "--epochs", 1, "--out", "run", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["classes"] == 2
+    assert "2 classes: day (12), night (12)" in result.stderr
+    assert "folders are taken as splits: seg_test as test, seg_train as train" in result.stderr
+
+
+def test_versions_of_one_set_stop_before_anything_is_trained(striate, photos, tmp_path):
+    for path in sorted(photos.glob("*/*.png")):
+        for version in ("color", "gray"):
+            target = tmp_path / "versions" / version / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    result = striate("train", "versions", "--out", "run")
+    assert result.exit_code == 1
+    assert "Give one of them: versions/color" in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "run").exists()

@@ -175,7 +175,7 @@ class Classifier:
         told: tuple[str, ...] = ()
         if isinstance(data, Catalog):
             if not (data.labels >= 0).any():
-                raise unlabelled(data, "evaluation needs a label for every image")
+                raise unlabelled(data, "evaluation")
             told = (*data.notes, *judge_labels(data.class_counts()))
             images = self.prepare(data, progress)
             images = grouped(images, find_groups(images, data, groups, progress))

@@ -19,6 +19,7 @@ from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
+from striate.data.readers.split_names import split_of
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
 from striate.data.trainable import check_trainable, classes_sentence, untaught_classes
@@ -223,7 +224,7 @@ def _check_classes(images: ImageSet, observer: Observer) -> None:
             f"training needs at least two classes; only {present[0]!r} has images that can be read "
             f"({images.ledger.summary()})"
         )
-    if named := [name for name in present if name.lower() in ("train", "valid", "val", "test")]:
+    if named := [name for name in present if split_of(name)]:
         observer.warn(
             f"{named[0]!r} is taken as a class. If it is a split, put a folder for each class into each of "
             "train, valid and test, and nothing beside them"

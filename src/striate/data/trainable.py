@@ -19,7 +19,7 @@ _NAMED = 10
 def check_trainable(catalog: Catalog) -> None:
     """Raise a DataError unless the catalog has labels, two classes to learn at least, and no doubts."""
     if not catalog.labelled:
-        raise unlabelled(catalog, "training needs a label for every image")
+        raise unlabelled(catalog, "training", f" in {catalog.source}")
     if catalog.doubts:
         raise DataError(catalog.doubts[0])
     present = [catalog.classes[i] for i in np.unique(catalog.labels)]
@@ -57,11 +57,12 @@ def _where(catalog: Catalog, split: str) -> str:
     return f": {Path(catalog.source, *parts[: parts.index(label, 1)])}"
 
 
-def unlabelled(catalog: Catalog, need: str) -> DataError:
+def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     """Return the error for images without labels, with what was found and how to give labels.
 
     Arguments:
-        need: what needs them, as "training needs a label for every image".
+        what: what needs them, training or evaluation.
+        where: " in SOURCE", if that is to be said.
     """
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
@@ -69,7 +70,9 @@ def unlabelled(catalog: Catalog, need: str) -> DataError:
         columns = few(load_table(Path(catalog.source)).columns)
         advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
     more = f". But {catalog.notes[-1]}" if catalog.notes else ""
-    return DataError(f"{need}; {without:,} of {len(catalog):,} in {catalog.source} have none. {advice}{more}")
+    return DataError(
+        f"{what} needs a label for every image; {without:,} of {len(catalog):,}{where} have none. {advice}{more}"
+    )
 
 
 def classes_sentence(images: ImageSet) -> str:

@@ -19,7 +19,8 @@ def table(folder, column, cells, more="", label="label", labels="xy"):
 @pytest.mark.parametrize(
     ("column", "cells", "splits"),
     [
-        ("split", "train dev test", "train valid test"), ("Usage", "Training PublicTest PrivateTest", "train valid test"),
+        ("split", "train dev test", "train valid test"),
+        ("Usage", "Training PublicTest PrivateTest", "train valid test"),
         ("Usage", "Training PublicTest", "train test"), ("data set", "TRAIN eval", "train valid"),
         ("phase", "train val", "train valid"), ("fold", "train test", "train test"),
         ("is_train", "1 0 1", "train test train"),

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from striate.data.catalog import Catalog
+from striate.data.labels import class_name, encode, naming_notes
 from striate.data.ledger import Ledger
-from striate.data.readers.assembling import class_name, displayable, encode, numbered, unique, used
+from striate.data.readers.assembling import displayable, numbered, unique, used
 from striate.data.readers.scaling import as_pixels, as_pixels_each
 from striate.errors import DataError
 
@@ -46,7 +47,8 @@ def catalog_of(
     labels, classes = encode(names, known)
     splits = np.repeat(np.array(list(parts), dtype="U5"), [len(part.images) for part in parts.values()])
     numbers = numbered(splits)
-    return Catalog(source, form, numbers, pixels, labels, classes, splits, used(numbers, detail))
+    notes = naming_notes(names) if known is None else ()
+    return Catalog(source, form, numbers, pixels, labels, classes, splits, used(numbers, detail), notes=notes)
 
 
 def _class_names(where: str, labels: Any, count: int, class_names: Sequence[str] | None) -> list[str | None]:
@@ -97,13 +99,15 @@ def read_arrays(source: Any) -> Catalog:
     if len(labels) != len(images):
         raise DataError(f"labels must be one for each of {len(images):,} images; got {len(labels):,}")
     ways, detail = _ways(images)
-    encoded, classes = encode([class_name(label) for label in labels])
+    given = [class_name(label) for label in labels]
+    encoded, classes = encode(given)
     splits = np.full(len(images), "", dtype="U5")
     numbers = zip(ways, numbered(splits), strict=True)
     names = unique([displayable(str(way)) if isinstance(way, Path) else number for way, number in numbers])
     arrays = [name for way, name in zip(ways, names, strict=True) if isinstance(way, np.ndarray)]
     ledger = used(names).revised(used(arrays, detail))
-    return Catalog("arrays", "arrays", names, ways, encoded, classes, splits, Ledger(ledger))
+    notes = naming_notes(given)
+    return Catalog("arrays", "arrays", names, ways, encoded, classes, splits, Ledger(ledger), notes=notes)
 
 
 def _images_and_labels(source: Any) -> tuple[Any, Any]:

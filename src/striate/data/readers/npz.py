@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from striate.data.catalog import SPLITS, Catalog
+from striate.data.labels import class_name
 from striate.data.readers.arrays import ArrayPart, catalog_of
-from striate.data.readers.assembling import check_declared_size, class_name, split_of
+from striate.data.readers.assembling import check_declared_size
+from striate.data.readers.split_names import split_of
 from striate.errors import DataError
 
 _IMAGE_KEYS = ("images", "image", "x", "data", "imgs", "pixels", "features", "inputs", "arr_0")
