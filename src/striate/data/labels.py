@@ -85,7 +85,7 @@ def spellings(names: Iterable[str]) -> dict[str, str]:
     A whole number has no decimal point; zeros in front stay, unless it is also written without.
 
     >>> spellings(["1.0", "2.0", "cat", "007"]), spellings(["1", "01", "0.50", "0.5"])
-    ({'1.0': '1', '2.0': '2'}, {'01': '1', '0.50': '0.5'})
+    ({'1.0': '1', '2.0': '2'}, {'0.50': '0.5', '01': '1'})
     """
     written: dict[Decimal, dict[str, str]] = defaultdict(dict)
     for name in sorted(set(names)):
