@@ -77,7 +77,7 @@ def records_in(what: str, text: str) -> list[tuple[int, dict[str, Any]]] | None:
     if start != "{":
         return None
     records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable, split_of
+from striate.data.readers.folders import IMAGE_TYPES
 
 _OF = re.compile(r"(.*?)(\d+)-of-(\d+)(.*)", re.DOTALL)
-_MOST_FOLDERS, _MOST_MISSING = 1000, 100
+_MOST_FOLDERS, _MOST_MISSING, _LOOKED_AT = 1000, 100, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,36 @@ def find_shards(path: Path, is_shard: Callable[[Path], bool]) -> list[Shard]:
                 relative = file.relative_to(path).as_posix()
                 found.append(Shard(file, displayable(relative), split_in_name(relative)))
     return sorted(found, key=lambda shard: shard.name)
+
+
+def holds_shards(path: Path, is_shard: Callable[[Path], bool]) -> bool:
+    """Return whether a folder holds shards and no images, as far as a quick look tells.
+
+    Looked at is the folder, and those of splits below it, or called data, or the only one.
+    """
+    level = [path]
+    for _ in range(3):
+        below: list[Path] = []
+        for folder in level[:_LOOKED_AT]:
+            files, folders = _listed(folder)
+            kinds = {os.path.splitext(name)[1].lower() for name in files}
+            if kinds & IMAGE_TYPES:
+                return False
+            if any(is_shard(folder / name) for name in files[:_LOOKED_AT]):
+                return True
+            told = [name for name in folders if split_of(name) or name.casefold() in ("data", "default")]
+            below += [folder / name for name in (told or (folders if len(folders) == 1 else []))]
+        level = below
+    return False
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+    except OSError:
+        return [], []
+    return [name for name, is_dir in listed if not is_dir], [name for name, is_dir in listed if is_dir]
 
 
 def told_of_others(path: Path, shards: Sequence[Shard]) -> list[Entry]:

@@ -18,6 +18,7 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, encode, split_of
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.listing import Listing, folders_holding
+from striate.data.readers.records import as_rows, records_in
 from striate.errors import ArgumentError, DataError, unknown
 from striate.observer import Progress, silent
 
@@ -116,6 +117,8 @@ def load_table(path: Path) -> TextTable:
     if path.stat().st_size > _LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes()).lstrip("\r\n")
+    if records := records_in(str(path), text):
+        return TextTable(*as_rows(records))
     told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
     text = text[told.end() :] if told else text
     if "\0" in text:
@@ -189,6 +192,7 @@ def _cell(cells: list[str], place: int | None) -> str:
 def read_table(
     path: Path,
     *,
+    table: TextTable | None = None,
     images: Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -198,6 +202,7 @@ def read_table(
 
     Arguments:
         path: the table.
+        table: its cells, where it is no text but says the same in another form.
         images: the folder that the file names are relative to; by default the table's own, or the only folder below
             it that holds the files.
         image_column, label_column: the columns' names, where they cannot be guessed.
@@ -210,7 +215,7 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = load_table(path)
+    table = table or load_table(path)
     columns = _choose_columns(path, table, image_column, label_column)
     folder = _choose_folder(path, table, columns, images)
     files, entries = _look_up(table, columns, folder, progress)

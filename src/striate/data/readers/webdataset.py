@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -103,17 +102,13 @@ def read_webdataset(path: Path, *, progress: Progress = silent) -> Catalog:
         raise DataError(f"{path} must hold images, key.jpg beside key.cls or key.json; it holds none")
     rows = gathered.rows
     if any(row[3] is not None for row in rows):
-        gathered.entries += [Entry(row[0], "skipped", "no label") for row in rows if row[3] is None and not _told(row, gathered)]
+        gathered.entries += [_skipped(row[0], "no label") for row in rows if row[3] is None]
         rows = [row for row in rows if row[3] is not None]
     labels, classes = encode([row[3] for row in rows])
     names = unique([row[0] for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *gathered.entries])
     splits = np.array([row[2] for row in rows], dtype="U5")
     return Catalog(str(path), "webdataset", names, [row[1] for row in rows], labels, classes, splits, ledger)
-
-
-def _told(row: tuple[str, Stored, str, str | None], gathered: _Gathered) -> bool:
-    return any(entry.name == row[0] for entry in gathered.entries)
 
 
 def _gather(files: Mapping[str, Stored], shard: Shard, prefix: str, gathered: _Gathered) -> None:
