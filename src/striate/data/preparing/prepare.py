@@ -254,7 +254,9 @@ def _state(paths: Sequence[Path | Stored], wish: _Wish) -> str | None:
         if any(abs(now_ns - when) < _RACY_NS for when in times):
             return None
         digest.update(
-            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0{place}".encode("utf-8", "surrogateescape")
+            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0{place}".encode(
+                "utf-8", "surrogateescape"
+            )
         )
     return digest.hexdigest()
 

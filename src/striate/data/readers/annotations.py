@@ -96,18 +96,19 @@ def _with_others(ledger: Ledger, found: Labelled) -> Ledger:
 
 def _coco(path: Path, values: Mapping[str, Any]) -> Labelled:
     names = {
-        _key(one.get("id")): text_of(one.get("name")) or text_of(one.get("id")) for one in _objects(values, "categories")
+        _key(one.get("id")): text_of(one.get("name")) or text_of(one.get("id"))
+        for one in _objects(values, "categories")
     }
-    files = {
-        _key(one.get("id")): name for one in _objects(values, "images") if (name := text_of(one.get("file_name")))
-    }
+    files = {_key(one.get("id")): name for one in _objects(values, "images") if (name := text_of(one.get("file_name")))}
     found: Labelled = {name: set() for name in files.values()}
     for one in _objects(values, "annotations"):
         name, category = files.get(_key(one.get("image_id"))), _key(one.get("category_id"))
         if name is None:
             continue
         if category not in names and names:
-            raise DataError(f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name")
+            raise DataError(
+                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name"
+            )
         found[name].add(names.get(category, category))
     return found
 
@@ -125,7 +126,8 @@ def _label_studio(tasks: Iterable[Mapping[str, Any]]) -> Labelled:
     """Return {file: classes} of tasks as exported: JSON (annotations with results) or JSON-MIN (plain fields)."""
     found: Labelled = {}
     for task in tasks:
-        data = task.get("data") if isinstance(task.get("data"), dict) else task
+        inner = task.get("data")
+        data = inner if isinstance(inner, dict) else task
         name = next((file for value in data.values() if (file := _file_of(value))), "")
         if name:
             found.setdefault(name, set()).update(_choices(task))
@@ -133,7 +135,7 @@ def _label_studio(tasks: Iterable[Mapping[str, Any]]) -> Labelled:
 
 
 def _file_of(value: Any) -> str:
-    """Return the name of an image in a task's data: an upload, a file of a local storage, a URL's last part; else ""."""
+    """Return the name of an image in a task's data: an upload, a local file, a URL's last part; else ""."""
     if not isinstance(value, str) or len(value) > 4096:
         return ""
     try:

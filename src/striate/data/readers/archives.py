@@ -66,14 +66,16 @@ def _hidden(name: str) -> bool:
 
 
 def _worth_reading(name: str, contents: Contents) -> bool:
-    """Whether a table may be one of images: those beside images of their own name, by the thousand, describe one each."""
+    """Whether a table may be one of images; one beside an image of its own name describes that one."""
     stem = name.rpartition(".")[0]
     return not any(stem + extension in contents.files for extension in (".jpg", ".png", ".jpeg"))
 
 
 def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     """Return the error with what to do where an archive holds archives."""
-    inner = [n for n in contents.files if n.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".parquet", ".npz", ".h5"))]
+    inner = [
+        n for n in contents.files if n.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".parquet", ".npz", ".h5"))
+    ]
     if not inner:
         return error
     return DataError(
@@ -82,9 +84,7 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     )
 
 
-def _with_tables(
-    contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath
-) -> Catalog | None:
+def _with_tables(contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath) -> Catalog | None:
     """Return the catalog of the tables with their images, or None if no table names them.
 
     The readers of tables look files up on a disk: they are given a folder with the archive's names, all of them empty

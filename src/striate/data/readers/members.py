@@ -42,7 +42,7 @@ class Slice(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes."""
-        check_size(self.size)
+        check_member_bytes(self.size)
         with open(self.unpacked or self.origin, "rb") as file:
             file.seek(self.offset)
             data = file.read(self.size)
@@ -72,7 +72,7 @@ class Deflated(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes, checked against size and checksum."""
-        check_size(self.size)
+        check_member_bytes(self.size)
         with open(self.origin, "rb") as file:
             file.seek(self.header)
             local = file.read(30)
@@ -90,7 +90,7 @@ class Deflated(Stored):
         return data
 
 
-def check_size(size_bytes: int) -> None:
+def check_member_bytes(size_bytes: int) -> None:
     """Refuse a member that is larger than any image file may be.
 
     Raises:
@@ -131,7 +131,9 @@ class Contents:
         """Note a file; of two with one name the last one counts, as where they are unpacked."""
         if name in self.files:
             again = sum(entry.name.startswith(displayable(name) + " (again") for entry in self.entries[-3:]) + 1
-            self.skip(f"{name} (again {again})" if again > 1 else f"{name} (again)", "replaced: a later member of this name")
+            self.skip(
+                f"{name} (again {again})" if again > 1 else f"{name} (again)", "replaced: a later member of this name"
+            )
         self.files[name] = way
         if len(self.files) + len(self.folders) > MOST_MEMBERS:
             raise self.refuse(name, f"is one of more than {MOST_MEMBERS:,}")
@@ -161,7 +163,9 @@ class Contents:
         parts: list[str] = []
         for part in target.split("/"):
             if part == ".." and not parts:
-                raise self.refuse(name, f"is a link that leads outside of the archive, to {displayable(target)[:120]!r}")
+                raise self.refuse(
+                    name, f"is a link that leads outside of the archive, to {displayable(target)[:120]!r}"
+                )
             if part == "..":
                 parts.pop()
             elif part not in ("", "."):

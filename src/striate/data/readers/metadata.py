@@ -114,9 +114,7 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
 def _read(file: Path, label_column: str | None, progress: Progress) -> Catalog:
     if file.name == _COCO:
         return read_annotations(file, images=file.parent, progress=progress)
-    return read_table(
-        file, images=file.parent, image_column="file_name", label_column=label_column, progress=progress
-    )
+    return read_table(file, images=file.parent, image_column="file_name", label_column=label_column, progress=progress)
 
 
 def _name(image: Path, path: Path) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from striate.data.catalog import Catalog
 from striate.data.decoding.stored import Stored
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import class_name, displayable, encode, numbered, unique
-from striate.data.readers.members import check_size
+from striate.data.readers.members import check_member_bytes
+from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
 from striate.data.readers.tables import TextTable, read_table
-from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError, unknown
+from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError
 from striate.observer import Progress, silent
 from striate.system.devices import memory_bytes
 
-_IMAGE_NAMES = ("image", "img", "images", "picture", "photo", "jpg", "png", "bytes", "image_bytes", "content")
-_LABEL_NAMES = ("label", "labels", "class", "class_name", "target", "category", "y", "cls")
 _KEPT_GROUPS = 4
 
 
@@ -70,7 +68,7 @@ class Cell(Stored):
             raise DecodingError(f"damaged: its row group cannot be read ({str(error)[:200]})") from None
         if not isinstance(value, bytes):
             raise DecodingError("no bytes in the table")
-        check_size(len(value))
+        check_member_bytes(len(value))
         return value
 
 
@@ -104,18 +102,7 @@ _GROUPS = _Groups()
 def _field(values: Any, name: str) -> Any:
     import pyarrow.compute
 
-    return pyarrow.compute.struct_field(values, name)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Which columns hold what: images as bytes or else as paths, labels and the names of their classes."""
-
-    bytes_: str | None
-    paths: str | None
-    label: str | None
-    names: tuple[str, ...] | None
-    others: tuple[str, ...]
+    return pyarrow.compute.struct_field(values, name)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass
@@ -124,7 +111,6 @@ class _Rows:
     paths: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
     cells: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -173,11 +159,11 @@ def read_parquet(
 
 def _add_shard(
     shard: Shard, image_column: str | None, label_column: str | None, rows: _Rows, progress: Progress
-) -> _Columns:
+) -> ParquetColumns:
     parquet = _pyarrow()
     try:
         with parquet.ParquetFile(shard.path) as file:
-            columns = _choose(shard.path, file.schema_arrow, image_column, label_column)
+            columns = choose_parquet_columns(shard.path, file.schema_arrow, image_column, label_column)
             for group in range(file.num_row_groups):
                 _add_group(shard, file, group, columns, rows)
                 progress("reading rows", len(rows.labels), 0)
@@ -190,25 +176,23 @@ def _add_shard(
     return columns
 
 
-def _add_group(shard: Shard, file: Any, group: int, columns: _Columns, rows: _Rows) -> None:
+def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, rows: _Rows) -> None:
     """Add the rows of one group; of the images nothing but their names is read."""
     wanted = [name for name in (columns.paths, columns.label, *columns.others) if name]
     about = file.metadata.row_group(group)
     size_bytes = sum(about.column(i).total_uncompressed_size for i in range(about.num_columns))
-    if size_bytes > memory_bytes() or about.num_rows > 100_000_000:
+    if size_bytes > memory_bytes() or about.num_rows > shard.path.stat().st_size:  # an image takes a byte at least
         raise DataError(
             f"{shard.path} declares {size_bytes:,} bytes and {about.num_rows:,} rows in a row group, more than this "
             "machine's memory holds. Get it again."
         )
     table = file.read_row_group(group, columns=wanted) if wanted else None
     count = about.num_rows
-    values = {name: _values(table, name) if table is not None else [] for name in wanted}
-    label = values.get(columns.label or "", [None] * count)
-    rows.labels += [_class(value, columns.names) for value in label]
-    rows.paths += [text_of(value) for value in values.get(columns.paths or "", [None] * count)]
+    values: dict[str, list[Any]] = {name: _values(table, name) if table is not None else [] for name in wanted}
+    nothing: list[Any] = [None] * count
+    rows.labels += [_class(value, columns.names) for value in values.get(columns.label or "", nothing)]
+    rows.paths += [text_of(value) for value in values.get(columns.paths or "", nothing)]
     rows.splits += [shard.split] * count
-    start = len(rows.places)
-    rows.places += [f"{shard.name}:{i:05d}" for i in range(start, start + count)]
     if columns.bytes_:
         rows.images += [Cell(shard.path, columns.bytes_, group, i) for i in range(count)]
     for name in columns.others:
@@ -231,102 +215,7 @@ def _class(value: Any, names: Sequence[str] | None) -> str | None:
     return text_of(value) or None if isinstance(value, list | dict) else class_name(value)
 
 
-def _features(schema: Any) -> Mapping[str, Any]:
-    """Return what Hugging Face's metadata says of the columns."""
-    raw = (schema.metadata or {}).get(b"huggingface")
-    try:
-        features = json.loads(raw)["info"]["features"] if raw else {}
-    except (ValueError, KeyError, TypeError, RecursionError):
-        features = {}
-    return {k: v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}
-
-
-def _choose(path: Path, schema: Any, image_column: str | None, label_column: str | None) -> _Columns:
-    features, names = _features(schema), list(schema.names)
-    for wanted, option in ((image_column, "--image-column"), (label_column, "--label-column")):
-        if wanted and wanted not in names:
-            raise ArgumentError(f"{path}: {unknown('column', wanted, names[:20])}. Give another {option}.")
-    image = image_column or _image_column(schema, features)
-    if image is None:
-        listed = ", ".join(f"{name} ({schema.field(name).type})"[:60] for name in names[:10])
-        raise DataError(
-            f"{path} must have a column of images, as bytes or as paths; its columns are {listed}. "
-            "Name it with --image-column."
-        )
-    bytes_, paths = _kinds(path, schema, image)
-    label = label_column or _label_column(path, schema, features, image)
-    given = features.get(label or "", {}).get("names")
-    classes = tuple(map(str, given)) if isinstance(given, list) and given else None
-    others = tuple(name for name in names if name != image and _is_plain(schema.field(name).type))
-    return _Columns(bytes_, paths, label, classes, tuple(name for name in others if name != label))
-
-
-def _is_struct(kind: Any) -> bool:
-    return hasattr(kind, "num_fields") and kind.num_fields > 0 and str(kind).startswith("struct")
-
-
-def _is_bytes(kind: Any) -> bool:
-    return str(kind) in ("binary", "large_binary", "binary_view") or str(kind).startswith("fixed_size_binary")
-
-
-def _is_text(kind: Any) -> bool:
-    return str(kind) in ("string", "large_string", "string_view")
-
-
-def _is_plain(kind: Any) -> bool:
-    text = str(kind)
-    return _is_text(kind) or text.startswith(("int", "uint", "bool", "float", "double", "dictionary"))
-
-
-def _fields(kind: Any) -> dict[str, Any]:
-    return {kind.field(i).name: kind.field(i).type for i in range(kind.num_fields)} if _is_struct(kind) else {}
-
-
-def _image_column(schema: Any, features: Mapping[str, Any]) -> str | None:
-    said = [name for name, feature in features.items() if feature.get("_type") == "Image" and name in schema.names]
-    structs = [name for name in schema.names if _is_bytes(_fields(schema.field(name).type).get("bytes"))]
-    raw = [name for name in schema.names if _is_bytes(schema.field(name).type)]
-    texts = [name for name in schema.names if _is_text(schema.field(name).type)]
-    named = [name for name in texts if name.casefold() in (*_IMAGE_NAMES, "file_name", "filename", "path", "image_path")]
-    for candidates in (said, structs, raw, named):
-        if candidates:
-            return min(candidates, key=lambda name: _rank(name, _IMAGE_NAMES))
-    return None
-
-
-def _rank(name: str, names: Sequence[str]) -> int:
-    folded = name.casefold()
-    return names.index(folded) if folded in names else len(names)
-
-
-def _kinds(path: Path, schema: Any, image: str) -> tuple[str | None, str | None]:
-    """Return (column of bytes or None, column of paths or None) of the column of images."""
-    kind = schema.field(image).type
-    fields = _fields(kind)
-    if _is_bytes(fields.get("bytes")):
-        return f"{image}.bytes", f"{image}.path" if _is_text(fields.get("path")) else None
-    if _is_bytes(kind):
-        return image, None
-    if _is_text(kind):
-        return None, image
-    raise DataError(f"{path}: the images in {image} must be bytes, paths, or a struct of both; got {str(kind)[:120]}")
-
-
-def _label_column(path: Path, schema: Any, features: Mapping[str, Any], image: str) -> str | None:
-    said = [n for n, feature in features.items() if feature.get("_type") == "ClassLabel" and n in schema.names]
-    plain = [name for name in schema.names if name != image and _is_usable(schema.field(name).type)]
-    named = [name for name in plain if name.casefold() in _LABEL_NAMES]
-    if len(said) > 1 and not any(name.casefold() in _LABEL_NAMES for name in said):
-        raise DataError(f"{path} has {len(said)} columns of classes: {', '.join(said[:10])}. Choose with --label-column.")
-    candidates = said or named
-    return min(candidates, key=lambda name: _rank(name, _LABEL_NAMES)) if candidates else None
-
-
-def _is_usable(kind: Any) -> bool:
-    return _is_plain(kind) or str(kind).startswith(("list", "large_list"))
-
-
-def _catalog(path: Path, rows: _Rows, columns: _Columns, others: list[Entry]) -> Catalog:
+def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entry]) -> Catalog:
     splits = np.array(rows.splits, "U5")
     names = [displayable(name) for name in rows.paths]
     if not all(names) or len(set(names)) < len(names):
@@ -353,7 +242,7 @@ def _catalog(path: Path, rows: _Rows, columns: _Columns, others: list[Entry]) ->
 
 
 def _by_paths(
-    path: Path, rows: _Rows, columns: _Columns, images: Path | None, others: list[Entry], progress: Progress
+    path: Path, rows: _Rows, columns: ParquetColumns, images: Path | None, others: list[Entry], progress: Progress
 ) -> Catalog:
     """Return the catalog of images that lie as files beside the Parquet file."""
     heads = ("file_name", "label", "split", *columns.others)

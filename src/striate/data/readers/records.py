@@ -1,4 +1,4 @@
-"""JSON as data sets have it: parsed within bounds, the class that a record tells, and records as the rows of a table."""
+"""JSON as data sets have it: parsed within bounds, the class that a record tells, records as the rows of a table."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def records_in(what: str, text: str) -> list[tuple[int, dict[str, Any]]] | None:
     return records
 
 
-def as_rows(records: Sequence[tuple[int, dict[str, Any]]]) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
+def record_rows(records: Sequence[tuple[int, dict[str, Any]]]) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
     """Return (columns, rows of (line, cells)) of records, which need not have the same keys."""
     columns = tuple(dict.fromkeys(str(key) for _, record in records for key in record))
     rows = [(line, [text_of(record.get(column)) for column in columns]) for line, record in records]

@@ -18,7 +18,7 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, encode, split_of
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.listing import Listing, folders_holding
-from striate.data.readers.records import as_rows, records_in
+from striate.data.readers.records import record_rows, records_in
 from striate.errors import ArgumentError, DataError, unknown
 from striate.observer import Progress, silent
 
@@ -118,7 +118,7 @@ def load_table(path: Path) -> TextTable:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes()).lstrip("\r\n")
     if records := records_in(str(path), text):
-        return TextTable(*as_rows(records))
+        return TextTable(*record_rows(records))
     told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
     text = text[told.end() :] if told else text
     if "\0" in text:

@@ -71,7 +71,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def first_members(path: Path, count: int) -> list[tuple[str, bytes]]:
-    """Return (name, content) of the first members that are files; fewer where it is damaged, no content of large ones."""
+    """Return (name, content) of the first members that are files, of large ones no content; fewer if damaged."""
     found: list[tuple[str, bytes]] = []
     with contextlib.suppress(*_DAMAGES), _opened(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
@@ -135,7 +135,9 @@ def _add(contents: Contents, member: tarfile.TarInfo, spool: Path | None) -> Non
     elif member.islnk() or member.issym():
         target = member.linkname
         if target.startswith("/"):
-            raise contents.refuse(name, f"is a link that leads outside of the archive, to {displayable(target)[:120]!r}")
+            raise contents.refuse(
+                name, f"is a link that leads outside of the archive, to {displayable(target)[:120]!r}"
+            )
         contents.link(name, target if member.islnk() else f"{name.rpartition('/')[0]}/{target}")
     elif member.issparse():
         contents.skip(name, "a sparse file, which is not read")
@@ -179,7 +181,7 @@ def _unpack(contents: Contents, spool: IO[bytes], size_bytes: int, progress: Pro
             try:
                 block = source.read(_BLOCK)
             except _DAMAGES as error:
-                raise DataError(f"{path} is a damaged or incomplete {_kind(path)} file ({error}). Get it again.") from None
+                raise DataError(f"{path} is a damaged {_kind(path)} file ({error}). Get it again.") from None
             if not block:
                 return
             done_bytes += len(block)
