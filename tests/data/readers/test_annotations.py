@@ -1,10 +1,10 @@
 """JSON of annotation tools: an image's one class, and what becomes of the others."""
 
 import pytest
+from tests.data import forms
 
 from striate.data.reading import read
 from striate.errors import DataError
-from tests.data import forms
 
 
 def pictures(root, n=5):

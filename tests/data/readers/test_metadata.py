@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from tests.data import forms
 
 from striate.data.reading import read, recognise
 from striate.errors import DataError
-from tests.data import forms
 
 
 def rows(names, labels, key="label") -> bytes:

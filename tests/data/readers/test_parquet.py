@@ -4,11 +4,11 @@ import builtins
 
 import numpy as np
 import pytest
+from tests.data import forms
 
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
 from striate.errors import ArgumentError, DataError, MissingExtraError
-from tests.data import forms
 
 pyarrow = pytest.importorskip("pyarrow")
 
@@ -95,7 +95,7 @@ def test_files_cut_off_or_changed_are_damaged(tmp_path):
     raw = path.read_bytes()
     for length in (4, 100, len(raw) // 2, len(raw) - 3):
         path.write_bytes(raw[:length])
-        with pytest.raises(DataError, match="a.parquet is a damaged Parquet file"):
+        with pytest.raises(DataError, match=r"a.parquet is a damaged Parquet file"):
             read(path)
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -106,7 +106,7 @@ def test_files_cut_off_or_changed_are_damaged(tmp_path):
         try:
             prepare(read(path), cache_dir=tmp_path / "cache")
         except DataError as error:
-            assert "a.parquet" in str(error)
+            assert "a.parquet" in str(error)  # noqa: PT017
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):

@@ -4,10 +4,10 @@ import json
 import tarfile
 
 import pytest
+from tests.data import forms
 
 from striate.data.reading import read, recognise
 from striate.errors import DataError
-from tests.data import forms
 
 
 def test_classes_are_numbers_names_or_json(tmp_path):

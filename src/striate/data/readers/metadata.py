@@ -17,7 +17,7 @@ from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.annotations import read_annotations
 from striate.data.readers.assembling import displayable, encode, split_of
-from striate.data.readers.folders import IMAGE_TYPES
+from striate.data.readers.folders import IMAGE_TYPES, read_folders
 from striate.data.readers.tables import load_table, read_table
 from striate.errors import DataError, StriateError
 from striate.observer import Progress, silent
@@ -67,7 +67,7 @@ def _describes(file: Path) -> bool:
     try:
         table = load_table(file)
     except StriateError:
-        return False
+        return file.name.endswith(".jsonl")  # which reading it will tell
     return "file_name" in table.columns and len(table.columns) > 1
 
 
@@ -93,6 +93,8 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     described = [(file, catalog, i) for file, catalog in parts for i in range(len(catalog))]
     names = [_name(catalog.images[i], path) for _, catalog, i in described]
     classes = [catalog.classes[catalog.labels[i]] if catalog.labels[i] >= 0 else None for _, catalog, i in described]
+    if not any(classes) and (instead := _by_folders(path, files)):
+        return instead
     keep = [i for i, name in enumerate(classes) if name is not None or not any(classes)]
     entries = list(_entries(parts, path))
     entries += [Entry(displayable(names[i]), "skipped", "no label") for i in set(range(len(names))) - set(keep)]
@@ -109,6 +111,18 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     ledger = Ledger([*(Entry(name, "used") for name in shown), *entries])
     images = [described[i][1].images[described[i][2]] for i in keep]
     return Catalog(str(path), "metadata", shown, images, labels, order, np.array(splits, "U5"), ledger, columns)
+
+
+def _by_folders(path: Path, files: list[Path]) -> Catalog | None:
+    """Return the catalog of class folders whose metadata tell something else, such as captions; None without classes."""
+    try:
+        catalog = read_folders(path)
+    except DataError:
+        return None
+    told = [
+        Entry(displayable(_name(file, path)), "skipped", "set aside: it has no column of classes") for file in files
+    ]
+    return replace(catalog, ledger=catalog.ledger.revised(told)) if catalog.classes else None
 
 
 def _read(file: Path, label_column: str | None, progress: Progress) -> Catalog:

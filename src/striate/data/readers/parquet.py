@@ -190,7 +190,7 @@ def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, row
     count = about.num_rows
     values: dict[str, list[Any]] = {name: _values(table, name) if table is not None else [] for name in wanted}
     nothing: list[Any] = [None] * count
-    rows.labels += [_class(value, columns.names) for value in values.get(columns.label or "", nothing)]
+    rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]
     rows.paths += [text_of(value) for value in values.get(columns.paths or "", nothing)]
     rows.splits += [shard.split] * count
     if columns.bytes_:
@@ -206,11 +206,11 @@ def _values(table: Any, name: str) -> list[Any]:
     return column.to_pylist()
 
 
-def _class(value: Any, names: Sequence[str] | None) -> str | None:
+def _class(path: Path, value: Any, names: Sequence[str] | None) -> str | None:
     """Return the class of a cell; of named classes −1 means none, as in test sets whose labels are kept back."""
     if names is not None and isinstance(value, int):
         if not -1 <= value < len(names):
-            raise DataError(f"a label must be −1 to {len(names) - 1}, for {len(names)} classes; got {value}")
+            raise DataError(f"{path}: a label must be −1 to {len(names) - 1}, for {len(names)} classes; got {value}")
         return names[value] if value >= 0 else None
     return text_of(value) or None if isinstance(value, list | dict) else class_name(value)
 

@@ -122,6 +122,10 @@ def _read_headers(contents: Contents, file: IO[bytes], spool: Path | None, progr
                 f"{contents.path} is damaged after its member {displayable(last)[:120]!r}: {rest[:8].hex(' ')} is no "
                 "header. Get it again."
             )
+        if last and not rest:
+            contents.skip(
+                f"{contents.path.name} (end)", "no end mark: the archive may be cut off after its last member"
+            )
         size_bytes = file.seek(0, os.SEEK_END)
         if size_bytes < archive.offset:
             raise DataError(f"{contents.path} is incomplete: it ends within {displayable(last)[:120]!r}. Get it again.")
@@ -166,7 +170,7 @@ def _unpacked(contents: Contents, progress: Progress) -> Path:
     atexit.register(_remove, spool, os.getpid())
     try:
         with open(handle, "wb") as file:
-            _unpack(contents, file, found.st_size, progress)
+            _unpack(contents, file, spool, progress)
     except BaseException:
         _remove(spool, os.getpid())
         raise
@@ -174,8 +178,8 @@ def _unpacked(contents: Contents, progress: Progress) -> Path:
     return spool
 
 
-def _unpack(contents: Contents, spool: IO[bytes], size_bytes: int, progress: Progress) -> None:
-    path, done_bytes = contents.path, 0
+def _unpack(contents: Contents, file: IO[bytes], spool: Path, progress: Progress) -> None:
+    path, size_bytes, done_bytes = contents.path, contents.path.stat().st_size, 0
     with _opened(path) as source:
         while True:
             try:
@@ -186,10 +190,10 @@ def _unpack(contents: Contents, spool: IO[bytes], size_bytes: int, progress: Pro
                 return
             done_bytes += len(block)
             if is_bomb(done_bytes, size_bytes):
-                spool.flush()
-                check_ratio(contents, done_bytes, size_bytes, _last_name(Path(spool.name), path.name))
+                file.flush()
+                check_ratio(contents, done_bytes, size_bytes, _last_name(spool, path.name))
             try:
-                spool.write(block)
+                file.write(block)
             except OSError as error:
                 raise StorageError(
                     f"{path} needs more than {done_bytes / 1e6:,.0f} MB in {tempfile.gettempdir()} to be unpacked: "
