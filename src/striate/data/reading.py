@@ -93,8 +93,9 @@ def read(
     """Find the images and labels in a source; nothing is decoded yet.
 
     Arguments:
-        source: a path (a folder of class folders, a table that names image files, the CIFAR archive or folder, an IDX
-            folder or file, `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
+        source: a path (a folder of class folders, a table that names image files, a zip or tar of either, Parquet,
+            WebDataset, COCO or Label Studio JSON, the CIFAR archive or folder, an IDX folder or file, `.npz`, `.npy`),
+            the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
             (images, labels), an array, or any iterable of (image, label). A path that exists goes before a name.
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.

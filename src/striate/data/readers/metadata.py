@@ -114,7 +114,7 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
 
 
 def _by_folders(path: Path, files: list[Path]) -> Catalog | None:
-    """Return the catalog of class folders whose metadata tell something else, such as captions; None without classes."""
+    """Return the catalog of class folders whose metadata tell something else, as captions; None without classes."""
     try:
         catalog = read_folders(path)
     except DataError:
