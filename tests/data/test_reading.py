@@ -6,14 +6,16 @@ import os
 import pickle
 import struct
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data import forms
 
 from striate.data.catalog import SPLITS, Catalog
+from striate.data.decoding.decode import decode
+from striate.data.decoding.stored import Stored
 from striate.data.reading import FORMATS, read, recognise
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError
 
@@ -107,6 +109,64 @@ def image(root: Path) -> Path:
     return png(root / "one.png")
 
 
+def zip_archive(root: Path) -> Path:
+    return forms.write_zip(root / "set.zip", forms.class_folders())
+
+
+def tar_archive(root: Path) -> Path:
+    return forms.write_tar(root / "set.tar", forms.class_folders())
+
+
+def packed_archive(root: Path) -> Path:
+    return forms.write_tar(root / "set.tar.xz", forms.class_folders(), "w:xz")
+
+
+def archive_with_table(root: Path) -> Path:
+    files = {f"pics/{i}.png": forms.picture(i % 2, i) for i in range(4)}
+    table = "file,label\n" + "".join(f"pics/{i}.png,{'ab'[i % 2]}\n" for i in range(4))
+    return forms.write_zip(root / "set.zip", {**files, "labels.csv": table.encode()})
+
+
+def webdataset(root: Path) -> Path:
+    return forms.write_tar(root / "train-0000.tar", forms.samples())
+
+
+def webdataset_folder(root: Path) -> Path:
+    forms.write_tar(root / "train-0000.tar", forms.samples())
+    forms.write_tar(root / "val-0000.tar.gz", forms.samples(start=4), "w:gz")
+    return root
+
+
+def parquet(root: Path) -> Path:
+    pytest.importorskip("pyarrow")
+    return forms.write_parquet(root / "train-00000-of-00001.parquet", forms.hub_rows(), ("cat", "dog"))
+
+
+def parquet_folder(root: Path) -> Path:
+    parquet(root / "data")
+    forms.write_parquet(root / "data" / "test-00000-of-00001.parquet", forms.hub_rows(3, 9), ("cat", "dog"))
+    return root
+
+
+def metadata(root: Path) -> Path:
+    rows = "".join(f'{{"file_name": "{i}.png", "label": "{"ab"[i % 2]}"}}\n' for i in range(4))
+    return forms.write_files(
+        root, {**{f"{i}.png": forms.picture(i % 2, i) for i in range(4)}, "metadata.jsonl": rows.encode()}
+    )
+
+
+def coco(root: Path) -> Path:
+    files = {f"{i}.png": [i % 2] for i in range(4)}
+    forms.write_files(root, {name: forms.picture(kinds[0], 1) for name, kinds in files.items()})
+    return forms.write_json(root / "instances.json", forms.coco(files))
+
+
+def label_studio(root: Path) -> Path:
+    forms.write_files(root, {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
+    tasks = [forms.task(f"/data/upload/1/0123abcd-{i}.png", "ab"[i % 2]) for i in range(4)]
+    return forms.write_json(root / "export.json", tasks)
+
+
 def arrays(root: Path):
     return np.zeros((3, 4, 4), bool), ["x", "y", "x"]
 
@@ -120,7 +180,10 @@ SOURCES = {
     for make, form in (
         (folders, "folders"), (split_folders, "folders"), (unlabelled_folder, "folders"), (table, "table"),
         (cifar_folder, "cifar"), (cifar_archive, "cifar"), (idx_folder, "idx"), (idx_file, "idx"), (npz, "npz"),
-        (npy, "npy"), (image, "image"), (arrays, "arrays"), (pairs, "arrays"),
+        (npy, "npy"), (image, "image"), (arrays, "arrays"), (pairs, "arrays"), (zip_archive, "archive"),
+        (tar_archive, "archive"), (packed_archive, "archive"), (archive_with_table, "archive"),
+        (webdataset, "webdataset"), (webdataset_folder, "webdataset"), (parquet, "parquet"),
+        (parquet_folder, "parquet"), (metadata, "metadata"), (coco, "coco"), (label_studio, "labelstudio"),
     )
 }  # fmt: skip
 SOURCES |= {name: (lambda root, name=name: name, name.split(":")[0]) for name in ("digits", "xo:7", "shapes:6")}
@@ -147,7 +210,11 @@ def test_every_reader_keeps_the_contract(kind, tmp_path):
         assert catalog.images.ndim == 4
         assert catalog.images.shape[3] in (1, 3)
     else:
-        assert all(isinstance(way, Path | np.ndarray | Image.Image) for way in catalog.images)
+        assert all(isinstance(way, Path | Stored | np.ndarray | Image.Image) for way in catalog.images)
+    for way in catalog.images:
+        if isinstance(way, Stored):  # a worker process reads the same bytes, and they are an image
+            assert pickle.loads(pickle.dumps(way)).read() == way.read()
+            assert decode(way).pixels.size
     assert all(catalog.ledger[name].status in ("used", "repaired") for name in catalog.names)
     catalog.ledger.write_csv(tmp_path / "ledger.csv")
     with open(tmp_path / "ledger.csv", newline="", encoding="utf-8") as file:
@@ -198,11 +265,8 @@ def content(**files: bytes):
     return make
 
 
-def zip_of_images(root: Path) -> Path:
-    root.mkdir()
-    with zipfile.ZipFile(root / "a.zip", "w") as archive:
-        archive.writestr("cats/1.png", b"")
-    return root / "a.zip"
+def zip_of_nothing(root: Path) -> Path:
+    return forms.write_zip(root / "a.zip", {"notes.txt": b"none"})
 
 
 @pytest.mark.parametrize(
@@ -218,7 +282,7 @@ def zip_of_images(root: Path) -> Path:
         (content(model=b"\x80\x02abc\0\0"), r"must be a table, an IDX file, .*; it begins with 80 02 61 62 63 00 00"),
         (content(broken=b"\x1f\x8b\x08\0abcdef"), "broken is a damaged gzip file"),
         (content(**{"a.gz": gzip.compress(b"a,b\n1,2\n")}), "a.gz cannot be read as a CIFAR archive"),
-        (zip_of_images, r"must hold an array of images .* zip of image files\? Unpack it"),
+        (zip_of_nothing, r"a.zip must hold images; none of its 1 files is one \(notes.txt: not an image file type"),
         (lambda root: 3, "a source must be a path, a name, .*; got a int"),
         (lambda root: {"images": []}, "got a dict"),
         (lambda root: [], "arrays must hold images; got none"),

@@ -17,7 +17,8 @@ BEGAN = time.perf_counter()
 DATA, NET, RUN = "Data", "Net and recipe", "Run"
 
 SOURCE_HELP = (
-    "Folder of class folders, CSV/TSV table, CIFAR archive or folder, IDX files, .npz, or a built-in set: "
+    "Folder of class folders, CSV/TSV table, zip or tar of either, Parquet, WebDataset, COCO or Label Studio JSON, "
+    "CIFAR archive or folder, IDX files, .npz, or a built-in set: "
     "digits, xo, shapes, mnist, fashion-mnist, cifar10, cifar100."
 )
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
@@ -26,14 +27,15 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format", rich_help_panel=DATA, show_default="told by the content",
-        help="Read the source as folders, table, cifar, cifar100-coarse, idx, npz or npy.",
+        help="Read the source as folders, table, archive, webdataset, parquet, metadata, coco, labelstudio, cifar, "
+        "cifar100-coarse, idx, npz or npy.",
     ),
 ]  # fmt: skip
 Images = Annotated[
     Path | None,
     typer.Option(
         "--images", rich_help_panel=DATA, show_default="the table's own",
-        help="Folder that a table's image paths are relative to.",
+        help="Folder that the image paths of a table, of COCO or of Label Studio are relative to.",
     ),
 ]  # fmt: skip
 ImageColumn = Annotated[

@@ -23,7 +23,8 @@ class Catalog:
         source: what the user gave, for messages.
         format: the reader's name: folders, table, cifar, idx, npz, npy, arrays or a built-in set's name.
         names: (n,) names, unique within the source (a path relative to it, or `train/00042`).
-        images: (n,) ways to the pixels: paths, or arrays (one uint8 array (n, h, w, c) if all have one size).
+        images: (n,) ways to the pixels: paths, places in an archive (`Stored`), or arrays (one uint8 array (n, h, w, c)
+            if all have one size).
         labels: int64 (n,), an index into `classes`; −1 where the source gives no label.
         classes: the class names, sorted, the same for all splits.
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.

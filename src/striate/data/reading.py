@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import gzip
 import os
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from striate.data.builtin import names as builtin
 from striate.data.catalog import Catalog
+from striate.data.readers.annotations import is_annotations, read_annotations
+from striate.data.readers.archives import read_archive
 from striate.data.readers.arrays import read_arrays
-from striate.data.readers.cifar import is_cifar_folder, read_cifar
+from striate.data.readers.cifar import is_cifar_archive, is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, holds_images, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
-from striate.data.readers.npz import read_npy, read_npz
-from striate.data.readers.tables import read_table
+from striate.data.readers.metadata import find_metadata, read_metadata
+from striate.data.readers.npz import is_npz, read_npy, read_npz
+from striate.data.readers.parquet import is_parquet, read_parquet
+from striate.data.readers.shards import holds_shards
+from striate.data.readers.tables import decode_text, read_table
+from striate.data.readers.tars import first_members, is_compressed, is_tar, uncompressed_head
+from striate.data.readers.webdataset import is_shard, is_webdataset, read_webdataset
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
 from striate.observer import Progress, silent
 
@@ -31,14 +36,19 @@ class _Options:
     image_column: str | None
     label_column: str | None
 
-    def check_for_tables(self, instead: str) -> None:
+    def check_for_tables(self, instead: str, taken: Sequence[str] = ()) -> None:
         """Refuse options that were given where there is no table; `instead` says what there is."""
-        given = ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
+        given = [
+            "--" + name.replace("_", "-")
+            for name, value in vars(self).items()
+            if value is not None and name not in taken
+        ]
         if given:
             raise ArgumentError(f"{', '.join(given)} must come with a table; {instead}")
 
 
 _Reader = Callable[[Path, _Options, Progress], Catalog]
+_LOOKED_AT, _LOOKED_AT_BYTES = 16, 1 << 16
 
 FORMATS: dict[str, _Reader] = {
     "folders": lambda path, options, progress: read_folders(path, progress=progress),
@@ -49,6 +59,24 @@ FORMATS: dict[str, _Reader] = {
     "npz": lambda path, options, progress: read_npz(path),
     "npy": lambda path, options, progress: read_npy(path),
     "image": lambda path, options, progress: read_image(path),
+    "archive": lambda path, options, progress: read_archive(
+        path, lambda inner: _read_inside(inner, options, progress), progress=progress
+    ),
+    "webdataset": lambda path, options, progress: read_webdataset(path, progress=progress),
+    "parquet": lambda path, options, progress: read_parquet(path, **vars(options), progress=progress),
+    "metadata": lambda path, options, progress: read_metadata(
+        path, label_column=options.label_column, progress=progress
+    ),
+    "coco": lambda path, options, progress: read_annotations(path, images=options.images, progress=progress),
+    "labelstudio": lambda path, options, progress: read_annotations(path, images=options.images, progress=progress),
+}
+# Which options for tables the other forms take.
+_TAKEN = {
+    "archive": ("image_column", "label_column"),
+    "parquet": ("images", "image_column", "label_column"),
+    "metadata": ("label_column",),
+    "coco": ("images",),
+    "labelstudio": ("images",),
 }
 
 
@@ -65,8 +93,9 @@ def read(
     """Find the images and labels in a source; nothing is decoded yet.
 
     Arguments:
-        source: a path (a folder of class folders, a table that names image files, the CIFAR archive or folder, an IDX
-            folder or file, `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
+        source: a path (a folder of class folders, a table that names image files, a zip or tar of either, Parquet,
+            WebDataset, COCO or Label Studio JSON, the CIFAR archive or folder, an IDX folder or file, `.npz`, `.npy`),
+            the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
             (images, labels), an array, or any iterable of (image, label). A path that exists goes before a name.
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
@@ -103,7 +132,7 @@ def read(
             raise SourceNotFoundError(_not_found(source, path))
         chosen = format or recognise(path)
         if chosen != "table":
-            options.check_for_tables(f"{path} is read as {chosen}")
+            options.check_for_tables(f"{path} is read as {chosen}", _TAKEN.get(chosen, ()))
         catalog = FORMATS[chosen](path, options, progress)
         return replace(catalog, doubts=()) if format else catalog  # who insists has no doubts
     except StriateError:
@@ -119,30 +148,60 @@ def recognise(path: Path) -> str:
         DataError: it is none of them.
     """
     if path.is_dir():
-        marked = _marked(path)
-        return "folders" if not marked or holds_images(path) else marked
+        if marked := _marked(path):
+            return "folders" if holds_images(path) else marked
+        return "metadata" if find_metadata(path) else _kind_of_folder(path)
     with open(path, "rb") as file:
         head = file.read(512)
     if not head:
         raise DataError(f"{path} must hold images; it is an empty file")
     if head.startswith(b"PK"):
-        return "npz"
+        return "npz" if is_npz(path) else "archive"
+    if head.startswith(b"PAR1"):
+        return "parquet"
     if head.startswith(b"\x93NUMPY"):
         return "npy"
-    if head.startswith(b"\x1f\x8b"):
-        return "idx" if _unzipped_head(path).startswith(b"\0\0") else "cifar"
-    if head[257:262] == b"ustar":
-        return "cifar"
+    if is_compressed(head):
+        inside = uncompressed_head(path)
+        if inside.startswith(b"\0\0") and not is_tar(inside):
+            return "idx"
+        return _kind_of_tar(path) if is_tar(inside) else "cifar"
+    if head[257:262] == b"ustar" or is_tar(head):
+        return _kind_of_tar(path)
     if head.startswith(b"\0\0") and len(head) > 3 and head[3] in (1, 2, 3, 4):
         return "idx"
     if path.suffix.lower() in IMAGE_TYPES:
         return "image"
     if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")) and not (head[1] == 0 and head[3:4] == b"\0"):
         raise DataError(
-            f"{path} must be a table, an IDX file, an .npz or a CIFAR archive; it begins with {head[:8].hex(' ')}. "
+            f"{path} must be a table, an IDX file, an .npz, an archive or Parquet; it begins with {head[:8].hex(' ')}. "
             f"Insist with --format {'|'.join(FORMATS)} if you know better."
         )
-    return "table"
+    return _kind_of_json(path) if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "table"
+
+
+def _kind_of_tar(path: Path) -> str:
+    first = first_members(path, _LOOKED_AT)
+    if is_cifar_archive([name for name, _ in first]):
+        return "cifar"
+    return "webdataset" if is_webdataset(first) else "archive"
+
+
+def _kind_of_json(path: Path) -> str:
+    """Return the form of a text that begins as JSON does; JSON lines, and lists of plain records, are tables."""
+    with open(path, "rb") as file:
+        text = decode_text(file.read(_LOOKED_AT_BYTES))
+    if not is_annotations(text):
+        return "coco" if path.suffix.lower() == ".json" and text.lstrip().startswith("{") else "table"
+    return "coco" if text.lstrip("\ufeff \t\r\n").startswith("{") else "labelstudio"
+
+
+def _read_inside(path: Path, options: _Options, progress: Progress) -> Catalog:
+    """Return the catalog of what an archive's names were laid out as."""
+    form = recognise(path)
+    if form not in ("table", "metadata", "coco", "labelstudio"):
+        raise DataError(f"{path} must be a table; it is read as {form}")
+    return FORMATS[form](path, options, progress)
 
 
 def _marked(folder: Path) -> str:
@@ -154,16 +213,14 @@ def _marked(folder: Path) -> str:
     return "npy" if _is_npy_folder(folder) else ""
 
 
+def _kind_of_folder(path: Path) -> str:
+    shards = (("parquet", is_parquet), ("webdataset", is_shard))
+    form = next((form for form, is_one in shards if holds_shards(path, is_one)), "folders")
+    return "folders" if form != "folders" and holds_images(path) else form
+
+
 def _is_npy_folder(path: Path) -> bool:
     return any(name.endswith(".npy") for name in os.listdir(path)) and not any(file.is_dir() for file in path.iterdir())
-
-
-def _unzipped_head(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read(4)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is a damaged gzip file ({error}). Get it again.") from None
 
 
 def _not_found(source: str | os.PathLike[str], path: Path) -> str:

@@ -209,7 +209,7 @@ def test_a_bit_flipped_in_a_pixel_is_noticed(tmp_path):
 
 def test_an_archive_of_something_else(tmp_path):
     with pytest.raises(DataError, match=r"must hold CIFAR's batches \(data_batch_1… or train\); it holds none"):
-        read(archive(tmp_path, {"a/b.png": b"x"}))
+        read(archive(tmp_path, {"a/b.png": b"x"}), format="cifar")
 
 
 def test_members_that_declare_absurd_sizes_are_refused_unread(tmp_path):

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from PIL import (
@@ -32,6 +32,7 @@ from PIL import (
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
+from striate.data.decoding.stored import Stored
 from striate.errors import DecodingError
 
 try:
@@ -68,7 +69,9 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 LIMIT_PX = 100_000_000
 LIMIT_BYTES = 1 << 30
 
-Source = Path | str | bytes | Image.Image | np.ndarray
+# What has to be read before it can be decoded.
+FILES = (str, Path, Stored)
+Source = Path | str | Stored | bytes | Image.Image | np.ndarray
 _T = TypeVar("_T")
 
 
@@ -96,7 +99,8 @@ def decode(source: Source) -> Decoded:
     several frames the first is taken; each of these is named in `repairs`.
 
     Arguments:
-        source: a path, the bytes of a file, a Pillow image, or a uint8 array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
+        source: a path, a member of an archive, the bytes of a file, a Pillow image, or a uint8 array (h, w), (h, w, 1),
+            (h, w, 3) or (h, w, 4).
 
     Returns:
         `Decoded(pixels, repairs)`.
@@ -123,13 +127,15 @@ def probe(source: Source) -> Header:
     return _opened(source, _header)
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """Return the content of an image file.
+def read_bytes(path: Path | str | Stored) -> bytes:
+    """Return the content of an image file, or of one that lies within another file.
 
     Raises:
         DecodingError: it is missing, empty, larger than 1 GiB, not a regular file, or cannot be read.
     """
     try:
+        if isinstance(path, Stored):
+            return path.read() or _empty()
         handle = os.open(path, _OPEN_FLAGS)
         try:
             found = os.fstat(handle)
@@ -147,17 +153,19 @@ def read_bytes(path: Path | str) -> bytes:
         if isinstance(error, DecodingError):
             raise
         raise DecodingError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if not data:
-        raise DecodingError("empty file")
-    return data
+    return data or _empty()
 
 
-def _opened(source: Path | str | bytes | Image.Image, use: Callable[[Image.Image], _T]) -> _T:
+def _empty() -> NoReturn:
+    raise DecodingError("empty file")
+
+
+def _opened(source: Path | str | Stored | bytes | Image.Image, use: Callable[[Image.Image], _T]) -> _T:
     """Return `use(image)`; whatever Pillow raises on the way becomes a DecodingError."""
-    if isinstance(source, (str, Path)):
+    if isinstance(source, FILES):
         source = read_bytes(source)
     elif isinstance(source, bytes) and not source:
-        raise DecodingError("empty file")
+        _empty()
     try:
         with QUIET:
             if isinstance(source, Image.Image):

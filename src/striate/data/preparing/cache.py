@@ -148,7 +148,7 @@ def sweep(cache_dir: Path, after_s: float = _SWEEP_AFTER_S) -> int:
             _, host, pid, _ = path.name.split("-", 3)
             idle_s = time.time() - max(part.stat().st_mtime for part in (path, *path.iterdir()))
             here = host == host_name()
-            if idle_s > _DAY_S or (idle_s > after_s and here and not _alive(int(pid))):
+            if idle_s > _DAY_S or (idle_s > after_s and here and not is_alive(int(pid))):
                 freed += _size_bytes(path)
                 shutil.rmtree(path, ignore_errors=True)
     return freed
@@ -159,7 +159,8 @@ def host_name() -> str:
     return re.sub(r"[^A-Za-z0-9]", "", platform.node())
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Return whether a process of this machine may still run."""
     if os.name != "posix":  # there, signal 0 would end the process
         return True
     try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 import PIL
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import QUIET, Header, decode, probe, read_bytes
+from striate.data.decoding.decode import FILES, QUIET, Header, decode, probe, read_bytes
 from striate.data.decoding.pixels import (
     Fit,
     check_fit,
@@ -27,6 +28,7 @@ from striate.data.decoding.pixels import (
     pixel_hashes,
     to_channels,
 )
+from striate.data.decoding.stored import Stored
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
@@ -108,7 +110,7 @@ def prepare(
         return _image_set(catalog, Prepared(whole, pixel_hashes(whole)))
     with QUIET:
         passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
-        if not passing and all(isinstance(image, (str, Path)) for image in catalog.images):
+        if not passing and all(isinstance(image, FILES) for image in catalog.images):
             made = _prepare_files(catalog, wish, cache_dir or cache_folder("prepared"), progress)
         else:
             made = _prepare_objects(catalog, wish, progress)
@@ -125,7 +127,7 @@ class _Wish(NamedTuple):
 
 
 def _prepare_files(catalog: Catalog, wish: _Wish, cache_dir: Path, progress: Progress) -> Prepared:
-    paths = [Path(path) for path in catalog.images]
+    paths = [Path(image) if isinstance(image, str) else image for image in catalog.images]
     state = _state(paths, wish)
     if state and (made := cache.recall_content(cache_dir, state)):
         return made
@@ -178,7 +180,7 @@ def _scan(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progr
     def look(source: Any) -> tuple[Header | None, bytes, str]:
         content = b""
         try:
-            content = read_bytes(source) if isinstance(source, Path) else source
+            content = read_bytes(source) if isinstance(source, FILES) else source
             return probe(content), _digest(content), ""
         except DecodingError as error:
             return None, _digest(content if isinstance(content, bytes) and content else str(error).encode()), str(error)
@@ -232,13 +234,19 @@ def _key(scan: _Scan, target: Target) -> str:
     return digest.hexdigest()
 
 
-def _state(paths: Sequence[Path], wish: _Wish) -> str | None:
+def _state(paths: Sequence[Path | Stored], wish: _Wish) -> str | None:
     """Return a digest of what the file system says about the files and of what is wanted; None if they are in flux."""
     digest = hashlib.blake2b(repr((cache.VERSION, DECODER_VERSION, PIL.__version__, wish)).encode(), digest_size=16)
     now_ns = time.time_ns()
+    stat = lru_cache(maxsize=16)(Path.stat)  # one question to an archive, not one for each of its images
     for path in paths:
+        place = ""
         try:
-            found = path.stat()
+            if isinstance(path, Stored):
+                place = repr(path)
+                path, found = path.origin, stat(path.origin)
+            else:
+                found = path.stat()
         except (OSError, ValueError):
             return None
         times = (found.st_mtime_ns, found.st_ctime_ns)
@@ -246,7 +254,9 @@ def _state(paths: Sequence[Path], wish: _Wish) -> str | None:
         if any(abs(now_ns - when) < _RACY_NS for when in times):
             return None
         digest.update(
-            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0".encode("utf-8", "surrogateescape")
+            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0{place}".encode(
+                "utf-8", "surrogateescape"
+            )
         )
     return digest.hexdigest()
 
@@ -264,7 +274,7 @@ def _decode_into(
     def work(i: int) -> tuple[int, np.ndarray | None, int, str]:
         source = sources[i]
         try:
-            if isinstance(source, Path):
+            if isinstance(source, FILES):
                 source = read_bytes(source)
                 if _digest(source) != scan.digests[i]:
                     raise DataError(f"{catalog.names[i]} changed while it was being read; run again")
@@ -318,7 +328,7 @@ def _image_set(catalog: Catalog, made: Prepared) -> ImageSet:
 
 def _ledger(catalog: Catalog, made: Prepared) -> Ledger:
     """Return the catalog's ledger with what became of the images; what a reader had repaired stays said."""
-    if not (made.skipped or made.repaired or isinstance(catalog.images[0], (str, Path))):
+    if not (made.skipped or made.repaired or isinstance(catalog.images[0], FILES)):
         return catalog.ledger  # arrays have no files to account for
     before = {entry.name: entry for entry in catalog.ledger}
     revised = []

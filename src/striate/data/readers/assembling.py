@@ -7,11 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from striate.data.labels import class_name as class_name
-from striate.data.labels import class_order as class_order
-from striate.data.labels import encode as encode
 from striate.data.ledger import Entry, Ledger
-from striate.data.readers.split_names import split_of as split_of
 from striate.errors import DataError
 from striate.system.devices import memory_bytes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,11 @@ def is_cifar_folder(path: Path) -> bool:
     if (path / _META_100).is_file() and (path / "train").is_file():
         return True
     return (path / _META_10).is_file() or (path / "data_batch_1").is_file()
+
+
+def is_cifar_archive(first: Sequence[str]) -> bool:
+    """Return whether the first names in a tar are those of CIFAR's batches."""
+    return any(name.rpartition("/")[2] in {*_STARTS_10, *_STARTS_100, _META_10, _META_100} for name in first)
 
 
 def read_cifar(path: Path, *, labels: Labels = "fine", progress: Progress = silent) -> Catalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -152,22 +152,28 @@ def _other_form(relative: str) -> tuple[str, str] | None:
 
 
 def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
-    if _clutter(entry.name):
-        found.skip(relative, "set aside as a hidden or system file")
-    elif not _is(entry.is_file):
+    if not _clutter(entry.name) and not _is(entry.is_file):
         found.skip(relative, "broken link" if entry.is_symlink() else "not a regular file")
+    else:
+        _sort_name(entry.path, relative, found)
+
+
+def _sort_name(path: str, relative: str, found: _Found) -> None:
+    name = relative.rpartition("/")[2]
+    if _clutter(name):
+        found.skip(relative, "set aside as a hidden or system file")
     elif form := _other_form(relative):
         found.skip(relative, f"set aside as {form[0]} beside images")
         found.others[form[1]] = relative
-    elif (extension := image_type(entry.name)) is not None:
+    elif (extension := image_type(name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)
-        if extension in TABLE_TYPES and relative == entry.name:
+        if extension in TABLE_TYPES and relative == name:
             found.skip(relative, "set aside as a table (if it holds the labels, give it as the source)")
         else:
             found.skip(relative, f"not an image file type: {extension}")
     else:
-        found.files.append((entry.path, relative))
+        found.files.append((path, relative))
 
 
 def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
@@ -186,7 +192,54 @@ def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
     Raises:
         DataError: there are no images.
     """
-    found = _walk(os.fspath(path), progress)
+    return _arranged(path, _walk(os.fspath(path), progress))
+
+
+def read_listed(path: Path, files: Iterable[str], folders: Iterable[str], entries: Iterable[Entry]) -> Catalog:
+    """Return the catalog that a folder of these files would give; nothing is looked up.
+
+    Arguments:
+        path: what holds them, for messages.
+        files: their paths relative to it, parted by `/`.
+        folders: folders that it names, likewise; those that hold files need not be among them.
+        entries: what the ledger has to say of other members.
+
+    Returns:
+        A catalog whose images are the relative paths, as `Path`.
+
+    Raises:
+        DataError: as `read_folders`.
+    """
+    found = _Found(entries=list(entries))
+    known: dict[str, bool] = {"": True}  # whether a folder is looked into
+
+    def enter(folder: str) -> bool:
+        """Note a folder and those above it; False if it is, or lies in, a hidden or system folder."""
+        if folder not in known:
+            parts, open_ = folder.split("/"), True
+            for i, name in enumerate(parts):
+                path = "/".join(parts[: i + 1])
+                if path not in known:
+                    known[path] = open_ and not _clutter(name)
+                    if known[path]:
+                        found.folders.append(path)
+                    elif open_:
+                        found.skip(path + "/", "set aside as a hidden or system folder")
+                open_ = known[path]
+        return known[folder]
+
+    for folder in folders:
+        enter(folder)
+    for relative in files:
+        if enter(relative.rpartition("/")[0]):
+            _sort_name(relative, relative, found)
+    found.files.sort(key=lambda file: file[1])
+    found.folders.sort()
+    return _arranged(path, found)
+
+
+def _arranged(path: Path, found: _Found) -> Catalog:
+    """Return the catalog of what was found: splits, classes, and a line in the ledger for every file."""
     if not found.files:
         raise DataError(_nothing(path, found))
     arrangement = arrange(str(path), Counter(relative.rpartition("/")[0] for _, relative in found.files))

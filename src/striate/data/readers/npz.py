@@ -51,6 +51,15 @@ def _split_in(text: str, name: str) -> str | None:
     return None
 
 
+def is_npz(path: Path) -> bool:
+    """Return whether a zip holds arrays, or is damaged and called `.npz`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return path.suffix.lower() == ".npz"
+
+
 def read_npz(path: Path) -> Catalog:
     """Read a `.npz` with images and labels: `images`/`labels`, `X`/`y`, `x_train`/`y_train` and the like.
 

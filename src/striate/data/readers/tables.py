@@ -19,6 +19,7 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.listing import Listing, folders_holding
+from striate.data.readers.records import record_rows, records_in
 from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.errors import ArgumentError, DataError, unknown
 from striate.observer import Progress, silent
@@ -121,6 +122,8 @@ def load_table(path: Path) -> TextTable:
     if path.stat().st_size > _LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes()).lstrip("\r\n")
+    if records := records_in(str(path), text):
+        return TextTable(*record_rows(records))
     told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
     text = text[told.end() :] if told else text
     if "\0" in text:
@@ -195,6 +198,7 @@ def _label(cells: list[str], place: int | None) -> str | None:
 def read_table(
     path: Path,
     *,
+    table: TextTable | None = None,
     images: Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -204,6 +208,7 @@ def read_table(
 
     Arguments:
         path: the table.
+        table: its cells, where it is no text but says the same in another form.
         images: the folder that the file names are relative to; by default the table's own, or the only folder below
             it that holds the files.
         image_column, label_column: the columns' names, where they cannot be guessed.
@@ -216,7 +221,7 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = load_table(path)
+    table = table or load_table(path)
     columns = _choose_columns(path, table, image_column, label_column)
     folder = _choose_folder(path, table, columns, images)
     files, entries = _look_up(table, columns, folder, progress)

@@ -1,0 +1,180 @@
+"""JSON of annotation tools: COCO and Label Studio, where an image has one class."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry, Ledger
+from striate.data.readers.assembling import displayable
+from striate.data.readers.records import load_json, text_of
+from striate.data.readers.tables import TextTable, decode_text, read_table
+from striate.errors import DataError
+from striate.observer import Progress, silent
+
+_LARGEST_BYTES = 1 << 30
+# Label Studio puts eight hexadecimal digits before the name of an uploaded file.
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)", re.DOTALL)
+
+Labelled = dict[str, set[str]]
+
+
+def is_annotations(text: str) -> bool:
+    """Return whether a JSON text begins as COCO's or Label Studio's may: an object, or a list of objects.
+
+    Lists of plain records and JSON lines are tables.
+    """
+    start = text.lstrip("\ufeff \t\r\n")
+    if start.startswith("["):
+        return '"annotations"' in start or '"completions"' in start
+    return start.startswith("{") and '"images"' in start and '"annotations"' in start
+
+
+def read_annotations(path: Path, *, images: Path | None = None, progress: Progress = silent) -> Catalog:
+    """Read the images that a JSON file of COCO or Label Studio gives one class each.
+
+    Arguments:
+        path: the file.
+        images: the folder of the images; by default the file's own, or the only one below it that holds them.
+        progress: told how many images were looked up.
+
+    Returns:
+        A catalog; images without a class or with several are set aside in its ledger.
+
+    Raises:
+        DataError: damaged, neither form, or no image has exactly one class.
+    """
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise DataError(f"{path} must be JSON under 1 GiB; got {path.stat().st_size:,} bytes")
+    values = load_json(str(path), decode_text(path.read_bytes()))
+    if isinstance(values, dict) and isinstance(values.get("images"), list) and "annotations" in values:
+        form, found = "coco", _coco(path, values)
+    elif isinstance(values, list) and values and all(isinstance(task, dict) for task in values):
+        form, found = "labelstudio", _label_studio(values)
+    else:
+        raise DataError(
+            f"{path} must be JSON of COCO (images, annotations, categories) or Label Studio (a list of tasks); "
+            f"{_shown(values)}. Give a table (CSV) that names the images and their classes."
+        )
+    single = {name: next(iter(classes)) for name, classes in found.items() if len(classes) == 1}
+    if not single:
+        several = sum(len(classes) > 1 for classes in found.values())
+        raise DataError(
+            f"{path} must give images one class each; of its {len(found):,} images {several:,} have several and "
+            f"{len(found) - several:,} none. A classifier of whole images cannot be taught with it."
+        )
+    table = TextTable(("file_name", "label"), [(i + 1, [name, single[name]]) for i, name in enumerate(single)])
+    catalog = read_table(
+        path, table=table, images=images, image_column="file_name", label_column="label", progress=progress
+    )
+    return replace(catalog, format=form, columns={}, ledger=_with_others(catalog.ledger, found))
+
+
+def _shown(values: Any) -> str:
+    if isinstance(values, dict):
+        return f"it has the keys {', '.join(str(key)[:40] for key in list(values)[:8]) or 'none'}"
+    return f"it is a {type(values).__name__}"
+
+
+def _with_others(ledger: Ledger, found: Labelled) -> Ledger:
+    """Return the ledger with the images that have no class or several."""
+    entries = []
+    for name, classes in found.items():
+        if len(classes) > 1:
+            listed = ", ".join(sorted(classes)[:4]) + ("…" if len(classes) > 4 else "")
+            entries.append(Entry(displayable(name), "skipped", f"several classes: {listed}"))
+        elif not classes:
+            entries.append(Entry(displayable(name), "skipped", "no class"))
+    return ledger.revised(entries)
+
+
+def _coco(path: Path, values: Mapping[str, Any]) -> Labelled:
+    names = {
+        _key(one.get("id")): text_of(one.get("name")) or text_of(one.get("id"))
+        for one in _objects(values, "categories")
+    }
+    files = {_key(one.get("id")): name for one in _objects(values, "images") if (name := text_of(one.get("file_name")))}
+    found: Labelled = {name: set() for name in files.values()}
+    for one in _objects(values, "annotations"):
+        name, category = files.get(_key(one.get("image_id"))), _key(one.get("category_id"))
+        if name is None:
+            continue
+        if category not in names and names:
+            raise DataError(
+                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name"
+            )
+        found[name].add(names.get(category, category))
+    return found
+
+
+def _objects(values: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
+    listed = values.get(key)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _key(value: Any) -> str:
+    return text_of(value)
+
+
+def _label_studio(tasks: Iterable[Mapping[str, Any]]) -> Labelled:
+    """Return {file: classes} of tasks as exported: JSON (annotations with results) or JSON-MIN (plain fields)."""
+    found: Labelled = {}
+    for task in tasks:
+        inner = task.get("data")
+        data = inner if isinstance(inner, dict) else task
+        name = next((file for value in data.values() if (file := _file_of(value))), "")
+        if name:
+            found.setdefault(name, set()).update(_choices(task))
+    return found
+
+
+def _file_of(value: Any) -> str:
+    """Return the name of an image in a task's data: an upload, a local file, a URL's last part; else ""."""
+    if not isinstance(value, str) or len(value) > 4096:
+        return ""
+    try:
+        url = urlsplit(value)
+    except ValueError:
+        return ""
+    local = parse_qs(url.query).get("d", [""])[0]  # /data/local-files/?d=photos/1.jpg
+    name = local or unquote(url.path)
+    if not os.path.splitext(name)[1] or (" " in value and not url.scheme and "/" not in value and "." not in value):
+        return ""
+    if not local and "/upload/" in name:
+        name = name.rpartition("/")[2]
+        return uploaded[1] if (uploaded := _UPLOADED.fullmatch(name)) else name
+    return name.rpartition("/")[2] if url.scheme else name.lstrip("/")
+
+
+def _choices(task: Mapping[str, Any]) -> set[str]:
+    """Return the classes that annotators chose, those of cancelled annotations left out."""
+    chosen: set[str] = set()
+    annotations = task.get("annotations", task.get("completions"))
+    for annotation in annotations if isinstance(annotations, list) else []:
+        if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
+            continue
+        for result in _objects(annotation, "result"):
+            value = result.get("value")
+            for key, values in value.items() if isinstance(value, dict) else ():
+                if key == "choices" or key.endswith("labels"):
+                    chosen.update(filter(None, map(text_of, values if isinstance(values, list) else [values])))
+    if not isinstance(annotations, list):
+        choice = task.get("choice", task.get("label"))
+        choice = choice.get("choices") if isinstance(choice, dict) else choice
+        values = choice if isinstance(choice, list) else [choice]
+        chosen.update(filter(None, (_minimal(value) for value in values)))
+    return chosen
+
+
+def _minimal(value: Any) -> str:
+    """Return a class of JSON-MIN: text, or a region with its labels."""
+    if isinstance(value, dict):
+        labels = next((values for key, values in value.items() if key.endswith("labels")), None)
+        return text_of(labels)
+    return text_of(value)

@@ -1,0 +1,154 @@
+"""Archives (`.zip`, `.tar`, compressed or not) of class folders, or of a table with its images, read in place."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry
+from striate.data.readers.assembling import displayable
+from striate.data.readers.folders import IMAGE_TYPES, read_listed
+from striate.data.readers.members import Contents
+from striate.data.readers.metadata import is_metadata
+from striate.data.readers.tars import list_tar
+from striate.data.readers.zips import list_zip
+from striate.errors import DataError, DecodingError, StriateError
+from striate.observer import Progress, silent
+
+_TABLES = (".csv", ".tsv", ".json", ".jsonl")
+_LARGEST_TABLE_BYTES = 256 << 20
+_MOST_TABLES = 20
+
+ReadPath = Callable[[Path], Catalog]
+
+
+def read_archive(path: Path, read_path: ReadPath, *, progress: Progress = silent) -> Catalog:
+    """Read an archive of images as the folder would be read that it unpacks to; no image is unpacked.
+
+    Arguments:
+        path: the archive.
+        read_path: reads a table, or a folder with one, that was taken out of the archive without its images.
+        progress: told how many members were listed.
+
+    Returns:
+        A catalog whose names are the members', or a table's own.
+
+    Raises:
+        DataError: it is damaged, a bomb, names places outside of it, or holds no images.
+    """
+    with open(path, "rb") as file:
+        contents = list_zip(path) if file.read(2) == b"PK" else list_tar(path, progress)
+    tables = [name for name in contents.files if name.lower().endswith(_TABLES) and not _hidden(name)]
+    tables = [name for name in tables if _worth_reading(name, contents)]
+    metadata = [name for name in tables if is_metadata(name.rpartition("/")[2])]
+    catalog, error = None, None
+    try:
+        catalog = read_listed(path, contents.files, contents.folders, contents.entries)
+        catalog = replace(
+            catalog, format="archive", images=[contents.files[image.as_posix()] for image in catalog.images]
+        )
+    except DataError as found:
+        error = _named(found, path, contents)
+    if metadata or (tables and (catalog is None or len(catalog.classes) < 2)):
+        told = _with_tables(contents, tables, metadata, read_path)
+        catalog = told or catalog
+    if catalog is None:
+        raise error or DataError(f"{path} must hold images; it holds none")
+    return catalog
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") or part.casefold() == "__macosx" for part in name.split("/"))
+
+
+def _worth_reading(name: str, contents: Contents) -> bool:
+    """Whether a table may be one of images; one beside an image of its own name describes that one."""
+    stem = name.rpartition(".")[0]
+    return not any(stem + extension in contents.files for extension in (".jpg", ".png", ".jpeg"))
+
+
+def _named(error: DataError, path: Path, contents: Contents) -> DataError:
+    """Return the error with what to do where an archive holds archives."""
+    inner = [
+        n for n in contents.files if n.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".parquet", ".npz", ".h5"))
+    ]
+    if not inner:
+        return error
+    return DataError(
+        f"{path} must hold images; it holds {displayable(inner[0])}, which is not looked into. "
+        "Unpack the archive and give that as the source."
+    )
+
+
+def _with_tables(contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath) -> Catalog | None:
+    """Return the catalog of the tables with their images, or None if no table names them.
+
+    The readers of tables look files up on a disk: they are given a folder with the archive's names, all of them empty
+    but for the tables, and what they find there is found in the archive again.
+
+    Raises:
+        DataError: several tables name images and labels.
+    """
+    with tempfile.TemporaryDirectory(prefix="striate-names-") as made:
+        root = Path(os.path.realpath(made))
+        _lay_out(contents, tables, root)
+        found: dict[str, Catalog] = {}
+        for name in metadata[:1] or sorted(tables)[:_MOST_TABLES]:
+            if "submission" in name.casefold():
+                continue
+            try:
+                catalog = read_path(root if metadata else root / name)
+            except StriateError as error:
+                if metadata:
+                    raise DataError(str(error).replace(str(root), str(contents.path))) from None
+                continue
+            if metadata or catalog.classes:
+                found["/".join(metadata) if metadata else name] = catalog
+        if len(found) > 1:
+            listed = ", ".join(displayable(name) for name in list(found)[:4])
+            raise DataError(
+                f"{contents.path} holds {len(found)} tables that name images and classes: {listed}. "
+                "Unpack it and give one of them as the source."
+            )
+        return next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
+
+
+def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
+    """Write the archive's names below `root`: tables with their content, images empty."""
+    wanted = set(tables)
+    for name, way in contents.files.items():
+        if name not in wanted and os.path.splitext(name)[1].lower() not in IMAGE_TYPES:
+            continue
+        file = root / name
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            content = way.read() if name in wanted and getattr(way, "size", 0) <= _LARGEST_TABLE_BYTES else b""
+            file.write_bytes(content)
+        except (DecodingError, OSError):  # a damaged table is none; a name that no disk takes is not looked up
+            continue
+
+
+def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> Catalog:
+    """Return a catalog of empty files as one of the archive's members, with a line for each member."""
+    relative = [os.path.relpath(os.path.normpath(image), root) for image in catalog.images]
+    relative = [inside.replace(os.sep, "/") for inside in relative]
+    listed = {entry.name for entry in catalog.ledger}
+    used = set(relative) | set(name.split("/") if name in contents.files else [])
+    more = [Entry(e.name, e.status, e.detail) for e in contents.entries]
+    for member in contents.files:
+        shown = displayable(member)
+        if member == name or is_metadata(member.rpartition("/")[2]):
+            more.append(Entry(shown, "used", "the table of the images"))
+        elif member not in used and shown not in listed:
+            more.append(Entry(shown, "skipped", "set aside as not named by the archive's table"))
+    return replace(
+        catalog,
+        source=str(contents.path),
+        format="archive",
+        images=[contents.files[inside] for inside in relative],
+        ledger=catalog.ledger.revised(entry for entry in more if entry.name not in listed),
+    )

@@ -1,0 +1,264 @@
+"""Parquet as Hugging Face's data sets have it: images as bytes or as paths, classes named in the file's metadata."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.decoding.stored import Stored
+from striate.data.labels import class_name, encode
+from striate.data.ledger import Entry, Ledger
+from striate.data.readers.assembling import displayable, numbered, unique
+from striate.data.readers.members import check_member_bytes
+from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
+from striate.data.readers.records import text_of
+from striate.data.readers.shards import Shard, find_shards, told_of_others
+from striate.data.readers.tables import TextTable, read_table
+from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError
+from striate.observer import Progress, silent
+from striate.system.devices import memory_bytes
+
+_KEPT_GROUPS = 4
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file has the name and the first bytes of Parquet."""
+    if not path.name.lower().endswith((".parquet", ".pq")) or not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError('Parquet needs pyarrow: pip install "striate[parquet]"') from None
+    return pyarrow.parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Cell(Stored):
+    """The bytes in one cell of a Parquet file.
+
+    Arguments:
+        origin: the file.
+        column: the column of bytes, a dot before the field of a struct.
+        group, row: the row group, and the row within it.
+    """
+
+    origin: Path
+    column: str
+    group: int
+    row: int
+
+    def read(self) -> bytes:
+        """Return the cell's bytes; its row group is kept, for those who come next."""
+        try:
+            value = _GROUPS.column(self.origin, self.column, self.group)[self.row].as_py()
+        except (DecodingError, OSError):
+            raise
+        except Exception as error:  # a damaged page can fail in any way
+            raise DecodingError(f"damaged: its row group cannot be read ({str(error)[:200]})") from None
+        if not isinstance(value, bytes):
+            raise DecodingError("no bytes in the table")
+        check_member_bytes(len(value))
+        return value
+
+
+class _Groups:
+    """The last few columns of row groups that were read: images come in order, from a few threads at once."""
+
+    def __init__(self):
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def column(self, path: Path, column: str, group: int) -> Any:
+        found = path.stat()
+        key = (path, found.st_size, found.st_mtime_ns, column, group)
+        with self._lock:  # one that waits has what it waited for read to it
+            if key not in self._kept:
+                with _pyarrow().ParquetFile(path) as file:
+                    table = file.read_row_group(group, columns=[column], use_threads=False)
+                values = table.column(0)
+                for name in column.split(".")[1:]:
+                    values = _field(values, name)
+                self._kept[key] = values
+                while len(self._kept) > _KEPT_GROUPS:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+
+_GROUPS = _Groups()
+
+
+def _field(values: Any, name: str) -> Any:
+    import pyarrow.compute
+
+    return pyarrow.compute.struct_field(values, name)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass
+class _Rows:
+    images: list[Cell] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    cells: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_parquet(
+    path: Path,
+    *,
+    images: Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    progress: Progress = silent,
+) -> Catalog:
+    """Read Parquet files with a column of images, as bytes or paths, and one of labels.
+
+    Arguments:
+        path: a file, or a folder with shards, whose names may tell splits (`data/train-00000-of-00002.parquet`).
+        images: the folder that paths are relative to, where the files have paths; by default their own.
+        image_column, label_column: the columns, where they cannot be guessed.
+        progress: told how many rows were read.
+
+    Returns:
+        A catalog; the images' bytes are read when they are asked for, a row group at a time.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        ArgumentError: there is no such column.
+        DataError: damaged, or no column of images.
+    """
+    shards = find_shards(path, is_parquet)
+    rows, first = _Rows(), None
+    for shard in shards:
+        columns = _add_shard(shard, image_column, label_column, rows, progress)
+        first = first or columns
+        if (columns.label, columns.names, columns.bytes_) != (first.label, first.names, first.bytes_):
+            raise DataError(
+                f"{shard.path} must have the columns and classes of {shards[0].path}; it has others. Give one of them"
+            )
+    if first is None or not rows.labels:
+        raise DataError(f"{path} must hold rows with images; it holds none")
+    others = told_of_others(path, shards)
+    if first.bytes_ is None:
+        return _by_paths(path, rows, first, images, others, progress)
+    if images is not None:
+        raise ArgumentError(f"--images must come with paths of images; {path} holds the images themselves")
+    return _catalog(path, rows, first, others)
+
+
+def _add_shard(
+    shard: Shard, image_column: str | None, label_column: str | None, rows: _Rows, progress: Progress
+) -> ParquetColumns:
+    parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(shard.path) as file:
+            columns = choose_parquet_columns(shard.path, file.schema_arrow, image_column, label_column)
+            for group in range(file.num_row_groups):
+                _add_group(shard, file, group, columns, rows)
+                progress("reading rows", len(rows.labels), 0)
+    except (DataError, ArgumentError):
+        raise
+    except MemoryError:
+        raise DataError(f"{shard.path} declares more than this machine's memory holds. Get it again.") from None
+    except Exception as error:  # pyarrow has errors of its own for damages, and of Python for others
+        raise DataError(f"{shard.path} is a damaged Parquet file ({str(error)[:200]}). Get it again.") from None
+    return columns
+
+
+def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, rows: _Rows) -> None:
+    """Add the rows of one group; of the images nothing but their names is read."""
+    wanted = [name for name in (columns.paths, columns.label, *columns.others) if name]
+    about = file.metadata.row_group(group)
+    size_bytes = sum(about.column(i).total_uncompressed_size for i in range(about.num_columns))
+    if size_bytes > memory_bytes() or about.num_rows > shard.path.stat().st_size:  # an image takes a byte at least
+        raise DataError(
+            f"{shard.path} declares {size_bytes:,} bytes and {about.num_rows:,} rows in a row group, more than this "
+            "machine's memory holds. Get it again."
+        )
+    table = file.read_row_group(group, columns=wanted) if wanted else None
+    count = about.num_rows
+    values: dict[str, list[Any]] = {name: _values(table, name) if table is not None else [] for name in wanted}
+    nothing: list[Any] = [None] * count
+    rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]
+    rows.paths += [text_of(value) for value in values.get(columns.paths or "", nothing)]
+    rows.splits += [shard.split] * count
+    if columns.bytes_:
+        rows.images += [Cell(shard.path, columns.bytes_, group, i) for i in range(count)]
+    for name in columns.others:
+        rows.cells.setdefault(name, []).extend(text_of(value) for value in values[name])
+
+
+def _values(table: Any, name: str) -> list[Any]:
+    column = table.column(name.split(".")[0])
+    for part in name.split(".")[1:]:
+        column = _field(column, part)
+    return column.to_pylist()
+
+
+def _class(path: Path, value: Any, names: Sequence[str] | None) -> str | None:
+    """Return the class of a cell; of named classes −1 means none, as in test sets whose labels are kept back."""
+    if names is not None and isinstance(value, int):
+        if not -1 <= value < len(names):
+            raise DataError(f"{path}: a label must be −1 to {len(names) - 1}, for {len(names)} classes; got {value}")
+        return names[value] if value >= 0 else None
+    return text_of(value) or None if isinstance(value, list | dict) else class_name(value)
+
+
+def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entry]) -> Catalog:
+    splits = np.array(rows.splits, "U5")
+    names = [displayable(name) for name in rows.paths]
+    if not all(names) or len(set(names)) < len(names):
+        names = numbered(splits)
+    names = unique([name.replace("\\", "/").lstrip("/") for name in names])
+    labelled = any(rows.labels)
+    keep = [i for i, label in enumerate(rows.labels) if label is not None or not labelled]
+    kept = set(keep)
+    entries = [Entry(n, "used") if i in kept else Entry(n, "skipped", "no label") for i, n in enumerate(names)]
+    found = [rows.labels[i] for i in keep]
+    known = columns.names if columns.names is not None and set(columns.names).issuperset(filter(None, found)) else None
+    labels, classes = encode(found, tuple(dict.fromkeys(known)) if known and labelled else None)
+    return Catalog(
+        str(path),
+        "parquet",
+        [names[i] for i in keep],
+        [rows.images[i] for i in keep],
+        labels,
+        classes,
+        splits[keep],
+        Ledger([*entries, *others]),
+        {name: [cells[i] for i in keep] for name, cells in rows.cells.items()},
+    )
+
+
+def _by_paths(
+    path: Path, rows: _Rows, columns: ParquetColumns, images: Path | None, others: list[Entry], progress: Progress
+) -> Catalog:
+    """Return the catalog of images that lie as files beside the Parquet file."""
+    heads = ("file_name", "label", "split", *columns.others)
+    cells = [rows.cells[name] for name in columns.others]
+    lines = [
+        (i + 1, [rows.paths[i], rows.labels[i] or "", rows.splits[i], *(column[i] for column in cells)])
+        for i in range(len(rows.labels))
+    ]
+    beside = path / "table" if path.is_dir() else path
+    catalog = read_table(
+        beside, table=TextTable(heads, lines), images=images, image_column="file_name", label_column="label",
+        progress=progress,
+    )  # fmt: skip
+    kept = Ledger([*catalog.ledger, *others])
+    return Catalog(
+        str(path), "parquet", catalog.names, catalog.images, catalog.labels, catalog.classes, catalog.splits, kept,
+        {name: catalog.columns[name] for name in columns.others},
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Parquet as Hugging Face's data sets have it."""
+
+import builtins
+
+import numpy as np
+import pytest
+from tests.data import forms
+
+from striate.data.preparing.prepare import prepare
+from striate.data.reading import read
+from striate.errors import ArgumentError, DataError, MissingExtraError
+
+pyarrow = pytest.importorskip("pyarrow")
+
+
+def test_bytes_labels_and_the_names_of_the_classes(tmp_path):
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows(), ("dog", "cat")))
+    assert catalog.classes == ("dog", "cat")  # in the file's order
+    assert catalog.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert catalog.names[3] == "3.png"
+    assert catalog.images[5].read() == forms.picture(1, 5)
+    assert len(prepare(catalog, cache_dir=tmp_path / "cache")) == 7
+
+
+def test_shards_and_splits(tmp_path):
+    for name, start in (("train-00000-of-00003", 0), ("train-00002-of-00003", 10), ("validation-00000-of-00001", 20)):
+        forms.write_parquet(tmp_path / "s" / "data" / f"{name}.parquet", forms.hub_rows(4, start), ("a", "b"))
+    (tmp_path / "s" / "README.md").write_text("words")
+    catalog = read(tmp_path / "s")
+    assert catalog.counts() == {"train": {"a": 4, "b": 4}, "valid": {"a": 2, "b": 2}}
+    assert catalog.ledger["data/train-00001-of-00003.parquet"].status == "skipped"
+    assert catalog.images[4].read() == forms.picture(0, 10)
+
+
+@pytest.mark.parametrize("name", ["image", "jpg"])
+def test_plain_bytes_and_labels_of_text(name, tmp_path):
+    rows = [{name: forms.picture(i % 2, i), "label": ["cat", "dog"][i % 2], "patient": i // 2} for i in range(4)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows, images=name))
+    assert catalog.classes == ("cat", "dog")
+    assert catalog.names == ["00000", "00001", "00002", "00003"]
+    assert list(catalog.columns["patient"]) == ["0", "0", "1", "1"]
+
+
+def test_paths_of_images_beside_it(tmp_path):
+    forms.write_files(tmp_path / "pics", {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
+    rows = [{"image": f"{i}.png", "label": i % 2} for i in range(4)]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows, ("a", "b"))
+    for images in (None, tmp_path / "pics"):
+        catalog = read(path, images=images)
+        assert catalog.classes == ("a", "b")
+        assert catalog.images[1] == tmp_path / "pics" / "1.png"
+
+
+def test_labels_that_are_kept_back_are_none(tmp_path):
+    rows = [{**row, "label": -1} for row in forms.hub_rows(3)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows, ("a", "b")))
+    assert catalog.labels.tolist() == [-1] * 3
+    rows = [*forms.hub_rows(4), {**forms.hub_rows(1, 9)[0], "label": None}]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows, ("a", "b")))
+    assert len(catalog) == 4
+    assert catalog.ledger["9.png"].detail == "no label"
+
+
+def test_two_columns_of_classes_have_to_be_chosen_from(tmp_path):
+    import json
+
+    import pyarrow.parquet
+
+    rows = [{"img": {"bytes": forms.picture(i % 2, i), "path": None}, "fine": i, "coarse": i // 2} for i in range(4)]
+    kind = {"_type": "ClassLabel", "names": list("abcd")}
+    about = {"info": {"features": {"img": {"_type": "Image"}, "fine": kind, "coarse": kind}}}
+    table = pyarrow.Table.from_pylist(rows).replace_schema_metadata({"huggingface": json.dumps(about)})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"has 2 columns of classes: fine, coarse. Choose with --label-column"):
+        read(tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", label_column="coarse").labels.tolist() == [0, 0, 1, 1]
+    with pytest.raises(ArgumentError, match="unknown column 'coars'; did you mean 'coarse'"):
+        read(tmp_path / "a.parquet", label_column="coars")
+
+
+def test_no_column_of_images(tmp_path):
+    with pytest.raises(DataError, match=r"must have a column of images, .* its columns are a \(int64\)"):
+        read(forms.write_parquet(tmp_path / "a.parquet", [{"a": 1}]))
+    with pytest.raises(DataError, match=r"the images in image must be bytes, paths, or a struct of both; got int64"):
+        read(forms.write_parquet(tmp_path / "a.parquet", [{"image": 1}]))
+
+
+def test_a_label_without_a_name_is_an_error_that_names_the_file(tmp_path):
+    with pytest.raises(DataError, match=r"a.parquet: .*a label must be −1 to 0, for 1 classes; got 1"):
+        read(forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows(), ("a",)))
+
+
+def test_files_cut_off_or_changed_are_damaged(tmp_path):
+    path = forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows(), ("a", "b"))
+    raw = path.read_bytes()
+    for length in (4, 100, len(raw) // 2, len(raw) - 3):
+        path.write_bytes(raw[:length])
+        with pytest.raises(DataError, match=r"a.parquet is a damaged Parquet file"):
+            read(path)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        bad = bytearray(raw)
+        for place in rng.integers(4, len(raw), 3):
+            bad[place] = rng.integers(256)
+        path.write_bytes(bad)
+        try:
+            prepare(read(path), cache_dir=tmp_path / "cache")
+        except DataError as error:
+            assert "a.parquet" in str(error)  # noqa: PT017
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
+    path = forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows(), ("a", "b"))
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r'pip install "striate\[parquet\]"'):
+        read(path)
