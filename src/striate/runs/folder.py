@@ -23,6 +23,8 @@ from striate.errors import SourceNotFoundError, StorageError, TrainingError
 from striate.system.files import write_atomically
 
 MODEL = "model.striate"
+# What a run writes on its way that is nothing to go on from.
+_TOLD = ("ledger.csv", "metrics.jsonl", "ladder.json")
 
 
 class RunFolder:
@@ -74,8 +76,13 @@ class RunFolder:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
         for left in self.path.glob(".*.tmp"):  # half-written by a process that was killed
             left.unlink(missing_ok=True)
+        begun = self.exists
         try:
             yield
+        except Exception:
+            if not begun:
+                self._forget()
+            raise
         finally:
             self._lock.release()
             with suppress(OSError):
@@ -83,6 +90,14 @@ class RunFolder:
                     (self.path / ".lock").unlink(missing_ok=True)
                     if made:
                         self.path.rmdir()
+
+    def _forget(self) -> None:
+        """Remove what describes a run that failed before it had anything to go on from: another may begin here."""
+        if any(self.path.glob("**/*.safetensors")) or self.model.exists():
+            return
+        for path in (self.path / "run.json", self.recipe, self.net, *(self.path / name for name in _TOLD)):
+            with suppress(OSError):
+                path.unlink()
 
     def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
         """Write what was asked; run.json last, so that a folder with one is whole."""

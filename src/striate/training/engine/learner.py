@@ -9,7 +9,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from striate.errors import ModelFileError
+from striate.errors import ModelFileError, TrainingError
 from striate.nets import auxiliary_loss, image_loss
 from striate.system.processes import ALONE, Processes
 from striate.training.engine.freezing import freeze
@@ -77,7 +77,7 @@ class Learner:
         for images, targets in zip(
             batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
         ):
-            logits = self._shared(images)
+            logits = self._computed(images)
             counts = self._counts(targets)
             loss = image_loss(logits.float(), targets, counts, self.recipe.label_smoothing)
             loss = (loss + auxiliary_loss(self.module, targets, counts)) * (len(images) / total)
@@ -91,6 +91,22 @@ class Learner:
         if self.average:
             self.average.update_parameters(self.module)
         return loss_sum, hits
+
+    def _computed(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, k) of float images (n, c, h, w).
+
+        Raises:
+            TrainingError: batch norms get a single number of each channel, whose spread is none.
+        """
+        try:
+            return self._shared(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise TrainingError(
+                f"the net's batch norms need more than one image in a step; got {len(images)}. Give more images, or "
+                "another batch_size, which leaves no image over"
+            ) from None
 
     def _counts(self, targets: torch.Tensor) -> torch.Tensor | None:
         """Return what each image counts, (n,): what its class does, or the blend of those that it is mixed from."""
