@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -78,9 +77,6 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    # Threads that wait for work spin a moment, then sleep. Spinning on as OpenMP does by default makes a step several
-    # times slower when anything else runs on the machine (bench/threads.py). Read when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     codecs.register_error("striate", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
