@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ModelFileError, SourceNotFoundError
+from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
 from striate.version import __version__
 
@@ -38,6 +39,7 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
         tensors: arrays by name.
 
     Raises:
+        ModelFileError: `read_model` would refuse it; nothing is written.
         StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
     """
     from safetensors.numpy import save
@@ -45,6 +47,11 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
     described = {"format": FORMAT, "striate": __version__, **description}
     contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
     text = json.dumps(described, indent=1, ensure_ascii=False).encode()
+    try:
+        _check_size(len(text))
+        _description(text)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} cannot be saved, for it could not be loaded again: {error}") from None
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -69,12 +76,12 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     try:
         text, tensors = _members(path)
         return _description(text), _tensors(tensors)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: told to seek before the file's start
             raise
         raise ModelFileError(f"{path} is damaged ({str(error) or 'cut short'}). Copy or train it again") from None
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from None
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -114,9 +121,13 @@ def _members(path: Path) -> tuple[bytes, bytes]:
             # Stored members cannot be larger than the file they lie in: no bomb to unpack.
             if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size > path.stat().st_size:
                 raise ModelFileError(f"member {info.filename} is compressed, encrypted or of a false size")
-        if archive.getinfo(DESCRIPTION).file_size > _MOST_JSON_BYTES:
-            raise ModelFileError(f"{DESCRIPTION} is larger than {_MOST_JSON_BYTES >> 20} MiB")
+        _check_size(archive.getinfo(DESCRIPTION).file_size)
         return archive.read(DESCRIPTION), archive.read(TENSORS)
+
+
+def _check_size(description_bytes: int) -> None:
+    if description_bytes > _MOST_JSON_BYTES:
+        raise ModelFileError(f"{DESCRIPTION} is larger than {_MOST_JSON_BYTES >> 20} MiB")
 
 
 def _description(text: bytes) -> dict[str, Any]:

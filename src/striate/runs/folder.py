@@ -19,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from striate.errors import SourceNotFoundError, StorageError, TrainingError
+from striate.errors import SourceNotFoundError, StorageError, StriateError, TrainingError
 from striate.system.files import write_atomically
 
 MODEL = "model.striate"
@@ -48,6 +48,18 @@ class RunFolder:
     def net(self) -> Path:
         """Where the sentence of the net is."""
         return self.path / "net.txt"
+
+    def sentence(self) -> str:
+        """Return the sentence of the net.
+
+        Raises:
+            TrainingError: net.txt is missing or cannot be read.
+        """
+        try:
+            return self.net.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no UTF-8"
+            raise TrainingError(f"{self.net} is damaged ({why}). Start the run anew in another folder") from None
 
     @property
     def exists(self) -> bool:
@@ -112,11 +124,27 @@ class RunFolder:
             SourceNotFoundError: there is none.
         """
         try:
-            return json.loads((self.path / "run.json").read_text("utf-8"))
+            with self.understood():
+                said = json.loads((self.path / "run.json").read_text("utf-8"))
+                if not isinstance(said, dict):
+                    raise ValueError
+                return said
         except FileNotFoundError:
             raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
-        except ValueError:
-            raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
+
+    @contextmanager
+    def understood(self, name: str = "run.json") -> Iterator[None]:
+        """Say of a file of the run, whose values a `with` block takes for what they should be, that they are not.
+
+        Raises:
+            TrainingError: the block fails on a value.
+        """
+        try:
+            yield
+        except StriateError:
+            raise
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
+            raise TrainingError(f"{self.path / name} is damaged. Start the run anew in another folder") from None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write what the run came to; a folder with it holds a run that is finished."""

@@ -234,13 +234,14 @@ def asked_before(folder: RunFolder, source: Any = None) -> tuple[Any, DataOption
     Raises:
         ArgumentError: it was started from data in memory, and no source is given.
     """
-    asked = dict(folder.description()["asked"])
-    source = asked["source"] if source is None else source
+    with folder.understood():
+        asked = dict(folder.description()["asked"])
+        options, own = DataOptions.from_json(asked), asked["source"]
+    source = own if source is None else source
     if source is None:
         raise ArgumentError(
             f"the run in {folder.path} was started from data in memory; resume it in Python with that data"
         )
-    options = DataOptions.from_json(asked)
     return source, options, {name: value for name, value in asked.items() if name not in ("source", *options.to_json())}
 
 

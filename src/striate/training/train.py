@@ -90,7 +90,7 @@ def _agree(options: TrainingOptions, dataset: Dataset, session: Session) -> Plan
     """Return the plan; net and epochs that are measured are the first process's, or those of before a resume."""
     folder, processes = session.folder, session.processes
     if folder and session.resumed and options.fitted:
-        options = options.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
+        options = options.settled(folder.sentence(), load_recipe(folder.recipe).epochs)
     measures = options.fitted
     if measures and not processes.first:
         options = options.settled(*processes.from_first(("", 0)))
@@ -115,7 +115,8 @@ def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: d
                 observer.warn(
                     f"this run was started with {then} {name} and goes on with {now}: it will not end in the same bits"
                 )
-        return Computation(session.device, before["precision"], before.get("compiled", False), processes)
+        with folder.understood():
+            return Computation(session.device, str(before["precision"]), bool(before.get("compiled")), processes)
     chosen = choose_computation(plan, session.device, observer) if processes.first else None
     precision, compiled = processes.from_first((chosen.precision, chosen.compiled) if chosen else ("", False))
     if folder:
@@ -131,7 +132,7 @@ def _changes(plan: Plan, session: Session) -> list[str]:
     assert session.folder is not None
     pairs = plan.recipe.difference(load_recipe(session.folder.recipe))
     changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
-    net, before = str(plan.net), session.folder.net.read_text("utf-8").strip()
+    net, before = str(plan.net), session.folder.sentence()
     return changed + ([f"net {before!r} → {net!r}"] if before != net else [])
 
 

@@ -134,7 +134,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
 
 def is_ladder(folder: RunFolder) -> bool:
     """Return whether the run in a folder is one of the ladder."""
-    return folder.exists and folder.net.read_text("utf-8").strip() == LADDER
+    return folder.exists and folder.sentence() == LADDER
 
 
 def _remember(source: Any, dataset: Dataset, session: Session, shared: Recipe, **asked: Any) -> Memory:

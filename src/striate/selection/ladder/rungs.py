@@ -219,7 +219,7 @@ def train_rung(
     ends = time.perf_counter() + seconds
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
-        net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
+        net, recipe = parse(folder.sentence()), load_recipe(folder.recipe)
         ground.observer.note(f"{name}: going on from {where(folder.path)}")
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
