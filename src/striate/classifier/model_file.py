@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,7 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
     """
     from safetensors.numpy import save
 
+    path = Path(os.path.expanduser(path))
     described = {"format": FORMAT, "striate": __version__, **description}
     contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
     text = json.dumps(described, indent=1, ensure_ascii=False).encode()
@@ -58,7 +60,7 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _DATE), text)
             archive.writestr(zipfile.ZipInfo(TENSORS, _DATE), save(contiguous))
 
-    replace_atomically(Path(path), write)
+    replace_atomically(path, write)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -68,7 +70,7 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         SourceNotFoundError: no such file.
         ModelFileError: not a model, damaged, or of a version that this Striate does not know; names the file.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise SourceNotFoundError(
             f"no model file {path}. `striate train` writes one as model.striate in its run folder"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -28,6 +29,9 @@ PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-",
 
 class _Commands(TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_expanded(word) for word in args])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -60,6 +64,16 @@ app = typer.Typer(
 )
 for command in (train, predict, evaluate, net, augment, tune, features, runs, cache):
     app.command()(command)
+
+
+def _expanded(word: str) -> str:
+    """Return an argument with the user's home in the place of ~, where the shell left that to us.
+
+    >>> _expanded("--out=~/runs") == "--out=" + os.path.expanduser("~/runs"), _expanded("conv(3, 1)")
+    (True, 'conv(3, 1)')
+    """
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return word if not value.startswith("~") or os.path.exists(value) else option + equals + os.path.expanduser(value)
 
 
 def _print_version(wanted: bool) -> None:

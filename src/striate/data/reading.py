@@ -90,7 +90,8 @@ def read(
         return source
     if format is not None and format not in FORMATS:
         raise ArgumentError(unknown("format", format, FORMATS))
-    options = _Options(None if images is None else Path(images), image_column, label_column)
+    options = _Options(None if images is None else Path(os.path.expanduser(images)), image_column, label_column)
+    data_dir = None if data_dir is None else os.path.expanduser(data_dir)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)

@@ -12,6 +12,7 @@ result.json            what it came to, written last
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +32,7 @@ class RunFolder:
     """One run's folder: what lies where, who may write, what was asked."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))
         self._lock = FileLock(self.path / ".lock")
 
     @property

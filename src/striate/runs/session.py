@@ -25,6 +25,7 @@ from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.system.cache import HOMELESS, is_homeless
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
@@ -159,6 +160,8 @@ def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -
     if alone and process_count() > 1:
         raise ArgumentError(f"{alone} is fitted by one process; got {process_count()}. Start it without torchrun")
     device, observer = own_device(choose_device(run.device)), run.observer if is_first() else Observer()
+    if is_homeless():
+        observer.note(HOMELESS)
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         stack.enter_context(kept_memory())

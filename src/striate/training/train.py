@@ -106,6 +106,7 @@ def _agree(options: TrainingOptions, dataset: Dataset, session: Session) -> Plan
 def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: dict[str, Any]) -> Computation:
     """Return how the steps are computed: as before, where a run is gone on with; else by measurement, and written."""
     folder, observer, processes = session.folder, session.observer, session.processes
+    measured = plan.recipe.precision == "auto"
     workers = {"processes": processes.count, "threads": torch.get_num_threads()}
     if folder and session.resumed:
         before = folder.check_same(plan.described, _changes(plan, session))
@@ -116,7 +117,8 @@ def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: d
                     f"this run was started with {then} {name} and goes on with {now}: it will not end in the same bits"
                 )
         with folder.understood():
-            return Computation(session.device, str(before["precision"]), bool(before.get("compiled")), processes)
+            then = str(before["precision"]), bool(before.get("compiled"))
+        return Computation(session.device, *then, processes, measured)
     chosen = choose_computation(plan, session.device, observer) if processes.first else None
     precision, compiled = processes.from_first((chosen.precision, chosen.compiled) if chosen else ("", False))
     if folder:
@@ -124,7 +126,7 @@ def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: d
     told = {"source": found_again(source), **dataset.options.to_json(), **asked}
     described = {**plan.described, **workers, "precision": precision, "compiled": compiled}
     session.describe(dataset, described, plan.recipe.to_toml(), str(plan.net), told)
-    return Computation(session.device, precision, compiled, processes)
+    return Computation(session.device, precision, compiled, processes, measured)
 
 
 def _changes(plan: Plan, session: Session) -> list[str]:

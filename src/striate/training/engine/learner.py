@@ -45,9 +45,9 @@ class Learner:
         self.device, self.recipe, self.processes = device, recipe, processes
         if processes.count > 1 and device.type == "cuda" and recipe.norms == "batch":
             synchronise_norms(self.module)
-        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
-        computed = translate(in_precision(freeze(self.module, recipe), precision))
-        self._shared = computed if processes.count == 1 else _together(computed, recipe)
+        self._translate = translate
+        freeze(self.module, recipe)
+        self.compute_in(precision)
         self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float().to(device)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
@@ -55,6 +55,18 @@ class Learner:
             self.average = AveragedModel(
                 self.module, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
             )
+
+    def compute_in(self, precision: str) -> None:
+        """Compute forward and backward passes in `precision` from now on."""
+        computed = self._translate(in_precision(self.module, precision))
+        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
+        self._shared = computed if self.processes.count == 1 else _together(computed, self.recipe)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all weights and statistics are finite numbers."""
+        values = (value for value in self.module.state_dict().values() if value.is_floating_point())
+        return all(bool(value.isfinite().all()) for value in values)
 
     @property
     def kept(self) -> torch.nn.Module:
