@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Damaged and hostile input by the thousand: whatever a file or sentence holds, what is refused is refused in words.
 
     python -m tests.fuzz --seconds 3600            all targets in turns, an hour in all
@@ -269,7 +270,9 @@ def sentence(raw: bytes, folder: Path) -> object:
     return str(net), net.output_shape((3, 32, 32))
 
 
-@_target(_texts("flip translate(2)", 'erase(0.5, 4) mixup(0.2) translate(2, fill="edge")', "randaugment(2, 9) colour(0.4)"))
+@_target(
+    _texts("flip translate(2)", 'erase(0.5, 4) mixup(0.2) translate(2, fill="edge")', "randaugment(2, 9) colour(0.4)")
+)
 def augmentation(raw: bytes, folder: Path) -> object:
     from striate.augmentation import make_augmentation
 

@@ -66,7 +66,7 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, leads_to):
 def test_links_in_a_circle(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(StorageError, match="cannot write .*a: .*links"):
+    with pytest.raises(StorageError, match=r"cannot write .*a: .*links"):
         write_atomically(tmp_path / "a", "x")
     assert (tmp_path / "a").is_symlink()
 
@@ -149,7 +149,7 @@ def test_a_small_disk(small_disk):
     (small_disk / "a").write_text("old")
     tensors = {"x": np.zeros(200_000, np.float32)}
     for write in (lambda path: save_file(tensors, path), lambda path: path.write_bytes(bytes(800_000))):
-        with pytest.raises(StorageError, match="cannot write .*a: the disk is full"):
+        with pytest.raises(StorageError, match=r"cannot write .*a: the disk is full"):
             replace_atomically(small_disk / "a", write)
         assert os.listdir(small_disk) == ["a"]
         assert (small_disk / "a").read_text() == "old"

@@ -140,7 +140,11 @@ def recognise(path: Path) -> str:
         return "idx"
     if path.suffix.lower() in IMAGE_TYPES:
         return "image"
-    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")) and not (head[1:2] == b"\0" and head[3:4] == b"\0"):
+    if (
+        b"\0" in head
+        and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        and not (head[1:2] == b"\0" and head[3:4] == b"\0")
+    ):
         raise DataError(
             f"{path} must be a table, an IDX file, an .npz or a CIFAR archive; it begins with {head[:8].hex(' ')}. "
             f"Insist with --format {'|'.join(FORMATS)} if you know better."

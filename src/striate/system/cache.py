@@ -12,7 +12,7 @@ from pathlib import Path
 import platformdirs
 
 HOMELESS = (
-    "this user has no home folder for a cache: nothing is kept beyond this command. STRIATE_CACHE names a folder that keeps it"
+    "this user has no home folder for a cache: nothing is kept beyond this command. STRIATE_CACHE names another folder"
 )
 
 

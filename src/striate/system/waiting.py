@@ -1,9 +1,9 @@
 """How threads wait for work: said before torch loads, which reads it once; this module imports nothing heavy.
 
 torch computes on teams of OpenMP threads. One that waits for the others of its team spins, by default for so long that
-beside another busy process most of the time goes by in waiting for a thread that is not even running: a fit of two seconds
-lasts minutes (bench/crowd.py, bench/threads.py). Told to spin a moment and then to sleep, a process loses its fair share
-and no more, and nothing when alone.
+beside another busy process most of the time goes by in waiting for a thread that is not even running: a fit of two
+seconds lasts minutes (bench/crowd.py, bench/threads.py). Told to spin a moment and then to sleep, a process loses its
+fair share and no more, and nothing when alone.
 
 Where torch was loaded before Striate it is too late to tell. GNU's runtime, though, spins a hundred turns only while a
 process has more OpenMP threads than CPUs: a team that never does anything makes it so.
@@ -75,7 +75,8 @@ def _hold_teams(ready: threading.Event) -> None:
         except (OSError, AttributeError):
             continue
         start.argtypes, start.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
-        start(nothing, None, (os.cpu_count() or 1) + 1, 0)  # what each thread does is free(NULL), which does nothing
+        # What each thread does is free(NULL), which is nothing.
+        start(nothing, None, (os.cpu_count() or 1) + 1, 0)
     ready.set()
     threading.Event().wait()
 

@@ -86,7 +86,9 @@ def test_flat_colours_are_told_apart(tmp_path):
     assert run(source, budget="3s").classifier.predict(source / "c1" / "0.png").label in ("c0", "c1")
 
 
-@pytest.mark.parametrize("error", [IndexError("list index out of range"), MemoryError(), KeyError("x"), RecursionError()])
+@pytest.mark.parametrize(
+    "error", [IndexError("list index out of range"), MemoryError(), KeyError("x"), RecursionError()]
+)
 def test_an_unexpected_error_is_told_kept_and_gone_over(tmp_path, monkeypatch, error):
     def fails(self, *arguments):
         raise error
@@ -113,7 +115,7 @@ def test_errors_between_the_rungs_cost_no_climb(tmp_path, monkeypatch, place):
     heard = Heard()
     source = read("digits").subset(np.arange(300))
     if place == "climb.measure_model":
-        with pytest.raises(DataError, match="nothing could be fitted to digits: majority: .*ZeroDivisionError"):
+        with pytest.raises(DataError, match=r"nothing could be fitted to digits: majority: .*ZeroDivisionError"):
             run(source, budget="3s", out=tmp_path / "run")
         return
     assert run(source, budget="3s", out=tmp_path / "run", observer=heard).model.exists()

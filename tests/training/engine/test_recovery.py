@@ -36,7 +36,7 @@ def digits():
 
 @pytest.fixture(params=["loss", "weights"])
 def diverging(request, monkeypatch):
-    """Let bfloat16 be chosen, and diverge from the third step of the second epoch on: at once, or in the weights alone."""
+    """Let bfloat16 be chosen, and diverge in the second epoch: from its third step on, or in the weights at its end."""
     now, bfloat16 = [(0, 0)], Autocast.forward
     augmented = loop._augmented
 

@@ -105,7 +105,9 @@ def climb_ladder(
         with session.stopping() as stop:
             climbed = climb(replace(ground, stop=stop), parts, memory.results, tell)
             if not climbed.results:
-                why = climbed.reasons[0] if climbed.reasons else f"{say_duration(budget_s)} were too short. Give it more"
+                why = (
+                    climbed.reasons[0] if climbed.reasons else f"{say_duration(budget_s)} were too short. Give it more"
+                )
                 raise DataError(f"nothing could be fitted to {dataset.catalog.source}: {why}")
             return _finish(climbed, memory, dataset, session)
 

@@ -239,4 +239,6 @@ def train_rung(
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.describe(ground.described, recipe.replace(precision=precision).to_toml(), str(net))
     watch = Watch(ground.observer, ground.stop, ends=ends if by_clock else None)
-    return train_plan(plan, Computation(ground.device, precision, measured=measured), watch, folder.path if folder else None)[0]
+    return train_plan(
+        plan, Computation(ground.device, precision, measured=measured), watch, folder.path if folder else None
+    )[0]

@@ -1,8 +1,8 @@
 """Going back: a loss that is not finite in a precision that was chosen by itself is our doing, not the user's.
 
-bfloat16 keeps eight bits of a number: rarely, as on flat colours, what float32 learns diverges in it. The run then goes back
-to the state in which the epoch began, and on in float32. That state is in each checkpoint too, so that a resumed run goes
-back to the same one.
+bfloat16 keeps eight bits of a number: rarely, as on flat colours, what float32 learns diverges in it. The run then
+goes back to the state in which the epoch began, and on in float32. That state is in each checkpoint too, so that a
+resumed run goes back to the same one.
 """
 
 from __future__ import annotations
