@@ -82,7 +82,7 @@ def _hold_teams(ready: threading.Event) -> None:
 
 
 def _runtimes() -> set[str]:
-    """Return the files of GNU's OpenMP runtimes that this process has loaded; torch and scikit-learn bring their own."""
+    """Return the files of GNU's OpenMP runtimes in this process; torch and scikit-learn each bring their own."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
             parts = (line.rstrip("\n").split(maxsplit=5) for line in maps)
