@@ -1,6 +1,8 @@
 """Fixtures that many tests share: a cache of their own, a small trained model, the real data where there are any."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,22 @@ def real_data():
     if not folder or not Path(folder).is_dir():
         pytest.skip("STRIATE_DATA names no folder of published data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a file system of its own of 400 kB; tests that need it skip where none may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not shutil.which("mount"):
+        pytest.skip("this system has no mount")
+    asked = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", folder], check=False, capture_output=True, text=True
+    )
+    if asked.returncode:
+        pytest.skip(f"no file system may be mounted here: {asked.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture(scope="session")

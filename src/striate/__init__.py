@@ -1,6 +1,7 @@
 """Striate: from labelled images to a classifier that its user can trust.
 
-Names load on first use, so that `import striate` is quick and imports no torch.
+Names load on first use, so that `import striate` is quick and imports no torch; which, once it loads, is told how its
+threads shall wait.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from striate.selection.fit import fit, train
     from striate.training.recipe import Recipe
 
+from striate.system.waiting import sleep_soon
 from striate.version import __version__
+
+sleep_soon()
 
 __all__ = [
     "Catalog",

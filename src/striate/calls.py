@@ -153,7 +153,7 @@ class Reader:
 
     def python(self, start: int, end: int) -> ast.Call:
         """Let Python's parser read a call."""
-        source = self.text[start:end]
+        source = self.text[start:end].replace("\r", " ")  # else Python counts lines that are none here
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -177,7 +177,9 @@ class Reader:
     def place(self, node: ast.expr | ast.keyword, start: int) -> int:
         """Return the position of something that Python's parser found, whose columns count bytes."""
         row = self.text[start:].split("\n")[node.lineno - 1]
-        return self.offset(start, node.lineno, len(row.encode()[: node.col_offset].decode(errors="ignore")))
+        return self.offset(
+            start, node.lineno, len(row.encode(errors="surrogatepass")[: node.col_offset].decode(errors="ignore"))
+        )
 
     def value(self, node: ast.expr, start: int) -> Any:
         """Return the value of an argument: a number, a text, true, false, a pair of those, or a bound name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,9 @@ def neighbours(examples: Examples, *, k: int = 0, metric: str = "") -> Neighbour
         raise ArgumentError(f"metric must be l1 or l2; got {metric!r}")
     if k < 0 or k > len(examples):
         raise ArgumentError(f"k must be from 1 to {len(examples):,}, the number of training images; got {k}")
-    vectors, labels = torch.from_numpy(examples.features), torch.from_numpy(examples.labels)
+    with warnings.catch_warnings():  # nobody writes into them
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        vectors, labels = torch.from_numpy(examples.features), torch.from_numpy(examples.labels)
     if not k or not metric:
         k, metric = _choose(examples, vectors, [k] if k else KS, [metric] if metric else METRICS)
     return Neighbours(vectors=vectors, labels=labels, k=k, metric=metric, classes=examples.classes)

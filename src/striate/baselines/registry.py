@@ -122,6 +122,8 @@ def read_baseline(text: str) -> Baseline:
     if not is_baseline(text):
         raise NotationError(unknown("baseline", _first_word(text), BASELINES))
     calls = parse_calls(text)
+    if not calls:
+        raise NotationError(f"a baseline must have a name; got {text!r}. Choices: {', '.join(BASELINES)}")
     if len(calls) > 1:
         raise NotationError(f"{calls[0].name} stands alone: nothing can follow it; got {text!r}")
     return BASELINES[calls[0].name].with_options(calls[0].args, calls[0].kwargs)

@@ -302,7 +302,7 @@ def _key(model: Classifier, images: ImageSet, layer: str | None) -> str:
 
 def _load(key: str, count: int) -> np.ndarray | None:
     folder = cache_folder("prepared") / key
-    with contextlib.suppress(OSError, ValueError, EOFError):
+    with contextlib.suppress(Exception):  # a damaged file can fail in any way
         found = np.load(folder / "features.npy")
         if found.dtype == np.float32 and found.ndim == 2 and len(found) == count and np.isfinite(found).all():
             (folder / "about.json").touch()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ModelFileError, SourceNotFoundError
+from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
 from striate.version import __version__
 
@@ -38,20 +40,27 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
         tensors: arrays by name.
 
     Raises:
+        ModelFileError: `read_model` would refuse it; nothing is written.
         StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
     """
     from safetensors.numpy import save
 
+    path = Path(os.path.expanduser(path))
     described = {"format": FORMAT, "striate": __version__, **description}
     contiguous = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
     text = json.dumps(described, indent=1, ensure_ascii=False).encode()
+    try:
+        _check_size(len(text))
+        _description(text)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} cannot be saved, for it could not be loaded again: {error}") from None
 
     def write(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _DATE), text)
             archive.writestr(zipfile.ZipInfo(TENSORS, _DATE), save(contiguous))
 
-    replace_atomically(Path(path), write)
+    replace_atomically(path, write)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -61,7 +70,7 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         SourceNotFoundError: no such file.
         ModelFileError: not a model, damaged, or of a version that this Striate does not know; names the file.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise SourceNotFoundError(
             f"no model file {path}. `striate train` writes one as model.striate in its run folder"
@@ -69,12 +78,12 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     try:
         text, tensors = _members(path)
         return _description(text), _tensors(tensors)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: told to seek before the file's start
             raise
         raise ModelFileError(f"{path} is damaged ({str(error) or 'cut short'}). Copy or train it again") from None
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from None
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -114,9 +123,13 @@ def _members(path: Path) -> tuple[bytes, bytes]:
             # Stored members cannot be larger than the file they lie in: no bomb to unpack.
             if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size > path.stat().st_size:
                 raise ModelFileError(f"member {info.filename} is compressed, encrypted or of a false size")
-        if archive.getinfo(DESCRIPTION).file_size > _MOST_JSON_BYTES:
-            raise ModelFileError(f"{DESCRIPTION} is larger than {_MOST_JSON_BYTES >> 20} MiB")
+        _check_size(archive.getinfo(DESCRIPTION).file_size)
         return archive.read(DESCRIPTION), archive.read(TENSORS)
+
+
+def _check_size(description_bytes: int) -> None:
+    if description_bytes > _MOST_JSON_BYTES:
+        raise ModelFileError(f"{DESCRIPTION} is larger than {_MOST_JSON_BYTES >> 20} MiB")
 
 
 def _description(text: bytes) -> dict[str, Any]:

@@ -30,6 +30,9 @@ PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-",
 class _Commands(TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_expanded(word) for word in args])
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -63,6 +66,16 @@ for command in (train, predict, evaluate, net, augment, tune, features, runs, ca
     app.command()(command)
 
 
+def _expanded(word: str) -> str:
+    """Return an argument with the user's home in the place of ~, where the shell left that to us.
+
+    >>> _expanded("--out=~/runs") == "--out=" + os.path.expanduser("~/runs"), _expanded("conv(3, 1)")
+    (True, 'conv(3, 1)')
+    """
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return word if not value.startswith("~") or os.path.exists(value) else option + equals + os.path.expanduser(value)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"striate {__version__}")
@@ -78,9 +91,6 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    # Threads that wait for work spin a moment, then sleep. Spinning on as OpenMP does by default makes a step several
-    # times slower when anything else runs on the machine (bench/threads.py). Read when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     codecs.register_error("striate", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

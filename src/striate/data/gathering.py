@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progr
     """
     found: dict[str, Path] = {}
     aside: list[Entry] = []
-    for argument in arguments:
+    for argument in map(os.path.expanduser, arguments):
         if _is_pattern(argument):
             found |= {name: Path(name) for name in _matches(argument)}
             continue

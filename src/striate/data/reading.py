@@ -119,7 +119,8 @@ def read(
         return source
     if format is not None and format not in FORMATS:
         raise ArgumentError(unknown("format", format, FORMATS))
-    options = _Options(None if images is None else Path(images), image_column, label_column)
+    options = _Options(None if images is None else Path(os.path.expanduser(images)), image_column, label_column)
+    data_dir = None if data_dir is None else os.path.expanduser(data_dir)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)
@@ -172,7 +173,11 @@ def recognise(path: Path) -> str:
         return "idx"
     if path.suffix.lower() in IMAGE_TYPES:
         return "image"
-    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")) and not (head[1] == 0 and head[3:4] == b"\0"):
+    if (
+        b"\0" in head
+        and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        and not (head[1:2] == b"\0" and head[3:4] == b"\0")
+    ):
         raise DataError(
             f"{path} must be a table, an IDX file, an .npz, an archive or Parquet; it begins with {head[:8].hex(' ')}. "
             f"Insist with --format {'|'.join(FORMATS)} if you know better."

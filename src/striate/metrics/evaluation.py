@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -214,6 +215,8 @@ def evaluate_probabilities(
     predicted = probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
     sizes: tuple[SampleSize, ...] = ()
     if groups is not None and len(np.unique(groups)) < len(labels):
-        parts = [np.ones(len(labels), bool), *(labels == c for c in range(len(classes)))]
+        order = np.argsort(labels, kind="stable")  # one pass over the images, however many classes there are
+        ends = np.searchsorted(labels[order], np.arange(len(classes) + 1))
+        parts = [np.arange(len(labels)), *(order[start:end] for start, end in itertools.pairwise(ends.tolist()))]
         sizes = tuple(sample_size(predicted[part] == labels[part], groups[part]) for part in parts)
     return Evaluation(tuple(classes), count_pairs(labels, predicted, len(classes)), tuple(notes), sizes=sizes)

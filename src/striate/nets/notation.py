@@ -132,9 +132,11 @@ class SentenceReader(Reader):
         self.position = found.end()
         self.skip()
         digits = found.group()
-        times = self.bound(digits, at) if not digits[0].isdigit() else int(digits[:9])
+        if not digits.isdecimal() and not digits.isidentifier():  # such as a 2 with a ², which is no numeral
+            self.complain(at, "expected how often to repeat, as in [ … ]*3")
+        times = int(digits[:9]) if digits.isdecimal() else self.bound(digits, at)
         if not isinstance(times, int) or not 1 <= times <= MOST_LAYERS:
-            got = digits if digits[0].isdigit() else str(times)
+            got = digits if digits.isdecimal() else str(times)
             self.complain(at, f"repeats must be a whole number from 1 to {MOST_LAYERS:,}; got {got[:20]}")
         return Repeat(body, times)
 

@@ -12,6 +12,7 @@ result.json            what it came to, written last
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,17 +20,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from striate.errors import SourceNotFoundError, StorageError, TrainingError
+from striate.errors import SourceNotFoundError, StorageError, StriateError, TrainingError
 from striate.system.files import write_atomically
 
 MODEL = "model.striate"
+# What a run writes on its way that is nothing to go on from.
+_TOLD = ("ledger.csv", "metrics.jsonl", "ladder.json")
 
 
 class RunFolder:
     """One run's folder: what lies where, who may write, what was asked."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))
         self._lock = FileLock(self.path / ".lock")
 
     @property
@@ -46,6 +49,18 @@ class RunFolder:
     def net(self) -> Path:
         """Where the sentence of the net is."""
         return self.path / "net.txt"
+
+    def sentence(self) -> str:
+        """Return the sentence of the net.
+
+        Raises:
+            TrainingError: net.txt is missing or cannot be read.
+        """
+        try:
+            return self.net.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no UTF-8"
+            raise TrainingError(f"{self.net} is damaged ({why}). Start the run anew in another folder") from None
 
     @property
     def exists(self) -> bool:
@@ -74,8 +89,13 @@ class RunFolder:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
         for left in self.path.glob(".*.tmp"):  # half-written by a process that was killed
             left.unlink(missing_ok=True)
+        begun = self.exists
         try:
             yield
+        except Exception:
+            if not begun:
+                self._forget()
+            raise
         finally:
             self._lock.release()
             with suppress(OSError):
@@ -83,6 +103,14 @@ class RunFolder:
                     (self.path / ".lock").unlink(missing_ok=True)
                     if made:
                         self.path.rmdir()
+
+    def _forget(self) -> None:
+        """Remove what describes a run that failed before it had anything to go on from: another may begin here."""
+        if any(self.path.glob("**/*.safetensors")) or self.model.exists():
+            return
+        for path in (self.path / "run.json", self.recipe, self.net, *(self.path / name for name in _TOLD)):
+            with suppress(OSError):
+                path.unlink()
 
     def describe(self, run: dict[str, Any], recipe: str, net: str) -> None:
         """Write what was asked; run.json last, so that a folder with one is whole."""
@@ -97,11 +125,27 @@ class RunFolder:
             SourceNotFoundError: there is none.
         """
         try:
-            return json.loads((self.path / "run.json").read_text("utf-8"))
+            with self.understood():
+                said = json.loads((self.path / "run.json").read_text("utf-8"))
+                if not isinstance(said, dict):
+                    raise ValueError
+                return said
         except FileNotFoundError:
             raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
-        except ValueError:
-            raise TrainingError(f"{self.path / 'run.json'} is damaged. Start the run anew in another folder") from None
+
+    @contextmanager
+    def understood(self, name: str = "run.json") -> Iterator[None]:
+        """Say of a file of the run, whose values a `with` block takes for what they should be, that they are not.
+
+        Raises:
+            TrainingError: the block fails on a value.
+        """
+        try:
+            yield
+        except StriateError:
+            raise
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
+            raise TrainingError(f"{self.path / name} is damaged. Start the run anew in another folder") from None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write what the run came to; a folder with it holds a run that is finished."""

@@ -25,6 +25,7 @@ from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.system.cache import HOMELESS, is_homeless
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
@@ -159,6 +160,8 @@ def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -
     if alone and process_count() > 1:
         raise ArgumentError(f"{alone} is fitted by one process; got {process_count()}. Start it without torchrun")
     device, observer = own_device(choose_device(run.device)), run.observer if is_first() else Observer()
+    if is_homeless():
+        observer.note(HOMELESS)
     with ExitStack() as stack:
         stack.enter_context(fitting_threads(observer.note))
         stack.enter_context(kept_memory())
@@ -234,13 +237,14 @@ def asked_before(folder: RunFolder, source: Any = None) -> tuple[Any, DataOption
     Raises:
         ArgumentError: it was started from data in memory, and no source is given.
     """
-    asked = dict(folder.description()["asked"])
-    source = asked["source"] if source is None else source
+    with folder.understood():
+        asked = dict(folder.description()["asked"])
+        options, own = DataOptions.from_json(asked), asked["source"]
+    source = own if source is None else source
     if source is None:
         raise ArgumentError(
             f"the run in {folder.path} was started from data in memory; resume it in Python with that data"
         )
-    options = DataOptions.from_json(asked)
     return source, options, {name: value for name, value in asked.items() if name not in ("source", *options.to_json())}
 
 

@@ -150,8 +150,10 @@ def resume_run(run: RunOptions, source: Any = None) -> RunResult:
     if is_ladder(folder):
         if run.tensorboard:
             raise ArgumentError(f"tensorboard cannot be given to the ladder in {run.out}. Leave it out")
-        return climb_ladder(source, asked["budget"], asked["weights"], data, run, **_shared(load_recipe(folder.recipe)))
-    net = asked.get("net") if asked.get("weights") else folder.net.read_text("utf-8").strip()
+        with folder.understood():
+            budget, weights = asked["budget"], asked["weights"]
+        return climb_ladder(source, budget, weights, data, run, **_shared(load_recipe(folder.recipe)))
+    net = asked.get("net") if asked.get("weights") else folder.sentence()
     return fit_one(source, Asked(net, folder.recipe, weights=asked.get("weights")), data, run)
 
 

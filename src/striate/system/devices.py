@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from striate.errors import ArgumentError
+from striate.system.waiting import sleep_soon_after_all
 
 if TYPE_CHECKING:
     import torch
@@ -52,13 +53,14 @@ def fitting_threads(note: Callable[[str], object] = lambda text: None) -> Iterat
     """Let torch have at most as many threads as this process may use CPUs, for the time of a `with` block.
 
     In a container torch counts the machine's CPUs, and the threads beyond the container's share hold each other up.
-    What OMP_NUM_THREADS says is obeyed.
+    What OMP_NUM_THREADS says is obeyed. Those that wait sleep soon: see `striate.system.waiting`.
 
     Arguments:
         note: is told if there are fewer threads than torch would have taken.
     """
     import torch
 
+    sleep_soon_after_all()
     threads, usable = torch.get_num_threads(), usable_cpus()
     if "OMP_NUM_THREADS" in os.environ or threads <= usable:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -139,7 +140,7 @@ def load_recipe(name: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
         return name
     if isinstance(name, Mapping):
         return Recipe().replace(**name)
-    path = Path(name)
+    path = Path(os.path.expanduser(name))
     if str(name) in recipe_names():
         text, origin = (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text("utf-8"), str(name)
     elif path.is_file():

@@ -90,7 +90,7 @@ def _agree(options: TrainingOptions, dataset: Dataset, session: Session) -> Plan
     """Return the plan; net and epochs that are measured are the first process's, or those of before a resume."""
     folder, processes = session.folder, session.processes
     if folder and session.resumed and options.fitted:
-        options = options.settled(folder.net.read_text("utf-8"), load_recipe(folder.recipe).epochs)
+        options = options.settled(folder.sentence(), load_recipe(folder.recipe).epochs)
     measures = options.fitted
     if measures and not processes.first:
         options = options.settled(*processes.from_first(("", 0)))
@@ -106,6 +106,7 @@ def _agree(options: TrainingOptions, dataset: Dataset, session: Session) -> Plan
 def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: dict[str, Any]) -> Computation:
     """Return how the steps are computed: as before, where a run is gone on with; else by measurement, and written."""
     folder, observer, processes = session.folder, session.observer, session.processes
+    measured = plan.recipe.precision == "auto"
     workers = {"processes": processes.count, "threads": torch.get_num_threads()}
     if folder and session.resumed:
         before = folder.check_same(plan.described, _changes(plan, session))
@@ -115,7 +116,9 @@ def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: d
                 observer.warn(
                     f"this run was started with {then} {name} and goes on with {now}: it will not end in the same bits"
                 )
-        return Computation(session.device, before["precision"], before.get("compiled", False), processes)
+        with folder.understood():
+            then = str(before["precision"]), bool(before.get("compiled"))
+        return Computation(session.device, *then, processes, measured)
     chosen = choose_computation(plan, session.device, observer) if processes.first else None
     precision, compiled = processes.from_first((chosen.precision, chosen.compiled) if chosen else ("", False))
     if folder:
@@ -123,7 +126,7 @@ def _begin(source: Any, plan: Plan, dataset: Dataset, session: Session, asked: d
     told = {"source": found_again(source), **dataset.options.to_json(), **asked}
     described = {**plan.described, **workers, "precision": precision, "compiled": compiled}
     session.describe(dataset, described, plan.recipe.to_toml(), str(plan.net), told)
-    return Computation(session.device, precision, compiled, processes)
+    return Computation(session.device, precision, compiled, processes, measured)
 
 
 def _changes(plan: Plan, session: Session) -> list[str]:
@@ -131,7 +134,7 @@ def _changes(plan: Plan, session: Session) -> list[str]:
     assert session.folder is not None
     pairs = plan.recipe.difference(load_recipe(session.folder.recipe))
     changed = [f"{name} {theirs!r} → {ours!r}" for name, (ours, theirs) in pairs.items()]
-    net, before = str(plan.net), session.folder.net.read_text("utf-8").strip()
+    net, before = str(plan.net), session.folder.sentence()
     return changed + ([f"net {before!r} → {net!r}"] if before != net else [])
 
 

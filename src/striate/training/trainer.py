@@ -53,7 +53,7 @@ def train_plan(
         seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
         record = state.best or {}
         made = Provenance(
-            recipe=plan.recipe.to_dict(), precision=computation.precision, epoch=record.get("epoch"),
+            recipe=plan.recipe.to_dict(), precision=state.precision or computation.precision, epoch=record.get("epoch"),
             valid_accuracy=record.get("valid_accuracy"),
         )  # fmt: skip
         provenance = made.about(plan.described, plan.splits)
@@ -91,7 +91,7 @@ def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> 
         run_s = seconds.get(precision, seconds["float32"]) / count * len(plan.splits.train) * plan.recipe.epochs
         if compiled := pays(run_s, device):
             observer.note(f"torch.compile is used: the run would take about {run_s / 60:.0f} minutes without it")
-    return Computation(device, precision, compiled)
+    return Computation(device, precision, compiled, measured=plan.recipe.precision == "auto")
 
 
 def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> str:

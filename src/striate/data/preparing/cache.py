@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.system.cache import cache_folder
+from striate.system.files import write_atomically
 
 VERSION = 1
 _DAY_S = 86400.0
@@ -98,7 +99,7 @@ def load(cache_dir: Path, key: str) -> Prepared | None:
         if hashes.dtype != np.uint64 or hashes.shape != pixels.shape[:1]:
             return None
         skipped, repaired = ({int(i): str(why) for i, why in about[part]} for part in ("skipped", "repaired"))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError):
+    except Exception:  # a damaged header can fail in any way; what is not whole is made anew
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / "about.json")
@@ -118,10 +119,8 @@ def recall_content(cache_dir: Path, state: str) -> Prepared | None:
 def remember_content(cache_dir: Path, key: str, state: str, notes: tuple[str, ...]) -> None:
     """Note that files in `state` have the content `key`; a cache that cannot be written forgets it, harmlessly."""
     path = cache_dir / key / f"seen-{state}.json"
-    aside = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
-        aside.write_text(json.dumps({"notes": notes}), "utf-8")
-        os.replace(aside, path)
+        write_atomically(path, json.dumps({"notes": notes}))
 
 
 def _entry_folders(cache_dir: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from striate.data.readers.arrays import ArrayPart, catalog_of
 from striate.data.readers.assembling import check_declared_size
 from striate.data.readers.split_names import split_of
 from striate.errors import DataError
+from striate.system.archives import DAMAGED
 
 _IMAGE_KEYS = ("images", "image", "x", "data", "imgs", "pixels", "features", "inputs", "arr_0")
 _LABEL_KEYS = ("labels", "label", "y", "targets", "target", "classes", "class", "fine_labels", "outputs", "arr_1")
@@ -81,7 +83,9 @@ def read_npz(path: Path) -> Catalog:
             taken = {key for keys in roles.values() for key in keys.values()}
             class_names = [str(class_name(v)) for v in arrays[named].tolist()] if named and named not in taken else None
             parts = _parts(roles, arrays)
-    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, NotImplementedError, RuntimeError) as error:
+    except DataError:
+        raise
+    except DAMAGED as error:
         raise DataError(f"{path} is a damaged .npz ({error}). Get it again.") from None
     return catalog_of(str(path), "npz", parts, class_names)
 
@@ -158,9 +162,14 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
 
 def _values(file: Any, where: str) -> np.ndarray:
     try:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        array = np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
         raise DataError(f"{where} is damaged: {error}") from None
+    if array.dtype.kind == "U" and array.size:
+        letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
+        if letters.max(initial=0) > sys.maxunicode:
+            raise DataError(f"{where} is damaged: it has letters that are none")
+    return array
 
 
 def load_npy(path: Path) -> np.ndarray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.errors import StriateError
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
 from striate.selection.ladder.clock import CLOSING_S
+from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
 from striate.selection.ladder.mirrors import mirrors_keep_classes
@@ -56,6 +57,7 @@ class Climb:
     tell: Callable[[Result | Skipped | Probe], None] = lambda news: None
     probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def turns(self) -> int:
@@ -70,6 +72,21 @@ class Climb:
     def is_done(self, rung: Rung) -> bool:
         """Whether nothing is to be had from a rung any more."""
         return rung.name in self.failed or rung.name in {one.name for one in self.results}
+
+    @contextmanager
+    def going_on(self, *names: str) -> Iterator[None]:
+        """Tell of what goes wrong in a `with` block, whatever it is, and go on without the rungs of these names."""
+        try:
+            yield
+        except Exception as error:
+            checkpoints = self.ground.folder
+            news = skipped(names[0] if names else "mirrors", error, checkpoints and checkpoints.parent)
+            self.failed |= set(names)
+            self.reasons.append(f"{news.name}: {news.reason}")
+            if names:
+                self.tell(news)
+            else:
+                self.ground.observer.note(f"{news.name} are not used: {news.reason}")
 
     def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
         """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
@@ -90,7 +107,8 @@ class Climb:
         ground = self.ground
         if ground.stop():
             raise Interrupted
-        try:
+        result = None
+        with self.going_on(rung.name):
             share = 1.0
             if not rung.is_net:
                 needed = rung.foresee(ground, *self.parts[0]) * self.turns
@@ -99,9 +117,7 @@ class Climb:
                 ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the time allows")
             parts = [(spread(train, share), valid) for train, valid in self.parts]
             result = climb_one(rung, ground, parts, seconds)
-        except StriateError as error:
-            self.failed.add(rung.name)
-            self.tell(Skipped(rung.name, str(error)))
+        if result is None:
             return
         self.results.append(result)
         self.tell(result)
@@ -113,24 +129,27 @@ class Climb:
     def try_out(self, rung: Rung) -> None:
         """Give a rung a little time, and foresee what it would do with the rest."""
         seconds = max(LEAST_PROBE_S, PROBE_SHARE * self.left_s)
-        try:
-            probe = rung.try_out(self.ground, *self.parts[0], seconds)
-        except StriateError as error:
-            self.failed.add(rung.name)
-            self.tell(Skipped(rung.name, str(error)))
-            return
-        self.keep(rung, probe)
+        with self.going_on(rung.name):
+            self.keep(rung, rung.try_out(self.ground, *self.parts[0], seconds))
 
     def borrow(self) -> None:
         """Try the nets that are lent, and take the best; the climb goes on without where none can be tried."""
-        try:
+        with self.going_on(FROZEN.name, TUNED.name):
             borrowed, probe = borrow_best(self.ground, *self.parts[0], PROBE_SHARE)
-        except StriateError as error:
-            self.failed |= {FROZEN.name, TUNED.name}
-            self.tell(Skipped(FROZEN.name, str(error)))
-            return
-        self.ground = replace(self.ground, borrowed=borrowed)
-        self.keep(FROZEN, probe)
+            self.ground = replace(self.ground, borrowed=borrowed)
+            self.keep(FROZEN, probe)
+
+    def borrow_first(self) -> None:
+        """Take the preferred net that is lent, where there is no time to compare."""
+        with self.going_on(FROZEN.name, TUNED.name):
+            self.ground = replace(self.ground, borrowed=borrow_first(self.ground))
+
+    def look_at_mirrors(self) -> None:
+        """Find out whether mirror images keep their class; where that cannot be, they are not used."""
+        mirrors = False
+        with self.going_on():
+            mirrors = mirrors_keep_classes(self.results, self.ground, self.parts)
+        self.ground = replace(self.ground, mirrors=mirrors)
 
     def keep(self, rung: Rung, probe: Probe) -> None:
         """Keep a probe with what it lets expect."""
@@ -152,13 +171,19 @@ class Climb:
         rungs = [one for one in (SWIFT, FROZEN, TUNED) if not self.is_done(one) and one.suits(self.ground)]
         if not rungs:
             return None
-        errors = {one: self.foresee(one, left / self.turns) for one in rungs}
-        best = min(rungs, key=lambda one: errors[one])
+        errors = {}
+        for one in rungs:
+            with self.going_on(one.name):
+                errors[one] = self.foresee(one, left / self.turns)
+        if not errors:
+            return None
+        best = min(errors, key=lambda one: errors[one])
         if FROZEN in errors and best is not FROZEN:
-            needed = FROZEN.foresee(self.ground, *self.parts[0])
-            worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or needed < CHEAP_SHARE * left
-            if worth and needed < AT_MOST_SHARE * left:
-                return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
+            with self.going_on(FROZEN.name):
+                needed = FROZEN.foresee(self.ground, *self.parts[0])
+                worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or needed < CHEAP_SHARE * left
+                if worth and needed < AT_MOST_SHARE * left:
+                    return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
         return best, left
 
 
@@ -182,8 +207,8 @@ def climb(
     if lent and timely:
         climb.borrow()
     elif lent and FROZEN.prior(ground) < SWIFT.prior(ground):
-        climb.ground = replace(climb.ground, borrowed=borrow_first(climb.ground))
-    climb.ground = replace(climb.ground, mirrors=mirrors_keep_classes(climb.results, climb.ground, parts))
+        climb.borrow_first()
+    climb.look_at_mirrors()
     if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)
     while following := climb.next_rung():

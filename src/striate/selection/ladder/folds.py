@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from striate.data.dataset import Dataset
+from striate.data.imageset import ImageSet
 from striate.data.preparing.detail import detail_side
-from striate.data.splitting import fold_rows
+from striate.data.splitting import fold_rows, unit_keys
+from striate.errors import DataError
+from striate.observer import Observer
 from striate.runs.session import Session
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, Parts
@@ -34,8 +37,35 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
     own_valid = (images.splits == "valid").any()
     if len(valid) and (own_valid or (smallest >= FEWEST_OF_CLASS and len(valid) >= FEWEST_VALID)):
         return ground, [(np.arange(len(train)), np.arange(len(train), len(known)))]
+    _check_folds(known, session.observer)
     count = min(FOLDS, max(2, int(smallest)))
     return ground, fold_rows(known.hashes, known.labels, known.groups, count, seed)
+
+
+def _check_folds(images: ImageSet, observer: Observer) -> None:
+    """Refuse images of which none can teach while others judge; say which classes can do but one of the two.
+
+    Raises:
+        DataError: all images are alike, or of one group.
+    """
+    units, labels = np.unique(unit_keys(images.hashes, images.groups), return_inverse=True)[1], images.labels
+    if len(images) and not units.any():
+        alike = len(np.unique(images.hashes)) == 1
+        why = "are identical" if alike else "belong to one group, near copies of each other or as --groups says"
+        raise DataError(
+            f"nothing can be learned: all {len(images):,} images {why}, so that none can judge what others taught. "
+            "Add images that differ" + ("" if alike else ", or give --groups none")
+        )
+    pairs = np.unique(np.stack([labels, units], 1), axis=0)[:, 0]
+    alone = np.flatnonzero(np.bincount(pairs, minlength=len(images.classes)) == 1)
+    if len(alone):
+        named = ", ".join(images.classes[c] for c in alone[:5]) + (" …" if len(alone) > 5 else "")
+        several = len(alone) > 1
+        observer.warn(
+            f"{len(alone):,} class{'es' * several} of {len(np.unique(labels)):,} {'have' if several else 'has'} one "
+            f"distinct image or group ({named}): while that judges, nothing has taught its class, and the figures say "
+            "nothing of it. Add images"
+        )
 
 
 def say_parts(parts: Parts, budget_s: float) -> str:

@@ -105,9 +105,10 @@ def climb_ladder(
         with session.stopping() as stop:
             climbed = climb(replace(ground, stop=stop), parts, memory.results, tell)
             if not climbed.results:
-                raise DataError(
-                    f"nothing could be fitted to {dataset.catalog.source} within {say_duration(budget_s)}. Give it more"
+                why = (
+                    climbed.reasons[0] if climbed.reasons else f"{say_duration(budget_s)} were too short. Give it more"
                 )
+                raise DataError(f"nothing could be fitted to {dataset.catalog.source}: {why}")
             return _finish(climbed, memory, dataset, session)
 
 
@@ -115,9 +116,13 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     """Choose, refit where there is time, judge once, save, and say what lost and what more time would bring."""
     results, clock, metric = climbed.results, climbed.ground.clock, climbed.ground.metric
     chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
-    model = _refitted(chosen, climbed) or chosen.classifier or memory.best()
-    more = outlook(climbed, chosen)
-    for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s), more]:
+    model, more = None, []
+    with climbed.going_on(f"{chosen.name}, refitted"):
+        model = _refitted(chosen, climbed)
+    model = model or chosen.classifier or memory.best()
+    with climbed.going_on("outlook"):
+        more = [outlook(climbed, chosen)]
+    for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s), *more]:
         session.observer.note(line)
     made = model.provenance.about(dataset.described, dataset.splits)
     provenance = replace(
@@ -131,7 +136,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
 
 def is_ladder(folder: RunFolder) -> bool:
     """Return whether the run in a folder is one of the ladder."""
-    return folder.exists and folder.net.read_text("utf-8").strip() == LADDER
+    return folder.exists and folder.sentence() == LADDER
 
 
 def _remember(source: Any, dataset: Dataset, session: Session, shared: Recipe, **asked: Any) -> Memory:

@@ -40,9 +40,10 @@ class Memory:
         path = folder and folder.path / FIGURES
         if folder is None or path is None or not resumed or not path.exists():
             return
-        kept = json.loads(path.read_text("utf-8"))
-        self.results, self.probes = [_result(one) for one in kept["rungs"]], kept.get("probes", [])
-        self.spent_s = kept.get("spent_s", sum(one.fit_s for one in self.results))
+        with folder.understood(FIGURES):
+            kept = json.loads(path.read_text("utf-8"))
+            self.results, self.probes = [_result(one) for one in kept["rungs"]], list(kept.get("probes", []))
+            self.spent_s = float(kept.get("spent_s", sum(one.fit_s for one in self.results)))
         if self.results and folder.model.exists():
             best = best_result(self.results, self.metric)
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]

@@ -216,10 +216,10 @@ def train_rung(
         start: what training starts from, in place of random weights.
         known: has the features that it makes of the images.
     """
-    ends = time.perf_counter() + seconds
+    ends, measured = time.perf_counter() + seconds, recipe.precision == "auto"
     folder = RunFolder(ground.folder / name) if ground.folder else None
     if folder and folder.exists:  # begun before: what was decided then holds
-        net, recipe = parse(folder.net.read_text("utf-8")), load_recipe(folder.recipe)
+        net, recipe = parse(folder.sentence()), load_recipe(folder.recipe)
         ground.observer.note(f"{name}: going on from {where(folder.path)}")
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
@@ -239,4 +239,6 @@ def train_rung(
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.describe(ground.described, recipe.replace(precision=precision).to_toml(), str(net))
     watch = Watch(ground.observer, ground.stop, ends=ends if by_clock else None)
-    return train_plan(plan, Computation(ground.device, precision), watch, folder.path if folder else None)[0]
+    return train_plan(
+        plan, Computation(ground.device, precision, measured=measured), watch, folder.path if folder else None
+    )[0]

@@ -107,9 +107,23 @@ def read_state(path: Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
             raise ValueError(f"format {metadata.get('format')!r}")
-        return json.loads(metadata["state"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        state = json.loads(metadata["state"])
+        _check_state(state)
+        return state
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({error})") from None
+
+
+def _check_state(state: dict[str, Any]) -> None:
+    """Raise a TypeError or ValueError unless these can be the values of a `State`."""
+    there = State(**state)
+    for name, usual in asdict(State()).items():
+        value = getattr(there, name)
+        kinds = (dict, type(None)) if name == "best" else (int, float) if isinstance(usual, float) else (type(usual),)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{name} is {str(value)[:40]!r}")
+    if not all(isinstance(record, dict) for record in there.history) or min(there.epoch, there.step) < 0:
+        raise ValueError("its history is none")
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from striate.errors import ModelFileError
+from striate.errors import ModelFileError, TrainingError
 from striate.nets import auxiliary_loss, image_loss
 from striate.system.processes import ALONE, Processes
 from striate.training.engine.freezing import freeze
@@ -45,9 +45,9 @@ class Learner:
         self.device, self.recipe, self.processes = device, recipe, processes
         if processes.count > 1 and device.type == "cuda" and recipe.norms == "batch":
             synchronise_norms(self.module)
-        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
-        computed = translate(in_precision(freeze(self.module, recipe), precision))
-        self._shared = computed if processes.count == 1 else _together(computed, recipe)
+        self._translate = translate
+        freeze(self.module, recipe)
+        self.compute_in(precision)
         self.class_weights = None if class_weights is None else torch.from_numpy(class_weights).float().to(device)
         self.optimisers = Optimisers(recipe, self.module.parameters())
         self.average = None
@@ -55,6 +55,18 @@ class Learner:
             self.average = AveragedModel(
                 self.module, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
             )
+
+    def compute_in(self, precision: str) -> None:
+        """Compute forward and backward passes in `precision` from now on."""
+        computed = self._translate(in_precision(self.module, precision))
+        # Several processes average their gradients, and take the first one's batch-norm statistics, at each step.
+        self._shared = computed if self.processes.count == 1 else _together(computed, self.recipe)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all weights and statistics are finite numbers."""
+        values = (value for value in self.module.state_dict().values() if value.is_floating_point())
+        return all(bool(value.isfinite().all()) for value in values)
 
     @property
     def kept(self) -> torch.nn.Module:
@@ -77,7 +89,7 @@ class Learner:
         for images, targets in zip(
             batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
         ):
-            logits = self._shared(images)
+            logits = self._computed(images)
             counts = self._counts(targets)
             loss = image_loss(logits.float(), targets, counts, self.recipe.label_smoothing)
             loss = (loss + auxiliary_loss(self.module, targets, counts)) * (len(images) / total)
@@ -91,6 +103,22 @@ class Learner:
         if self.average:
             self.average.update_parameters(self.module)
         return loss_sum, hits
+
+    def _computed(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, k) of float images (n, c, h, w).
+
+        Raises:
+            TrainingError: batch norms get a single number of each channel, whose spread is none.
+        """
+        try:
+            return self._shared(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise TrainingError(
+                f"the net's batch norms need more than one image in a step; got {len(images)}. Give more images, or "
+                "another batch_size, which leaves no image over"
+            ) from None
 
     def _counts(self, targets: torch.Tensor) -> torch.Tensor | None:
         """Return what each image counts, (n,): what its class does, or the blend of those that it is mixed from."""

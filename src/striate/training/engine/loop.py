@@ -30,6 +30,7 @@ from striate.training.engine.compilation import Compiled
 from striate.training.engine.freezing import hold_whitening
 from striate.training.engine.learner import Learner
 from striate.training.engine.optimisers import rate_share
+from striate.training.engine.recovery import Recovery, parted
 from striate.training.engine.resizing import shrink, size_at
 from striate.training.engine.state import Computation, Interrupted, Lesson, State, Storage, Watch, Weights, valid_key
 from striate.training.recipe import Recipe
@@ -61,7 +62,8 @@ def train_loop(
         The best weights on the CPU, None if they were found before the resume and lie in `storage`; and the state.
 
     Raises:
-        TrainingError: the loss is not finite; names the epoch, step and learning rate.
+        TrainingError: the loss is not finite, in float32 or a precision that was asked for; names the epoch, step and
+            learning rate. In one that was chosen by itself the epoch begins again in float32.
         Interrupted: the watch wants to stop.
     """
     course = _Course.begin(module, lesson, recipe, computation, watch, storage)
@@ -73,7 +75,8 @@ def train_loop(
         course.keep_best()
 
     while not course.finished:
-        course.train_epoch()
+        if not course.train_epoch():
+            continue
         record = course.end_epoch()
         if better := state.end_epoch(record, recipe.metric):
             course.keep_best()
@@ -99,6 +102,7 @@ class _Course:
     storage: Storage | None
     learner: Learner
     state: State
+    recovery: Recovery
     best: Weights | None = None
     unsaved: Weights | None = None
     began: float = 0.0  # by the clock; what a run before this process took counts
@@ -116,18 +120,19 @@ class _Course:
     ) -> _Course:
         """Return the course at its start, or where the storage has it."""
         translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
+        kept, tensors = storage.load() if storage else ({}, {})
+        state = State(**kept)
+        precision = state.precision or computation.precision
         learner = Learner(
-            module, recipe, computation.device, computation.precision, computation.processes, translate,
+            module, recipe, computation.device, precision, computation.processes, translate,
             class_weights(lesson.train.labels, len(lesson.train.classes)) if recipe.balance == "loss" else None,
         )  # fmt: skip
-        state = State()
-        if storage:
-            kept, tensors = storage.load()
-            if kept:
-                state = State(**kept)
-                learner.load(tensors)
+        own, good = parted(tensors)
+        if kept:
+            learner.load(own)
+        recovery = Recovery(learner, computation.measured and precision != "float32", good)
         began = time.perf_counter() - state.train_s - state.epoch_s
-        return cls(lesson, recipe, computation, watch, storage, learner, state, began=began)
+        return cls(lesson, recipe, computation, watch, storage, learner, state, recovery, began=began)
 
     @cached_property
     def augment(self) -> Augmentation:
@@ -161,8 +166,11 @@ class _Course:
         done = (time.perf_counter() + self.step_s / 2 - self.began) / max(self.watch.ends - self.began, 1e-9)
         return self.recipe.epochs * min(1.0, max(0.0, done))
 
-    def train_epoch(self) -> None:
+    def train_epoch(self) -> bool:
         """Make the steps of an epoch, or those of it for which there is time.
+
+        Returns:
+            Whether they were made; else the run has gone back to where the epoch began.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -171,18 +179,21 @@ class _Course:
         recipe, state, learner, processes = self.recipe, self.state, self.learner, self.computation.processes
         preprocessing, steps = self.lesson.preprocessing, self.steps
         learner.module.train()
-        start = time.perf_counter()
+        if not state.step:
+            self.recovery.remember()
+        start, rate = time.perf_counter(), 0.0
         for batch in training_batches(self.source, recipe, state.epoch, state.step, processes):
             pixels, labels = _augmented(self.augment, batch, recipe.seed, state.epoch, processes.rank)
             epoch = self.place(state.epoch + (batch.step + 0.5) / steps)
             share, done = rate_share(recipe, epoch), epoch / recipe.epochs
+            rate = share * recipe.learning_rate
             if done >= recipe.whiten_until:
                 hold_whitening(learner.module)
             images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
             loss, correct = learner.update(images, labels, share, batch.total)
             loss, correct, stops = processes.sum(loss, correct, self.watch.stop())
             if not math.isfinite(loss):
-                raise TrainingError(_advice(loss, state, share * recipe.learning_rate))
+                return self.go_back(f"the loss became {loss}", rate)
             end = time.perf_counter()
             self.step_s = end - start
             state.add(loss, int(correct), batch.total, self.step_s)  # bringing the batch and the last save included
@@ -194,6 +205,27 @@ class _Course:
                 raise Interrupted
             if self.time_is_up:
                 break
+        if processes.sum(not learner.finite)[0]:
+            return self.go_back("weights became infinite or nan", rate)
+        return True
+
+    def go_back(self, what: str, rate: float) -> bool:
+        """Begin the epoch again in float32, where the precision was chosen by itself; return that it is not done.
+
+        Raises:
+            TrainingError: the precision is float32 or was asked for.
+        """
+        state = self.state
+        where = f"{what} at epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}"
+        if not self.recovery.possible:
+            raise TrainingError(f"{where}. Try a tenth of the learning rate, or warmup_epochs = 1 in the recipe")
+        self.watch.observer.warn(
+            f"{where}, in {self.computation.precision}, which was chosen for its speed: epoch {state.epoch + 1} begins "
+            "again in float32"
+        )
+        self.recovery.go_back()
+        state.go_back("float32")
+        return False
 
     def end_epoch(self) -> dict[str, Any]:
         """Validate and return the epoch's line of the metrics."""
@@ -229,7 +261,8 @@ class _Course:
     def save(self) -> None:
         """Save the state, and the best weights if they are not saved yet."""
         assert self.storage is not None
-        self.storage.save(self.learner.tensors(), self.state, self.unsaved)
+        beside = self.recovery.tensors() if self.state.step else {}
+        self.storage.save(self.learner.tensors() | beside, self.state, self.unsaved)
         self.unsaved = None
 
 
@@ -281,11 +314,4 @@ def _report(state: State, recipe: Recipe, steps: int) -> StepReport:
         loss=state.loss_sum / state.images,
         accuracy=state.correct / state.images,
         images_per_s=state.images / max(state.epoch_s, 1e-9),
-    )
-
-
-def _advice(loss: float, state: State, rate: float) -> str:
-    return (
-        f"the loss became {loss} at epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}. "
-        "Try a tenth of the learning rate, or warmup_epochs = 1 in the recipe"
     )

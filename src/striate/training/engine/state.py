@@ -32,6 +32,7 @@ class State:
     train_s: float = 0.0  # of the finished epochs, validation included
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None  # the record of the best epoch
+    precision: str = ""  # that the run went back to and on in; empty where it is still the one that it began with
 
     def add(self, loss: float, correct: int, images: int, seconds: float) -> None:
         """Count one step."""
@@ -40,6 +41,11 @@ class State:
         self.correct += correct
         self.images += images
         self.epoch_s += seconds
+
+    def go_back(self, precision: str) -> None:
+        """Begin the epoch under way again, in another precision."""
+        self.step, self.precision = 0, precision
+        self.loss_sum, self.correct, self.images, self.epoch_s = 0.0, 0, 0, 0.0
 
     def end_epoch(self, record: dict[str, Any], metric: Metric = "accuracy") -> bool:
         """Count one epoch and return whether it is the best so far, by that figure of the validation images."""
@@ -100,12 +106,14 @@ class Computation:
     Arguments:
         precision, compiled: what is computed in, and whether by torch.compile.
         processes: those that train together; only the first one's storage is written to.
+        measured: whether the precision was chosen by itself, and may be left for float32 where it does not learn.
     """
 
     device: torch.device
     precision: str = "float32"
     compiled: bool = False
     processes: Processes = ALONE
+    measured: bool = False
 
 
 @dataclass(frozen=True, eq=False)
