@@ -42,9 +42,9 @@ def test_train_predict_and_evaluate(make, as_json, striate, tmp_path):
 
 
 def test_groups_by_a_column_of_parquet_and_by_names_in_an_archive(as_json, tmp_path):
-    for source, by, count in ((hub(tmp_path), "patient", 10), (zipped(tmp_path), r"(\w+/\d)", 20)):
+    for source, by, count in ((hub(tmp_path), "patient", 10), (zipped(tmp_path), r"(\w+/\d)", 2)):
         options = ["--net", "linear", "--epochs", 1, "--size", 8, "--out", f"run-{count}", "--groups", by]
-        assert as_json("train", source, *options)["groups"]["count"] >= count // 2
+        assert as_json("train", source, *options)["groups"]["count"] == count
 
 
 @pytest.mark.parametrize("name", ["../x.png", "/x.png"])

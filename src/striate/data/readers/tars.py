@@ -19,6 +19,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from striate.data.decoding.decode import LIMIT_BYTES
 from striate.data.preparing.cache import host_name, is_alive
 from striate.data.readers.assembling import displayable
 from striate.data.readers.members import Contents, Slice, check_ratio, is_bomb
@@ -78,7 +79,7 @@ def first_members(path: Path, count: int) -> list[tuple[str, bytes]]:
             if member.isreg() and not member.issparse():
                 content = archive.extractfile(member) if member.size <= _SMALL_BYTES else None
                 found.append((member.name.removeprefix("./"), content.read() if content else b""))
-            if len(found) == count:
+            if len(found) == count or member.size > LIMIT_BYTES:  # what it declares would be looked for to the end
                 break
     return found
 
