@@ -18,6 +18,7 @@ from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.npz import read_npy, read_npz
+from striate.data.readers.pages import check_pages, each_page
 from striate.data.readers.tables import read_table
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
 from striate.observer import Progress, silent
@@ -60,6 +61,7 @@ def read(
     image_column: str | None = None,
     label_column: str | None = None,
     data_dir: str | Path | None = None,
+    pages: str | None = None,
     progress: Progress = silent,
 ) -> Catalog:
     """Find the images and labels in a source; nothing is decoded yet.
@@ -72,6 +74,7 @@ def read(
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
         data_dir: where the published files of `mnist` and so on are looked for first.
+        pages: of files of several pages or frames, "first" or "all" as one image each; None is first.
         progress: told what is read and how far it is.
 
     Returns:
@@ -91,6 +94,10 @@ def read(
     if format is not None and format not in FORMATS:
         raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(images), image_column, label_column)
+    if check_pages(pages) == "all":
+        found = read(source, format=format, images=images, image_column=image_column, label_column=label_column,
+                     data_dir=data_dir, progress=progress)  # fmt: skip
+        return each_page(found, progress)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)

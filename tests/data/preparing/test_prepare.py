@@ -36,9 +36,9 @@ def decodings(monkeypatch) -> list:
     """Every source that is decoded from here on."""
     seen = []
 
-    def counted(source):
+    def counted(source, *how):
         seen.append(source)
-        return decode(source)
+        return decode(source, *how)
 
     monkeypatch.setattr(preparing, "decode", counted)
     return seen
@@ -133,7 +133,7 @@ def test_wishes_that_are_none(tmp_path):
     with pytest.raises(ArgumentError, match="fit must be"):
         prepare(catalog, fit="squash")
     with pytest.raises(ArgumentError, match="channels must be 1"):
-        prepare(catalog, channels=2)
+        prepare(catalog, channels=0)
     with pytest.raises(DataError, match="photos holds no images"):
         prepare(catalog_of([]))
 
@@ -205,10 +205,10 @@ def test_objects_of_every_kind_are_prepared_together(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(photo()))
     sources = [photo(), Image.fromarray(photo()), encoded(photo()), tmp_path / "a.png", photo().astype(float), b""]
     images = prepare(catalog_of(sources))
-    assert len(images) == 4
+    assert len(images) == 5
     assert len(np.unique(images.hashes)) == 1
-    assert [entry.status for entry in images.ledger] == ["used"] * 4 + ["skipped"] * 2
-    assert "must be uint8" in images.ledger["00004"].detail
+    assert [entry.status for entry in images.ledger] == ["used"] * 4 + ["repaired", "skipped"]
+    assert images.ledger["00004"].detail == "float64 values 0 … 255 taken as 8 bits"
 
 
 def test_the_second_run_decodes_and_reads_nothing(tmp_path, decodings, settled, monkeypatch):
@@ -370,9 +370,9 @@ paths = sorted(Path(sys.argv[1]).iterdir())
 pause_s = float(sys.argv[2])
 decode = preparing.decode
 
-def slow(source):
+def slow(source, *more):
     time.sleep(pause_s)
-    return decode(source)
+    return decode(source, *more)
 
 preparing.decode = slow
 n = len(paths)

@@ -148,7 +148,7 @@ def _whole_scale(
     """Return 255, 1 or 65535 where that is the scale of these values; None where they have their own."""
     least, most = ends
     floats = samples[0].dtype.kind == "f"
-    if floats and least >= -1e-6 and most <= 1 + 1e-6 and spread >= UNIT_SHARE:
+    if floats and least >= -1e-6 and most <= 1 + 1e-6 and (spread >= UNIT_SHARE or most == least):
         return 1.0
     if least >= 0 and most <= 255:
         whole = not floats or all((one == np.rint(one)).all() for one in samples)

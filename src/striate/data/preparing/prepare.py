@@ -38,7 +38,7 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
 from striate.data.preparing.arrays import in_bytes
 from striate.data.preparing.cache import Prepared
-from striate.data.preparing.choosing import Target, WindowWish, Wish, choose_fit, choose_target
+from striate.data.preparing.choosing import LARGE_SIDE_PX, Target, WindowWish, Wish, choose_fit, choose_target
 from striate.data.preparing.parallel import in_order
 from striate.data.preparing.writing import MemoryWriter, Writer, open_writer
 from striate.errors import DataError, DecodingError
