@@ -99,7 +99,9 @@ class Preprocessing:
             resize = check_resize(description.get("resize"), (height, width), fit)
             window = PixelWindow.from_json(description["window"]) if "window" in description else None
         except (KeyError, TypeError, ValueError, ArgumentError):
-            raise ModelFileError("the preprocessing must say size, channels and fit, and perhaps resize and window") from None
+            raise ModelFileError(
+                "the preprocessing must say size, channels and fit, and perhaps resize and window"
+            ) from None
         sane = 1 <= height <= 16384 and 1 <= width <= 16384 and 1 <= channels <= MOST_CHANNELS
         sane = sane and (window is None or len(window.low) in (1, channels))
         shapes = mean.shape in ((channels,), (channels, height, width)) and std.shape == (channels,)

@@ -12,7 +12,9 @@ from striate.errors import DataError
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (4, 6, 5), np.uint8)
 COLOUR = RNG.integers(0, 256, (4, 6, 5, 3), np.uint8)
-HALF_CLEAR = np.concatenate([COLOUR, np.where(np.arange(COLOUR[..., :1].size).reshape(COLOUR[..., :1].shape) % 2, 255, 0)], 3).astype(np.uint8)
+HALF_CLEAR = np.concatenate(
+    [COLOUR, np.where(np.arange(COLOUR[..., :1].size).reshape(COLOUR[..., :1].shape) % 2, 255, 0)], 3
+).astype(np.uint8)
 LABELS = np.array([1, 0, 1, 2])
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

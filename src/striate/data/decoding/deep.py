@@ -64,10 +64,12 @@ def is_wide(image: Image.Image) -> bool:
 
 
 def needs_tifffile(image: Image.Image) -> bool:
-    """Return whether a TIFF has values that Pillow opens and gives wrongly: unsigned of 32 bits, deep planes apart."""
+    """Return whether a TIFF has values that Pillow opens and gives wrongly: more bands, unsigned 32 bits, deep planes."""
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return False
+    if tags.get(_BANDS, 1) > 4 and tags.get(_PHOTOMETRIC) != _CMYK:  # Pillow would take the first three
+        return True
     bits = max(tags.get(_BITS, (1,)))
     signed = tags.get(_FORMAT, (1,))[0]
     return (bits == 32 and signed == 1) or (bits == 8 and signed == 2) or (bits > 8 and tags.get(_PLANES) == 2)
@@ -181,9 +183,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _laid_over_white(
-    deep: Deep, pixels: np.ndarray, repairs: tuple[str, ...]
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _laid_over_white(deep: Deep, pixels: np.ndarray, repairs: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     if deep.clear is None or not deep.clear.any():
         return pixels, repairs
     share = deep.clear[..., None].astype(np.float64)

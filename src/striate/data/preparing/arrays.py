@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.deep import Deep, as_bytes, check_bytes
+from striate.data.decoding.deep import Deep, as_bytes, check_bytes, own_scale
 from striate.data.decoding.windows import MOST_SAMPLES, PixelWindow, choose_window, samples_of, thinned
 from striate.data.preparing.choosing import Wish, window_for
 from striate.errors import DataError, DecodingError

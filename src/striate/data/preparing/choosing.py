@@ -105,15 +105,15 @@ def _choose_channels(
     kind = {i: 3 if count in _GRAY_OR_RGB else count for i, count in found.items()}
     counts = Counter(kind[i] for i in found if learning[i]) or Counter(kind.values())
     most = max(counts, key=lambda count: (counts[count], count))
-    refused = {
-        i: f"{count} bands, where most images have {most}" for i, count in found.items() if kind[i] != most
-    }
+    refused = {i: f"{count} bands, where most images have {most}" for i, count in found.items() if kind[i] != most}
     channels = max(count for i, count in found.items() if i not in refused)
     if not refused:
         return channels, {}, (f"images have {channels} bands, all of which are used",)
     others = ", ".join(map(str, sorted({found[i] for i in refused})))
-    return channels, refused, (
-        f"images differ in bands: those of {most} are used, the most; {len(refused):,} of {others} are left out",
+    return (
+        channels,
+        refused,
+        (f"images differ in bands: those of {most} are used, the most; {len(refused):,} of {others} are left out",),
     )
 
 
@@ -171,7 +171,7 @@ def _oblong(sides: Sequence[tuple[int, int]], side: int) -> tuple[int, int] | No
     """
     aspects = np.array([w / h for h, w in sides])
     low, middle, high = np.quantile(aspects, (0.1, 0.5, 0.9))
-    if PADDED_SHARE <= min(middle, 1 / middle) or (low < 1) != (high < 1):
+    if min(middle, 1 / middle) >= PADDED_SHARE or (low < 1) != (high < 1):
         return None
     long = side * max(middle, 1 / middle)
     scale = min(1.0, DEFAULT_SIDE_PX / np.sqrt(side * long))

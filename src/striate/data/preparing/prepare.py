@@ -34,8 +34,8 @@ from striate.data.decoding.pixels import (
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.windows import PixelWindow, thinned
 from striate.data.imageset import ImageSet
-from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
+from striate.data.preparing.accounting import image_set_of
 from striate.data.preparing.arrays import in_bytes
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.choosing import LARGE_SIDE_PX, Target, WindowWish, Wish, choose_fit, choose_target
@@ -106,7 +106,7 @@ def prepare(
         catalog = replace(catalog, images=images)
         if (whole := _as_they_are(images, wish)) is not None:
             made = Prepared(whole, pixel_hashes(whole), fit=fit or choose_fit([whole.shape[1:3]]))
-            return _image_set(catalog, _said(made, wish, *about))
+            return image_set_of(catalog, _said(made, wish, *about))
     elif catalog.raw is not None and isinstance(window, PixelWindow) and window != catalog.window:
         catalog = replace(catalog, images=catalog.raw)
     with QUIET:
@@ -115,13 +115,15 @@ def prepare(
             made = _prepare_files(catalog, wish, cache_dir or cache_folder("prepared"), progress)
         else:
             made = _prepare_objects(catalog, wish, progress)
-    return _image_set(catalog, _said(made, wish, *about) if about[0] else made)
+    return image_set_of(catalog, _said(made, wish, *about) if about[0] else made)
 
 
 def _said(made: Prepared, wish: Wish, how: str, notes: tuple[str, ...]) -> Prepared:
     """Return what was made of arrays that were deep, with how they were brought to bytes."""
     window = wish.window if isinstance(wish.window, PixelWindow) else None
-    repaired = {i: "; ".join(filter(None, [how, made.repaired.get(i, "")])) for i in range(len(made.hashes))} if how else {}
+    repaired = (
+        {i: "; ".join(filter(None, [how, made.repaired.get(i, "")])) for i in range(len(made.hashes))} if how else {}
+    )
     return replace(made, window=window, repaired=repaired or made.repaired, notes=(*notes, *made.notes))
 
 
@@ -267,7 +269,9 @@ def _state(ways: Sequence[Path | Page], wish: Wish, learning: np.ndarray) -> str
         if any(abs(now_ns - when) < _RACY_NS for when in times):
             return None
         digest.update(
-            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}{_number(way)}\0".encode("utf-8", "surrogateescape")
+            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}{_number(way)}\0".encode(
+                "utf-8", "surrogateescape"
+            )
         )
     return digest.hexdigest()
 
@@ -327,38 +331,3 @@ def _decode_into(
 def _nothing_left(catalog: Catalog, skipped: dict[int, str]) -> DataError:
     first = "; ".join(f"{catalog.names[i]}: {skipped[i]}" for i in sorted(skipped)[:3])
     return DataError(f"none of the {len(catalog):,} images of {catalog.source} can be decoded. {first}")
-
-
-def _image_set(catalog: Catalog, made: Prepared) -> ImageSet:
-    kept = np.setdiff1d(np.arange(len(catalog)), np.array(list(made.skipped), np.int64))
-    return ImageSet(
-        pixels=made.pixels,
-        rows=np.arange(len(kept)),
-        labels=np.asarray(catalog.labels, np.int64)[kept],
-        classes=catalog.classes,
-        names=[str(catalog.names[i]) for i in kept] if made.skipped else catalog.names,
-        hashes=made.hashes,
-        splits=catalog.splits[kept],
-        ledger=_ledger(catalog, made),
-        notes=made.notes,
-        window=made.window,
-        fit=made.fit,
-    )
-
-
-def _ledger(catalog: Catalog, made: Prepared) -> Ledger:
-    """Return the catalog's ledger with what became of the images; what a reader had repaired stays said."""
-    if not (made.skipped or made.repaired or isinstance(catalog.images[0], (str, Path, Page))):
-        return catalog.ledger  # arrays have no files to account for
-    before = {entry.name: entry for entry in catalog.ledger}
-    revised = []
-    for i, name in enumerate(catalog.names):
-        entry = before.get(name, Entry(name, "used"))
-        if i in made.skipped:
-            entry = Entry(name, "skipped", made.skipped[i])
-        elif i in made.repaired:
-            how = [entry.detail] if entry.status == "repaired" else []
-            entry = Entry(name, "repaired", "; ".join([*how, made.repaired[i]]))
-        if i in made.skipped or i in made.repaired or name not in before:
-            revised.append(entry)
-    return catalog.ledger.revised(revised) if revised else catalog.ledger

@@ -149,9 +149,11 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str], PixelWi
     if not window.takes_bytes:
         return _KEPT, [], None
     if window.high == (1.0,):
-        return lambda values: (values.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8), [
-            f"scaled from {kind} 0…1"
-        ], window
+        return (
+            lambda values: (values.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8),
+            [f"scaled from {kind} 0…1"],
+            window,
+        )
     if window.high == (255.0,):
         if kind.kind == "f":
             return lambda values: (values + np.float32(0.5)).astype(np.uint8), [f"rounded from {kind} 0…255"], window
