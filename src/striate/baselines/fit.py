@@ -78,8 +78,8 @@ def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tup
     """
     start, splits = time.perf_counter(), dataset.splits
     candidates = fit_candidates(
-        task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit or "crop", seed=seed,
-        observer=observer, balanced=task.balance != "none",
+        task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit or "crop",
+        seed=seed, observer=observer, balanced=task.balance != "none",
     )  # fmt: skip
     chosen = best_candidate(candidates, task.metric)
     best = chosen.classifier

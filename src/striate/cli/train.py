@@ -140,9 +140,9 @@ def train(
         patience=patience, precision=precision, seed=seed,
     )  # fmt: skip
     if source is None:
-        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, pages=pages, format=format,
-                        images=images, image_column=image_column, label_column=label_column, features=features,
-                        weights=weights, groups=groups, **settings)  # fmt: skip
+        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, pages=pages,
+                        format=format, images=images, image_column=image_column, label_column=label_column,
+                        features=features, weights=weights, groups=groups, **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
     reading = options.reading(format, images, image_column, label_column, data_dir, pages)
     data = options.data_options(reading, size, fit, split, groups)

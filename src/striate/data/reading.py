@@ -74,7 +74,7 @@ def read(
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
         data_dir: where the published files of `mnist` and so on are looked for first.
-        pages: of files of several pages or frames, "first" or "all" as one image each; None is first.
+        pages: of files of several pages, "first" (None) or "all" as one image each.
         progress: told what is read and how far it is.
 
     Returns:
@@ -95,9 +95,8 @@ def read(
         raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(images), image_column, label_column)
     if check_pages(pages) == "all":
-        found = read(source, format=format, images=images, image_column=image_column, label_column=label_column,
-                     data_dir=data_dir, progress=progress)  # fmt: skip
-        return each_page(found, progress)
+        again = {"image_column": image_column, "label_column": label_column, "data_dir": data_dir}
+        return each_page(read(source, format=format, images=images, progress=progress, **again), progress)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits, of many bands, strips and pages: one window for a set, no band dropped, nothing cut off."""
+"""Images of more than 8 bits, of many bands, strips and pages: one window for a set, nothing dropped or cut off."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_model_of_8_bits_takes_whole_16_bits_and_refuses_others(tmp_path):
     write(tmp_path, "full.png", encoded(x[0].astype(np.uint16) * 257))
     write(tmp_path, "dim.png", encoded(x[0].astype(np.uint16) + 300))
     assert np.allclose(model.predict_proba([tmp_path / "full.png"]), model.predict_proba(x[:1]), atol=1e-5)
-    with pytest.raises(DecodingError, match="dim.png: 16-bit gray with values .* where 8-bit pictures are expected"):
+    with pytest.raises(DecodingError, match=r"dim.png: 16-bit gray with values .* where 8-bit pictures are expected"):
         model.predict_proba([tmp_path / "dim.png"])
     with pytest.raises(DataError, match="where 8-bit pictures are expected"):
         model.predict_proba(model.prepare(read((x.astype(np.int32) * 1000, None))))
@@ -198,6 +198,7 @@ def test_arrays_get_one_window_too(kind, tmp_path):
     assert images.pixels.dtype == np.uint8
     model = striate.train(tmp_path / "a.npz", net="linear", epochs=8)
     assert (model.predict_proba(x).argmax(1) == np.arange(40) % 2).mean() > 0.9
+    assert prepare(catalog, (6, 6)).window == images.window
     mixed = prepare(read([(x[0], 0), (x[1, :5], 1)]))  # of two sizes
     assert mixed.images[0].mean() + 50 < mixed.images[1].mean()
 

@@ -40,7 +40,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def to_uint8(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image of 8 bits; its orientation is left alone."""
+    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image of 8 bits; it is not turned."""
     if image.mode == "CMYK":
         return _array(image.convert("RGB")), ("CMYK converted to RGB",)
     channels = channels_of(image)

@@ -64,7 +64,7 @@ def is_wide(image: Image.Image) -> bool:
 
 
 def needs_tifffile(image: Image.Image) -> bool:
-    """Return whether a TIFF has values that Pillow opens and gives wrongly: more bands, unsigned 32 bits, deep planes."""
+    """Return whether Pillow opens a TIFF and gives it wrongly: more bands, unsigned 32 bits, deep planes."""
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return False

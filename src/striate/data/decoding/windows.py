@@ -90,13 +90,15 @@ class PixelWindow:
         """
         try:
             low, high = (tuple(float(x) for x in kept[end]) for end in ("low", "high"))
-            kind = str(kept["kind"])
-            sane = len(low) == len(high) > 0 and all(a < b for a, b in zip(low, high, strict=True))
+            window = cls(str(kept["kind"]), low, high)
+            sane = (
+                len(low) > 0 and all(a < b for a, b in zip(low, high, strict=True)) and np.isfinite([low, high]).all()
+            )
         except (TypeError, KeyError, ValueError):
-            sane = False
-        if not sane or not np.isfinite([*low, *high]).all():
+            window, sane = None, False
+        if window is None or not sane:
             raise ArgumentError(f"a window must have a kind, low and high, low below high; got {kept!r}")
-        return cls(kind, low, high)
+        return window
 
 
 def choose_window(

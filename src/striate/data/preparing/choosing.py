@@ -1,4 +1,4 @@
-"""What images are brought to, where nobody says: size, fit, channels and window, from their headers and a few values."""
+"""What images are brought to, where nobody says: size, fit, channels, window, from headers and a few values."""
 
 from __future__ import annotations
 

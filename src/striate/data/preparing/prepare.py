@@ -57,7 +57,6 @@ def prepare(
     size: tuple[int, int] | None = None,
     fit: Fit | None = "crop",
     channels: int | None = None,
-    cache_dir: Path | None = None,
     progress: Progress = silent,
     *,
     keep: bool = True,
@@ -77,7 +76,6 @@ def prepare(
             typical image.
         channels: 1, 3 or a number of bands; None is 1 if every image is gray, 3 if some are not, and where most have
             other bands as many as these.
-        cache_dir: where prepared files are kept; None is `prepared` in the cache.
         progress: told how far it is.
         keep: whether the next run will want these files again; if not, a small set stays out of the cache.
         resize: shorter side in pixels from which `size` is cut, as published nets want it; with a size only.
@@ -92,39 +90,46 @@ def prepare(
         StorageError: the cache's disk is full.
         ArgumentError: size, fit, channels or resize are none.
     """
-    size = None if size is None else check_size(size)
-    fit = None if fit is None else check_fit(fit)
-    if resize is not None:
-        check_resize(resize, size or (resize + 1, resize + 1), fit or "crop")
-    if channels is not None:
-        check_channels(channels)
+    wish = _checked(Wish(size, fit, channels, resize, window))
     if not len(catalog):
         raise DataError(f"nothing to prepare: {catalog.source} holds no images")
-    wish, about = Wish(size, fit, channels, resize, window), ("", ())
     if isinstance(catalog.images, np.ndarray):
-        images, wish, about = in_bytes(catalog, wish)
-        catalog = replace(catalog, images=images)
-        if (whole := _as_they_are(images, wish)) is not None:
-            made = Prepared(whole, pixel_hashes(whole), fit=fit or choose_fit([whole.shape[1:3]]))
-            return image_set_of(catalog, _said(made, wish, *about))
-    elif catalog.raw is not None and isinstance(window, PixelWindow) and window != catalog.window:
+        return image_set_of(catalog, _prepare_array(catalog, wish, progress))
+    if catalog.raw is not None and isinstance(window, PixelWindow) and window != catalog.window:
         catalog = replace(catalog, images=catalog.raw)
     with QUIET:
         passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
         if not passing and all(isinstance(image, (str, Path, Page)) for image in catalog.images):
-            made = _prepare_files(catalog, wish, cache_dir or cache_folder("prepared"), progress)
+            made = _prepare_files(catalog, wish, cache_folder("prepared"), progress)
         else:
             made = _prepare_objects(catalog, wish, progress)
-    return image_set_of(catalog, _said(made, wish, *about) if about[0] else made)
+    return image_set_of(catalog, made)
 
 
-def _said(made: Prepared, wish: Wish, how: str, notes: tuple[str, ...]) -> Prepared:
-    """Return what was made of arrays that were deep, with how they were brought to bytes."""
+def _checked(wish: Wish) -> Wish:
+    size = None if wish.size is None else check_size(wish.size)
+    fit = None if wish.fit is None else check_fit(wish.fit)
+    if wish.resize is not None:
+        check_resize(wish.resize, size or (wish.resize + 1, wish.resize + 1), fit or "crop")
+    if wish.channels is not None:
+        check_channels(wish.channels)
+    return wish._replace(size=size, fit=fit)
+
+
+def _prepare_array(catalog: Catalog, wish: Wish, progress: Progress) -> Prepared:
+    """Return what is made of images of one size, deep ones first brought to bytes."""
+    images, wish, (how, notes) = in_bytes(catalog, wish)
+    if (whole := _as_they_are(images, wish)) is not None:
+        made = Prepared(whole, pixel_hashes(whole), fit=wish.fit or choose_fit([whole.shape[1:3]]))
+    else:
+        with QUIET:
+            made = _prepare_objects(replace(catalog, images=images), wish._replace(window=None), progress)
     window = wish.window if isinstance(wish.window, PixelWindow) else None
-    repaired = (
-        {i: "; ".join(filter(None, [how, made.repaired.get(i, "")])) for i in range(len(made.hashes))} if how else {}
-    )
-    return replace(made, window=window, repaired=repaired or made.repaired, notes=(*notes, *made.notes))
+    repaired = made.repaired
+    if how:
+        rows = (i for i in range(len(catalog)) if i not in made.skipped)
+        repaired = {i: "; ".join(filter(None, [how, made.repaired.get(i, "")])) for i in rows}
+    return replace(made, window=window, repaired=repaired, notes=(*notes, *made.notes))
 
 
 def _prepare_files(catalog: Catalog, wish: Wish, cache_dir: Path, progress: Progress) -> Prepared:
@@ -152,7 +157,7 @@ def _prepare_objects(catalog: Catalog, wish: Wish, progress: Progress) -> Prepar
     target, notes = _target(scan, catalog.images, wish, _learning(catalog), catalog)
     writer = MemoryWriter(len(scan.headers) - len(scan.skipped), target.image_shape)
     made = _decode_into(writer, catalog.images, scan, target, catalog, progress)
-    window = target.window or (catalog.window if catalog.images is not catalog.raw else None)
+    window = target.window or (None if isinstance(catalog.images, np.ndarray) else catalog.window)
     return replace(made, notes=notes, window=window, fit=target.later)
 
 

@@ -45,7 +45,8 @@ def each_page(catalog: Catalog, progress: Progress = silent) -> Catalog:
     rows = np.repeat(np.arange(len(catalog)), counts)
     numbers = np.concatenate([np.arange(count) for count in counts])
     spread = catalog.subset(rows)
-    images, names, together = list(spread.images), list(spread.names), [""] * len(rows)
+    images: list[Any] = list(spread.images)
+    names, together = list(spread.names), [""] * len(rows)
     for i, (row, number) in enumerate(zip(rows.tolist(), numbers.tolist(), strict=True)):
         if counts[row] > 1:
             images[i], names[i] = Page(Path(images[i]), number), page_name(names[i], number)

@@ -163,7 +163,7 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str], PixelWi
 
 
 def _is_alpha(parts: Sequence[np.ndarray]) -> bool:
-    """Return whether the fourth of four channels (n, h, w, 4) is one of transparency, as a picture has it: mostly opaque.
+    """Return whether the fourth of four channels (n, h, w, 4) is transparency, as a picture has it: mostly opaque.
 
     Another band, as near-infrared, reaches its greatest value in few pixels.
     """
