@@ -89,14 +89,13 @@ def read(
     >>> len(catalog), catalog.classes[:3], catalog.images.shape
     (1797, ('0', '1', '2'), (1797, 8, 8, 1))
     """
+    _check_format(format)
     if isinstance(source, Catalog):
         return source
-    if format is not None and format not in FORMATS:
-        raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(images), image_column, label_column)
     if check_pages(pages) == "all":
-        again = {"image_column": image_column, "label_column": label_column, "data_dir": data_dir}
-        return each_page(read(source, format=format, images=images, progress=progress, **again), progress)
+        again = {"format": format, "images": images, "image_column": image_column, "label_column": label_column}
+        return each_page(read(source, **again, data_dir=data_dir, progress=progress), progress)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)
@@ -115,6 +114,11 @@ def read(
         raise
     except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
+
+
+def _check_format(format: str | None) -> None:
+    if format is not None and format not in FORMATS:
+        raise ArgumentError(unknown("format", format, FORMATS))
 
 
 def recognise(path: Path) -> str:
