@@ -68,17 +68,16 @@ def read(
 
     Arguments:
         source: a path (a folder of class folders, a table that names image files, the CIFAR archive or folder, an IDX
-            folder or file, `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
-            (images, labels), an array, or any iterable of (image, label). A path that exists goes before a name.
+            folder or file, `.npz`, `.npy`), else the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
+            (images, labels), an array, or any iterable of (image, label).
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
-        data_dir: where the published files of `mnist` and so on are looked for first.
+        data_dir: where published files are looked for first.
         pages: of files of several pages, "first" (None) or "all" as one image each.
         progress: told what is read and how far it is.
 
-    Returns:
-        The catalog, with a line in its ledger for every file.
+    Returns: the catalog, with a line in its ledger for every file.
 
     Raises:
         SourceNotFoundError: no such path or name.
