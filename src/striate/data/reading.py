@@ -68,7 +68,7 @@ def read(
 
     Arguments:
         source: a path (a folder of class folders, a table that names image files, the CIFAR archive or folder, an IDX
-            folder or file, `.npz`, `.npy`), else the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
+            folder or file, `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
             (images, labels), an array, or any iterable of (image, label).
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
