@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import random
 import shutil
 import sys
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from striate.errors import StriateError
 
@@ -305,7 +307,7 @@ def _entry() -> tuple[bytes, ...]:
         _prepare(source, folder / "cache")
         return tuple(
             f"{path.name if not path.name.startswith('seen') else 'seen'}\n".encode() + path.read_bytes()
-            for path in sorted((folder / "cache").glob("*/*"))
+            for path in sorted((folder / "cache" / "prepared").glob("*/*"))
         )
 
 
@@ -315,11 +317,11 @@ def prepared(raw: bytes, folder: Path) -> object:
 
     name, _, content = raw.partition(b"\n")
     _prepare(_pictures(folder / "images"), folder / "cache")
-    for path in (folder / "cache").glob(f"*/{name.decode()}*"):
+    for path in (folder / "cache" / "prepared").glob(f"*/{name.decode()}*"):
         path.write_bytes(content)
-    entries(folder / "cache")
+    entries(folder / "cache" / "prepared")
     images = _prepare(folder / "images", folder / "cache")
-    clear(folder / "cache")
+    clear(folder / "cache" / "prepared")
     return images
 
 
@@ -422,7 +424,8 @@ def _prepare(source: Path, cache: Path) -> object:
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
 
-    return prepare(read(source), cache_dir=cache)
+    with mock.patch.dict(os.environ, STRIATE_CACHE=str(cache)):
+        return prepare(read(source))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from striate.data.decoding.pixels import MOST_CHANNELS
 from striate.data.readers.arrays import read_arrays
 from striate.errors import ArgumentError, ShapeError
 from striate.selection.fit import run_one
@@ -146,8 +147,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             images = images.reshape(len(images), *self.image_shape)
         if images.ndim == 3:
             images = images[..., None]
-        if images.ndim != 4 or images.shape[3] not in (1, 3) or not images.size:
-            raise ShapeError(f"X must be (n, h, w), (n, h, w, 1 or 3) or flat rows; got {np.shape(X)}")
+        if images.ndim != 4 or not 1 <= images.shape[3] <= MOST_CHANNELS or not images.size:
+            raise ShapeError(f"X must be (n, h, w), (n, h, w, c) or flat rows; got {np.shape(X)}")
         if images.dtype == object or not (np.issubdtype(images.dtype, np.number) or images.dtype == bool):
             raise ArgumentError(f"X must hold numbers; got dtype {images.dtype}")
         if np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all():

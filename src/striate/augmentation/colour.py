@@ -53,7 +53,7 @@ def stretch(batch: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """Return mean luma + (pixels − mean luma) × factor (n,), as Pillow's `ImageEnhance.Contrast`."""
     pixels = batch.float()
     mean = pixels.mean((2, 3))
-    mean = mean[:, 0] if batch.shape[1] == 1 else mean @ mean.new_tensor(LUMA)
+    mean = mean @ mean.new_tensor(LUMA) if batch.shape[1] == 3 else mean.mean(1)
     return to_pixels(pixels.mul_(per_image(factor)).add_(per_image(mean * (1 - factor))))
 
 

@@ -157,7 +157,8 @@ def _shown_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _picture(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
-    picture = Image.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
+    shown = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., 0]  # of many bands the first three
+    picture = Image.fromarray(np.ascontiguousarray(shown))
     larger = size[0] > picture.width
     return picture.resize(size, Image.Resampling.NEAREST if larger else Image.Resampling.BOX)
 

@@ -78,8 +78,8 @@ def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tup
     """
     start, splits = time.perf_counter(), dataset.splits
     candidates = fit_candidates(
-        task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit, seed=seed,
-        observer=observer, balanced=task.balance != "none",
+        task.baselines, splits.train, splits.valid, features=task.features, fit=dataset.options.fit or "crop",
+        seed=seed, observer=observer, balanced=task.balance != "none",
     )  # fmt: skip
     chosen = best_candidate(candidates, task.metric)
     best = chosen.classifier
@@ -136,7 +136,7 @@ class Task:
         if data.size not in (None, self.features.preprocessing.size):
             h, w = self.features.preprocessing.size
             raise ArgumentError(f"size must be left out with features of {self.features.of}, which sees {h}×{w} pixels")
-        return self.features.model.prepare(catalog, observer.prepare)
+        return self.features.model.prepare(catalog, observer.prepare, learning=True)
 
 
 def _figures(one: Candidate) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from striate.classifier.unseen import labels_among, unseen
 from striate.data.catalog import Catalog
 from striate.data.dataset import find_groups, grouped
 from striate.data.decoding.decode import decode
-from striate.data.decoding.pixels import fit_pixels, to_channels
+from striate.data.decoding.deep import check_bytes
+from striate.data.decoding.pixels import check_convertible, fit_pixels, to_channels
 from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
+from striate.data.preparing.arrays import scaled_images
 from striate.data.preparing.prepare import prepare
 from striate.data.trainable import unlabelled
 from striate.errors import (
@@ -83,7 +85,8 @@ class Classifier:
         """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
 
         Arguments:
-            images: uint8 (n, h, w) or (n, h, w, c) of any size; or an ImageSet, a Catalog, or a list of paths, PIL
+            images: uint8 (n, h, w) or (n, h, w, c) of any size, or of the type that a model with a window was trained
+                on; or an ImageSet, a Catalog, or a list of paths, PIL
                 images and arrays of any sizes.
             batch_size: how many images go through the net at once; None: as many as are fast.
 
@@ -139,17 +142,21 @@ class Classifier:
         rows = self.predict_proba(several)
         return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
 
-    def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
+    def prepare(
+        self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True, learning: bool = False
+    ) -> ImageSet:
         """Return the catalog's images decoded at this model's size, unreadable ones left to the ledger.
 
         Arguments:
             keep: whether they will be wanted again and belong into the cache.
+            learning: whether they are to be learned from, and may have a window of their own.
         """
         shape = self.preprocessing
         if isinstance(catalog.images, np.ndarray) and min(catalog.images.shape[1:3]) < min(shape.size):
             # Small images, in memory: they are enlarged block by block when they are looked at.
-            return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep)
-        return shape.prepare(catalog, progress, keep=keep)
+            window = shape.window_for(learning)
+            return prepare(catalog, None, shape.fit, shape.channels, progress=progress, keep=keep, window=window)
+        return shape.prepare(catalog, progress, keep=keep, learning=learning)
 
     def evaluate(
         self, data: Catalog | ImageSet | str | Path, progress: Progress = silent, groups: str | None = None
@@ -301,9 +308,13 @@ class Classifier:
         if isinstance(images, ImageSet):
             block: Iterable[Any] = images.pixels[images.rows[start:stop]]
         elif isinstance(images, Catalog):
-            block = images.images[start:stop]
+            window = self.preprocessing.window
+            own = images.images if images.raw is None or window in (None, images.window) else images.raw
+            block = own[start:stop]
         else:
             block = images[start:stop]
+        if isinstance(block, np.ndarray) and block.ndim in (3, 4) and not isinstance(images, ImageSet):
+            block = self._windowed(block)
         if isinstance(block, np.ndarray):
             if block.dtype != np.uint8 or block.ndim not in (3, 4):
                 raise ShapeError(
@@ -315,13 +326,21 @@ class Classifier:
             cut = isinstance(images, ImageSet) or self.preprocessing.resize is None
             if cut and block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
                 return block
-        return np.stack([self._fit(one) for one in block])
+        return np.stack([self._fit(one, scaled=isinstance(block, np.ndarray)) for one in block])
 
-    def _fit(self, image: Any) -> np.ndarray:
+    def _windowed(self, block: np.ndarray) -> np.ndarray:
+        """Return arrays that are not of bytes as bytes, where this model knows how."""
+        if block.dtype == np.uint8 or self.preprocessing.window is None or block.dtype.kind not in "iuf":
+            check_bytes(self.preprocessing.window if block.dtype == np.uint8 else None)
+            return block
+        return scaled_images(block[..., None] if block.ndim == 3 else block, self.preprocessing.window)
+
+    def _fit(self, image: Any, *, scaled: bool = False) -> np.ndarray:
+        shape = self.preprocessing
         try:
-            pixels = decode(image).pixels
+            pixels = decode(image, None if scaled else shape.window, shape.channels).pixels
+            check_convertible(pixels, shape.channels)
         except DecodingError as error:
             name = image_name(image)
             raise DecodingError(f"{name}: {error}" if name else str(error)) from None
-        shape = self.preprocessing
         return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.pixels import Fit, check_fit, check_resize
+from striate.data.decoding.pixels import MOST_CHANNELS, Fit, check_fit, check_resize
+from striate.data.decoding.windows import PixelWindow
 from striate.data.imageset import ImageSet
+from striate.data.preparing.choosing import WindowWish
 from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, ModelFileError
 from striate.observer import Progress, silent
@@ -24,11 +26,12 @@ class Preprocessing:
 
     Arguments:
         size: (h, w) in pixels.
-        channels: 1 (gray) or 3 (RGB).
+        channels: 1 (gray), 3 (RGB) or a number of bands.
         fit: crop, pad or stretch, see `striate.data.decoding.decode.fit_pixels`.
         mean: float32, (c,) for channel means or (c, h, w) for a mean image, in pixel units 0…255.
         std: float32 (c,), in pixel units, positive.
         resize: the shorter side in pixels from which `size` is cut, as published nets want it; None: all that fits.
+        window: which values become 0 and 255 in images of more than 8 bits; None where 8 bits are expected.
     """
 
     size: tuple[int, int]
@@ -37,6 +40,7 @@ class Preprocessing:
     mean: np.ndarray
     std: np.ndarray
     resize: int | None = None
+    window: PixelWindow | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -51,18 +55,29 @@ class Preprocessing:
         std = torch.as_tensor(self.std, device=batch.device)
         return (batch.float() - mean.reshape(1, self.channels, *(mean.shape[1:] or (1, 1)))) / std.reshape(1, -1, 1, 1)
 
-    def prepare(self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True) -> ImageSet:
+    def prepare(
+        self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True, learning: bool = False
+    ) -> ImageSet:
         """Return the catalog's images at this size, unreadable ones left to the ledger.
 
         Arguments:
             keep: whether they will be wanted again and belong into the cache.
+            learning: whether they are to be learned from: then they may have a window of their own.
         """
-        return prepare(catalog, self.size, self.fit, self.channels, progress=progress, keep=keep, resize=self.resize)
+        return prepare(
+            catalog, self.size, self.fit, self.channels, progress=progress, keep=keep, resize=self.resize,
+            window=self.window_for(learning),
+        )  # fmt: skip
+
+    def window_for(self, learning: bool) -> WindowWish:
+        """Return the window that images get: this one, or where they are learned from and there is none, their own."""
+        return "choose" if learning and self.window is None else self.window
 
     def to_json(self) -> dict[str, Any]:
         """Return what describes it, without the arrays."""
         described = {"size": list(self.size), "channels": self.channels, "fit": self.fit}
-        return described | ({"resize": self.resize} if self.resize else {})
+        described |= {"resize": self.resize} if self.resize else {}
+        return described | ({"window": self.window.to_json()} if self.window else {})
 
     def at(self, size: tuple[int, int]) -> Preprocessing:
         """Return the same for another size (h, w), cutting about the same share of the images."""
@@ -82,16 +97,20 @@ class Preprocessing:
             height, width = (int(x) for x in description["size"])
             channels, fit = int(description["channels"]), check_fit(description["fit"])
             resize = check_resize(description.get("resize"), (height, width), fit)
+            window = PixelWindow.from_json(description["window"]) if "window" in description else None
         except (KeyError, TypeError, ValueError, ArgumentError):
-            raise ModelFileError("the preprocessing must say size, channels and fit, and perhaps resize") from None
-        sane = 1 <= height <= 16384 and 1 <= width <= 16384 and channels in (1, 3)
+            raise ModelFileError(
+                "the preprocessing must say size, channels and fit, and perhaps resize and window"
+            ) from None
+        sane = 1 <= height <= 16384 and 1 <= width <= 16384 and 1 <= channels <= MOST_CHANNELS
+        sane = sane and (window is None or len(window.low) in (1, channels))
         shapes = mean.shape in ((channels,), (channels, height, width)) and std.shape == (channels,)
         if not (sane and shapes and np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise ModelFileError(
                 f"the preprocessing does not fit together: size {height}×{width}, {channels} channels, fit {fit!r}, "
                 f"mean {mean.shape}, std {std.shape}"
             )
-        return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32), resize)
+        return cls((height, width), channels, fit, mean.astype(np.float32), std.astype(np.float32), resize, window)
 
 
 def measure(pixels: np.ndarray, rows: np.ndarray, subtract: str, fit: Fit, block: int = 1024) -> Preprocessing:

@@ -25,7 +25,7 @@ def augment(
     ] = 8,
     views: Annotated[int, typer.Option(min=1, max=50, help="Augmented views of each image.")] = 8,
     size: options.Size = None,
-    fit: options.Fit = "crop",
+    fit: options.Fit = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of images and of every draw.")] = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the words, their arguments and ranges.")] = False,
     format: options.Format = None,
@@ -54,7 +54,7 @@ def augment(
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
 
-    pixels, chosen_fit = options.parse_size(size), check_fit(fit)
+    pixels, chosen_fit = options.parse_size(size), None if fit is None else check_fit(fit)
     sheets.check_suffix(out)
     make_augmentation([words] if words else [])
     console = stderr()

@@ -32,6 +32,7 @@ def evaluate(
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
+    pages: options.Pages = None,
     json: options.Json = False,
 ) -> None:
     """Accuracy with its 95 % interval, overall and class by class.
@@ -51,7 +52,7 @@ def evaluate(
     console = stderr()
     with progress_bar(console) as progress:
         catalog = read(
-            source, **options.reading(format, images, image_column, label_column, data_dir), progress=progress
+            source, **options.reading(format, images, image_column, label_column, data_dir, pages), progress=progress
         )
         evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress, groups)
     for note in evaluation.notes:

@@ -34,6 +34,7 @@ def features(
     image_column: options.ImageColumn = None,
     label_column: options.LabelColumn = None,
     data_dir: options.DataDir = None,
+    pages: options.Pages = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def features(
     from striate.system.devices import choose_device
 
     check_output(output)
-    reading = options.reading(format, images, image_column, label_column, data_dir)
+    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
     console = stderr()
     with progress_bar(console) as progress:
         classifier = load_model(model, weights, options.parse_size(size), progress).to(choose_device(device))

@@ -69,7 +69,20 @@ Size = Annotated[
         help="Pixels to train at: 64, or 64x96 (height × width).",
     ),
 ]  # fmt: skip
-Fit = Annotated[str, typer.Option(rich_help_panel=DATA, help="How images come to that size: crop, pad or stretch.")]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=DATA, show_default="crop; pad where that cuts away half",
+        help="How images come to that size: crop, pad or stretch.",
+    ),
+]  # fmt: skip
+Pages = Annotated[
+    str | None,
+    typer.Option(
+        "--pages", rich_help_panel=DATA, show_default="first", metavar="first|all",
+        help="Of files of several pages or frames: the first, or all as one image each, which stay together.",
+    ),
+]  # fmt: skip
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -120,21 +133,22 @@ def reading(
     image_column: str | None,
     label_column: str | None,
     data_dir: Path | None,
+    pages: str | None = None,
 ) -> dict[str, Any]:
     """Return the options of `striate.read` that were given."""
     named = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
-             "data_dir": data_dir}  # fmt: skip
+             "data_dir": data_dir, "pages": pages}  # fmt: skip
     return {name: value for name, value in named.items() if value is not None}
 
 
 def data_options(
-    reading: dict[str, Any], size: str | None, fit: str, split: str | None, groups: str | None = None
+    reading: dict[str, Any], size: str | None, fit: str | None, split: str | None, groups: str | None = None
 ) -> DataOptions:
     """Return how a source is read, brought to one size and split."""
     from striate.data.dataset import DataOptions
     from striate.data.decoding.pixels import check_fit
 
-    return DataOptions(reading, parse_size(size), check_fit(fit), split, groups)
+    return DataOptions(reading, parse_size(size), None if fit is None else check_fit(fit), split, groups)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -35,6 +35,7 @@ def predict(
     images: options.Images = None,
     image_column: options.ImageColumn = None,
     data_dir: options.DataDir = None,
+    pages: options.Pages = None,
     json: options.Json = False,
 ) -> None:
     """Say what is on images: the class and its probability.
@@ -50,7 +51,7 @@ def predict(
         raise typer.BadParameter("--like needs --csv, the file to write")
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
-    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir}
+    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
     with progress_bar(console) as progress:
         catalog = gather(images_, reading, progress)
         predictions, skipped = predict_catalog(classifier, catalog, progress)

@@ -30,7 +30,8 @@ def train(
     split: options.Split = None,
     groups: options.Groups = None,
     size: options.Size = None,
-    fit: options.Fit = "crop",
+    fit: options.Fit = None,
+    pages: options.Pages = None,
     net: Annotated[
         str | None,
         _option(
@@ -139,11 +140,11 @@ def train(
         patience=patience, precision=precision, seed=seed,
     )  # fmt: skip
     if source is None:
-        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit != "crop", format=format,
-                        images=images, image_column=image_column, label_column=label_column, features=features,
-                        weights=weights, groups=groups, **settings)  # fmt: skip
+        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, pages=pages,
+                        format=format, images=images, image_column=image_column, label_column=label_column,
+                        features=features, weights=weights, groups=groups, **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
-    reading = options.reading(format, images, image_column, label_column, data_dir)
+    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
     data = options.data_options(reading, size, fit, split, groups)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.decoding.windows import PixelWindow
 from striate.data.ledger import Ledger
 from striate.errors import ArgumentError, unknown
 
@@ -23,8 +24,8 @@ class Catalog:
         source: what the user gave, for messages.
         format: the reader's name: folders, table, cifar, idx, npz, npy, arrays or a built-in set's name.
         names: (n,) names, unique within the source (a path relative to it, or `train/00042`).
-        images: (n,) ways to the pixels: paths, places in an archive (`Stored`), or arrays (one uint8 array (n, h, w, c)
-            if all have one size).
+        images: (n,) ways to the pixels: paths, places in an archive (`Stored`), pages of a file (`Page`), or arrays
+            (one array (n, h, w, c) if all have one size, uint8 unless their values need a window).
         labels: int64 (n,), an index into `classes`; −1 where the source gives no label.
         classes: the class names, sorted, the same for all splits.
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
@@ -32,6 +33,10 @@ class Catalog:
         columns: {name: (n,) cells} of a table, all of its columns.
         notes: what a user must be told about how it was read.
         doubts: why it is hardly fit for training as it is, with the way out; the first one stops a training.
+        raw: (n,) arrays as they came, where `images` are copies of them brought to uint8; None where they are not.
+        window: the scale by which they were brought to it.
+        together: (n,) keys, equal for images that are one group whatever else is said, as pages of one file; "" stands
+            alone; empty where all do.
     """
 
     source: str
@@ -45,6 +50,9 @@ class Catalog:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    raw: Sequence[np.ndarray] | np.ndarray | None = None
+    window: PixelWindow | None = None
+    together: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,10 +67,12 @@ class Catalog:
 
     def subset(self, rows: np.ndarray) -> Catalog:
         """Return the images at `rows` (int (m,)) with the same classes and ledger."""
-        images = self.images[rows] if isinstance(self.images, np.ndarray) else [self.images[i] for i in rows]
+        images = _at(self.images, rows)
         names = [self.names[i] for i in rows]
         columns = {column: [cells[i] for i in rows] for column, cells in self.columns.items()}
         own = {"labels": self.labels[rows], "splits": self.splits[rows], "columns": columns}
+        own["raw"] = None if self.raw is None else _at(self.raw, rows)
+        own["together"] = [self.together[i] for i in rows] if self.together else ()
         return replace(self, names=names, images=images, **own)
 
     @property
@@ -106,3 +116,7 @@ class Catalog:
             found = np.bincount(self.labels[(self.splits == split) & (self.labels >= 0)], minlength=len(self.classes))
             table[split] = dict(zip(self.classes, found.tolist(), strict=True))
         return table
+
+
+def _at(images: Sequence[Any] | np.ndarray, rows: np.ndarray) -> Any:
+    return images[rows] if isinstance(images, np.ndarray) else [images[i] for i in rows]

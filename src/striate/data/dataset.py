@@ -37,7 +37,7 @@ class DataOptions:
     Arguments:
         reading: options of `striate.read`, such as format and label_column.
         size: (h, w) in pixels to which images are brought; None is chosen from the images.
-        fit: crop, pad or stretch them to that size.
+        fit: crop, pad or stretch them to that size; None is crop, unless that would cut away half of the typical image.
         ratios: train:valid:test where the source has no splits of its own, as text or numbers; None is the default.
         groups: which images stay on one side of every split: auto (looked for), none, folder, a column of the table, or
             a regular expression on names whose first parentheses hold the key; None is auto.
@@ -48,12 +48,13 @@ class DataOptions:
 
     reading: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] | None = None
-    fit: Fit = "crop"
+    fit: Fit | None = None
     ratios: str | tuple[float, float, float] | None = None
     groups: str | None = None
 
     def __post_init__(self):
-        check_fit(self.fit)
+        if self.fit is not None:
+            check_fit(self.fit)
         self.shares()
 
     def shares(self, default: Ratios = DEFAULT_RATIOS) -> Ratios:
@@ -111,6 +112,7 @@ class Dataset:
             "images": len(self.images),
             "data": fingerprint(self.splits),
             "groups": self.groups.to_json(),
+            **({"window": self.images.window.to_json()} if self.images.window else {}),
         }
 
 
@@ -153,7 +155,7 @@ def make_dataset(
         observer.warn(warning)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
-    return Dataset(catalog, images, splits, options, groups)
+    return Dataset(catalog, images, splits, replace(options, fit=options.fit or images.fit), groups)
 
 
 def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Progress = silent) -> Groups:
@@ -166,11 +168,14 @@ def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Pr
         ArgumentError: `by` is no way to group these.
     """
     chosen = parse_groups(by, catalog.columns)
-    if chosen.kind == "auto" and (found := recall_groups(images)):
+    if chosen.kind == "auto" and not catalog.together and (found := recall_groups(images)):
         return found
     cells = {column: dict(zip(catalog.names, values, strict=True)) for column, values in catalog.columns.items()}
     groups = group_images(images, chosen, cells, progress)
-    if chosen.kind == "auto":
+    if catalog.together:
+        known = dict(zip(catalog.names, catalog.together, strict=True))
+        groups = groups.with_known([known[name] for name in images.names])
+    elif chosen.kind == "auto":
         remember_groups(images, groups)
     return groups
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
+from striate.data.readers.pages import check_pages, each_page
 from striate.data.reading import read
 from striate.errors import ArgumentError, SourceNotFoundError
 from striate.observer import Progress, silent
@@ -37,11 +38,11 @@ def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progr
         if _is_pattern(argument):
             found |= {name: Path(name) for name in _matches(argument)}
             continue
-        catalog = read(argument, **reading, progress=progress)
+        catalog = read(argument, **{**reading, "pages": None}, progress=progress)
         if catalog.format not in ("folders", "image"):
             if len(arguments) > 1:
                 raise ArgumentError(f"{argument} is a {catalog.format} source; give it alone, without further images")
-            return catalog
+            return each_page(catalog, progress) if check_pages(reading.get("pages")) == "all" else catalog
         inside = Path(argument) if catalog.format == "folders" else Path(argument).parent
         found |= {str(inside / name): path for name, path in zip(catalog.names, catalog.images, strict=True)}
         for entry in catalog.ledger:
@@ -54,7 +55,8 @@ def gather(arguments: Sequence[str], reading: Mapping[str, Any], progress: Progr
     labels, splits = np.full(len(names), -1, np.int64), np.full(len(names), "", "U5")
     entries = Ledger(Entry(name, "used") for name in names).revised(aside)
     source = arguments[0] + (f" and {len(arguments) - 1} more" if len(arguments) > 1 else "")
-    return Catalog(source, "files", names, paths, labels, (), splits, entries)
+    catalog = Catalog(source, "files", names, paths, labels, (), splits, entries)
+    return each_page(catalog, progress) if check_pages(reading.get("pages")) == "all" else catalog
 
 
 def _matches(pattern: str) -> list[str]:

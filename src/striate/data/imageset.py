@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from striate.data.decoding.pixels import Fit
+from striate.data.decoding.windows import PixelWindow
 from striate.data.ledger import Ledger
 
 
@@ -15,7 +17,7 @@ class ImageSet:
     """Images of one size with their labels; a subset shares the pixels of the whole.
 
     Arguments:
-        pixels: uint8 (N, h, w, c), c 1 or 3, perhaps memory-mapped; shared between subsets.
+        pixels: uint8 (N, h, w, c), c 1, 3 or a number of bands, perhaps memory-mapped; shared between subsets.
         rows: int64 (n,), which of `pixels` belong to this set, in order.
         labels: int64 (n,), an index into `classes`; −1 where there is none.
         classes: the class names.
@@ -26,6 +28,8 @@ class ImageSet:
         notes: what a user should be told about the preparing.
         groups: int64 (n,), equal for images that belong together and stay on one side of every split; None: each
             stands alone.
+        window: which values became 0 and 255, where the originals have more than 8 bits; None where they have 8.
+        fit: how images of other sizes come to this one.
         sketches: int8 (n, d), by which near copies are known again; None where nobody looked.
     """
 
@@ -40,6 +44,8 @@ class ImageSet:
     notes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
     sketches: np.ndarray | None = None
+    window: PixelWindow | None = None
+    fit: Fit = "crop"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -19,6 +19,7 @@ from striate.data.readers.folders import IMAGE_TYPES, holds_images, read_folders
 from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.metadata import find_metadata, read_metadata
 from striate.data.readers.npz import is_npz, read_npy, read_npz
+from striate.data.readers.pages import check_pages, each_page
 from striate.data.readers.parquet import is_parquet, read_parquet
 from striate.data.readers.shards import holds_shards
 from striate.data.readers.tables import decode_text, read_table
@@ -88,6 +89,7 @@ def read(
     image_column: str | None = None,
     label_column: str | None = None,
     data_dir: str | Path | None = None,
+    pages: str | None = None,
     progress: Progress = silent,
 ) -> Catalog:
     """Find the images and labels in a source; nothing is decoded yet.
@@ -100,11 +102,11 @@ def read(
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
-        data_dir: where the published files of `mnist` and so on are looked for first.
+        data_dir: where published files are looked for first.
+        pages: of files of several pages, "first" (None) or "all" as one image each.
         progress: told what is read and how far it is.
 
-    Returns:
-        The catalog, with a line in its ledger for every file.
+    Returns: the catalog, with a line in its ledger for every file.
 
     Raises:
         SourceNotFoundError: no such path or name.
@@ -115,11 +117,13 @@ def read(
     >>> len(catalog), catalog.classes[:3], catalog.images.shape
     (1797, ('0', '1', '2'), (1797, 8, 8, 1))
     """
+    _check_format(format)
     if isinstance(source, Catalog):
         return source
-    if format is not None and format not in FORMATS:
-        raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(os.path.expanduser(images)), image_column, label_column)
+    if check_pages(pages) == "all":
+        again = {"format": format, "images": images, "image_column": image_column, "label_column": label_column}
+        return each_page(read(source, **again, data_dir=data_dir, progress=progress), progress)
     data_dir = None if data_dir is None else os.path.expanduser(data_dir)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
@@ -140,6 +144,11 @@ def read(
         raise
     except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
+
+
+def _check_format(format: str | None) -> None:
+    if format is not None and format not in FORMATS:
+        raise ArgumentError(unknown("format", format, FORMATS))
 
 
 def recognise(path: Path) -> str:

@@ -126,6 +126,7 @@ class Session:
             valid: how it did on what it was chosen by; None judges it on the validation images.
         """
         path = self.folder.path if self.folder else None
+        model = replace(model, preprocessing=replace(model.preprocessing, window=splits.train.window))
         if not self.processes.first:
             return RunResult(model, valid, None, train_s, path)
         valid = valid or judge_images(model, splits.valid, self.observer)

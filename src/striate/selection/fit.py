@@ -172,7 +172,7 @@ def _refuse_changes(folder: RunFolder, asked: Asked, data: DataOptions) -> None:
     budget, own = asked.budget, load_recipe(folder.recipe)
     changed = {
         "size": data.size not in (None, before.size),
-        "fit": data.fit not in ("crop", before.fit),
+        "fit": data.fit not in (None, before.fit),
         "split": data.ratios is not None and data.shares() != before.shares(),
         **{name: value != getattr(own, name) for name, value in asked.settings.items() if name in SHARED},
         "budget": budget is not None and parse_duration(budget) != told.get("budget"),

@@ -75,7 +75,8 @@ def make_plan(
     elif options.shown:
         preprocessing = options.shown
     else:
-        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, dataset.options.fit)
+        preprocessing = measure(splits.train.pixels, splits.train.rows, recipe.subtract, dataset.options.fit or "crop")
+    preprocessing = replace(preprocessing, window=dataset.images.window)
     shape = preprocessing.input_shape
     chosen, recipe = _within_budget(options, recipe, shape, splits.train, device or torch.device("cpu"), observer)
     net = _net_for(chosen, recipe, shape, len(classes), len(splits.train))

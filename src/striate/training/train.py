@@ -15,6 +15,8 @@ import torch
 
 from striate.classifier.features import extraction_s
 from striate.data.dataset import DataOptions, Dataset, make_dataset, read_catalog
+from striate.data.preparing.choosing import choose_fit
+from striate.data.preparing.detail import tell_enlarged
 from striate.errors import ArgumentError
 from striate.observer import Observers
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
@@ -26,7 +28,7 @@ from striate.training.plan import Plan, make_plan
 from striate.training.recipe import load_recipe
 from striate.training.tensorboard import TensorBoardScalars, require_tensorboard
 from striate.training.trainer import choose_computation, train_plan
-from striate.training.transfer import fit_input, fit_start, weights_digest
+from striate.training.transfer import fit_input, fit_start, some_sides, weights_digest
 
 
 def train_net(
@@ -51,6 +53,7 @@ def train_net(
         require_tensorboard()  # before anything is read or written
     with open_session(run) as session:
         dataset, options = _read(source, options, data, session)
+        tell_enlarged(dataset.splits.train, session.observer)
         plan = _agree(options, dataset, session)
         computation = _begin(source, plan, dataset, session, asked or {})
         folder = session.folder.path if session.folder else None
@@ -69,16 +72,17 @@ def _read(
     observer = session.observer
     with session.processes.first_goes_first():
         catalog = read_catalog(source, data.reading, observer)
-        start = options.start and fit_start(options.start, catalog, data.size, data.fit)
-        shown = start.preprocessing if start else fit_input(options.net, catalog, data.size, data.fit)
+        fit = data.fit or choose_fit(some_sides(catalog))
+        start = options.start and fit_start(options.start, catalog, data.size, fit)
+        shown = start.preprocessing if start else fit_input(options.net, catalog, data.size, fit)
         if shown is None:
             return make_dataset(catalog, data, options.recipe.seed, observer), options
         dataset = make_dataset(
             catalog,
-            data,
+            replace(data, fit=fit),
             options.recipe.seed,
             observer,
-            prepare_images=lambda found: shown.prepare(found, observer.prepare),
+            prepare_images=lambda found: shown.prepare(found, observer.prepare, learning=True),
         )
     if start is None:
         return dataset, replace(options, shown=shown)

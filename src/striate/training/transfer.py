@@ -23,7 +23,7 @@ from striate.classifier.pretrained import (
     timm_preprocessing,
 )
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import probe
+from striate.data.decoding.decode import array_header, probe
 from striate.data.decoding.pixels import Fit
 from striate.errors import ArgumentError, DecodingError, unknown
 from striate.nets import ZOO, Net, NetModule
@@ -121,14 +121,20 @@ def _suitable_size(side: int, most: int) -> tuple[int, int]:
 
 def median_side(catalog: Catalog) -> int:
     """Return the median of the shorter sides in pixels of some of a catalog's images."""
+    return int(np.median([min(side) for side in some_sides(catalog)]))
+
+
+def some_sides(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return (h, w) in pixels of some of a catalog's images, at least of one."""
     if isinstance(catalog.images, np.ndarray):
-        return min(catalog.images.shape[1:3])
+        return [catalog.images.shape[1:3]]
     sides = []
     for i in np.linspace(0, len(catalog) - 1, min(len(catalog), _LOOKED_AT)).astype(int):
         with suppress(DecodingError):
-            header = probe(catalog.images[i])
-            sides.append(min(header.height, header.width))
-    return int(np.median(sides)) if sides else SMALLEST_SIDE_PX
+            image = catalog.images[i]
+            header = array_header(image) if isinstance(image, np.ndarray) else probe(image)
+            sides.append((header.height, header.width))
+    return sides or [(SMALLEST_SIDE_PX, SMALLEST_SIDE_PX)]
 
 
 def weights_digest(start: Classifier) -> str:

@@ -18,8 +18,10 @@ from PIL import Image, ImageFile, ImageOps
 from tests.data.oddities import EXPECTED, encoded, exif_with, odd_files, photo, png_bomb
 
 from striate.data.decoding import decode as decoding
+from striate.data.decoding import formats
 from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, probe, to_channels
 from striate.data.decoding.pixels import pixel_hashes
+from striate.data.decoding.windows import PixelWindow
 from striate.errors import ArgumentError, DecodingError
 
 RGB = Image.fromarray(photo())
@@ -43,7 +45,7 @@ def test_a_lossless_file_gives_its_pixels_back(kind):
 @pytest.mark.parametrize("image", [RGB, GRAY], ids=["colour", "gray"])
 def test_other_formats_decode_as_pillow_does(kind, image):
     data = encoded(image, kind)
-    if kind not in decoding.FORMATS:
+    if kind not in formats.FORMATS:
         pytest.skip(f"this Pillow has no {kind}")
     with Image.open(decoding.io.BytesIO(data)) as opened:
         wanted = opened.convert(image.mode)
@@ -113,14 +115,18 @@ def test_tiff_of_12_bits_or_with_white_as_zero(bits, photometric):
     assert decoded.repairs == (f"{bits}-bit gray scaled to 8 bits",)
 
 
-def test_32_bit_and_float_gray_are_scaled_from_their_range():
-    deep = decode(encoded(Image.fromarray(np.array([[-100, 0, 155]], np.int32)), "TIFF"))
-    assert deep.pixels[..., 0].tolist() == [[0, 100, 255]]
-    assert deep.repairs == ("32-bit gray scaled to 8 bits: -100 … 155 to 0 … 255",)
-    real = decode(encoded(Image.fromarray(np.array([[0.5, 1.0, 1.5]], np.float32)), "TIFF"))
-    assert real.pixels[..., 0].tolist() == [[0, 128, 255]]
-    assert real.repairs == ("float gray scaled to 8 bits: 0.5 … 1.5 to 0 … 255",)
-    assert decode(Image.new("F", (2, 2), 3.5)).pixels.max() == 0
+def test_32_bit_and_float_gray_are_scaled_by_the_window_and_never_by_themselves():
+    deep = encoded(Image.fromarray(np.array([[-100, 0, 155]], np.int32)), "TIFF")
+    decoded = decode(deep, PixelWindow("int32", (-100.0,), (155.0,)))
+    assert decoded.pixels[..., 0].tolist() == [[0, 100, 255]]
+    assert decoded.repairs == ("32-bit gray scaled to 8 bits: -100 … 155 to 0 … 255",)
+    real = encoded(Image.fromarray(np.array([[0.5, 1.0, 1.5]], np.float32)), "TIFF")
+    decoded = decode(real, PixelWindow("float32", (0.5,), (2.5,)))
+    assert decoded.pixels[..., 0].tolist() == [[0, 64, 128]]
+    assert decoded.repairs == ("float gray scaled to 8 bits: 0.5 … 2.5 to 0 … 255",)
+    for source in (deep, real, Image.new("F", (2, 2), 3.5)):
+        with pytest.raises(DecodingError, match="where 8-bit pictures are expected"):
+            decode(source)
     with pytest.raises(DecodingError, match="float pixels must be finite; 1 are not"):
         decode(Image.fromarray(np.array([[np.nan, 1.0]], np.float32)))
 
@@ -202,7 +208,7 @@ def test_every_odd_file(name):
 
 def test_reasons_name_the_way_out():
     reasons = {
-        b"\0\0\0\x18ftypheic\0\0\0\0mif1": "HEIC is not supported: save the image as JPEG or PNG",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1": "HEIC needs a package that reads it: pip install pillow-heif",
         b"version https://git-lfs.github.com/spec/v1\noid": "a Git LFS pointer, not the image: run git lfs pull",
         b"8BPS\0\1": "PSD is not supported: save the image as JPEG or PNG",
         b"%!PS-Adobe-3.0 EPSF-3.0\n": "EPS is not supported",
@@ -274,7 +280,7 @@ FILES = {
         ("AVIF", RGB, {}),
         ("JPEG2000", RGB, {}),
     ]
-    if kind == "MPO" or kind in decoding.FORMATS
+    if kind == "MPO" or kind in formats.FORMATS
 }
 
 
@@ -384,6 +390,8 @@ def test_channels_are_changed_as_in_pillow():
     assert np.array_equal(to_channels(gray, 3), np.asarray(Image.fromarray(gray[..., 0]).convert("RGB")))
     assert to_channels(pixels, 3) is pixels
     with pytest.raises(ArgumentError, match="channels must be 1"):
+        to_channels(pixels, 0)
+    with pytest.raises(DecodingError, match="3 bands, where 4 are wanted"):
         to_channels(pixels, 4)
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from striate.data.decoding.windows import PixelWindow
 from striate.data.preparing import cache, writing
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.writing import Writer
 from striate.errors import StorageError
 from striate.system.cache import cache_folder
 
+WINDOW = PixelWindow("uint16", (262.0,), (380.0,))
 KEY = "0123456789abcdef" * 2
 PIXELS = np.arange(5 * 4 * 3 * 3, dtype=np.uint8).reshape(5, 4, 3, 3)
 HASHES = np.arange(5, dtype=np.uint64)
@@ -109,7 +111,7 @@ DAMAGE = {
 def test_damaged_entries_are_not_loaded_and_are_replaced(tmp_path, damage):
     name, spoil = DAMAGE[damage]
     write(tmp_path)
-    cache.remember_content(tmp_path, KEY, "state", ("a note",))
+    cache.remember_content(tmp_path, KEY, "state", told("a note"))
     spoil(tmp_path / KEY / name)
     assert cache.load(tmp_path, KEY) is None
     assert cache.recall_content(tmp_path, "state") is None
@@ -130,14 +132,18 @@ def test_the_loser_of_a_race_takes_the_winners_entry(tmp_path):
 
 def test_states_are_remembered_and_recalled(tmp_path):
     write(tmp_path)
-    cache.remember_content(tmp_path, KEY, "one", ("sizes differ",))
+    cache.remember_content(tmp_path, KEY, "one", told("sizes differ", WINDOW, "pad"))
     found = cache.recall_content(tmp_path, "one")
     assert found is not None
-    assert found.notes == ("sizes differ",)
+    assert (found.notes, found.window, found.fit) == (("sizes differ",), WINDOW, "pad")
     assert cache.recall_content(tmp_path, "two") is None
     (tmp_path / KEY / "seen-one.json").write_text("{")
     assert cache.recall_content(tmp_path, "one") is None
-    cache.remember_content(tmp_path, "f" * 32, "one", ())  # an entry that is gone: forgotten, harmlessly
+    cache.remember_content(tmp_path, "f" * 32, "one", told())  # an entry that is gone: forgotten, harmlessly
+
+
+def told(note="", window=None, fit="crop"):
+    return cache.Prepared(np.empty(0), np.empty(0), notes=(note,), window=window, fit=fit)
 
 
 def test_only_what_dead_processes_left_long_ago_is_swept(tmp_path):

@@ -36,12 +36,19 @@ def decodings(monkeypatch) -> list:
     """Every source that is decoded from here on."""
     seen = []
 
-    def counted(source):
+    def counted(source, *how):
         seen.append(source)
-        return decode(source)
+        return decode(source, *how)
 
     monkeypatch.setattr(preparing, "decode", counted)
     return seen
+
+
+def prepare_in(cache_dir, *how, **more):
+    """Prepare with another cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "cache_folder", lambda part: cache_dir)
+        return prepare(*how, **more)
 
 
 def catalog_of(images, labels=None, names=None, ledger=None) -> Catalog:
@@ -133,7 +140,7 @@ def test_wishes_that_are_none(tmp_path):
     with pytest.raises(ArgumentError, match="fit must be"):
         prepare(catalog, fit="squash")
     with pytest.raises(ArgumentError, match="channels must be 1"):
-        prepare(catalog, channels=2)
+        prepare(catalog, channels=0)
     with pytest.raises(DataError, match="photos holds no images"):
         prepare(catalog_of([]))
 
@@ -205,10 +212,10 @@ def test_objects_of_every_kind_are_prepared_together(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(photo()))
     sources = [photo(), Image.fromarray(photo()), encoded(photo()), tmp_path / "a.png", photo().astype(float), b""]
     images = prepare(catalog_of(sources))
-    assert len(images) == 4
+    assert len(images) == 5
     assert len(np.unique(images.hashes)) == 1
-    assert [entry.status for entry in images.ledger] == ["used"] * 4 + ["skipped"] * 2
-    assert "must be uint8" in images.ledger["00004"].detail
+    assert [entry.status for entry in images.ledger] == ["used"] * 4 + ["repaired", "skipped"]
+    assert images.ledger["00004"].detail == "float64 values 0 … 255 taken as 8 bits"
 
 
 def test_the_second_run_decodes_and_reads_nothing(tmp_path, decodings, settled, monkeypatch):
@@ -307,11 +314,11 @@ def test_an_interrupt_stops_at_once_and_leaves_nothing(tmp_path, cache_dir, monk
 
 def test_threads_give_the_same_in_the_same_order(tmp_path, monkeypatch):
     paths = write_pngs(tmp_path / "x", [(10 + i % 7, 12, 3) for i in range(90)])
-    one = prepare(catalog_of(paths), cache_dir=tmp_path / "one")
+    one = prepare_in(tmp_path / "one", catalog_of(paths))
     monkeypatch.setattr(preparing, "_HEAVY_PX", 0)
     monkeypatch.setattr(preparing, "_BATCH", 3)
     monkeypatch.setattr(parallel, "usable_cpus", lambda: 5)
-    many = prepare(catalog_of(paths), cache_dir=tmp_path / "many")
+    many = prepare_in(tmp_path / "many", catalog_of(paths))
     assert same(one, many)
 
 
@@ -350,13 +357,13 @@ def test_a_disk_that_fills_up_while_writing_is_said_and_leaves_nothing(tmp_path,
 def test_a_cache_that_cannot_be_written_means_memory_and_a_note(tmp_path, monkeypatch):
     paths = write_pngs(tmp_path / "x", [(16, 16, 3)] * 3)
     (tmp_path / "file").write_text("in the way")
-    images = prepare(catalog_of(paths), cache_dir=tmp_path / "file" / "cache")
+    images = prepare_in(tmp_path / "file" / "cache", catalog_of(paths))
     assert len(images) == 3
     assert "cannot be written (Not a directory); the images stay in memory, for this run only" in images.notes[0]
     assert not images.pixels.flags.writeable
     monkeypatch.setattr(writing, "memory_bytes", lambda: 100)
     with pytest.raises(StorageError, match=r"too many for memory\. Set STRIATE_CACHE to a folder"):
-        prepare(catalog_of(paths), cache_dir=tmp_path / "file" / "cache")
+        prepare_in(tmp_path / "file" / "cache", catalog_of(paths))
 
 
 SCRIPT = """
@@ -370,9 +377,9 @@ paths = sorted(Path(sys.argv[1]).iterdir())
 pause_s = float(sys.argv[2])
 decode = preparing.decode
 
-def slow(source):
+def slow(source, *more):
     time.sleep(pause_s)
-    return decode(source)
+    return decode(source, *more)
 
 preparing.decode = slow
 n = len(paths)
@@ -432,8 +439,8 @@ def test_what_is_not_kept_stays_out_of_the_cache(tmp_path):
     for i, path in enumerate(paths):
         Image.new("RGB", (20, 10), (i, 2, 3)).save(path)
     catalog = Catalog("photos", "files", [p.name for p in paths], paths, np.zeros(3, np.int64), ("a",), np.full(3, ""))
-    passing = prepare(catalog, (8, 8), cache_dir=cache_dir, keep=False)
+    passing = prepare_in(cache_dir, catalog, (8, 8), keep=False)
     assert not cache_dir.exists()
-    kept = prepare(catalog, (8, 8), cache_dir=cache_dir)
+    kept = prepare_in(cache_dir, catalog, (8, 8))
     assert np.array_equal(passing.images, kept.images)
     assert np.array_equal(passing.hashes, kept.hashes)

@@ -48,7 +48,7 @@ def test_an_archive_is_read_as_the_folder_that_it_unpacks_to(name, tmp_path):
         (e.name, e.status, e.detail) for e in folder.ledger
     }
     assert [way.read() for way in catalog.images] == [path.read_bytes() for path in folder.images]
-    one, two = prepare(folder, cache_dir=tmp_path / "cache"), prepare(catalog, cache_dir=tmp_path / "cache")
+    one, two = prepare(folder), prepare(catalog)
     assert np.array_equal(one.images, two.images)
 
 
@@ -206,7 +206,7 @@ def test_a_flipped_byte_is_that_images_matter(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[raw.index(forms.picture(0, 2)) + 60] ^= 1
     path.write_bytes(raw)
-    images = prepare(read(path), cache_dir=tmp_path / "cache")
+    images = prepare(read(path))
     assert len(images) == 7
     assert images.ledger["cat/2.png"].detail.startswith("damaged: size or checksum of the member")
 
@@ -215,7 +215,7 @@ def test_a_member_that_lies_about_its_size_is_skipped(tmp_path):
     path = forms.write_zip(tmp_path / "a.zip", forms.class_folders(n=4))
     size = struct.pack("<I", len(forms.picture(0, 2)))
     path.write_bytes(path.read_bytes().replace(size, struct.pack("<I", 7)))
-    images = prepare(read(path), cache_dir=tmp_path / "cache")
+    images = prepare(read(path))
     assert images.ledger["cat/2.png"].detail.startswith("damaged: size or checksum")
 
 
@@ -256,7 +256,7 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
 def test_many_empty_members_are_told_in_few_words(tmp_path):
     path = forms.write_tar(tmp_path / "a.tar", {f"cat/{i}.png": b"" for i in range(3000)})
     with pytest.raises(DataError, match=r"none of the 3,000 images .* can be decoded. cat/0.png: empty file") as caught:
-        prepare(read(path), cache_dir=tmp_path / "cache")
+        prepare(read(path))
     assert len(str(caught.value)) < 400
 
 
@@ -282,10 +282,10 @@ def test_members_that_cannot_be_unpacked_are_skipped_with_the_reason(flag, metho
 
 def test_the_cache_knows_when_an_archive_changes(tmp_path):
     path = forms.write_zip(tmp_path / "a.zip", forms.class_folders(), zipfile.ZIP_STORED)
-    one = prepare(read(path), cache_dir=tmp_path / "cache")
+    one = prepare(read(path))
     files = forms.class_folders()
     files["cat/0.png"] = forms.picture(1, 77)
-    two = prepare(read(forms.write_zip(path, files, zipfile.ZIP_STORED)), cache_dir=tmp_path / "cache")
+    two = prepare(read(forms.write_zip(path, files, zipfile.ZIP_STORED)))
     assert one.hashes[0] != two.hashes[0]
     assert one.hashes[1:].tolist() == two.hashes[1:].tolist()
 
@@ -296,9 +296,9 @@ def test_an_archive_that_was_prepared_is_not_read_again(tmp_path, monkeypatch):
 
     os.utime(path, (1_000_000_000, 1_000_000_000))
     monkeypatch.setattr("striate.data.preparing.prepare._RACY_NS", 0)
-    prepare(read(path), cache_dir=tmp_path / "cache")
+    prepare(read(path))
     monkeypatch.setattr(members.Deflated, "read", lambda self: pytest.fail("read again"))
-    assert len(prepare(read(path), cache_dir=tmp_path / "cache")) == 6
+    assert len(prepare(read(path))) == 6
 
 
 def test_what_was_unpacked_goes_when_the_process_ends(tmp_path, monkeypatch):

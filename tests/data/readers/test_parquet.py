@@ -19,7 +19,7 @@ def test_bytes_labels_and_the_names_of_the_classes(tmp_path):
     assert catalog.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
     assert catalog.names[3] == "3.png"
     assert catalog.images[5].read() == forms.picture(1, 5)
-    assert len(prepare(catalog, cache_dir=tmp_path / "cache")) == 7
+    assert len(prepare(catalog)) == 7
 
 
 def test_shards_and_splits(tmp_path):
@@ -104,7 +104,7 @@ def test_files_cut_off_or_changed_are_damaged(tmp_path):
             bad[place] = rng.integers(256)
         path.write_bytes(bad)
         try:
-            prepare(read(path), cache_dir=tmp_path / "cache")
+            prepare(read(path))
         except DataError as error:
             assert "a.parquet" in str(error)  # noqa: PT017
 

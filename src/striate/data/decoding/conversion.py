@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from striate.errors import DecodingError
-
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -20,7 +18,7 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION_TAG, _BITS_TAG, _PHOTOMETRIC_TAG = 0x0112, 0x0102, 0x0106
+_ORIENTATION_TAG = 0x0112
 _ORIENTATION_HOLDERS = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"})
 
 
@@ -42,13 +40,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def to_uint8(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image; its orientation is left alone.
-
-    Raises:
-        DecodingError: float pixels that are not finite.
-    """
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scaled(image)
+    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image of 8 bits; it is not turned."""
     if image.mode == "CMYK":
         return _array(image.convert("RGB")), ("CMYK converted to RGB",)
     channels = channels_of(image)
@@ -83,31 +75,3 @@ def _over_white(image: Image.Image, channels: int) -> tuple[np.ndarray, tuple[st
         rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     pixels = np.asarray(rgba)[..., :channels]
     return np.ascontiguousarray(pixels), ("transparency laid over white",) if transparent else ()
-
-
-def _scaled(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    values = np.asarray(image)
-    if not np.isfinite(values).all():
-        raise DecodingError(f"float pixels must be finite; {int((~np.isfinite(values)).sum())} are not")
-    low, high = values.min().item(), values.max().item()
-    tags = getattr(image, "tag_v2", {})
-    bits = 12 if tags.get(_BITS_TAG) == (12,) else 16
-    if image.mode != "F" and low >= 0 and high < 2**bits:
-        pixels, repairs = _rescaled(values, 0, 2**bits - 1), (f"{bits}-bit gray scaled to 8 bits",)
-    else:
-        kind = "float gray" if image.mode == "F" else "32-bit gray"
-        pixels, repairs = _rescaled(values, low, high), (f"{kind} scaled to 8 bits: {low:g} … {high:g} to 0 … 255",)
-    if tags.get(_PHOTOMETRIC_TAG) == 0:  # white is zero; Pillow minds that in 8 bits only
-        pixels = 255 - pixels
-    clear = image.info.get("transparency")
-    if isinstance(clear, int) and (values == clear).any():
-        pixels[values == clear] = 255
-        repairs += ("transparency laid over white",)
-    return pixels[..., None], repairs
-
-
-def _rescaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    if high <= low:
-        return np.zeros(values.shape, np.uint8)
-    unit = (values.astype(np.float64) - low) / (float(high) - low)
-    return np.rint(unit * 255).astype(np.uint8)

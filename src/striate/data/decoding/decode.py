@@ -7,77 +7,43 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
-import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, UnidentifiedImageError
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
+from striate.data.decoding.deep import Deep, as_bytes, bands_of, check_bytes, is_wide, needs_tifffile, read_deep
+from striate.data.decoding.formats import LIMIT_PX, formats_for, oversized, reason_of
+from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
+from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
+from striate.data.decoding.tiffs import is_tiff, read_tiff, tiff_pages, tiff_shape
+from striate.data.decoding.windows import PixelWindow
 from striate.errors import DecodingError
-
-try:
-    from PIL import AvifImagePlugin
-except ImportError:  # Pillow before 11.3
-    AvifImagePlugin = None
 
 __all__ = ["Decoded", "Header", "decode", "fit_pixels", "pixel_hash", "probe", "read_bytes", "to_channels"]
 
-# Importing a plugin registers it; JPEG's opens MPO too. Pillow's 40 other formats are never tried: some start other
-# programs, and most are hardly tested against hostile files.
-_PLUGINS = {
-    "JPEG": JpegImagePlugin,
-    "PNG": PngImagePlugin,
-    "GIF": GifImagePlugin,
-    "BMP": BmpImagePlugin,
-    "TIFF": TiffImagePlugin,
-    "WEBP": WebPImagePlugin,
-    "PPM": PpmImagePlugin,
-    "JPEG2000": Jpeg2KImagePlugin,
-    "AVIF": AvifImagePlugin,
-}
-FORMATS = tuple(name for name, plugin in _PLUGINS.items() if plugin)
-FOREIGN = {
-    b"8BPS": "PSD",
-    b"%PDF": "PDF",
-    b"%!PS": "EPS",
-    b"\0\0\1\0": "ICO",
-    b"<svg": "SVG",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-}
 # opening a pipe without O_NONBLOCK would wait for ever
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-LIMIT_PX = 100_000_000
 LIMIT_BYTES = 1 << 30
 
 # What has to be read before it can be decoded.
 FILES = (str, Path, Stored)
-Source = Path | str | Stored | bytes | Image.Image | np.ndarray
+WAYS = (*FILES, Page)
+Source = Path | str | Stored | Page | bytes | Image.Image | np.ndarray
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One decoded image: `pixels` uint8 (h, w, c), c 1 or 3, and `repairs`, how it had to be repaired."""
+    """One decoded image: `pixels` uint8 (h, w, c), and `repairs`, how it had to be repaired."""
 
     pixels: np.ndarray
     repairs: tuple[str, ...] = ()
@@ -85,22 +51,31 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image says about itself: height and width in pixels as decoded, and channels, 1 or 3."""
+    """What an image says about itself: height and width in pixels as decoded, channels, and whether it is deep.
+
+    Arguments:
+        wide: whether its values are more than 8 bits each, and need a window.
+    """
 
     height: int
     width: int
     channels: int
+    wide: bool = False
 
 
-def decode(source: Source) -> Decoded:
-    """Decode one image to uint8 (h, w, c): gray stays one channel, everything else becomes RGB.
+def decode(source: Source, window: PixelWindow | None = None, channels: int | None = None, page: int = 0) -> Decoded:
+    """Decode one image to uint8 (h, w, c): gray stays one channel, colour RGB, and other bands are kept as they are.
 
-    EXIF orientation is applied, 16-bit gray scaled to 8 bits, transparency laid over white, CMYK converted, and of
+    EXIF orientation is applied, transparency laid over white, CMYK converted, deeper values scaled to 8 bits, and of
     several frames the first is taken; each of these is named in `repairs`.
 
     Arguments:
-        source: a path, a member of an archive, the bytes of a file, a Pillow image, or a uint8 array (h, w), (h, w, 1),
-            (h, w, 3) or (h, w, 4).
+        source: a path, a member of an archive, the bytes of a file, a Pillow image, or an array (h, w) or (h, w, c),
+            uint8 or with a window.
+        window: which values become 0 and 255, where the set that the image belongs to has values of more than 8 bits;
+            None expects 8-bit pictures, to which one of 16 bits fits if it uses at least half of their scale.
+        channels: how many are wanted; an array of four is RGB and alpha unless four are.
+        page: which one of a file of several.
 
     Returns:
         `Decoded(pixels, repairs)`.
@@ -112,19 +87,58 @@ def decode(source: Source) -> Decoded:
     (2, 3, 1)
     """
     if isinstance(source, np.ndarray):
-        return _decode_array(source)
-    return _opened(source, _decoded)
+        return _decode_array(source, window, channels)
+    source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
+
+    def finished(deep: Deep, repairs: tuple[str, ...]) -> Decoded:
+        pixels, scaled = as_bytes(deep, window)
+        return Decoded(pixels, (*scaled, *repairs))
+
+    return _opened(source, partial(_decoded, window=window), lambda data: finished(*read_tiff(data, page)), page)
 
 
-def probe(source: Source) -> Header:
-    """Return height, width and channels of an image as `decode` would give them, from its header alone.
+def read_values(source: Source, page: int = 0) -> Deep | None:
+    """Return the values of an image that needs a window; None of one of 8 bits.
+
+    Raises:
+        DecodingError: it cannot be decoded whole.
+    """
+    if isinstance(source, np.ndarray):
+        return None if source.dtype == np.uint8 else Deep(_with_channels(source), "array", _top(source))
+    source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
+    deep = _opened(source, read_deep, lambda data: read_tiff(data, page)[0], page)
+    return deep if deep and deep.wide else None
+
+
+def probe(source: Source, page: int = 0) -> Header:
+    """Return what an image is as `decode` would give it, from its header alone.
 
     Raises:
         DecodingError: the header already shows that it cannot be decoded.
     """
     if isinstance(source, np.ndarray):
-        return Header(*_decode_array(source).pixels.shape)
-    return _opened(source, _header)
+        _check_type(source, whole_scale=True)
+        return array_header(source)
+    source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
+    return _opened(source, _header, lambda data: _tiff_header(data, page), page)
+
+
+def array_header(array: np.ndarray) -> Header:
+    """Return what an array of one image is, of any real type: deep unless it is uint8.
+
+    Raises:
+        DecodingError: it is no image.
+    """
+    height, width, channels = _with_channels(array).shape
+    return Header(height, width, channels, array.dtype != np.uint8)
+
+
+def count_pages(source: Path | Stored | bytes) -> int:
+    """Return how many pages or frames a file has; 1 where it is no image that can be opened."""
+    try:
+        return max(1, _opened(source, lambda image, _: _frames(image), tiff_pages))
+    except DecodingError:
+        return 1
 
 
 def read_bytes(path: Path | str | Stored) -> bytes:
@@ -160,8 +174,13 @@ def _empty() -> NoReturn:
     raise DecodingError("empty file")
 
 
-def _opened(source: Path | str | Stored | bytes | Image.Image, use: Callable[[Image.Image], _T]) -> _T:
-    """Return `use(image)`; whatever Pillow raises on the way becomes a DecodingError."""
+def _opened(
+    source: Path | str | Stored | bytes | Image.Image,
+    use: Callable[[Image.Image, bytes], _T],
+    use_tiff: Callable[[bytes], _T],
+    page: int = 0,
+) -> _T:
+    """Return `use(image, data)`, or `use_tiff(data)` of a TIFF that Pillow does not know; all errors are ours."""
     if isinstance(source, FILES):
         source = read_bytes(source)
     elif isinstance(source, bytes) and not source:
@@ -170,49 +189,71 @@ def _opened(source: Path | str | Stored | bytes | Image.Image, use: Callable[[Im
         with QUIET:
             if isinstance(source, Image.Image):
                 _check_area(source)
-                return use(source)
-            with Image.open(io.BytesIO(source), formats=FORMATS) as image:
-                _check_area(image)
-                return use(image)
+                return use(source, b"")
+            try:
+                with Image.open(io.BytesIO(source), formats=formats_for(source)) as image:
+                    _check_area(image)
+                    if page:
+                        image.seek(page)
+                    if not needs_tifffile(image):
+                        return use(image, source)
+            except (UnidentifiedImageError, SyntaxError, KeyError):
+                if not is_tiff(source):
+                    raise
+            return use_tiff(source)
     except (DecodingError, MemoryError):
         raise
     except Exception as error:
-        raise DecodingError(_reason(error, source if isinstance(source, bytes) else b"")) from error
+        raise DecodingError(reason_of(error, source if isinstance(source, bytes) else b"")) from error
 
 
 def _check_area(image: Image.Image) -> None:
     width, height = image.size
     if width * height > LIMIT_PX:
-        raise _oversized(width * height)
+        raise oversized(width * height)
     if not width * height:
         raise DecodingError(f"no pixels: {width}×{height}")
 
 
-def _oversized(area_px: int) -> DecodingError:
-    return DecodingError(f"oversized: {area_px / 1e6:,.0f} megapixels; at most {LIMIT_PX / 1e6:.0f} are decoded")
-
-
-def _header(image: Image.Image) -> Header:
+def _header(image: Image.Image, _: bytes) -> Header:
     width, height = image.size
     # Pillow gives the size of a TIFF as it will be after turning it
     if orientation_of(image) >= 5 and not hasattr(image, "tag_v2"):
         width, height = height, width
-    return Header(height, width, channels_of(image))
+    return Header(height, width, bands_of(image) or channels_of(image), is_wide(image))
 
 
-def _decoded(image: Image.Image) -> Decoded:
+def _tiff_header(data: bytes, page: int) -> Header:
+    height, width, bands, wide = tiff_shape(data, page)
+    if height * width > LIMIT_PX:
+        raise oversized(height * width)
+    return Header(height, width, bands, wide)
+
+
+def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Decoded:
     tiff = hasattr(image, "tag_v2")  # Pillow turns a TIFF while loading and forgets the orientation
     orientation = orientation_of(image) if tiff else 1
+    deep = read_deep(image, data)
     image.load()
     orientation = orientation if tiff else orientation_of(image)
-    turned = image if tiff or orientation == 1 else image.transpose(TRANSPOSITIONS[orientation])
-    pixels, repairs = to_uint8(turned)
+    if deep:
+        pixels, repairs = as_bytes(deep, window)
+        pixels = pixels if tiff or orientation == 1 else _turned(pixels, orientation)
+    else:
+        check_bytes(window)
+        turned = image if tiff or orientation == 1 else image.transpose(TRANSPOSITIONS[orientation])
+        pixels, repairs = to_uint8(turned)
     if orientation != 1:
         repairs = (f"rotated by EXIF orientation {orientation}", *repairs)
     frames = _frames(image)
-    if frames != 1:
+    if frames != 1 and not image.tell():
         repairs = (*repairs, f"first frame of {frames or 'several'}")
     return Decoded(pixels, repairs)
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    bands = [Image.fromarray(band).transpose(TRANSPOSITIONS[orientation]) for band in np.moveaxis(pixels, -1, 0)]
+    return np.stack([np.asarray(band) for band in bands], -1)
 
 
 def _frames(image: Image.Image) -> int:
@@ -223,80 +264,38 @@ def _frames(image: Image.Image) -> int:
         return 0
 
 
-def _decode_array(array: np.ndarray) -> Decoded:
+def _decode_array(array: np.ndarray, window: PixelWindow | None, channels: int | None) -> Decoded:
+    _check_type(array, window is None)
+    array = _with_channels(array)
     if array.dtype != np.uint8:
+        return Decoded(*as_bytes(Deep(array, str(array.dtype), _top(array)), window))
+    check_bytes(window)
+    if array.shape[2] == 4 and channels != 4:
+        return Decoded(*to_uint8(Image.fromarray(np.ascontiguousarray(array))))
+    return Decoded(array)
+
+
+def _check_type(array: np.ndarray, whole_scale: bool) -> None:
+    """Refuse what is no array of pixels; of `whole_scale`, all but bytes."""
+    if array.dtype != np.uint8 and (whole_scale or array.dtype.kind not in "iuf"):
         way_out = {"f": "multiply by 255 if they are in [0, 1], and use .astype(np.uint8)", "b": "multiply by 255"}
         raise DecodingError(
             f"an array must be uint8, 0 to 255; got {array.dtype}. Scale the pixels: "
             f"{way_out.get(array.dtype.kind, 'divide to 0 … 255 and use .astype(np.uint8)')}"
         )
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
+
+
+def _with_channels(array: np.ndarray) -> np.ndarray:
+    """Return an array as (h, w, c)."""
+    array = array[..., None] if array.ndim == 2 else array
+    first = array.ndim == 3 and (array.shape[0] in (1, 3, 4) or 4 * array.shape[0] < min(array.shape[1:]))
+    if array.ndim != 3 or not array.size or (first and array.shape[2] not in (1, 3, 4)):
         raise DecodingError(
-            f"an array must be (h, w), (h, w, 1), (h, w, 3) or (h, w, 4); got {array.shape}. "
+            f"an array must be (h, w) or (h, w, c), c 1, 3 or 4 or a number of bands; got {array.shape}. "
             "Channels come last: use np.moveaxis(image, 0, -1) where they come first"
         )
-    if array.shape[2] == 4:
-        return Decoded(*to_uint8(Image.fromarray(np.ascontiguousarray(array))))
-    return Decoded(array)
+    return array
 
 
-def _reason(error: Exception, data: bytes) -> str:
-    said = " ".join(str(error).split())
-    if isinstance(error, Image.DecompressionBombError) and (area := re.search(r"\d+", said)):
-        return str(_oversized(int(area[0])))
-    cut_riff = data.startswith(b"RIFF") and len(data) < int.from_bytes(data[4:8], "little") + 8
-    if cut_riff or isinstance(error, EOFError) or re.search("truncated|not (large )?enough", said, re.IGNORECASE):
-        return "truncated: the file ends before the picture does"
-    if isinstance(error, UnidentifiedImageError):
-        return _unidentified(data)
-    return f"damaged: {said or type(error).__name__}"
-
-
-def _unidentified(data: bytes) -> str:
-    start = data[:16]
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
-        return "HEIC is not supported: save the image as JPEG or PNG (heif-convert does it)"
-    if start.startswith(b"version https://"):
-        return "a Git LFS pointer, not the image: run git lfs pull"
-    foreign = next((name for magic, name in FOREIGN.items() if start.startswith(magic)), None)
-    if foreign:
-        return f"{foreign} is not supported: save the image as JPEG or PNG"
-    kind = next((name for name in FORMATS if _begins_like(name, start)), None)
-    if kind:
-        return f"damaged: begins like {kind}, but its header cannot be read"
-    return f"not an image: begins with {data[:12]!r}{'…' if len(data) > 12 else ''}"
-
-
-def _begins_like(name: str, start: bytes) -> bool:
-    accept = Image.OPEN[name][1]
-    return bool(accept and accept(start) is True)
-
-
-class _Quiet:
-    """While any thread is inside, warnings that Pillow's own modules issue are ignored.
-
-    `warnings.catch_warnings` would do for one thread; with several, one restores what another still needs.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filter: tuple | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-                self._filter = warnings.filters[0]
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0 and self._filter in warnings.filters:
-                warnings.filters.remove(self._filter)  # pyright: ignore
-
-
-QUIET = _Quiet()
+def _top(array: np.ndarray) -> float | None:
+    return 65535.0 if array.dtype == np.uint16 else None

@@ -9,9 +9,10 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, DecodingError
 
 Fit = Literal["crop", "pad", "stretch"]
+MOST_CHANNELS = 1024
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -40,6 +41,17 @@ def check_fit(fit: str) -> Fit:
     return fit  # pyright: ignore[reportReturnType]
 
 
+def check_channels(channels: int) -> int:
+    """Return `channels` if it is a number of bands.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS:
+        raise ArgumentError(f"channels must be 1 (gray), 3 (RGB) or another number of bands; got {channels!r}")
+    return channels
+
+
 def check_resize(resize: int | None, size: tuple[int, int], fit: str) -> int | None:
     """Return `resize` if an image resized to it can be cut to `size`.
 
@@ -58,7 +70,7 @@ def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", res
     """Resize one image to `size`, antialiased (bilinear, as Pillow's `ImageOps.fit` and `pad`).
 
     Arguments:
-        pixels: uint8 (h, w, c), c 1 or 3.
+        pixels: uint8 (h, w, c).
         size: (height, width) wanted, in pixels.
         fit: "crop" fills the size and cuts what is over, equally on both sides; "pad" shows the whole image between
             black bars; "stretch" changes the proportions.
@@ -98,6 +110,9 @@ def _centred(h: int, w: int, cut_h: float, cut_w: float) -> tuple[float, float, 
 
 
 def _resized(pixels: np.ndarray, height: int, width: int, box: tuple[float, float, float, float]) -> np.ndarray:
+    if pixels.shape[2] not in (1, 3):  # each band by itself, as of RGB
+        bands = [_resized(pixels[..., k : k + 1], height, width, box) for k in range(pixels.shape[2])]
+        return np.concatenate(bands, 2)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
     return resized.reshape(height, width, pixels.shape[2])
@@ -106,20 +121,34 @@ def _resized(pixels: np.ndarray, height: int, width: int, box: tuple[float, floa
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     """Return uint8 pixels (…, c) with 1 or 3 channels: gray is repeated, colour becomes ITU-R 601 luma, as in Pillow.
 
+    Other numbers are bands, of which none is dropped and none made up.
+
     Raises:
-        ArgumentError: `channels` is neither 1 nor 3.
+        ArgumentError: `channels` is less than one.
+        DecodingError: the pixels have other bands.
 
     >>> to_channels(np.array([[[255, 0, 0]]], np.uint8), 1).item()
     76
     """
-    if channels not in (1, 3):
-        raise ArgumentError(f"channels must be 1 (gray) or 3 (RGB); got {channels!r}")
+    check_channels(channels)
     if pixels.shape[-1] == channels:
         return pixels
+    check_convertible(pixels, channels)
     if channels == 3:
         return np.repeat(pixels, 3, axis=-1)
     luma = pixels @ np.array([19595, 38470, 7471], np.uint32) + np.uint32(1 << 15)
     return (luma >> 16).astype(np.uint8)[..., None]
+
+
+def check_convertible(pixels: np.ndarray, channels: int) -> None:
+    """Refuse pixels (…, c) of other bands than are wanted; gray and RGB can stand for each other.
+
+    Raises:
+        DecodingError: there would be bands to drop or to make up.
+    """
+    found = pixels.shape[-1]
+    if found != channels and not {found, channels} <= {1, 3}:
+        raise DecodingError(f"{found} bands, where {channels} are wanted")
 
 
 def pixel_hash(pixels: np.ndarray) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,11 @@ class Groups:
             named = " (told by their names)" if self.by == "names" else ""
             return f"{told}{named}; --groups none turns that off"
         return f"{count} of about {size} images by {self.by}: kept together"
+
+    def with_known(self, keys: Sequence[str]) -> Groups:
+        """Return the groups with the images of equal keys (n,) tied together too; an empty key ties nothing."""
+        tied = unit_keys(_ranks(self.ids), _numbered([key or None for key in keys]))
+        return replace(self, ids=np.unique(tied, return_inverse=True)[1])
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values."""

@@ -18,11 +18,13 @@ import platform
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from striate.data.decoding.pixels import Fit, check_fit
+from striate.data.decoding.windows import PixelWindow
 from striate.system.cache import cache_folder
 from striate.system.files import write_atomically
 
@@ -42,6 +44,8 @@ class Prepared:
         skipped: {position among the n: reason}.
         repaired: {position among the n: how}.
         notes: what a user should be told.
+        window: which values became 0 and 255; None where all have 8 bits.
+        fit: how images of other sizes come to this one.
     """
 
     pixels: np.ndarray
@@ -49,6 +53,8 @@ class Prepared:
     skipped: dict[int, str] = field(default_factory=dict)
     repaired: dict[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    window: PixelWindow | None = None
+    fit: Fit = "crop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +116,20 @@ def recall_content(cache_dir: Path, state: str) -> Prepared | None:
     """Return the entry whose content the files had when they were last seen in this `state`, or None."""
     for path in cache_dir.glob(f"*/seen-{state}.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            notes = tuple(map(str, json.loads(path.read_text("utf-8"))["notes"]))
+            told = json.loads(path.read_text("utf-8"))
+            notes, fit = tuple(map(str, told["notes"])), check_fit(told["fit"])
+            window = told["window"] and PixelWindow.from_json(told["window"])
             if found := load(cache_dir, path.parent.name):
-                return Prepared(found.pixels, found.hashes, found.skipped, found.repaired, notes)
+                return replace(found, notes=notes, window=window, fit=fit)
     return None
 
 
-def remember_content(cache_dir: Path, key: str, state: str, notes: tuple[str, ...]) -> None:
+def remember_content(cache_dir: Path, key: str, state: str, made: Prepared) -> None:
     """Note that files in `state` have the content `key`; a cache that cannot be written forgets it, harmlessly."""
     path = cache_dir / key / f"seen-{state}.json"
     with contextlib.suppress(OSError):
-        write_atomically(path, json.dumps({"notes": notes}))
+        told = {"notes": made.notes, "window": made.window and made.window.to_json(), "fit": made.fit}
+        write_atomically(path, json.dumps(told))
 
 
 def _entry_folders(cache_dir: Path) -> list[Path]:

@@ -14,9 +14,11 @@ import numpy as np
 from striate.data.decoding.pixels import Fit, fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
-from striate.observer import Progress, silent
+from striate.observer import Observer, Progress, silent
 
 LOOKED_AT = 64
+# Images whose detail ends before this share of their side are called enlarged.
+ENLARGED_SHARE = 0.6
 # The share of an image's variance that may lie beyond the detail that is told: less is noise and rounding.
 BEYOND_SHARE = 0.003
 # Frequencies are told apart in so many bands; sides are tried in as many steps.
@@ -55,6 +57,13 @@ def detail_side(images: ImageSet) -> int:
         return side
     beyond = 1 - np.cumsum(bands) / bands.sum()
     return -(-side * int(np.flatnonzero(beyond < BEYOND_SHARE)[0] + 1) // _BANDS)
+
+
+def tell_enlarged(images: ImageSet, observer: Observer) -> None:
+    """Say where images show no detail beyond far fewer pixels than they have."""
+    side = min(images.image_shape[:2])
+    if len(images) and (detail := detail_side(images)) <= ENLARGED_SHARE * side:
+        observer.note(f"images of {side} pixels a side show no detail beyond {detail} pixels: they were enlarged")
 
 
 def _blocks(gray: np.ndarray) -> int:

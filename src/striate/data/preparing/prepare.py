@@ -8,18 +8,22 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import FILES, QUIET, Header, decode, probe, read_bytes
+from striate.data.decoding.decode import WAYS, Header, array_header, decode, probe, read_bytes, read_values
+from striate.data.decoding.deep import Deep
+from striate.data.decoding.paging import Page, file_and_page
 from striate.data.decoding.pixels import (
     Fit,
+    check_channels,
+    check_convertible,
     check_fit,
     check_resize,
     check_size,
@@ -28,50 +32,38 @@ from striate.data.decoding.pixels import (
     pixel_hashes,
     to_channels,
 )
+from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
+from striate.data.decoding.windows import PixelWindow, thinned
 from striate.data.imageset import ImageSet
-from striate.data.ledger import Entry, Ledger
 from striate.data.preparing import cache
+from striate.data.preparing.accounting import image_set_of
+from striate.data.preparing.arrays import in_bytes
 from striate.data.preparing.cache import Prepared
+from striate.data.preparing.choosing import LARGE_SIDE_PX, Target, WindowWish, Wish, choose_fit, choose_target
 from striate.data.preparing.parallel import in_order
 from striate.data.preparing.writing import MemoryWriter, Writer, open_writer
-from striate.errors import ArgumentError, DataError, DecodingError
+from striate.errors import DataError, DecodingError
 from striate.observer import Progress, silent
 from striate.system.cache import cache_folder
 
-DECODER_VERSION = 1
-DEFAULT_SIDE_PX = 128
-LARGE_SIDE_PX, LARGE_TO_PX = 512, 224
+DECODER_VERSION = 2
 _BATCH, _BATCH_PX, _HEAVY_PX = 64, 4_000_000, 10_000
 _RACY_NS = 2_000_000_000
 _PASSING_BYTES = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What every image becomes: (height, width) in pixels, how it is fitted, its channels, what it is cut from."""
-
-    size: tuple[int, int]
-    fit: Fit
-    channels: int
-    resize: int | None = None
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(h, w, c)."""
-        return *self.size, self.channels
+_SAMPLE_BATCH = 8
 
 
 def prepare(
     catalog: Catalog,
     size: tuple[int, int] | None = None,
-    fit: Fit = "crop",
+    fit: Fit | None = "crop",
     channels: int | None = None,
-    cache_dir: Path | None = None,
     progress: Progress = silent,
     *,
     keep: bool = True,
     resize: int | None = None,
+    window: WindowWish = "choose",
 ) -> ImageSet:
     """Decode the images of a catalog to one size.
 
@@ -82,12 +74,15 @@ def prepare(
         catalog: what a source holds.
         size: (height, width) in pixels; None leaves images of one size alone unless their shorter side is over
             512 px, and takes a square of the median shorter side, at most 128 px, where sizes differ.
-        fit: "crop", "pad" or "stretch", where the size changes.
-        channels: 1 or 3; None is 1 if every image is gray, else 3.
-        cache_dir: where prepared files are kept; None is `prepared` in the cache.
+        fit: "crop", "pad" or "stretch", where the size changes; None is crop, unless that would cut away half of the
+            typical image.
+        channels: 1, 3 or a number of bands; None is 1 if every image is gray, 3 if some are not, and where most have
+            other bands as many as these.
         progress: told how far it is.
         keep: whether the next run will want these files again; if not, a small set stays out of the cache.
         resize: shorter side in pixels from which `size` is cut, as published nets want it; with a size only.
+        window: which values become 0 and 255 in images of more than 8 bits; "choose" looks at some of them that are not
+            for validation or test; None expects 8 bits, to which 16 fit where they use at least half of their scale.
 
     Returns:
         An `ImageSet` without the images that cannot be decoded; `ledger` says which and why, `notes` what was chosen.
@@ -97,68 +92,89 @@ def prepare(
         StorageError: the cache's disk is full.
         ArgumentError: size, fit, channels or resize are none.
     """
-    size = None if size is None else check_size(size)
-    check_fit(fit)
-    if resize is not None:
-        check_resize(resize, size or (resize + 1, resize + 1), fit)
-    if channels not in (None, 1, 3):
-        raise ArgumentError(f"channels must be 1 (gray) or 3 (RGB); got {channels!r}")
+    wish = _checked(Wish(size, fit, channels, resize, window))
     if not len(catalog):
         raise DataError(f"nothing to prepare: {catalog.source} holds no images")
-    wish = _Wish(size, fit, channels, resize)
-    if isinstance(catalog.images, np.ndarray) and (whole := _as_they_are(catalog.images, wish)) is not None:
-        return _image_set(catalog, Prepared(whole, pixel_hashes(whole)))
+    if isinstance(catalog.images, np.ndarray):
+        return image_set_of(catalog, _prepare_array(catalog, wish, progress))
+    if catalog.raw is not None and isinstance(window, PixelWindow) and window != catalog.window:
+        catalog = replace(catalog, images=catalog.raw)
     with QUIET:
         passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
-        if not passing and all(isinstance(image, FILES) for image in catalog.images):
-            made = _prepare_files(catalog, wish, cache_dir or cache_folder("prepared"), progress)
+        if not passing and all(isinstance(image, WAYS) for image in catalog.images):
+            made = _prepare_files(catalog, wish, cache_folder("prepared"), progress)
         else:
             made = _prepare_objects(catalog, wish, progress)
-    return _image_set(catalog, made)
+    return image_set_of(catalog, made)
 
 
-class _Wish(NamedTuple):
-    """What `prepare` was asked for."""
+def _checked(wish: Wish) -> Wish:
+    size = None if wish.size is None else check_size(wish.size)
+    fit = None if wish.fit is None else check_fit(wish.fit)
+    if wish.resize is not None:
+        check_resize(wish.resize, size or (wish.resize + 1, wish.resize + 1), fit or "crop")
+    if wish.channels is not None:
+        check_channels(wish.channels)
+    return wish._replace(size=size, fit=fit)
 
-    size: tuple[int, int] | None
-    fit: Fit
-    channels: int | None
-    resize: int | None
+
+def _prepare_array(catalog: Catalog, wish: Wish, progress: Progress) -> Prepared:
+    """Return what is made of images of one size, deep ones first brought to bytes."""
+    images, wish, (how, notes) = in_bytes(catalog, wish)
+    if (whole := _as_they_are(images, wish)) is not None:
+        made = Prepared(whole, pixel_hashes(whole), fit=wish.fit or choose_fit([whole.shape[1:3]]))
+    else:
+        with QUIET:
+            made = _prepare_objects(replace(catalog, images=images), wish._replace(window=None), progress)
+    window = wish.window if isinstance(wish.window, PixelWindow) else None
+    repaired = made.repaired
+    if how:
+        rows = (i for i in range(len(catalog)) if i not in made.skipped)
+        repaired = {i: "; ".join(filter(None, [how, made.repaired.get(i, "")])) for i in rows}
+    return replace(made, window=window, repaired=repaired, notes=(*notes, *made.notes))
 
 
-def _prepare_files(catalog: Catalog, wish: _Wish, cache_dir: Path, progress: Progress) -> Prepared:
-    paths = [Path(image) if isinstance(image, str) else image for image in catalog.images]
-    state = _state(paths, wish)
+def _prepare_files(catalog: Catalog, wish: Wish, cache_dir: Path, progress: Progress) -> Prepared:
+    ways = [Path(image) if isinstance(image, str) else image for image in catalog.images]
+    learning = _learning(catalog)
+    state = _state(ways, wish, learning)
     if state and (made := cache.recall_content(cache_dir, state)):
         return made
-    scan = _scan(paths, catalog, progress)
-    target, notes = _target(scan.headers, wish)
+    scan = _scan(ways, catalog, progress)
+    target, notes = _target(scan, ways, wish, learning, catalog)
     key = _key(scan, target)
     made = cache.load(cache_dir, key)
     if made is None:
         writer, remark = open_writer(cache_dir, key, len(scan.headers) - len(scan.skipped), target.image_shape)
-        made = _decode_into(writer, paths, scan, target, catalog, progress)
+        made = _decode_into(writer, ways, scan, target, catalog, progress)
         notes += remark
+    made = replace(made, notes=notes, window=target.window, fit=target.later)
     if state:
-        cache.remember_content(cache_dir, key, state, notes)
-    return Prepared(made.pixels, made.hashes, made.skipped, made.repaired, notes)
+        cache.remember_content(cache_dir, key, state, made)
+    return made
 
 
-def _prepare_objects(catalog: Catalog, wish: _Wish, progress: Progress) -> Prepared:
+def _prepare_objects(catalog: Catalog, wish: Wish, progress: Progress) -> Prepared:
     scan = _scan(catalog.images, catalog, progress)
-    target, notes = _target(scan.headers, wish)
+    target, notes = _target(scan, catalog.images, wish, _learning(catalog), catalog)
     writer = MemoryWriter(len(scan.headers) - len(scan.skipped), target.image_shape)
     made = _decode_into(writer, catalog.images, scan, target, catalog, progress)
-    return Prepared(made.pixels, made.hashes, made.skipped, made.repaired, notes)
+    window = target.window or (None if isinstance(catalog.images, np.ndarray) else catalog.window)
+    return replace(made, notes=notes, window=window, fit=target.later)
 
 
-def _as_they_are(images: np.ndarray, wish: _Wish) -> np.ndarray | None:
+def _learning(catalog: Catalog) -> np.ndarray:
+    """Return bool (n,): which images are not kept apart by the source itself, for validation or test."""
+    return ~np.isin(catalog.splits, ("valid", "test"))
+
+
+def _as_they_are(images: np.ndarray, wish: Wish) -> np.ndarray | None:
     """Return the array itself if nothing is to be changed about it."""
     size, channels = wish.size, wish.channels
     if wish.resize is not None:
         return None
     images = images[..., None] if images.ndim == 3 else images
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+    if images.dtype != np.uint8 or images.ndim != 4:
         return None
     h, w, c = images.shape[1:]
     right_size = size == (h, w) or (size is None and min(h, w) <= LARGE_SIDE_PX)
@@ -180,8 +196,11 @@ def _scan(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progr
     def look(source: Any) -> tuple[Header | None, bytes, str]:
         content = b""
         try:
-            content = read_bytes(source) if isinstance(source, FILES) else source
-            return probe(content), _digest(content), ""
+            if isinstance(source, WAYS):
+                file, page = file_and_page(source)
+                content = read_bytes(file)
+                return probe(content, page), _digest(content, page), ""
+            return array_header(source) if isinstance(source, np.ndarray) else probe(source), _digest(source), ""
         except DecodingError as error:
             return None, _digest(content if isinstance(content, bytes) and content else str(error).encode()), str(error)
 
@@ -199,48 +218,54 @@ def _scan(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progr
     return scan
 
 
-def _digest(content: Any) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest() if isinstance(content, bytes) else b""
+def _digest(content: Any, page: int = 0) -> bytes:
+    if not isinstance(content, bytes):
+        return b""
+    return hashlib.blake2b(content, digest_size=16, salt=page.to_bytes(4, "little") if page else b"").digest()
 
 
-def _target(headers: Sequence[Header | None], wish: _Wish) -> tuple[Target, tuple[str, ...]]:
-    """Choose what was not asked for; see `prepare`."""
-    size, fit, channels, resize = wish
-    found = [header for header in headers if header]
-    sizes = sorted({(header.height, header.width) for header in found}, key=lambda side: (side[0] * side[1], side))
-    notes: tuple[str, ...] = ()
-    if size is None and len(sizes) == 1 and min(sizes[0]) <= LARGE_SIDE_PX:
-        size = sizes[0]
-    elif size is None:
-        side = min(DEFAULT_SIDE_PX, int(np.median([min(header.height, header.width) for header in found])))
-        side = LARGE_TO_PX if len(sizes) == 1 else side
-        (low_h, low_w), (high_h, high_w) = sizes[0], sizes[-1]
-        what = f"images are {low_h}×{low_w}"
-        if len(sizes) > 1:
-            what = f"sizes differ ({low_h}×{low_w} … {high_h}×{high_w} pixels, height×width)"
-        size, notes = (side, side), (f"{what}; prepared at {side}×{side}; --size changes that",)
-    if channels is None:
-        channels = max(header.channels for header in found)
-    return Target(size, "crop" if sizes == [size] else fit, channels, resize), notes
+def _target(
+    scan: _Scan, sources: Sequence[Any] | np.ndarray, wish: Wish, learning: np.ndarray, catalog: Catalog
+) -> tuple[Target, tuple[str, ...]]:
+    """Choose what was not asked for; what cannot come to it is skipped from here on."""
+
+    def values(i: int) -> Deep | None:
+        try:
+            deep = read_values(sources[i])
+        except DecodingError:  # told when it is decoded
+            return None
+        return deep and replace(deep, values=thinned(deep.values))
+
+    def sample(rows: Sequence[int]) -> list[Deep]:
+        with closing(in_order(values, list(rows), _SAMPLE_BATCH, heavy=True)) as batches:
+            return [deep for batch in batches for deep in batch if deep]
+
+    chosen = choose_target(scan.headers, wish, learning, sample)
+    scan.skipped.update(chosen.refused)
+    if len(scan.skipped) == len(scan.headers):
+        raise _nothing_left(catalog, scan.skipped)
+    return chosen.target, chosen.notes
 
 
 def _key(scan: _Scan, target: Target) -> str:
     """Return the name of the cache entry: the same for the same content, wherever the files are."""
     versions = [cache.VERSION, DECODER_VERSION, PIL.__version__.split(".")[0]]
     told = [versions, target.image_shape, target.fit, *([target.resize] if target.resize else [])]
+    told += [target.window.to_json()] if target.window else []
     digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
     for part in scan.digests:
         digest.update(part)
     return digest.hexdigest()
 
 
-def _state(paths: Sequence[Path | Stored], wish: _Wish) -> str | None:
+def _state(ways: Sequence[Path | Stored | Page], wish: Wish, learning: np.ndarray) -> str | None:
     """Return a digest of what the file system says about the files and of what is wanted; None if they are in flux."""
     digest = hashlib.blake2b(repr((cache.VERSION, DECODER_VERSION, PIL.__version__, wish)).encode(), digest_size=16)
+    digest.update(np.packbits(learning).tobytes() if not learning.all() else b"")
     now_ns = time.time_ns()
     stat = lru_cache(maxsize=16)(Path.stat)  # one question to an archive, not one for each of its images
-    for path in paths:
-        place = ""
+    for way in ways:
+        (path, page), place = file_and_page(way), ""
         try:
             if isinstance(path, Stored):
                 place = repr(path)
@@ -254,7 +279,7 @@ def _state(paths: Sequence[Path | Stored], wish: _Wish) -> str | None:
         if any(abs(now_ns - when) < _RACY_NS for when in times):
             return None
         digest.update(
-            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}\0{place}".encode(
+            f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}{page or ''}\0{place}".encode(
                 "utf-8", "surrogateescape"
             )
         )
@@ -274,11 +299,14 @@ def _decode_into(
     def work(i: int) -> tuple[int, np.ndarray | None, int, str]:
         source = sources[i]
         try:
-            if isinstance(source, FILES):
-                source = read_bytes(source)
-                if _digest(source) != scan.digests[i]:
+            page = 0
+            if isinstance(source, WAYS):
+                file, page = file_and_page(source)
+                source = read_bytes(file)
+                if _digest(source, page) != scan.digests[i]:
                     raise DataError(f"{catalog.names[i]} changed while it was being read; run again")
-            decoded = decode(source)
+            decoded = decode(source, target.window, target.channels, page)
+            check_convertible(decoded.pixels, target.channels)
         except DecodingError as error:
             return i, None, 0, str(error)
         pixels = to_channels(fit_pixels(decoded.pixels, target.size, target.fit, target.resize), target.channels)
@@ -286,7 +314,7 @@ def _decode_into(
 
     hashes: list[int] = []
     skipped, repaired = dict(scan.skipped), dict[int, str]()
-    todo = [i for i, header in enumerate(scan.headers) if header]
+    todo = [i for i, header in enumerate(scan.headers) if header and i not in skipped]
     done = 0
     area_px = max(1, int(np.median([h.height * h.width for h in scan.headers if h])))
     size = max(1, min(_BATCH, _BATCH_PX // area_px))
@@ -309,36 +337,3 @@ def _decode_into(
 def _nothing_left(catalog: Catalog, skipped: dict[int, str]) -> DataError:
     first = "; ".join(f"{catalog.names[i]}: {skipped[i]}" for i in sorted(skipped)[:3])
     return DataError(f"none of the {len(catalog):,} images of {catalog.source} can be decoded. {first}")
-
-
-def _image_set(catalog: Catalog, made: Prepared) -> ImageSet:
-    kept = np.setdiff1d(np.arange(len(catalog)), np.array(list(made.skipped), np.int64))
-    return ImageSet(
-        pixels=made.pixels,
-        rows=np.arange(len(kept)),
-        labels=np.asarray(catalog.labels, np.int64)[kept],
-        classes=catalog.classes,
-        names=[str(catalog.names[i]) for i in kept] if made.skipped else catalog.names,
-        hashes=made.hashes,
-        splits=catalog.splits[kept],
-        ledger=_ledger(catalog, made),
-        notes=made.notes,
-    )
-
-
-def _ledger(catalog: Catalog, made: Prepared) -> Ledger:
-    """Return the catalog's ledger with what became of the images; what a reader had repaired stays said."""
-    if not (made.skipped or made.repaired or isinstance(catalog.images[0], FILES)):
-        return catalog.ledger  # arrays have no files to account for
-    before = {entry.name: entry for entry in catalog.ledger}
-    revised = []
-    for i, name in enumerate(catalog.names):
-        entry = before.get(name, Entry(name, "used"))
-        if i in made.skipped:
-            entry = Entry(name, "skipped", made.skipped[i])
-        elif i in made.repaired:
-            how = [entry.detail] if entry.status == "repaired" else []
-            entry = Entry(name, "repaired", "; ".join([*how, made.repaired[i]]))
-        if i in made.skipped or i in made.repaired or name not in before:
-            revised.append(entry)
-    return catalog.ledger.revised(revised) if revised else catalog.ledger

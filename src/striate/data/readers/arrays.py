@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from striate.data.catalog import Catalog
 from striate.data.labels import class_name, encode, naming_notes
 from striate.data.ledger import Ledger
 from striate.data.readers.assembling import displayable, numbered, unique, used
-from striate.data.readers.scaling import as_pixels, as_pixels_each
+from striate.data.readers.scaling import Scaled, as_pixels, as_pixels_each
 from striate.errors import DataError
 
 
@@ -39,7 +40,7 @@ def catalog_of(
     Raises:
         DataError: the images are none, or the labels do not go with them.
     """
-    pixels, detail = as_pixels(source, [(part.name, part.images) for part in parts.values()])
+    scaled = as_pixels(source, [(part.name, part.images) for part in parts.values()])
     names: list[str | None] = []
     for part in parts.values():
         names += _class_names(f"{source}: the labels of {part.name}", part.labels, len(part.images), class_names)
@@ -48,7 +49,9 @@ def catalog_of(
     splits = np.repeat(np.array(list(parts), dtype="U5"), [len(part.images) for part in parts.values()])
     numbers = numbered(splits)
     notes = naming_notes(names) if known is None else ()
-    return Catalog(source, form, numbers, pixels, labels, classes, splits, used(numbers, detail), notes=notes)
+    ledger = used(numbers, scaled.repair)
+    found = Catalog(source, form, numbers, scaled.pixels, labels, classes, splits, ledger, notes=notes)
+    return replace(found, raw=scaled.raw, window=scaled.window)
 
 
 def _class_names(where: str, labels: Any, count: int, class_names: Sequence[str] | None) -> list[str | None]:
@@ -98,16 +101,17 @@ def read_arrays(source: Any) -> Catalog:
         raise DataError("arrays must hold images; got none")
     if len(labels) != len(images):
         raise DataError(f"labels must be one for each of {len(images):,} images; got {len(labels):,}")
-    ways, detail = _ways(images)
+    ways, scaled = _ways(images)
     given = [class_name(label) for label in labels]
     encoded, classes = encode(given)
     splits = np.full(len(images), "", dtype="U5")
     numbers = zip(ways, numbered(splits), strict=True)
     names = unique([displayable(str(way)) if isinstance(way, Path) else number for way, number in numbers])
     arrays = [name for way, name in zip(ways, names, strict=True) if isinstance(way, np.ndarray)]
-    ledger = used(names).revised(used(arrays, detail))
+    ledger = used(names).revised(used(arrays, scaled.repair))
     notes = naming_notes(given)
-    return Catalog("arrays", "arrays", names, ways, encoded, classes, splits, Ledger(ledger), notes=notes)
+    found = Catalog("arrays", "arrays", names, ways, encoded, classes, splits, Ledger(ledger), notes=notes)
+    return replace(found, raw=scaled.raw, window=scaled.window)
 
 
 def _images_and_labels(source: Any) -> tuple[Any, Any]:
@@ -153,8 +157,8 @@ def _is_images(value: Any) -> bool:
     return isinstance(value, list) and all(_is_image(item) for item in value)
 
 
-def _ways(images: list[Any]) -> tuple[Any, str]:
-    """Return what the decoder takes, and how arrays were changed: one uint8 array if all are arrays of one size."""
+def _ways(images: list[Any]) -> tuple[Any, Scaled]:
+    """Return what the decoder takes, and how arrays were changed: one array if all are arrays of one size."""
     ways: list[Any] = [
         image
         if isinstance(image, Image.Image)
@@ -165,10 +169,14 @@ def _ways(images: list[Any]) -> tuple[Any, str]:
     ]
     places = [i for i, way in enumerate(ways) if isinstance(way, np.ndarray)]
     if not places:
-        return ways, ""
+        return ways, Scaled(None, "")
     if len(places) == len(ways) and len({(way.shape, way.dtype) for way in ways}) == 1:
-        return as_pixels("arrays", [("images", np.stack(ways))])
-    pixels, detail = as_pixels_each("arrays", [ways[i] for i in places])
-    for i, array in zip(places, pixels, strict=True):
+        scaled = as_pixels("arrays", [("images", np.stack(ways))])
+        return scaled.pixels, scaled
+    scaled = as_pixels_each("arrays", [ways[i] for i in places])
+    raw = list(ways)
+    for i, array in zip(places, scaled.pixels, strict=True):
         ways[i] = array
-    return ways, detail
+    for i, array in zip(places, scaled.raw or (), strict=False):
+        raw[i] = array
+    return ways, scaled._replace(raw=raw if scaled.raw else None)

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -142,7 +142,7 @@ def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = si
         arrays.append((pair.images.name, images))
         splits += [pair.split] * len(images)
         progress("reading images", len(splits), 0)
-    pixels, detail = as_pixels(str(path), arrays)
+    scaled = as_pixels(str(path), arrays)
     numbers = [str(v) if v is not None else None for part in labels for v in part]
     encoded, classes = encode(numbers)
     if fashion is None:
@@ -151,7 +151,9 @@ def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = si
         classes = FASHION
     split_array = np.array(splits, dtype="U5")
     names = numbered(split_array)
-    return Catalog(str(path), "idx", names, pixels, encoded, classes, split_array, used(names, detail))
+    ledger = used(names, scaled.repair)
+    found = Catalog(str(path), "idx", names, scaled.pixels, encoded, classes, split_array, ledger)
+    return replace(found, raw=scaled.raw, window=scaled.window)
 
 
 def _choose(path: Path) -> list[_Pair]:

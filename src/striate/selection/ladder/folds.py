@@ -28,7 +28,7 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
     place = {row: i for i, row in enumerate(images.rows.tolist())}
     known = images.subset(np.array([place[row] for row in rows.tolist()], np.int64))
     ground = Ground(
-        known, dataset.options.fit, dataset.described, seed, session.device, session.observer, clock,
+        known, dataset.options.fit or "crop", dataset.described, seed, session.device, session.observer, clock,
         detail_side(known), dataset.options.size is not None, judged=len(dataset.splits.test),
         folder=session.folder.path / CHECKPOINTS if session.folder else None,
     )  # fmt: skip

@@ -15,6 +15,8 @@ from striate.data.balancing import Balance
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset, make_dataset
 from striate.data.imageset import ImageSet
+from striate.data.preparing.choosing import choose_fit
+from striate.data.preparing.detail import ENLARGED_SHARE
 from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, DataError
 from striate.metrics.by_class import Metric
@@ -29,14 +31,12 @@ from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import lend
 from striate.selection.ladder.results import Result, Skipped, best_result, lost, verdict
 from striate.training.recipe import Recipe
-from striate.training.transfer import median_side
+from striate.training.transfer import median_side, some_sides
 from striate.units import parse_duration, say_duration
 
 DEFAULT_BUDGET = "5m"
 # With borrowed nets at hand, up to so many images are prepared at so many pixels; more, or smaller ones, at the least.
 SIDES, LEAST_SIDE = ((12_000, 224), (25_000, 160)), 128
-# Images whose detail ends before this share of their side are called enlarged.
-ENLARGED_SHARE = 0.6
 # A rung that took this share of the budget and lost is told.
 LOST_SHARE = 0.05
 
@@ -91,6 +91,7 @@ def climb_ladder(
         dataset = make_dataset(
             source, data, seed, session.observer, prepare_images=lambda found: _prepare(found, data, lent, session)
         )
+        lent = _that_fit(lent, dataset, session)
         shared = Recipe(seed=seed, metric=metric, balance=balance)
         memory = _remember(source, dataset, session, shared, budget=budget_s, weights=found_again(weights))
         clock = replace(clock, began=clock.began - memory.spent_s)
@@ -156,11 +157,21 @@ def _prepare(catalog: Catalog, data: DataOptions, lent: Sequence[Lent], session:
     Of images as small as they are nothing is changed; what is larger than a net looks at only takes time.
     """
     size = data.size
-    if size is None and lent and not isinstance(catalog.images, np.ndarray):
+    strips = data.fit is None and choose_fit(some_sides(catalog)) != "crop"
+    if size is None and lent and not strips and not isinstance(catalog.images, np.ndarray):
         most = next((side for count, side in SIDES if len(catalog) <= count), LEAST_SIDE)
         if (side := min(most, median_side(catalog))) > LEAST_SIDE:
             size = side, side
     return prepare(catalog, size, data.fit, progress=session.observer.prepare)
+
+
+def _that_fit(lent: Sequence[Lent], dataset: Dataset, session: Session) -> Sequence[Lent]:
+    """Return the nets that are lent, none of them where images have other bands than they know."""
+    bands = dataset.images.image_shape[2]
+    if lent and bands not in (1, 3):
+        session.observer.note(f"pre-trained nets are left out: they know gray and RGB, these images have {bands} bands")
+        return ()
+    return lent
 
 
 def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:

@@ -38,7 +38,7 @@ def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts
     elif simple:
         model, plain, name = simple.classifier, simple.valid.accuracy, simple.name
         images = ground.images.subset(np.concatenate([valid for _, valid in parts]))
-        share = MIRRORS_KEEP[ground.images.image_shape[2]]
+        share = MIRRORS_KEEP.get(ground.images.image_shape[2], MIRRORS_KEEP[3])
     else:
         return False
     assert model is not None
