@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +13,19 @@ from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, encode, split_of
 from striate.data.readers.folders import IMAGE_TYPES
+from striate.data.readers.layout import (
+    BLANKS,
+    decode_text,
+    find_layout,
+    fold,
+    is_image_name,
+    rows_before_header,
+    parse_rows,
+)
 from striate.data.readers.listing import Listing, folders_holding
-from striate.errors import ArgumentError, DataError, unknown
+from striate.data.readers.lookup import Found, find_files, what_is_missing
+from striate.data.readers.one_hot import OneHot, find_one_hot
+from striate.errors import ArgumentError, DataError, some, unknown
 from striate.observer import Progress, silent
 
 _IMAGE_NAMES = (
@@ -27,7 +34,7 @@ _IMAGE_NAMES = (
 )  # fmt: skip
 _LABEL_NAMES = ("label", "labels", "class", "class_name", "classname", "target", "category", "y")
 _SPLIT_NAMES = ("split", "set", "subset", "partition")
-_DELIMITERS = ",;\t|"
+_KNOWN = frozenset((*_IMAGE_NAMES, *_LABEL_NAMES))
 _LARGEST_BYTES = 1 << 30
 
 
@@ -45,16 +52,18 @@ class TextTable:
 
     def place(self, path: Path, name: str, option: str) -> int:
         """Return the place of the column that the user named, or of the only one that differs in case."""
-        folded = [_fold(column) for column in self.columns]
+        folded = [fold(column) for column in self.columns]
         if name in self.columns:
             return self.columns.index(name)
-        if folded.count(_fold(name)) == 1:
-            return folded.index(_fold(name))
-        raise ArgumentError(f"{path}: {unknown('column', name, self.columns)}. Give another {option}.")
+        if folded.count(fold(name)) == 1:
+            return folded.index(fold(name))
+        said = unknown("column", name, self.columns)
+        said = f"{said.split(' Choices: ')[0]} Choices: {some(self.columns)}"
+        raise ArgumentError(f"{path}: {said}. Give another {option}.")
 
     def guess(self, names: Sequence[str]) -> int | None:
         """Return the place of the first of `names` that is a column, or None."""
-        folded = [_fold(column) for column in self.columns]
+        folded = [fold(column) for column in self.columns]
         return next((folded.index(name) for name in names if name in folded), None)
 
     def image_and_label(self) -> tuple[int, int]:
@@ -69,42 +78,6 @@ class TextTable:
         return image, label if label not in (None, image) else int(image == 0)
 
 
-def _fold(column: str) -> str:
-    return column.strip().casefold().replace(" ", "_").replace("-", "_")
-
-
-def decode_text(raw: bytes) -> str:
-    """Return the text of `raw` in the encodings that spreadsheets write: UTF-8, UTF-16 or Windows-1252.
-
-    Windows-1252 leaves five bytes undefined; those are read as Latin-1.
-    """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    if len(raw) > 3 and raw[1] == 0 and raw[3] == 0:
-        return raw.decode("utf-16-le", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            return raw.decode("cp1252")
-        except UnicodeDecodeError:
-            return raw.decode("latin-1")
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that is most frequent outside of quotes in the first line; a comma if there is none."""
-    counts: Counter[str] = Counter()
-    quoted = False
-    for character in text:
-        if character == '"':
-            quoted = not quoted
-        elif not quoted and character in "\r\n":
-            break
-        elif not quoted and character in _DELIMITERS:
-            counts[character] += 1
-    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
-
-
 def load_table(path: Path) -> TextTable:
     """Read the cells of a table of text, whatever its encoding and delimiter.
 
@@ -115,29 +88,23 @@ def load_table(path: Path) -> TextTable:
     """
     if path.stat().st_size > _LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
-    text = decode_text(path.read_bytes()).lstrip("\r\n")
-    told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
-    text = text[told.end() :] if told else text
+    text = decode_text(path.read_bytes())
     if "\0" in text:
         raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
-    delimiter = told[1] if told else _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[tuple[int, list[str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append((line, [cell.strip() for cell in cells]))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}, line {line}, cannot be read as a table: {error}") from None
+    layout = find_layout(text, _KNOWN)
+    rows = parse_rows(path, layout)
     if not rows:
         raise DataError(f"{path} must have a header and rows; it is empty")
-    if any(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in rows[0][1]):
-        return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, delimiter, has_header=False)
+    rows = rows[rows_before_header(rows, _KNOWN) :]
+    if layout.header and len(layout.header) == len(rows[0][1]):
+        return TextTable(layout.header, rows, layout.delimiter)
+    names = tuple(rows[0][1])
+    listed = layout.delimiter == BLANKS and _KNOWN.isdisjoint(map(fold, names))
+    if listed or any(is_image_name(cell) for cell in rows[0][1]):
+        return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, layout.delimiter, has_header=False)
     if len(rows) == 1:
-        raise DataError(f"{path} has a header ({', '.join(rows[0][1])}) and no rows; it must name images")
-    return TextTable(tuple(rows[0][1]), rows[1:], delimiter)
+        raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
+    return TextTable(names, rows[1:], layout.delimiter)
 
 
 @dataclass(frozen=True)
@@ -153,12 +120,12 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
         image = _by_content(table)
     if image is None:
         raise DataError(
-            f"{path} must have a column of image files; its columns are {', '.join(table.columns)}. "
+            f"{path} must have a column of image files; its columns are {some(table.columns)}. "
             "Name it with --image-column."
         )
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(_LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:
-        label = 1 - image
+        label = None if _is_numbered(table, 1 - image) else 1 - image
     if label is not None and not label_column and not any(_cell(cells, label) for _, cells in table.rows):
         label = None  # a column to be filled in: the table is there to be predicted
     if label == image:
@@ -179,7 +146,13 @@ def _by_content(table: TextTable) -> int | None:
         cells = [_cell(cells, place) for _, cells in table.rows[:20]]
         if all(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in cells):
             return place
-    return None
+    return 0 if table.delimiter == BLANKS else None
+
+
+def _is_numbered(table: TextTable, place: int) -> bool:
+    """Whether a list's other column counts its rows, as some write it: `1 001.Crow/a.jpg`."""
+    cells = [_cell(cells, place) for _, cells in table.rows]
+    return table.delimiter == BLANKS and place == 0 and len(cells) > 1 and len(set(cells)) == len(cells)
 
 
 def _cell(cells: list[str], place: int | None) -> str:
@@ -210,21 +183,20 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = load_table(path)
+    table = _with_header(load_table(path), images or path.parent)
+    table, classes_told, label_column = _with_one_hot(path, table, label_column)
     columns = _choose_columns(path, table, image_column, label_column)
     folder = _choose_folder(path, table, columns, images)
-    files, entries = _look_up(table, columns, folder, progress)
-    missing = [entry.name for entry in entries if entry.detail.startswith("file not found")]
-    if 2 * len(missing) > len(table.rows):
-        raise DataError(
-            f"{path} names {len(table.rows):,} images; {len(missing):,} are not in {folder}: "
-            f"{', '.join(missing[:3])}{'…' if len(missing) > 3 else ''}. Say where they are with --images DIR."
-        )
-    notes = []
+    names = [_cell(cells, columns.image) for _, cells in table.rows]
+    found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
+    files, entries = _look_up(table, columns, found, classes_told.refused)
+    if 2 * len(found.files) < len({*names} - {""}):
+        raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
+    notes = [*found.notes, *([classes_told.note] if classes_told.note else [])]
     if images is None and folder != path.parent:
-        notes.append(f"its images were found in {folder.relative_to(path.parent)}")
+        notes.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
     if columns.label is None and len(table.columns) > 1:
-        notes.append(f"no column of labels among {', '.join(table.columns)}")
+        notes.append(f"no column of labels among {some(table.columns)}")
     if notes:
         entries.append(Entry(displayable(path.name), "skipped", f"set aside as the table: {'; '.join(notes)}"))
     labels, classes = encode([file.label for file in files])
@@ -268,19 +240,53 @@ class _File:
     cells: list[str]
 
 
-def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progress) -> tuple[list[_File], list[Entry]]:
-    """Find the file of each row; return the usable ones and a ledger line for every row."""
+def _with_header(table: TextTable, folder: Path) -> TextTable:
+    """Return the table without header where its first row is an image of `folder` as the next ones are."""
+    if not table.has_header or table.guess(_IMAGE_NAMES) is not None or _by_content(table) is not None:
+        return table
     listing = Listing(folder)
+    for place, name in enumerate(table.columns[:10]):
+        names = [name, *(_cell(cells, place) for _, cells in table.rows[:20])]
+        if all(one and listing.find(one) for one in names):
+            line = min(1, table.rows[0][0] - 1)
+            columns = tuple(str(i + 1) for i in range(len(table.columns)))
+            return TextTable(columns, [(line, list(table.columns)), *table.rows], table.delimiter, has_header=False)
+    return table
+
+
+def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tuple[TextTable, OneHot, str | None]:
+    """Return the table with a column of labels where it has one of 0 and 1 for every class, and what became of it.
+
+    Several columns, `A,B,C`, may be named as the one of labels.
+    """
+    chosen: list[int] = []
+    if label_column and "," in label_column and label_column not in table.columns:
+        chosen = [table.place(path, name.strip(), "--label-column") for name in label_column.split(",")]
+    elif label_column or table.guess(_LABEL_NAMES) is not None:
+        return table, OneHot([], {}, ""), label_column
+    told = find_one_hot(table.columns, table.rows, chosen)
+    if told is None or not told.labels:
+        return table, told or OneHot([], {}, ""), label_column
+    count = len(table.columns)
+    rows = [
+        (line, [*cells[:count], *[""] * (count - len(cells)), label])
+        for (line, cells), label in zip(table.rows, told.labels, strict=True)
+    ]
+    return replace(table, columns=(*table.columns, "label"), rows=rows), told, "label"
+
+
+def _look_up(
+    table: TextTable, columns: _Columns, found: Found, refused: Mapping[int, str]
+) -> tuple[list[_File], list[Entry]]:
+    """Return the usable files and a ledger line for every row; `refused` says by line which have no single class."""
     files: dict[str, _File] = {}
     lines: dict[str, int] = {}
     entries: dict[str, Entry] = {}
-    for i, (line, cells) in enumerate(table.rows):
-        if i % 4096 == 0:
-            progress("looking up files", i, len(table.rows))
+    for line, cells in table.rows:
         cell = _cell(cells, columns.image)
         label = _cell(cells, columns.label) or None
         name = displayable(cell) or f"line {line}"
-        file = listing.find(cell) if cell else None
+        file = found.files.get(cell)
         if name in entries:
             before = files.get(name)
             if before is not None and before.label != label:
@@ -292,7 +298,9 @@ def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progre
         elif not cell:
             entries[name] = Entry(name, "skipped", "no file name")
         elif file is None:
-            entries[name] = Entry(name, "skipped", "file not found")
+            entries[name] = Entry(name, "skipped", found.doubts.get(cell, "file not found"))
+        elif line in refused:
+            entries[name] = Entry(name, "skipped", refused[line])
         elif label is None and columns.label is not None:
             entries[name] = Entry(name, "skipped", "no label")
         else:
