@@ -19,8 +19,8 @@ from striate.data.readers.layout import (
     find_layout,
     fold,
     is_image_name,
-    rows_before_header,
     parse_rows,
+    rows_before_header,
 )
 from striate.data.readers.listing import Listing, folders_holding
 from striate.data.readers.lookup import Found, find_files, what_is_missing
