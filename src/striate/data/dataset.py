@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,9 @@ from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
-from striate.data.readers.tables import load_table
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
-from striate.errors import DataError
+from striate.errors import DataError, some
 from striate.observer import Observer, Progress, silent
 
 # From this share of unreadable files on, their number is a warning.
@@ -197,6 +195,10 @@ def tell_ledger(images: ImageSet, observer: Observer) -> None:
     """Say what was prepared, and how many files were of no use."""
     for note in images.notes:
         observer.note(note)
+    told = "set aside as the table: "
+    for entry in images.ledger:
+        if entry.detail.startswith(told):
+            observer.note(f"{entry.name}: {entry.detail.removeprefix(told)}")
     observer.note(images.ledger.summary())
     if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
         observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
@@ -216,8 +218,7 @@ def check_trainable(catalog: Catalog) -> None:
         without = int((catalog.labels < 0).sum())
         advice = "Put the images into one folder a class, or give a table with a label column"
         if catalog.format == "table":
-            columns = ", ".join(load_table(Path(catalog.source)).columns)
-            advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
+            advice = f"Its columns are {some(catalog.columns)}; say which one holds the labels with --label-column"
         raise DataError(
             f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
             f"{advice}"

@@ -18,6 +18,7 @@ from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
 from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.npz import read_npy, read_npz
+from striate.data.readers.pixel_tables import find_pixel_form, read_pixel_table
 from striate.data.readers.tables import read_table
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
 from striate.observer import Progress, silent
@@ -38,11 +39,19 @@ class _Options:
             raise ArgumentError(f"{', '.join(given)} must come with a table; {instead}")
 
 
+def _read_text(path: Path, options: _Options, progress: Progress) -> Catalog:
+    """Read a table that holds pixels or one that names image files."""
+    form = find_pixel_form(path) if options.image_column is None and options.images is None else None
+    if form is not None:
+        return read_pixel_table(path, form, label_column=options.label_column, progress=progress)
+    return read_table(path, **vars(options), progress=progress)
+
+
 _Reader = Callable[[Path, _Options, Progress], Catalog]
 
 FORMATS: dict[str, _Reader] = {
     "folders": lambda path, options, progress: read_folders(path, progress=progress),
-    "table": lambda path, options, progress: read_table(path, **vars(options), progress=progress),
+    "table": _read_text,
     "cifar": lambda path, options, progress: read_cifar(path, progress=progress),
     "cifar100-coarse": lambda path, options, progress: read_cifar(path, labels="coarse", progress=progress),
     "idx": lambda path, options, progress: read_idx(path, progress=progress),

@@ -34,8 +34,10 @@ _IMAGE_NAMES = (
 )  # fmt: skip
 _LABEL_NAMES = ("label", "labels", "class", "class_name", "classname", "target", "category", "y")
 _SPLIT_NAMES = ("split", "set", "subset", "partition")
+_MANY_COLUMNS = 32
+_PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
 _KNOWN = frozenset((*_IMAGE_NAMES, *_LABEL_NAMES))
-_LARGEST_BYTES = 1 << 30
+LARGEST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class TextTable:
         return image, label if label not in (None, image) else int(image == 0)
 
 
+def known_places(table: TextTable, splits: Sequence[str] = _SPLIT_NAMES) -> tuple[int | None, int | None, int | None]:
+    """Return the places of the columns whose names say that they are images, labels and splits."""
+    return table.guess(_IMAGE_NAMES), table.guess(_LABEL_NAMES), table.guess(splits)
+
+
 def load_table(path: Path) -> TextTable:
     """Read the cells of a table of text, whatever its encoding and delimiter.
 
@@ -86,7 +93,7 @@ def load_table(path: Path) -> TextTable:
     Raises:
         DataError: it is not a table of text, or it has no rows.
     """
-    if path.stat().st_size > _LARGEST_BYTES:
+    if path.stat().st_size > LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes())
     if "\0" in text:
@@ -121,7 +128,7 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
     if image is None:
         raise DataError(
             f"{path} must have a column of image files; its columns are {some(table.columns)}. "
-            "Name it with --image-column."
+            "Name it with --image-column." + (_PIXELS_HINT if len(table.columns) > _MANY_COLUMNS else "")
         )
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(_LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:
