@@ -203,7 +203,7 @@ def _delimiter(text: str) -> str:
     if first and shares[first] >= 0.5:
         return first
     usual = max(DELIMITERS, key=lambda one: shares[one])
-    if shares[usual] >= 0.8:
+    if shares[usual] >= 0.8 and (len(below) > 1 or not _is_blank_list(lines)):
         return usual
     return BLANKS if not first and _is_blank_list(lines) else first or DELIMITERS[0]
 

@@ -190,7 +190,9 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = _with_header(load_table(path), images or path.parent)
+    table = load_table(path)
+    if image_column is None:
+        table, image_column = _by_files(table, images or path.parent)
     table, classes_told, label_column = _with_one_hot(path, table, label_column)
     columns = _choose_columns(path, table, image_column, label_column)
     folder = _choose_folder(path, table, columns, images)
@@ -247,18 +249,25 @@ class _File:
     cells: list[str]
 
 
-def _with_header(table: TextTable, folder: Path) -> TextTable:
-    """Return the table without header where its first row is an image of `folder` as the next ones are."""
-    if not table.has_header or table.guess(_IMAGE_NAMES) is not None or _by_content(table) is not None:
-        return table
+def _by_files(table: TextTable, folder: Path) -> tuple[TextTable, str | None]:
+    """Return the table and the name of the first column whose first cells are images of `folder`.
+
+    Only where neither names nor content tell. Where the column's name is an image too, the table has no header.
+    """
+    if table.guess(_IMAGE_NAMES) is not None or _by_content(table) is not None:
+        return table, None
     listing = Listing(folder)
     for place, name in enumerate(table.columns[:10]):
-        names = [name, *(_cell(cells, place) for _, cells in table.rows[:20])]
-        if all(one and listing.find(one) for one in names):
-            line = min(1, table.rows[0][0] - 1)
-            columns = tuple(str(i + 1) for i in range(len(table.columns)))
-            return TextTable(columns, [(line, list(table.columns)), *table.rows], table.delimiter, has_header=False)
-    return table
+        cells = [_cell(cells, place) for _, cells in table.rows[:20]]
+        if not all(cell and listing.find(cell) for cell in cells):
+            continue
+        if not table.has_header or not listing.find(name):
+            return table, name
+        line = max(1, table.rows[0][0] - 1)
+        columns = tuple(str(i + 1) for i in range(len(table.columns)))
+        rows = [(line, list(table.columns)), *table.rows]
+        return TextTable(columns, rows, table.delimiter, has_header=False), columns[place]
+    return table, None
 
 
 def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tuple[TextTable, OneHot, str | None]:
