@@ -13,10 +13,13 @@ from typing import Any
 
 from striate.data.builtin import names as builtin
 from striate.data.catalog import Catalog
+from striate.data.foreign import foreign_file, foreign_folder
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.cifar import is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, read_folders, read_image
+from striate.data.readers.frames import is_frame, read_frame
 from striate.data.readers.idx import is_idx_folder, read_idx
+from striate.data.readers.lookup import is_address
 from striate.data.readers.npz import read_npy, read_npz
 from striate.data.readers.pixel_tables import find_pixel_form, read_pixel_table
 from striate.data.readers.tables import read_table
@@ -76,7 +79,8 @@ def read(
     Arguments:
         source: a path (a folder of class folders, a table that names image files, the CIFAR archive or folder, an IDX
             folder or file, `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
-            (images, labels), an array, or any iterable of (image, label). A path that exists goes before a name.
+            (images, labels), an array, any iterable of (image, label), or a DataFrame, which is a table. A path that
+            exists goes before a name.
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
@@ -100,6 +104,8 @@ def read(
     if format is not None and format not in FORMATS:
         raise ArgumentError(unknown("format", format, FORMATS))
     options = _Options(None if images is None else Path(images), image_column, label_column)
+    if is_frame(source):
+        return read_frame(source, **vars(options), progress=progress)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)
@@ -126,6 +132,9 @@ def recognise(path: Path) -> str:
     Raises:
         DataError: it is none of them.
     """
+    foreign = foreign_folder(path) if path.is_dir() else foreign_file(path) if path.is_file() else None
+    if foreign:
+        raise DataError(f"{path}: {foreign}")
     if path.is_dir():
         if is_cifar_folder(path):
             return "cifar"
@@ -172,6 +181,8 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
     text = os.fspath(source)
     if not text:
         return "a source must be a path or the name of a built-in set; got nothing"
+    if is_address(text):
+        return f"{text} is an address: download it first, then give the file or folder"
     if isinstance(source, str) and os.sep not in text and not path.suffix:
         return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
     parent = path.parent

@@ -32,6 +32,7 @@ from PIL import (
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
+from striate.data.foreign import foreign_bytes
 from striate.errors import DecodingError
 
 try:
@@ -255,6 +256,8 @@ def _unidentified(data: bytes) -> str:
     foreign = next((name for magic, name in FOREIGN.items() if start.startswith(magic)), None)
     if foreign:
         return f"{foreign} is not supported: save the image as JPEG or PNG"
+    if form := foreign_bytes(data):
+        return str(form)
     kind = next((name for name in FORMATS if _begins_like(name, start)), None)
     if kind:
         return f"damaged: begins like {kind}, but its header cannot be read"

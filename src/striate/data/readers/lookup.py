@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from striate.data.readers.layout import is_image_name
-from striate.data.readers.listing import MOST_FOLDERS, Listing
-from striate.errors import some
+from striate.data.readers.listing import MOST_FOLDERS, Listing, folders_holding
+from striate.errors import DataError, some
 from striate.observer import Progress, silent
 
 # So large a share of the names must be lost before folders below are searched for them.
@@ -47,6 +47,27 @@ def is_address(name: str) -> bool:
     (True, False, False)
     """
     return _ADDRESS.match(name) is not None and not name.lower().startswith("file:")
+
+
+def choose_folder(path: Path, names: Sequence[str], images: Path | None) -> Path:
+    """Return the folder that a table's names are relative to, looking below its own where they are not beside it.
+
+    Raises:
+        DataError: `images` is no folder, or several folders fit.
+    """
+    if images is not None:
+        if not images.is_dir():
+            raise DataError(f"--images must be a folder; got {images}")
+        return images
+    sample = [name for name in names[:: max(1, len(names) // 10)] if name]
+    listing = Listing(path.parent)
+    if any(listing.find(name) for name in sample):
+        return path.parent
+    holding = folders_holding(path.parent, sample)
+    if len(holding) > 1:
+        candidates = ", ".join(str(folder) for folder in holding[:4])
+        raise DataError(f"{path}: its images may lie in any of {candidates}. Choose with --images DIR.")
+    return holding[0] if holding else path.parent
 
 
 def find_files(

@@ -22,8 +22,8 @@ from striate.data.readers.layout import (
     parse_rows,
     rows_before_header,
 )
-from striate.data.readers.listing import Listing, folders_holding
-from striate.data.readers.lookup import Found, find_files, what_is_missing
+from striate.data.readers.listing import Listing
+from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
 from striate.data.readers.one_hot import OneHot, find_one_hot
 from striate.errors import ArgumentError, DataError, some, unknown
 from striate.observer import Progress, silent
@@ -190,13 +190,27 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = load_table(path)
+    return catalog_of_table(
+        path, load_table(path), images=images, image_column=image_column, label_column=label_column, progress=progress
+    )
+
+
+def catalog_of_table(
+    path: Path,
+    table: TextTable,
+    *,
+    images: Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    progress: Progress = silent,
+) -> Catalog:
+    """Return the catalog of a table in memory, as `read_table`; `path` names it and says what its files are beside."""
     if image_column is None:
         table, image_column = _by_files(table, images or path.parent)
     table, classes_told, label_column = _with_one_hot(path, table, label_column)
     columns = _choose_columns(path, table, image_column, label_column)
-    folder = _choose_folder(path, table, columns, images)
     names = [_cell(cells, columns.image) for _, cells in table.rows]
+    folder = choose_folder(path, names, images)
     found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
     files, entries = _look_up(table, columns, found, classes_told.refused)
     if 2 * len(found.files) < len({*names} - {""}):
@@ -220,24 +234,6 @@ def read_table(
         Ledger(entries),
         {column: [_cell(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
     )
-
-
-def _choose_folder(path: Path, table: TextTable, columns: _Columns, images: Path | None) -> Path:
-    """Return the folder that the names are relative to, looking below the table's own where they are not beside it."""
-    if images is not None:
-        if not images.is_dir():
-            raise DataError(f"--images must be a folder; got {images}")
-        return images
-    step = max(1, len(table.rows) // 10)
-    sample = [_cell(cells, columns.image) for _, cells in table.rows[::step] if _cell(cells, columns.image)]
-    listing = Listing(path.parent)
-    if any(listing.find(name) for name in sample):
-        return path.parent
-    holding = folders_holding(path.parent, sample)
-    if len(holding) > 1:
-        candidates = ", ".join(str(folder) for folder in holding[:4])
-        raise DataError(f"{path}: its images may lie in any of {candidates}. Choose with --images DIR.")
-    return holding[0] if holding else path.parent
 
 
 @dataclass(frozen=True, slots=True)
