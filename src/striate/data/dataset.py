@@ -24,6 +24,8 @@ from striate.errors import DataError, some
 from striate.observer import Observer, Progress, silent
 
 # From this share of unreadable files on, their number is a warning.
+# How the ledger's line on a table begins; what follows is for the user: what columns were taken for, where files lie.
+TABLE_TOLD = "set aside as the table: "
 LOUD_SKIPPED_SHARE = 0.1
 
 
@@ -195,10 +197,9 @@ def tell_ledger(images: ImageSet, observer: Observer) -> None:
     """Say what was prepared, and how many files were of no use."""
     for note in images.notes:
         observer.note(note)
-    told = "set aside as the table: "
     for entry in images.ledger:
-        if entry.detail.startswith(told):
-            observer.note(f"{entry.name}: {entry.detail.removeprefix(told)}")
+        if entry.detail.startswith(TABLE_TOLD):
+            observer.note(f"{entry.name}: {entry.detail.removeprefix(TABLE_TOLD)}")
     observer.note(images.ledger.summary())
     if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
         observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
@@ -218,7 +219,9 @@ def check_trainable(catalog: Catalog) -> None:
         without = int((catalog.labels < 0).sum())
         advice = "Put the images into one folder a class, or give a table with a label column"
         if catalog.format == "table":
-            advice = f"Its columns are {some(catalog.columns)}; say which one holds the labels with --label-column"
+            told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
+            columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
+            advice = f"{columns}ay which one holds the labels with --label-column{f' ({told[0]})' if told else ''}"
         raise DataError(
             f"training needs a label for every image; {without:,} of {len(catalog):,} in {catalog.source} have none. "
             f"{advice}"
