@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from striate import ImageClassifier
 from striate.errors import ArgumentError, ShapeError
@@ -75,9 +77,9 @@ def test_fit_is_repeatable_and_leaves_the_random_state(digits, estimator):
 @pytest.mark.parametrize(
     ("change", "rows", "error", "message"),
     [
-        ({"image_shape": None}, np.zeros((4, 64)), ShapeError, "flat rows need image_shape"),
+        ({"image_shape": None}, np.full((4, 64), np.inf), ValueError, "infinity"),
         ({"image_shape": (7, 8)}, np.zeros((4, 64)), ShapeError, "has 56 values; the rows of X have 64"),
-        ({}, np.zeros((4, 8, 8, 2)), ShapeError, "X must be"),
+        ({}, np.zeros((4, 8, 8, 2, 2)), ShapeError, "X must be"),
         ({}, np.zeros((3, 8, 8)), ShapeError, "same length; got 3 and 4"),
         ({}, np.full((4, 8, 8), np.nan), ArgumentError, "NaN"),
         ({"valid_share": 1.0}, np.zeros((4, 8, 8)), ArgumentError, "valid_share"),
@@ -98,3 +100,56 @@ def test_balance_and_metric_are_settings_of_the_estimator(digits, estimator):
     assert even.classifier_.provenance.recipe["metric"] == "macro-f1"
     rare = (labels % 2 == 1) & ~np.isin(np.arange(len(labels)), keep)
     assert even.score(rows[rare], labels[rare]) > plain.score(rows[rare], labels[rare])
+
+
+@pytest.mark.parametrize(("count", "shape"), [(64, (8, 8, 1)), (48, (4, 4, 3)), (10, (1, 10, 1)), (2, (1, 2, 1))])
+def test_flat_rows_without_a_shape_are_squares_or_one_row(count, shape):
+    rng = np.random.default_rng(0)
+    rows, labels = rng.random((40, count)), np.arange(40) % 2
+    rows += labels[:, None]
+    model = ImageClassifier(net="fc(classes)", epochs=20, learning_rate=0.05, batch_size=8).fit(rows, labels)
+    assert model.fitted_shape_ == shape
+    assert model.score(rows, labels) > 0.9
+    with pytest.raises(ValueError, match=f"has {count + 1} features, but ImageClassifier is expecting {count}"):
+        model.predict(np.zeros((2, count + 1)))
+
+
+def test_flat_rows_are_the_images_that_they_were(digits):
+    """Colours may lie pixel by pixel or one after the other: in both cases it is the same image that is learnt from."""
+    rows, labels = digits
+    images = np.stack([rows.reshape(-1, 8, 8), rows.reshape(-1, 8, 8) / 2, rows.reshape(-1, 8, 8) / 4], 3)[:200]
+    model = ImageClassifier(net="fc(classes)", epochs=2)
+    expected = clone(model).fit(images, labels[:200]).predict_proba(images)
+    for laid in (images, images.transpose(0, 3, 1, 2)):
+        flat = laid.reshape(200, -1)
+        assert np.array_equal(clone(model).fit(flat, labels[:200]).predict_proba(flat), expected)
+
+
+def test_rows_too_small_for_the_swift_nets_are_enlarged():
+    rows = np.repeat([[0.0, 1.0], [1.0, 0.0]], 20, axis=0)
+    labels = np.repeat(["left", "right"], 20)
+    model = ImageClassifier(epochs=3, batch_size=8).fit(rows, labels)
+    assert model.predict(rows[[0, -1]]).tolist() == ["left", "right"]
+
+
+def test_predicting_before_fitting_is_said_as_scikit_learn_says_it():
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(ImageClassifier(), method)(np.zeros((2, 8, 8)))
+
+
+def test_one_class_is_too_few(estimator):
+    with pytest.raises(ArgumentError, match=r"y holds one class only, .*7"):
+        estimator.fit(np.zeros((4, 8, 8)), [7, 7, 7, 7])
+
+
+# What cannot pass, with its reason; nothing at present.
+CANNOT_PASS: dict[str, str] = {}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_finds_an_estimator_of_its_own_kind():
+    results = check_estimator(ImageClassifier(epochs=1), expected_failed_checks=CANNOT_PASS, on_fail=None, on_skip=None)
+    failed = {one["check_name"]: str(one["exception"]) for one in results if one["status"] == "failed"}
+    assert failed == {}
+    assert sum(one["status"] == "passed" for one in results) >= 50

@@ -9,6 +9,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+_LONGEST_NAME = 80
+
 
 class StriateError(Exception):
     """Anything that Striate refuses, with a message for its user."""
@@ -67,6 +69,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     (True, False)
     """
     return isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)) is not None
+
+
+def some(names: Iterable[str], most: int = 10) -> str:
+    """Return at most so many names as a list for a message, long ones cut, and how many there are besides.
+
+    >>> some(["a", "b", "c"]), some(map(str, range(785)), 3)
+    ('a, b, c', '0, 1, 2 … and 782 more')
+    """
+    listed = list(names)
+    shown = ", ".join(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in listed[:most])
+    return shown + (f" … and {len(listed) - most:,} more" if len(listed) > most else "")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import pytest
 from sklearn.datasets import load_digits
@@ -105,3 +107,24 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_predicted(striate,
     assert result.exit_code == 1
     assert "skipped pictures/3.png: not an image: begins with b'rotten'" in result.stderr
     assert [row["image"] for row in json.loads(result.stdout)] == ["pictures/2.png"]
+
+
+def test_an_image_on_standard_input(model, pictures):
+    code = [sys.executable, "-m", "striate", "predict", str(model), "-", "--json"]
+    picture = next(path for path in sorted(pictures.iterdir()) if path.suffix == ".png")
+    done = subprocess.run(code, input=picture.read_bytes(), capture_output=True, check=True)
+    direct = subprocess.run([*code[:5], str(picture), "--json"], capture_output=True, check=True)
+    (streamed,), (named,) = json.loads(done.stdout), json.loads(direct.stdout)
+    assert streamed["image"] == "-"
+    assert streamed["top"] == named["top"]
+    for content, said in ((b"", "it is empty"), (b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5 (.h5, .hdf5) is not read")):
+        failed = subprocess.run(code, input=content, capture_output=True, check=False)
+        assert failed.returncode == 1
+        assert said in " ".join(failed.stderr.decode().split())
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.png", "http://example.org/a.png?size=2", "s3://b/*.png"])
+def test_an_address_is_to_be_downloaded_first(striate, model, address):
+    result = striate("predict", model, address)
+    assert result.exit_code == 1
+    assert "is an address: download it first" in " ".join(result.stderr.split())

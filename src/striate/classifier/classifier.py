@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
@@ -85,9 +86,8 @@ class Classifier:
         """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
 
         Arguments:
-            images: uint8 (n, h, w) or (n, h, w, c) of any size, or of the type that a model with a window was trained
-                on; or an ImageSet, a Catalog, or a list of paths, PIL
-                images and arrays of any sizes.
+            images: uint8 (n, h, w) or (n, h, w, c) of any size, or of the type that a model with a window learned; or
+                an ImageSet, a Catalog, or a list of paths, PIL images, arrays, open files and tensors of any sizes.
             batch_size: how many images go through the net at once; None: as many as are fast.
 
         Returns:
@@ -96,7 +96,7 @@ class Classifier:
         Raises:
             DecodingError: one of the images cannot be read; the message names it.
         """
-        return self._probabilities(images, batch_size, progress)[0]
+        return self._probabilities(as_inputs(images), batch_size, progress)[0]
 
     def _probabilities(
         self, images: Images, batch_size: int | None, progress: Progress
@@ -132,12 +132,16 @@ class Classifier:
     def predict(self, images: OneImage | Images) -> Prediction | list[Prediction]:
         """Return what the classifier says: one `Prediction` for one image, a list for several.
 
-        One image is a path, a PIL image or an array (h, w) or (h, w, 1, 3 or 4); several are anything else that
-        `predict_proba` takes.
+        One image is a path, bytes, an open file, a PIL image, an array (h, w) or (h, w, 1, 3 or 4), or a tensor
+        (c, h, w), uint8 or in 0…1; several are a list of them, or anything else that `predict_proba` takes.
+
+        Raises:
+            ArgumentError: it is nothing of that; the message names the type.
         """
-        if is_one_image(images):
-            return Prediction(image_name(images), self.classes, self.predict_proba(cast("Images", [images]))[0])
-        several = cast("Images", images)
+        given = as_inputs(images)
+        if is_one_image(given):
+            return Prediction(image_name(images), self.classes, self.predict_proba([given])[0])
+        several = cast("Images", given)
         names = several.names if isinstance(several, ImageSet | Catalog) else [image_name(one) for one in several]
         rows = self.predict_proba(several)
         return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]

@@ -15,7 +15,7 @@ from striate.classifier.submission_columns import class_columns
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.data.readers.folders import IMAGE_TYPES
-from striate.data.readers.tables import LABEL_NAMES, load_table
+from striate.data.readers.text_table import LABEL_NAMES, load_table
 from striate.errors import DataError
 from striate.observer import Progress, silent
 from striate.system.files import write_atomically

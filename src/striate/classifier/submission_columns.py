@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from striate.data.labels import few, levelled
-from striate.data.readers.tables import TextTable
+from striate.data.readers.text_table import TextTable
 from striate.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

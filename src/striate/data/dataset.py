@@ -27,6 +27,8 @@ from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
 
 # From this share of unreadable files on, their number is a warning.
+# How the ledger's line on a table begins; what follows is for the user: what columns were taken for, where files lie.
+TABLE_TOLD = "set aside as the table: "
 LOUD_SKIPPED_SHARE = 0.1
 
 
@@ -208,6 +210,9 @@ def tell_ledger(images: ImageSet, observer: Observer) -> None:
     """Say what was prepared, and how many files were of no use."""
     for note in images.notes:
         observer.note(note)
+    for entry in images.ledger:
+        if entry.detail.startswith(TABLE_TOLD):
+            observer.note(f"{entry.name}: {entry.detail.removeprefix(TABLE_TOLD)}")
     observer.note(images.ledger.summary())
     if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
         observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")

@@ -11,18 +11,23 @@ from typing import Any
 
 from striate.data.builtin import names as builtin
 from striate.data.catalog import Catalog
+from striate.data.foreign import foreign_file, foreign_folder
 from striate.data.readers.annotations import is_annotations, read_annotations
 from striate.data.readers.archives import read_archive
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.cifar import is_cifar_archive, is_cifar_folder, read_cifar
 from striate.data.readers.folders import IMAGE_TYPES, holds_images, read_folders, read_image
+from striate.data.readers.frames import is_frame, read_frame
 from striate.data.readers.idx import is_idx_folder, read_idx
+from striate.data.readers.layout import decode_text
+from striate.data.readers.lookup import is_address
 from striate.data.readers.metadata import find_metadata, read_metadata
 from striate.data.readers.npz import is_npz, read_npy, read_npz
 from striate.data.readers.pages import check_pages, each_page
 from striate.data.readers.parquet import is_parquet, read_parquet
+from striate.data.readers.pixel_tables import find_pixel_form, read_pixel_table
 from striate.data.readers.shards import holds_shards
-from striate.data.readers.tables import decode_text, read_table
+from striate.data.readers.tables import read_table
 from striate.data.readers.tars import first_members, is_compressed, is_tar, uncompressed_head
 from striate.data.readers.webdataset import is_shard, is_webdataset, read_webdataset
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
@@ -48,12 +53,20 @@ class _Options:
             raise ArgumentError(f"{', '.join(given)} must come with a table; {instead}")
 
 
+def _read_text(path: Path, options: _Options, progress: Progress) -> Catalog:
+    """Read a table that holds pixels or one that names image files."""
+    form = find_pixel_form(path) if options.image_column is None and options.images is None else None
+    if form is not None:
+        return read_pixel_table(path, form, label_column=options.label_column, progress=progress)
+    return read_table(path, **vars(options), progress=progress)
+
+
 _Reader = Callable[[Path, _Options, Progress], Catalog]
 _LOOKED_AT, _LOOKED_AT_BYTES = 16, 1 << 16
 
 FORMATS: dict[str, _Reader] = {
     "folders": lambda path, options, progress: read_folders(path, progress=progress),
-    "table": lambda path, options, progress: read_table(path, **vars(options), progress=progress),
+    "table": _read_text,
     "cifar": lambda path, options, progress: read_cifar(path, progress=progress),
     "cifar100-coarse": lambda path, options, progress: read_cifar(path, labels="coarse", progress=progress),
     "idx": lambda path, options, progress: read_idx(path, progress=progress),
@@ -95,10 +108,10 @@ def read(
     """Find the images and labels in a source; nothing is decoded yet.
 
     Arguments:
-        source: a path (a folder of class folders, a table that names image files, a zip or tar of either, Parquet,
-            WebDataset, COCO or Label Studio JSON, the CIFAR archive or folder, an IDX folder or file, `.npz`, `.npy`),
-            the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python
-            (images, labels), an array, or any iterable of (image, label). A path that exists goes before a name.
+        source: a path (a folder of class folders, a table that names image files or holds pixels, a zip or tar of
+            either, Parquet, WebDataset, COCO or Label Studio JSON, the CIFAR archive or folder, an IDX folder or file,
+            `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python (images, labels),
+            an array, any iterable of (image, label), or a DataFrame. A path that exists goes before a name.
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
@@ -121,29 +134,33 @@ def read(
     if isinstance(source, Catalog):
         return source
     options = _Options(None if images is None else Path(os.path.expanduser(images)), image_column, label_column)
-    if check_pages(pages) == "all":
-        again = {"format": format, "images": images, "image_column": image_column, "label_column": label_column}
-        return each_page(read(source, **again, data_dir=data_dir, progress=progress), progress)
-    data_dir = None if data_dir is None else os.path.expanduser(data_dir)
+    every = check_pages(pages) == "all"
+    try:
+        catalog = _read(source, format, options, data_dir and os.path.expanduser(data_dir), progress)
+        return each_page(catalog, progress) if every else catalog
+    except StriateError:
+        raise
+    except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
+        raise DataError(f"{error.filename or source} cannot be read: {error.strerror or error}") from None
+
+
+def _read(source: Any, format: str | None, options: _Options, data_dir: Any, progress: Progress) -> Catalog:
+    if is_frame(source):
+        return read_frame(source, **vars(options), progress=progress)
     if not isinstance(source, str | os.PathLike):
         options.check_for_tables("the images are in memory")
         return read_arrays(source)
     path = Path(os.path.expanduser(source))
-    try:
-        if not os.fspath(source) or not path.exists():
-            if isinstance(source, str) and builtin.is_name(source):
-                options.check_for_tables(f"{source} is a built-in set")
-                return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
-            raise SourceNotFoundError(_not_found(source, path))
-        chosen = format or recognise(path)
-        if chosen != "table":
-            options.check_for_tables(f"{path} is read as {chosen}", _TAKEN.get(chosen, ()))
-        catalog = FORMATS[chosen](path, options, progress)
-        return replace(catalog, doubts=()) if format else catalog  # who insists has no doubts
-    except StriateError:
-        raise
-    except OSError as error:  # no permission, a name that is too long, a folder in the place of a file
-        raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
+    if not os.fspath(source) or not path.exists():
+        if isinstance(source, str) and builtin.is_name(source):
+            options.check_for_tables(f"{source} is a built-in set")
+            return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
+        raise SourceNotFoundError(_not_found(source, path))
+    chosen = format or recognise(path)
+    if chosen != "table":
+        options.check_for_tables(f"{path} is read as {chosen}", _TAKEN.get(chosen, ()))
+    catalog = FORMATS[chosen](path, options, progress)
+    return replace(catalog, doubts=()) if format else catalog  # who insists has no doubts
 
 
 def _check_format(format: str | None) -> None:
@@ -157,6 +174,9 @@ def recognise(path: Path) -> str:
     Raises:
         DataError: it is none of them.
     """
+    foreign = foreign_folder(path) if path.is_dir() else foreign_file(path) if path.is_file() else None
+    if foreign:
+        raise DataError(f"{path}: {foreign}")
     if path.is_dir():
         if marked := _marked(path):
             return "folders" if holds_images(path) else marked
@@ -241,6 +261,8 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
     text = os.fspath(source)
     if not text:
         return "a source must be a path or the name of a built-in set; got nothing"
+    if is_address(text):
+        return f"{text} is an address: download it first, then give the file or folder"
     if isinstance(source, str) and os.sep not in text and not path.suffix:
         return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
     parent = path.parent

@@ -9,7 +9,7 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.labels import few
-from striate.data.readers.tables import load_table
+from striate.data.readers.text_table import load_table
 from striate.data.splitting import Splits
 from striate.errors import DataError
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.data.readers.tables import decode_text, load_table
+from striate.data.readers.layout import decode_text
+from striate.data.readers.text_table import load_table
 from striate.data.reading import read
 from striate.errors import ArgumentError, DataError
 

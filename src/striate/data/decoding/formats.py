@@ -18,6 +18,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from striate.data.foreign import foreign_bytes
 from striate.errors import DecodingError
 
 try:
@@ -109,6 +110,8 @@ def _unidentified(data: bytes) -> str:
     foreign = next((name for magic, name in FOREIGN.items() if start.startswith(magic)), None)
     if foreign:
         return f"{foreign} is not supported: save the image as JPEG or PNG"
+    if form := foreign_bytes(data):
+        return str(form)
     kind = next((name for name in FORMATS if _begins_like(name, start)), None)
     if kind:
         return f"damaged: begins like {kind}, but its header cannot be read"

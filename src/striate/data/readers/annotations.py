@@ -13,8 +13,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable
+from striate.data.readers.layout import decode_text
 from striate.data.readers.records import load_json, text_of
-from striate.data.readers.tables import TextTable, decode_text, read_table
+from striate.data.readers.tables import read_table
+from striate.data.readers.text_table import TextTable
 from striate.errors import DataError
 from striate.observer import Progress, silent
 

@@ -120,9 +120,10 @@ def _images_and_labels(source: Any) -> tuple[Any, Any]:
         return [source], [None]
     if isinstance(source, tuple) and len(source) == 2 and _is_images(source[0]):
         images, labels = source
-        return (np.asarray(images), labels) if hasattr(images, "__array__") else (images, list(labels))
-    if hasattr(source, "__array__"):
-        return np.asarray(source), None
+        array = _as_array(images)
+        return (array, labels) if array is not None else (list(images), [_plain(label) for label in labels])
+    if (array := _as_array(source)) is not None:
+        return array, None
     if isinstance(source, Mapping) or not (hasattr(source, "__iter__") or hasattr(source, "__getitem__")):
         kind = type(source).__name__
         raise DataError(f"a source must be a path, a name, (images, labels) or (image, label) pairs; got a {kind}")
@@ -153,8 +154,34 @@ def _is_image(item: Any) -> bool:
 def _is_images(value: Any) -> bool:
     """Whether the first of two things is a set of images and not one (image, label) pair."""
     if hasattr(value, "__array__") and not isinstance(value, Image.Image):
-        return np.ndim(value) >= 3
+        return np.ndim(value) >= 3 or _holds_images(value)
+    if isinstance(value, tuple) and len(value) == 2 and not all(map(_is_path, value)):
+        return False  # an image and its label
+    value = list(value) if isinstance(value, tuple) else value
     return isinstance(value, list) and all(_is_image(item) for item in value)
+
+
+def _as_array(value: Any) -> np.ndarray | None:
+    """Return an array of pixels; None for a column of paths or images, and for what is no array."""
+    if not hasattr(value, "__array__") or isinstance(value, Image.Image) or _holds_images(value):
+        return None
+    return as_numpy(value)
+
+
+def as_numpy(value: Any) -> np.ndarray:
+    """Return an array or a tensor, wherever it lies, as a NumPy array."""
+    value = value.detach().cpu() if hasattr(value, "detach") else value
+    return np.asarray(value)
+
+
+def _holds_images(value: Any) -> bool:
+    """Whether an array or a column (n,) holds paths, or objects that are images."""
+    array = as_numpy(value)
+    return array.ndim == 1 and array.dtype.kind in "OUT" and len(array) > 0 and all(_is_image(one) for one in array)
+
+
+def _is_path(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
 
 
 def _ways(images: list[Any]) -> tuple[Any, Scaled]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.data.catalog import Catalog
+from striate.data.foreign import foreign_name
 from striate.data.labels import encode, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.arrangement import arrange
@@ -313,6 +314,9 @@ def _nothing(path: Path, found: _Found) -> str:
         return f"{path} must hold images; it is empty. {expected}"
     if archives := [entry.name for entry in found.entries if entry.name.endswith(_ARCHIVES)]:
         return f"{path} must hold images; it holds {archives[0]}. Give that as the source: {path / archives[0]}"
+    forms = (foreign_name(entry.name) for entry in found.entries)
+    if form := next(filter(None, forms), None):
+        return f"{path} must hold images; none of its {len(found.entries):,} files is one. {form}"
     first = "; ".join(f"{entry.name}: {entry.detail}" for entry in found.entries[:3])
     return f"{path} must hold images; none of its {len(found.entries):,} files is one ({first}). {expected}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from striate.data.readers.folders import IMAGE_TYPES
 
-_MOST_FOLDERS = 10_000
+MOST_FOLDERS = 10_000
 
 
 class Listing:
@@ -63,7 +63,7 @@ def folders_holding(top: Path, names: Sequence[str]) -> list[Path]:
     holding = []
     for i, (folder, below, _) in enumerate(os.walk(top)):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        if i >= _MOST_FOLDERS:
+        if i >= MOST_FOLDERS:
             break
         listing = Listing(Path(folder))
         if 2 * sum(listing.find(name) is not None for name in names) > len(names):

@@ -20,7 +20,8 @@ from striate.data.readers.annotations import read_annotations
 from striate.data.readers.assembling import displayable
 from striate.data.readers.folders import IMAGE_TYPES, read_folders
 from striate.data.readers.split_names import split_of
-from striate.data.readers.tables import load_table, read_table
+from striate.data.readers.tables import read_table
+from striate.data.readers.text_table import load_table
 from striate.errors import DataError, StriateError
 from striate.observer import Progress, silent
 

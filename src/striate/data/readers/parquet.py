@@ -20,7 +20,8 @@ from striate.data.readers.members import check_member_bytes
 from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
-from striate.data.readers.tables import TextTable, read_table
+from striate.data.readers.tables import read_table
+from striate.data.readers.text_table import TextTable
 from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError
 from striate.observer import Progress, silent
 from striate.system.devices import memory_bytes

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,135 +13,17 @@ from striate.data.catalog import Catalog
 from striate.data.labels import encode, few, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable
-from striate.data.readers.folders import IMAGE_TYPES
-from striate.data.readers.listing import Listing, folders_holding
-from striate.data.readers.records import record_rows, records_in
+from striate.data.readers.layout import BLANKS
+from striate.data.readers.listing import Listing
+from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
+from striate.data.readers.one_hot import OneHot, find_one_hot
 from striate.data.readers.table_splits import SplitColumn, find_split_column
-from striate.errors import ArgumentError, DataError, unknown
+from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, TextTable, by_content, cell_at, load_table
+from striate.errors import ArgumentError, DataError, some
 from striate.observer import Progress, silent
 
-_IMAGE_NAMES = (
-    "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
-    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "id",
-)  # fmt: skip
-LABEL_NAMES = (
-    "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
-    "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
-    "ground_truth", "groundtruth",
-)  # fmt: skip
-_DELIMITERS = ",;\t|"
-_LARGEST_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """The text of a table: column names and rows of cells, each row with the line it starts on.
-
-    A table without a header has the column names 1, 2, 3…
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[int, list[str]]]
-    delimiter: str = ","
-    has_header: bool = True
-
-    def place(self, path: Path, name: str, option: str) -> int:
-        """Return the place of the column that the user named, or of the only one that differs in case."""
-        folded = [_fold(column) for column in self.columns]
-        if name in self.columns:
-            return self.columns.index(name)
-        if folded.count(_fold(name)) == 1:
-            return folded.index(_fold(name))
-        raise ArgumentError(f"{path}: {unknown('column', name, self.columns)}. Give another {option}.")
-
-    def guess(self, names: Sequence[str]) -> int | None:
-        """Return the place of the first of `names` that is a column, or None."""
-        folded = [_fold(column) for column in self.columns]
-        return next((folded.index(name) for name in names if name in folded), None)
-
-    def image_and_label(self) -> tuple[int, int]:
-        """Return the places of the columns of images and labels of a table with two columns or more.
-
-        Where names and content do not tell, images are in the first, labels in the next.
-        """
-        image = self.guess(_IMAGE_NAMES)
-        image = _by_content(self) if image is None else image
-        image = 0 if image is None else image
-        label = self.guess(LABEL_NAMES)
-        return image, label if label not in (None, image) else int(image == 0)
-
-
-def _fold(column: str) -> str:
-    return column.strip().casefold().replace(" ", "_").replace("-", "_")
-
-
-def decode_text(raw: bytes) -> str:
-    """Return the text of `raw` in the encodings that spreadsheets write: UTF-8, UTF-16 or Windows-1252.
-
-    Windows-1252 leaves five bytes undefined; those are read as Latin-1.
-    """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    if len(raw) > 3 and raw[1] == 0 and raw[3] == 0:
-        return raw.decode("utf-16-le", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            return raw.decode("cp1252")
-        except UnicodeDecodeError:
-            return raw.decode("latin-1")
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that is most frequent outside of quotes in the first line; a comma if there is none."""
-    counts: Counter[str] = Counter()
-    quoted = False
-    for character in text:
-        if character == '"':
-            quoted = not quoted
-        elif not quoted and character in "\r\n":
-            break
-        elif not quoted and character in _DELIMITERS:
-            counts[character] += 1
-    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
-
-
-def load_table(path: Path) -> TextTable:
-    """Read the cells of a table of text, whatever its encoding and delimiter.
-
-    A first row in which a cell is the name of an image file is data: the columns are then called 1, 2, 3…
-
-    Raises:
-        DataError: it is not a table of text, or it has no rows.
-    """
-    if path.stat().st_size > _LARGEST_BYTES:
-        raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
-    text = decode_text(path.read_bytes()).lstrip("\r\n")
-    if records := records_in(str(path), text):
-        return TextTable(*record_rows(records))
-    told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
-    text = text[told.end() :] if told else text
-    if "\0" in text:
-        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
-    delimiter = told[1] if told else _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[tuple[int, list[str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append((line, [cell.strip() for cell in cells]))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}, line {line}, cannot be read as a table: {error}") from None
-    if not rows:
-        raise DataError(f"{path} must have a header and rows; it is empty")
-    if any(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in rows[0][1]):
-        return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, delimiter, has_header=False)
-    if len(rows) == 1:
-        raise DataError(f"{path} has a header ({', '.join(rows[0][1])}) and no rows; it must name images")
-    return TextTable(tuple(rows[0][1]), rows[1:], delimiter)
+_MANY_COLUMNS = 32
+_PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
 
 
 @dataclass(frozen=True)
@@ -156,17 +34,17 @@ class _Columns:
 
 
 def _choose_columns(path: Path, table: TextTable, image_column: str | None, label_column: str | None) -> _Columns:
-    image = table.place(path, image_column, "--image-column") if image_column else table.guess(_IMAGE_NAMES)
+    image = table.place(path, image_column, "--image-column") if image_column else table.guess(IMAGE_NAMES)
     if image is None:
-        image = _by_content(table)
+        image = by_content(table)
     if image is None:
         raise DataError(
-            f"{path} must have a column of image files; its columns are {', '.join(table.columns)}. "
-            "Name it with --image-column."
+            f"{path} must have a column of image files; its columns are {some(table.columns)}. "
+            "Name it with --image-column." + (_PIXELS_HINT if len(table.columns) > _MANY_COLUMNS else "")
         )
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:
-        label = 1 - image
+        label = None if _is_numbered(table, 1 - image) else 1 - image
     if label is not None and not label_column and not any(_label(cells, label) for _, cells in table.rows):
         label = None  # a column to be filled in: the table is there to be predicted
     if label == image:
@@ -176,22 +54,15 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
     return _Columns(image, label, find_split_column(table.columns, table.rows, {image, label}))
 
 
-def _by_content(table: TextTable) -> int | None:
-    """Return the first column in which the first rows all look like image files."""
-    for place in range(len(table.columns)):
-        cells = [_cell(cells, place) for _, cells in table.rows[:20]]
-        if all(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in cells):
-            return place
-    return None
-
-
-def _cell(cells: list[str], place: int | None) -> str:
-    return cells[place] if place is not None and place < len(cells) else ""
+def _is_numbered(table: TextTable, place: int) -> bool:
+    """Whether a list's other column counts its rows, as some write it: `1 001.Crow/a.jpg`."""
+    cells = [cell_at(cells, place) for _, cells in table.rows]
+    return table.delimiter == BLANKS and place == 0 and len(cells) > 1 and len(set(cells)) == len(cells)
 
 
 def _label(cells: list[str], place: int | None) -> str | None:
     """Return a cell that is a label; None for one that is empty or says that there is none, as nan and N/A do."""
-    label = _cell(cells, place)
+    label = cell_at(cells, place)
     return None if is_missing(label, in_table=True) else label
 
 
@@ -221,21 +92,37 @@ def read_table(
         ArgumentError: there is no such column.
         DataError: there is no column of images, or more than half of the files are missing.
     """
-    table = table or load_table(path)
+    return catalog_of_table(
+        path, table or load_table(path), images=images, image_column=image_column, label_column=label_column,
+        progress=progress,
+    )  # fmt: skip
+
+
+def catalog_of_table(
+    path: Path,
+    table: TextTable,
+    *,
+    images: Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    progress: Progress = silent,
+) -> Catalog:
+    """Return the catalog of a table in memory, as `read_table`; `path` names it and says what its files are beside."""
+    if image_column is None:
+        table, image_column = _by_files(table, images or path.parent)
+    table, classes_told, label_column = _with_one_hot(path, table, label_column)
     columns = _choose_columns(path, table, image_column, label_column)
-    folder = _choose_folder(path, table, columns, images)
-    files, entries = _look_up(table, columns, folder, progress)
-    missing = [entry.name for entry in entries if entry.detail.startswith("file not found")]
-    if 2 * len(missing) > len(table.rows):
-        raise DataError(
-            f"{path} names {len(table.rows):,} images; {len(missing):,} are not in {folder}: "
-            f"{', '.join(missing[:3])}{'…' if len(missing) > 3 else ''}. Say where they are with --images DIR."
-        )
-    notes = []
+    names = [cell_at(cells, columns.image) for _, cells in table.rows]
+    folder = choose_folder(path, names, images)
+    found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
+    files, entries = _look_up(table, columns, found, classes_told.refused)
+    if 2 * len(found.files) < len({*names} - {""}):
+        raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
+    notes = [*found.notes, *([classes_told.note] if classes_told.note else [])]
     if images is None and folder != path.parent:
-        notes.append(f"its images were found in {folder.relative_to(path.parent)}")
+        notes.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
     if columns.label is None and len(table.columns) > 1:
-        notes.append(f"no column of labels among {', '.join(table.columns)}")
+        notes.append(f"no column of labels among {some(table.columns)}")
     if notes:
         entries.append(Entry(displayable(path.name), "skipped", f"set aside as the table: {'; '.join(notes)}"))
     given = [file.label for file in files]
@@ -249,7 +136,7 @@ def read_table(
         classes,
         np.array([file.split for file in files], dtype="U5"),
         Ledger(entries),
-        {column: [_cell(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
+        {column: [cell_at(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
         (*columns.split.notes, *naming_notes(given), *_note_missing(entries)),
     )
 
@@ -265,24 +152,6 @@ def _note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
     return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
 
 
-def _choose_folder(path: Path, table: TextTable, columns: _Columns, images: Path | None) -> Path:
-    """Return the folder that the names are relative to, looking below the table's own where they are not beside it."""
-    if images is not None:
-        if not images.is_dir():
-            raise DataError(f"--images must be a folder; got {images}")
-        return images
-    step = max(1, len(table.rows) // 10)
-    sample = [_cell(cells, columns.image) for _, cells in table.rows[::step] if _cell(cells, columns.image)]
-    listing = Listing(path.parent)
-    if any(listing.find(name) for name in sample):
-        return path.parent
-    holding = folders_holding(path.parent, sample)
-    if len(holding) > 1:
-        candidates = ", ".join(str(folder) for folder in holding[:4])
-        raise DataError(f"{path}: its images may lie in any of {candidates}. Choose with --images DIR.")
-    return holding[0] if holding else path.parent
-
-
 @dataclass(frozen=True, slots=True)
 class _File:
     name: str
@@ -292,20 +161,61 @@ class _File:
     cells: list[str]
 
 
-def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progress) -> tuple[list[_File], list[Entry]]:
-    """Find the file of each row; return the usable ones and a ledger line for every row."""
+def _by_files(table: TextTable, folder: Path) -> tuple[TextTable, str | None]:
+    """Return the table and the name of the first column whose first cells are images of `folder`.
+
+    Only where neither names nor content tell. Where the column's name is an image too, the table has no header.
+    """
+    if table.guess(IMAGE_NAMES) is not None or by_content(table) is not None:
+        return table, None
     listing = Listing(folder)
+    for place, name in enumerate(table.columns[:10]):
+        cells = [cell_at(cells, place) for _, cells in table.rows[:20]]
+        if not all(cell and listing.find(cell) for cell in cells):
+            continue
+        if not table.has_header or not listing.find(name):
+            return table, name
+        line = max(1, table.rows[0][0] - 1)
+        columns = tuple(str(i + 1) for i in range(len(table.columns)))
+        rows = [(line, list(table.columns)), *table.rows]
+        return TextTable(columns, rows, table.delimiter, has_header=False), columns[place]
+    return table, None
+
+
+def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tuple[TextTable, OneHot, str | None]:
+    """Return the table with a column of labels where it has one of 0 and 1 for every class, and what became of it.
+
+    Several columns, `A,B,C`, may be named as the one of labels.
+    """
+    chosen: list[int] = []
+    if label_column and "," in label_column and label_column not in table.columns:
+        chosen = [table.place(path, name.strip(), "--label-column") for name in label_column.split(",")]
+    elif label_column or table.guess(LABEL_NAMES) is not None:
+        return table, OneHot([], {}, ""), label_column
+    told = find_one_hot(table.columns, table.rows, chosen)
+    if told is None or not told.labels:
+        return table, told or OneHot([], {}, ""), label_column
+    count = len(table.columns)
+    rows = [
+        (line, [*cells[:count], *[""] * (count - len(cells)), label])
+        for (line, cells), label in zip(table.rows, told.labels, strict=True)
+    ]
+    return replace(table, columns=(*table.columns, "label"), rows=rows), told, "label"
+
+
+def _look_up(
+    table: TextTable, columns: _Columns, found: Found, refused: Mapping[int, str]
+) -> tuple[list[_File], list[Entry]]:
+    """Return the usable files and a ledger line for every row; `refused` says by line which have no single class."""
     files: dict[str, _File] = {}
     lines: dict[str, int] = {}
     entries: dict[str, Entry] = {}
-    for i, (line, cells) in enumerate(table.rows):
-        if i % 4096 == 0:
-            progress("looking up files", i, len(table.rows))
-        cell = _cell(cells, columns.image)
+    for line, cells in table.rows:
+        cell = cell_at(cells, columns.image)
         label = _label(cells, columns.label)
-        split = columns.split.of(_cell(cells, columns.split.place))
+        split = columns.split.of(cell_at(cells, columns.split.place))
         name = displayable(cell) or f"line {line}"
-        file = listing.find(cell) if cell else None
+        file = found.files.get(cell)
         if name in entries:
             before = files.get(name)
             if before is not None and before.label != label:
@@ -317,12 +227,14 @@ def _look_up(table: TextTable, columns: _Columns, folder: Path, progress: Progre
         elif not cell:
             entries[name] = Entry(name, "skipped", "no file name")
         elif file is None:
-            entries[name] = Entry(name, "skipped", "file not found")
+            entries[name] = Entry(name, "skipped", found.doubts.get(cell, "file not found"))
+        elif line in refused:
+            entries[name] = Entry(name, "skipped", refused[line])
         elif label is None and columns.label is not None:
-            written = _cell(cells, columns.label)
+            written = cell_at(cells, columns.label)
             entries[name] = Entry(name, "skipped", f"no label: {written}" if written else "no label")
         elif split is None:
-            entries[name] = Entry(name, "skipped", "set aside as in no split: " + _cell(cells, columns.split.place))
+            entries[name] = Entry(name, "skipped", "set aside as in no split: " + cell_at(cells, columns.split.place))
         else:
             entries[name] = Entry(name, "used")
             files[name] = _File(name, file, label, split, cells)

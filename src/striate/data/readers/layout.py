@@ -1,0 +1,226 @@
+"""How the text of a table is laid out: what stands above its header, what parts its cells, lists with blanks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.data.readers.folders import IMAGE_TYPES
+from striate.errors import DataError
+
+BLANKS = " "
+DELIMITERS = ",;\t|"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_LOOKED_AT = 30
+_MOST_BEFORE = 10
+_TYPES = "|".join(sorted((re.escape(kind) for kind in IMAGE_TYPES), key=len, reverse=True))
+_NAMED = re.compile(rf"(.*?(?:{_TYPES}))(?:\s+(.*))?", re.IGNORECASE)
+_QUOTED = re.compile(r'"([^"]+)"(?:\s+(.*))?')
+_ENDS_AS_IMAGE = re.compile(rf".*(?:{_TYPES})", re.IGNORECASE)
+
+Rows = list[tuple[int, list[str]]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a table begins in its text and how its cells are parted.
+
+    Arguments:
+        text: the table, without the comments above it.
+        line: the number of the text's first line in the file.
+        delimiter: one character; `BLANKS` for a list of a name, blanks, and the rest.
+        header: the columns' names where a comment has them, as NumPy writes it.
+    """
+
+    text: str
+    line: int
+    delimiter: str
+    header: tuple[str, ...] = ()
+
+
+def find_layout(text: str, known: Collection[str]) -> Layout:
+    """Return how a table is laid out, from its first lines.
+
+    Arguments:
+        text: of the whole file.
+        known: names of columns, folded as by `fold`, by which a header is told from a comment.
+    """
+    told = re.match(r'"?sep=(.)"?\r?\n', text)  # how Excel is told the delimiter, and writes it
+    if told:
+        return Layout(text[told.end() :], 2, told[1])
+    start, line, header = 0, 1, ()
+    for end in _LINE_END.finditer(text):
+        one = text[start : end.start()].strip()
+        if one.startswith(("#", "%")) and not _is_row(one, known):
+            header = _header_in(one, _first_line(text[end.end() :]), known)
+        elif one:
+            break
+        start, line = end.end(), line + 1
+        if header:
+            break
+    text = text[start:]
+    return Layout(text, line, _delimiter(text), header)
+
+
+def decode_text(raw: bytes) -> str:
+    """Return the text of `raw` in the encodings that spreadsheets write: UTF-8, UTF-16 or Windows-1252.
+
+    Windows-1252 leaves five bytes undefined; those are read as Latin-1.
+    """
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")
+    if len(raw) > 3 and raw[1] == 0 and raw[3] == 0:
+        return raw.decode("utf-16-le", "replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            return raw.decode("cp1252")
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
+
+
+def fold(column: str) -> str:
+    """Return a column's name as names are compared: without case, `_` for blanks and hyphens.
+
+    >>> fold(" File Name")
+    'file_name'
+    """
+    return column.strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def is_image_name(cell: str) -> bool:
+    """Whether a cell ends as the name of an image file does."""
+    return "." in cell and "." + cell.rpartition(".")[2].lower() in IMAGE_TYPES
+
+
+def parse_rows(path: Path, layout: Layout) -> Rows:
+    """Return (line, cells) of each row of a table that is not empty.
+
+    Raises:
+        DataError: a row cannot be read; the message names `path` and the line.
+    """
+    if layout.delimiter == BLANKS:
+        return _split_blanks(layout.text, layout.line)
+    reader = csv.reader(io.StringIO(layout.text, newline=""), delimiter=layout.delimiter)
+    rows: Rows = []
+    line = layout.line
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append((line, [cell.strip() for cell in cells]))
+            line = reader.line_num + layout.line
+    except csv.Error as error:
+        raise DataError(f"{path}, line {line}, cannot be read as a table: {error}") from None
+    return rows
+
+
+def _split_blanks(text: str, first: int) -> Rows:
+    """Return (line, cells) of each line of a list: a name, blanks, and the rest, which may hold blanks.
+
+    Only where the rest is as many numbers in every line, two or more, is it one cell each.
+    """
+    rows: Rows = []
+    lines = [(i, line.strip()) for i, line in enumerate(_LINE_END.split(text), first) if line.strip()]
+    if len(lines) > 1 and lines[0][1].isdecimal():
+        lines = lines[1:]  # some lists begin with the number of their lines
+    numbered = all(_is_numbered_name(line) for _, line in lines)
+    for i, line in lines:
+        name, _, rest = line.partition(BLANKS) if "\t" not in line else line.replace("\t", BLANKS).partition(BLANKS)
+        found = None if numbered else _QUOTED.fullmatch(line) or _NAMED.fullmatch(line)
+        rows.append((i, [found[1], found[2] or ""] if found else [name, rest.strip()]))
+    parts = [rest.split() for _, (_, rest) in rows]
+    if len(set(map(len, parts))) == 1 and len(parts[0]) > 1 and all(_is_number(one) for part in parts for one in part):
+        return [(i, [name, *part]) for (i, (name, _)), part in zip(rows, parts, strict=True)]
+    return rows
+
+
+def rows_before_header(rows: Rows, known: Collection[str]) -> int:
+    """Return how many of the first rows are a title or the like, above the row of the columns' names.
+
+    Arguments:
+        rows: (line, cells) of the table.
+        known: names of columns, folded.
+    """
+    filled = [[cell for cell in cells if cell] for _, cells in rows[:_LOOKED_AT]]
+    for i, cells in enumerate(filled[:_MOST_BEFORE]):
+        if any(is_image_name(cell) for cell in cells):
+            break  # rows have begun
+        if len(cells) > 1 and len({fold(cell) for cell in cells}.intersection(known)) > 1:
+            return i
+    usual = Counter(map(len, filled)).most_common(1)[0][0]
+    if usual < 2:
+        return 0
+    for i, cells in enumerate(filled[:_MOST_BEFORE]):
+        if len(cells) > 1 or fold(cells[0]) in known or is_image_name(cells[0]):
+            return i
+    return 0
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in _LINE_END.split(text[: 1 << 16]) if line.strip()), "")
+
+
+def _is_row(line: str, known: Collection[str]) -> bool:
+    """Whether a line that begins like a comment belongs to the table: `#1.png,cat`, or `#,file,label`."""
+    cells = [cell.strip(' "') for cell in re.split(r"[,;\t|]", line)]
+    if any(is_image_name(cell) for cell in cells):
+        return len(cells) > 1 or not re.match(r"[#%]+\s", line)
+    return len(cells) > 1 and cells[0] in ("#", "%") and not {fold(cell) for cell in cells[1:]}.isdisjoint(known)
+
+
+def _header_in(comment: str, row: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return the names of columns in a comment above `row`, where they are some: `# file,label`."""
+    delimiter = _delimiter_of(row)
+    bare = comment.lstrip("#% ")
+    cells = bare.split() if delimiter is None else [cell.strip(' "') for cell in bare.split(delimiter)]
+    count = 2 if delimiter is None else row.count(delimiter) + 1
+    fits = len(cells) == count > 1 and not {fold(cell) for cell in cells}.isdisjoint(known)
+    return tuple(cells) if fits else ()
+
+
+def _delimiter_of(line: str) -> str | None:
+    """Return the delimiter that is most frequent outside of quotes in a line, or None."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    best = max(DELIMITERS, key=bare.count)
+    return best if best in bare else None
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the cells: as in the first line, unless most of the lines below it say otherwise."""
+    cut = text[: 1 << 18]
+    lines = [line.strip() for line in _LINE_END.split(cut)]
+    lines = [line for line in (lines[:-1] if len(cut) < len(text) else lines) if line][:_LOOKED_AT]
+    if not lines:
+        return _delimiter_of(cut) or DELIMITERS[0]
+    first, below = _delimiter_of(lines[0]), lines[1:] or lines
+    shares = {one: sum(one in re.sub(r'"[^"]*"', "", line) for line in below) / len(below) for one in DELIMITERS}
+    if first and shares[first] >= 0.5:
+        return first
+    usual = max(DELIMITERS, key=lambda one: shares[one])
+    if shares[usual] >= 0.8 and (len(below) > 1 or not _is_blank_list(lines)):
+        return usual
+    return BLANKS if not first and _is_blank_list(lines) else first or DELIMITERS[0]
+
+
+def _is_blank_list(lines: Sequence[str]) -> bool:
+    """Whether each line is a name, blanks, and a label; a list of names that hold blanks is none."""
+    lines = lines[1:] if len(lines) > 1 and lines[0].isdecimal() else lines
+    if all(_is_numbered_name(line) for line in lines):
+        return True
+    if any(_ENDS_AS_IMAGE.fullmatch(line) for line in lines):
+        return False
+    return all(re.search(r"\s", line) for line in lines)
+
+
+def _is_numbered_name(line: str) -> bool:
+    return re.match(r"\d+\s+\S", line) is not None and _ENDS_AS_IMAGE.fullmatch(line) is not None
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?", cell) is not None

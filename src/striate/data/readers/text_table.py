@@ -1,0 +1,118 @@
+"""The cells of a table of text, and what its columns are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.data.readers.folders import IMAGE_TYPES
+from striate.data.readers.layout import (
+    BLANKS,
+    decode_text,
+    find_layout,
+    fold,
+    is_image_name,
+    parse_rows,
+    rows_before_header,
+)
+from striate.data.readers.records import record_rows, records_in
+from striate.errors import ArgumentError, DataError, some, unknown
+
+IMAGE_NAMES = (
+    "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
+    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "id",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
+    "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
+    "ground_truth", "groundtruth",
+)  # fmt: skip
+_KNOWN = frozenset((*IMAGE_NAMES, *LABEL_NAMES))
+LARGEST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The text of a table: column names and rows of cells, each row with the line it starts on.
+
+    A table without a header has the column names 1, 2, 3…
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[int, list[str]]]
+    delimiter: str = ","
+    has_header: bool = True
+
+    def place(self, path: Path, name: str, option: str) -> int:
+        """Return the place of the column that the user named, or of the only one that differs in case."""
+        folded = [fold(column) for column in self.columns]
+        if name in self.columns:
+            return self.columns.index(name)
+        if folded.count(fold(name)) == 1:
+            return folded.index(fold(name))
+        said = unknown("column", name, self.columns)
+        said = f"{said.split(' Choices: ')[0]} Choices: {some(self.columns)}"
+        raise ArgumentError(f"{path}: {said}. Give another {option}.")
+
+    def guess(self, names: Sequence[str]) -> int | None:
+        """Return the place of the first of `names` that is a column, or None."""
+        folded = [fold(column) for column in self.columns]
+        return next((folded.index(name) for name in names if name in folded), None)
+
+    def image_and_label(self) -> tuple[int, int]:
+        """Return the places of the columns of images and labels of a table with two columns or more.
+
+        Where names and content do not tell, images are in the first, labels in the next.
+        """
+        image = self.guess(IMAGE_NAMES)
+        image = by_content(self) if image is None else image
+        image = 0 if image is None else image
+        label = self.guess(LABEL_NAMES)
+        return image, label if label not in (None, image) else int(image == 0)
+
+
+def load_table(path: Path) -> TextTable:
+    """Read the cells of a table of text, whatever its encoding and delimiter.
+
+    A first row in which a cell is the name of an image file is data: the columns are then called 1, 2, 3…
+
+    Raises:
+        DataError: it is not a table of text, or it has no rows.
+    """
+    if path.stat().st_size > LARGEST_BYTES:
+        raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
+    text = decode_text(path.read_bytes())
+    if records := records_in(str(path), text.lstrip("\r\n")):
+        return TextTable(*record_rows(records))
+    if "\0" in text:
+        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
+    layout = find_layout(text, _KNOWN)
+    rows = parse_rows(path, layout)
+    if not rows:
+        raise DataError(f"{path} must have a header and rows; it is empty")
+    rows = rows[rows_before_header(rows, _KNOWN) :]
+    if layout.header and len(layout.header) == len(rows[0][1]):
+        return TextTable(layout.header, rows, layout.delimiter)
+    names = tuple(rows[0][1])
+    listed = layout.delimiter == BLANKS and _KNOWN.isdisjoint(map(fold, names))
+    if listed or any(is_image_name(cell) for cell in rows[0][1]):
+        return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, layout.delimiter, has_header=False)
+    if len(rows) == 1:
+        raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
+    return TextTable(names, rows[1:], layout.delimiter)
+
+
+def by_content(table: TextTable) -> int | None:
+    """Return the first column in which the first rows all look like image files."""
+    for place in range(len(table.columns)):
+        cells = [cell_at(cells, place) for _, cells in table.rows[:20]]
+        if all(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in cells):
+            return place
+    return 0 if table.delimiter == BLANKS else None
+
+
+def cell_at(cells: list[str], place: int | None) -> str:
+    """Return the cell at a place, "" where the row is too short or the place is None."""
+    return cells[place] if place is not None and place < len(cells) else ""
