@@ -79,7 +79,7 @@ def test_fit_is_repeatable_and_leaves_the_random_state(digits, estimator):
     [
         ({"image_shape": None}, np.full((4, 64), np.inf), ValueError, "infinity"),
         ({"image_shape": (7, 8)}, np.zeros((4, 64)), ShapeError, "has 56 values; the rows of X have 64"),
-        ({}, np.zeros((4, 8, 8, 2, 2)), ShapeError, "X must be"),
+        ({}, np.zeros((4, 8, 8, 2, 2)), ValueError, "dim 5"),
         ({}, np.zeros((3, 8, 8)), ShapeError, "same length; got 3 and 4"),
         ({}, np.full((4, 8, 8), np.nan), ArgumentError, "NaN"),
         ({"valid_share": 1.0}, np.zeros((4, 8, 8)), ArgumentError, "valid_share"),

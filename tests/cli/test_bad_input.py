@@ -65,7 +65,7 @@ TRAIN = {
     ("columns.csv",): ["24 of 24 in columns.csv have none", "columns are file, kind", "--label-column"],
     ("columns.csv", "--label-column", "knd"): ["unknown column 'knd'; did you mean 'kind'? Choices: file, kind"],
     ("columns.csv", "--images", "nowhere"): ["--images must be a folder; got nowhere"],
-    ("cut.tar.gz",): ["cut.tar.gz cannot be read as a CIFAR archive", "damaged"],
+    ("cut.tar.gz",): ["cut.tar.gz is a damaged gzip file", "Get it again"],
     ("evil",): ["data_batch_1", "system"],
     ("note.png",): ["needs a label for every image", "one folder a class"],
     ("digits", "--images", "pictures"): ["--images must come with a table; digits is a built-in set"],

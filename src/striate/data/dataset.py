@@ -17,6 +17,7 @@ from striate.data.grouping.groups import Groups, group_images
 from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
+from striate.data.ledger import TABLE_TOLD
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
@@ -28,7 +29,6 @@ from striate.observer import Observer, Progress, silent
 
 # From this share of unreadable files on, their number is a warning.
 # How the ledger's line on a table begins; what follows is for the user: what columns were taken for, where files lie.
-TABLE_TOLD = "set aside as the table: "
 LOUD_SKIPPED_SHARE = 0.1
 
 

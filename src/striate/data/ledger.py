@@ -14,6 +14,9 @@ from striate.system.files import write_atomically
 
 Status = Literal["used", "repaired", "skipped"]
 
+# How the line of a table of images begins, which goes on with what it was taken for.
+TABLE_TOLD = "set aside as the table: "
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -9,9 +9,9 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.labels import few
-from striate.data.readers.text_table import load_table
+from striate.data.ledger import TABLE_TOLD
 from striate.data.splitting import Splits
-from striate.errors import DataError
+from striate.errors import DataError, some
 
 _NAMED = 10
 
@@ -67,8 +67,9 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
     if catalog.format == "table":
-        columns = few(load_table(Path(catalog.source)).columns)
-        advice = f"Its columns are {columns}; say which one holds the labels with --label-column"
+        told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
+        columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
+        advice = f"{columns}ay which one holds the labels with --label-column{f' ({told[0]})' if told else ''}"
     more = f". But {catalog.notes[-1]}" if catalog.notes else ""
     return DataError(
         f"{what} needs a label for every image; {without:,} of {len(catalog):,}{where} have none. {advice}{more}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.labels import class_name, encode, is_missing, naming_notes
-from striate.data.ledger import Entry, Ledger
+from striate.data.ledger import TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
 from striate.data.readers.layout import BLANKS, decode_text, find_layout
 from striate.data.readers.one_hot import find_one_hot
@@ -140,7 +140,7 @@ def pixel_catalog(
     status = "repaired" if scaled.repair else "used"
     entries = [Entry(numbers[i], "skipped", refused[i]) if i in refused else Entry(numbers[i], status, scaled.repair)
                for i in range(len(others))]  # fmt: skip
-    entries.append(Entry(displayable(Path(source).name), "skipped", f"set aside as the table: {note}"))
+    entries.append(Entry(displayable(Path(source).name), "skipped", f"{TABLE_TOLD}{note}"))
     good = [i for i, row in enumerate(kept) if row not in refused]
     labels = [labels[i] for i in good]
     encoded, classes = encode(labels)

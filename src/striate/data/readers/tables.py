@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.labels import encode, few, is_missing, naming_notes
-from striate.data.ledger import Entry, Ledger
+from striate.data.ledger import TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
 from striate.data.readers.layout import BLANKS
 from striate.data.readers.listing import Listing
@@ -124,7 +124,7 @@ def catalog_of_table(
     if columns.label is None and len(table.columns) > 1:
         notes.append(f"no column of labels among {some(table.columns)}")
     if notes:
-        entries.append(Entry(displayable(path.name), "skipped", f"set aside as the table: {'; '.join(notes)}"))
+        entries.append(Entry(displayable(path.name), "skipped", f"{TABLE_TOLD}{'; '.join(notes)}"))
     given = [file.label for file in files]
     labels, classes = encode(given)
     return Catalog(
