@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 import striate
-from striate.errors import ModelFileError, SourceNotFoundError, StorageError
+from striate.errors import ModelFileError, SourceNotFoundError, StorageError, StriateError
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,28 @@ def test_save_and_load_are_bit_equal(digits_model, tmp_path):
 def test_no_such_file(tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"no model file .*nothing\.striate"):
         striate.Classifier.load(tmp_path / "nothing.striate")
+
+
+def test_nothing_is_saved_that_could_not_be_loaded(digits_model, tmp_path, monkeypatch):
+    older = tmp_path / "m.striate"
+    digits_model.save(older)
+    before = older.read_bytes()
+    monkeypatch.setattr("striate.classifier.model_file._MOST_JSON_BYTES", 1000)
+    with pytest.raises(ModelFileError, match="cannot be saved, for it could not be loaded again: .*larger than"):
+        digits_model.save(older)
+    assert older.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.striate"]
+
+
+@pytest.mark.parametrize("suffix", [".striate", ".npz"])
+def test_member_names_that_are_no_utf8(tmp_path, suffix):
+    path = tmp_path / f"m{suffix}"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ä.npy", b"")
+    content = path.read_bytes().replace("ä".encode(), b"\xff\xfe")
+    path.write_bytes(content)
+    with pytest.raises(StriateError, match=f"m{suffix}"):
+        striate.Classifier.load(path) if suffix == ".striate" else striate.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n", b"PK\x03\x04 no zip"])

@@ -170,6 +170,12 @@ def test_the_caret_stands_below_the_mistake() -> None:
         "fc('" + "x" * 100_000,
         "#" * 150_000,
         "\x00" * 1000,
+        "[relu]*²",
+        "fc(²)",
+        "[relu]*³ fc(10)",
+        "relu\rfoo",
+        "fc(10)\r\r]",
+        "conv(8, ٣)",
     ],
 )
 def test_hostile_sentences_are_refused(text: str) -> None:
