@@ -18,7 +18,7 @@ def displayable(name: str) -> str:
     >>> displayable("caf\udce9.png")
     'caf\\xe9.png'
     """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def unique(names: list[str]) -> list[str]:

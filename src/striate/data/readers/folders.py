@@ -147,23 +147,21 @@ def _is(question: Callable[[], bool]) -> bool:
 
 def _other_form(relative: str) -> tuple[str, str] | None:
     """Return (what, format) of a file directly in the source whose name is known from another form, None for others."""
-    if "/" in relative:
-        return None
     return next(((what, form) for names, what, form in _OTHER_FORMS if names.fullmatch(relative)), None)
 
 
 def _sort_file(entry: os.DirEntry[str], relative: str, found: _Found) -> None:
-    if not _clutter(entry.name) and not _is(entry.is_file):
+    if not _is(entry.is_file) and not _clutter(entry.name):
         found.skip(relative, "broken link" if entry.is_symlink() else "not a regular file")
     else:
         _sort_name(entry.path, relative, found)
 
 
 def _sort_name(path: str, relative: str, found: _Found) -> None:
-    name = relative.rpartition("/")[2]
+    name = relative.rpartition("/")[2] if "/" in relative else relative
     if _clutter(name):
         found.skip(relative, "set aside as a hidden or system file")
-    elif form := _other_form(relative):
+    elif name is relative and (form := _other_form(relative)):
         found.skip(relative, f"set aside as {form[0]} beside images")
         found.others[form[1]] = relative
     elif (extension := image_type(name)) is not None:
@@ -243,16 +241,22 @@ def _arranged(path: Path, found: _Found) -> Catalog:
     """Return the catalog of what was found: splits, classes, and a line in the ledger for every file."""
     if not found.files:
         raise DataError(_nothing(path, found))
-    arrangement = arrange(str(path), Counter(relative.rpartition("/")[0] for _, relative in found.files))
+    folders = [relative.rpartition("/")[0] for _, relative in found.files]
+    arrangement = arrange(str(path), Counter(folders))
+    # Asked once a folder: there are many files.
+    labels_of = {folder: role.label and displayable(role.label) for folder, role in arrangement.roles.items()}
+    missing = {
+        folder for folder, role in arrangement.roles.items() if role.label is not None and is_missing(role.label)
+    }
     rows: list[_Row] = []
-    for file, relative in found.files:
-        role = arrangement.roles[relative.rpartition("/")[0]]
+    for (file, relative), folder in zip(found.files, folders, strict=True):
+        role = arrangement.roles[folder]
         if role.why:
             found.skip(relative, role.why)
-        elif role.label is not None and is_missing(role.label):
+        elif folder in missing:
             found.skip(relative, f"no label: its folder is called {role.label}")
         else:
-            rows.append(_Row(file, relative, role.split, None if role.label is None else displayable(role.label)))
+            rows.append(_Row(file, relative, role.split, labels_of[folder]))
     _note_empty(found, [row.relative for row in rows])
     given = [row.label for row in rows]
     labels, classes = encode(given)
