@@ -54,7 +54,7 @@ def test_nothing_is_saved_that_could_not_be_loaded(digits_model, tmp_path, monke
     digits_model.save(older)
     before = older.read_bytes()
     monkeypatch.setattr("striate.classifier.model_file._MOST_JSON_BYTES", 1000)
-    with pytest.raises(ModelFileError, match="cannot be saved, for it could not be loaded again: .*larger than"):
+    with pytest.raises(ModelFileError, match=r"cannot be saved, for it could not be loaded again: .*larger than"):
         digits_model.save(older)
     assert older.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m.striate"]
