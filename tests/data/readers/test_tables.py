@@ -65,15 +65,6 @@ def test_columns_are_guessed(header, first, tmp_path):
     assert catalog.images[0] == tmp_path / "a.png"
 
 
-def test_the_other_one_of_two_columns_is_the_label_if_it_repeats(tmp_path):
-    plant(tmp_path, "a.png", "b.png", "c.png", "d.png")
-    catalog = read(write(tmp_path, "id,breed\na,pug\nb,lab\nc,pug\nd,lab\n"))
-    assert labelled(catalog) == {"a": "pug", "b": "lab", "c": "pug", "d": "lab"}
-    assert any("its labels are taken from column breed" in entry.detail for entry in catalog.ledger)
-    for other in ("id,taken\na,1\nb,2\nc,3\nd,4\n", "id,split\na,train\nb,test\nc,train\nd,test\n"):
-        assert not read(write(tmp_path, other)).labelled
-
-
 def test_columns_can_be_told(tmp_path):
     plant(tmp_path, "a.png")
     path = write(tmp_path, "Front,back,label,Species\na.png,b.png,1,cat\n")

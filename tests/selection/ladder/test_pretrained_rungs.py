@@ -50,7 +50,7 @@ def test_a_borrowed_net_is_of_use(ground, rung):
 
 def test_frozen_features_say_whose_they_are(ground):
     model = FROZEN.fit(ground, np.arange(60), np.arange(0), 5.0)
-    assert str(model.net) == "svm on features of known.striate"
+    assert str(model.net) == "logistic on features of known.striate"
 
 
 def test_features_are_computed_once_and_up_to_a_moment(ground):

@@ -45,8 +45,6 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:
         label = None if _is_numbered(table, 1 - image) else 1 - image
-    if label is None:
-        label = _only_other(table, image)
     if label is not None and not label_column and not any(_label(cells, label) for _, cells in table.rows):
         label = None  # a column to be filled in: the table is there to be predicted
     if label == image:
@@ -54,16 +52,6 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
         label = None
     return _Columns(image, label, find_split_column(table.columns, table.rows, {image, label}))
-
-
-def _only_other(table: TextTable, image: int) -> int | None:
-    """Return the place of the other one of two columns if its cells come again and again, as classes do, else None."""
-    if len(table.columns) != 2 or not table.has_header:
-        return None
-    found = Counter(label for _, cells in table.rows if (label := _label(cells, 1 - image)))
-    repeated = 1 < len(found) <= sum(found.values()) / 2
-    splits = find_split_column(table.columns, table.rows, {image}).place is not None
-    return 1 - image if repeated and not splits else None
 
 
 def _is_numbered(table: TextTable, place: int) -> bool:
@@ -133,13 +121,6 @@ def catalog_of_table(
     notes = [*found.notes, *([classes_told.note] if classes_told.note else [])]
     if images is None and folder != path.parent:
         notes.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
-    if (
-        columns.label is not None
-        and not label_column
-        and table.has_header
-        and columns.label != table.guess(LABEL_NAMES)
-    ):
-        notes.append(f"its labels are taken from column {table.columns[columns.label]}")
     if columns.label is None and len(table.columns) > 1:
         notes.append(f"no column of labels among {some(table.columns)}")
     if notes:
