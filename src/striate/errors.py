@@ -75,11 +75,11 @@ def some(names: Iterable[str], most: int = 10) -> str:
     """Return at most so many names as a list for a message, long ones cut, and how many there are besides.
 
     >>> some(["a", "b", "c"]), some(map(str, range(785)), 3)
-    ('a, b, c', '0, 1, 2 … and 782 more')
+    ('a, b, c', '0, 1, 2 and 782 more')
     """
     listed = list(names)
     shown = ", ".join(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in listed[:most])
-    return shown + (f" … and {len(listed) - most:,} more" if len(listed) > most else "")
+    return shown + (f" and {len(listed) - most:,} more" if len(listed) > most else "")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.labels import few, levelled
+from striate.data.labels import levelled
 from striate.data.readers.text_table import TextTable
-from striate.errors import DataError
+from striate.errors import DataError, some
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -41,7 +41,7 @@ def class_columns(
     if len(numeric) > 1 or _has_fraction(table, numeric[0]):
         raise DataError(
             f"{path} has columns of numbers, and which of the model's classes they take is not clear; its columns are "
-            f"{few([table.columns[place] for place in numeric])}, the classes are {few(classes)}. "
+            f"{some([table.columns[place] for place in numeric])}, the classes are {some(classes)}. "
             "Name the columns as the classes are named"
         )
     return {}

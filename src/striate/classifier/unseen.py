@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.data.imageset import ImageSet
-from striate.data.labels import few, levelled, number_of, repr_of, same_but_for_spelling
-from striate.errors import DataError
+from striate.data.labels import levelled, number_of, repr_of, same_but_for_spelling
+from striate.errors import DataError, some
 
 
 def unseen(images: ImageSet, trained_on: np.ndarray) -> tuple[ImageSet, tuple[str, ...]]:
@@ -71,7 +71,7 @@ def labels_among(images: ImageSet, classes: Sequence[str]) -> tuple[np.ndarray, 
 def _matched(known: Mapping[str, str]) -> tuple[str, ...]:
     if not known:
         return ()
-    listed = few([f"{name} is {chosen}" for name, chosen in known.items()], 3)
+    listed = some([f"{name} is {chosen}" for name, chosen in known.items()], 3)
     return (f"labels are matched to the model's classes as numbers: {listed}",)
 
 

@@ -14,6 +14,8 @@ from decimal import Decimal
 
 import numpy as np
 
+from striate.errors import some
+
 # An exponent needs a sign or a decimal point: 1e3 may be an identifier.
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+\.?|[0-9]+\.[0-9]+|\.[0-9]+)|[+-]?(?:[0-9]+\.[0-9]*[eE][+-]?|[0-9]+[eE][+-])[0-9]{1,3}"
@@ -139,17 +141,8 @@ def naming_notes(names: Iterable[str | None]) -> tuple[str, ...]:
         listed = " and ".join(dict.fromkeys([*([chosen] if chosen in distinct else []), *written]))
         more = f", and {len(shared) - 1:,} more such" if len(shared) > 1 else ""
         return (f"labels {listed} are one number and are taken as one class, {chosen}{more}",)
-    listed = few([f"{name} as {chosen}" for name, chosen in called.items()], _SHOWN)
+    listed = some([f"{name} as {chosen}" for name, chosen in called.items()], _SHOWN)
     return (f"labels that are whole numbers are taken as classes without a decimal point: {listed}",)
-
-
-def few(names: Sequence[str], most: int = 10) -> str:
-    """Return the first names and how many more there are; never more than `most`.
-
-    >>> few(["a", "b", "c"], 2)
-    'a, b and 1 more'
-    """
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def same_but_for_spelling(names: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
@@ -212,7 +205,7 @@ def _spelling(counts: Mapping[str, int]) -> tuple[str, ...]:
     twins = same_but_for_spelling(counts)
     if not twins:
         return ()
-    differ = few([f"{' and '.join(map(repr_of, names))} differ only in {what}" for names, what in twins[:_SHOWN]])
+    differ = ", ".join(f"{' and '.join(map(repr_of, names))} differ only in {what}" for names, what in twins[:_SHOWN])
     more = f" and {len(twins) - _SHOWN:,} more" if len(twins) > _SHOWN else ""
     return (f"{differ}{more}: each is taken as a class of its own. If they are one, give them one name",)
 
@@ -263,7 +256,7 @@ def _adds_a_label(words: frozenset[str], wider: frozenset[str], uses: Mapping[st
 def _several_note(several: Sequence[str], total: int) -> str:
     return (
         f"{len(several):,} of {total:,} labels look like several labels in one, such as "
-        f"{few([repr(name) for name in several[:_SHOWN]])}: each combination is taken as one class. "
+        f"{some([repr(name) for name in several[:_SHOWN]])}: each combination is taken as one class. "
         "Striate learns one class an image; choose one label for each"
     )
 
@@ -305,5 +298,5 @@ def _placeholders(counts: Mapping[str, int]) -> tuple[str, ...]:
     if not named:
         return ()
     return (
-        f"{few([repr(name) for name in named])} is taken as a class. If it means that there is no label, leave it out",
+        f"{some([repr(name) for name in named])} is taken as a class. If it means that there is no label, leave it out",
     )

@@ -8,7 +8,6 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.labels import few
 from striate.data.ledger import TABLE_TOLD
 from striate.data.splitting import Splits
 from striate.errors import DataError, some
@@ -42,8 +41,8 @@ def _check_taught(catalog: Catalog, present: list[str]) -> None:
     judged = "test" if (catalog.splits == "test").any() else "valid"
     raise DataError(
         f"training needs images of at least two classes; the train split of {catalog.source} has only {name!r}, and "
-        f"{few(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from "
-        f"examples of each, not what is unlike one class: move some images of {few(others, 2)} into train, or "
+        f"{some(others)} {'is' if len(others) == 1 else 'are'} in {judged} alone. Striate learns classes from "
+        f"examples of each, not what is unlike one class: move some images of {some(others, 2)} into train, or "
         f"give {judged} alone to have it split{_where(catalog, judged)}"
     )
 
@@ -80,7 +79,7 @@ def classes_sentence(images: ImageSet) -> str:
     """Return the classes of an image set with how many images each has, at most ten of them."""
     counts = np.bincount(images.labels[images.labels >= 0], minlength=len(images.classes))
     present = [(name, int(count)) for name, count in zip(images.classes, counts, strict=True) if count]
-    return f"{len(present):,} classes: {few([f'{name} ({count:,})' for name, count in present], _NAMED)}"
+    return f"{len(present):,} classes: {some([f'{name} ({count:,})' for name, count in present], _NAMED)}"
 
 
 def untaught_classes(splits: Splits[ImageSet]) -> tuple[str, ...]:
@@ -108,4 +107,4 @@ def untaught_classes(splits: Splits[ImageSet]) -> tuple[str, ...]:
 
 
 def _listed(classes: tuple[str, ...], counts: np.ndarray, places: np.ndarray) -> str:
-    return few([f"{classes[i]} ({counts[i]:,})" for i in places], _NAMED)
+    return some([f"{classes[i]} ({counts[i]:,})" for i in places], _NAMED)

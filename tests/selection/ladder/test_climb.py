@@ -135,6 +135,9 @@ def test_the_time_goes_where_it_promises_most(ground):
     assert seconds == pytest.approx(250, abs=1)
     small = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((200, 0.5), (400, 0.4)), images=45_000)
     assert small.next_rung()[0] is SWIFT
+    crowded = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((24, 0.5), (48, 0.45)), images=60)
+    crowded.ground = replace(crowded.ground, judged=9_000)
+    assert crowded.next_rung()[0] is FROZEN  # cheap: to judge so many costs every rung
     late = probed(ground, 10, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
     assert late.next_rung() is None
 

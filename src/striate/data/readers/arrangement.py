@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from striate.data.labels import few, levelled
+from striate.data.labels import levelled
 from striate.data.readers.split_names import classes_with_splits, split_of, splits_among
+from striate.errors import some
 
 OUTSIDE = "set aside as outside of train, valid and test"
 CLASSLESS = "not in a class folder"
@@ -74,7 +75,7 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
     elif compound := classes_with_splits(top.below) if not any(node.below for node in top.below.values()) else {}:
         for name, (label, split) in compound.items():
             _fill(found, prefix + name, top.below[name], Role(split, label))
-        found.notes.append(f"folders such as {few(list(compound), 2)} are read as a class and a split each")
+        found.notes.append(f"folders such as {some(list(compound), 2)} are read as a class and a split each")
         _loose(found, prefix, top, bool(compound))
     elif below := splits_below_classes(top):
         _arrange_below(found, prefix, top, below)
@@ -197,7 +198,7 @@ def _unwrapped_split(path: str, node: Branch, top: Branch, splits: Mapping[str, 
 def _say_splits(found: Arrangement, splits: Mapping[str, str]) -> None:
     """Say which folder is taken for which split where its name leaves a doubt."""
     if doubtful := {name: split for name, split in splits.items() if name.casefold() not in _PLAIN_NAMES}:
-        listed = few([f"{name} as {split}" for name, split in doubtful.items()])
+        listed = some([f"{name} as {split}" for name, split in doubtful.items()])
         found.notes.append(f"folders are taken as splits: {listed}")
 
 
@@ -225,10 +226,10 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
     if len(shared) > 1:
         holders = [label for label, (_, node) in inside.items() if len(node.below.keys() & shared) > 1]
         found.doubts.append(
-            f"{where.rstrip('/')} must have a folder for each class; {few(holders)} hold the same folders "
-            f"({few(shared)}), which look like {'splits' if any(map(split_of, shared)) else 'the classes'}. "
+            f"{where.rstrip('/')} must have a folder for each class; {some(holders)} hold the same folders "
+            f"({some(shared)}), which look like {'splits' if any(map(split_of, shared)) else 'the classes'}. "
             f"Give one of them: {where}{holders[0]}. "
-            f"If {few(holders, 3)} are the classes, say so with --format folders"
+            f"If {some(holders, 3)} are the classes, say so with --format folders"
         )
         return
     within = {path[:-1]: node for path, node in inside.values() if not node.direct and len(node.below) > 1}
@@ -236,7 +237,7 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
         if split_folders(node):
             found.doubts.append(
                 f"{where.rstrip('/')} must have a folder for each class; {label} holds the splits "
-                f"{few(list(node.below))}. Give {where}{label}. If {few(list(top.below), 3)} are the "
+                f"{some(list(node.below))}. Give {where}{label}. If {some(list(top.below), 3)} are the "
                 "classes, say so with --format folders"
             )
             return
@@ -244,7 +245,7 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
         label, node = next(iter(within.items()))
         found.notes.append(
             f"all images below {label} are of the class {label.partition('/')[0]}; it holds the folders "
-            f"{few(sorted(node.below))}. If those are the classes, give {where}{label}"
+            f"{some(sorted(node.below))}. If those are the classes, give {where}{label}"
         )
 
 
@@ -258,5 +259,5 @@ def _doubt_one_class(found: Arrangement, where: str, top: Branch) -> None:
     if len(node.below) > 1:
         found.doubts.append(
             f"{where.rstrip('/')} must have a folder for each of at least two classes; it has images and one folder, "
-            f"{label}, which holds {few(sorted(node.below))}. Give {path}"
+            f"{label}, which holds {some(sorted(node.below))}. Give {path}"
         )

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from striate.data.labels import few
 from striate.data.readers.split_names import split_of, splits_among
+from striate.errors import some
 
 _NAMES = frozenset({
     "split", "splits", "set", "subset", "partition", "fold", "usage", "phase", "dataset", "data_set", "data_split",
@@ -94,9 +94,11 @@ def _honoured(column: str, cells: Mapping[str, int], meanings: Mapping[str, str]
     """Say how the cells were taken, unless they say it themselves, and which rows are in no split."""
     notes = []
     if odd := {cell: split for cell, split in meanings.items() if cell.strip().casefold() != split}:
-        notes.append(f"column {column} splits the images: {few([f'{cell} as {split}' for cell, split in odd.items()])}")
+        notes.append(
+            f"column {column} splits the images: {some([f'{cell} as {split}' for cell, split in odd.items()])}"
+        )
     if lost := {cell: count for cell, count in cells.items() if cell not in meanings}:
-        listed = few([f"{cell} ({count:,})" for cell, count in lost.items()])
+        listed = some([f"{cell} ({count:,})" for cell, count in lost.items()])
         notes.append(
             f"{sum(lost.values()):,} rows are in no split, since column {column} says {listed}; they are set aside"
         )
@@ -104,7 +106,7 @@ def _honoured(column: str, cells: Mapping[str, int], meanings: Mapping[str, str]
 
 
 def _ignored(column: str, cells: Mapping[str, int], why: str) -> str:
-    listed = few([f"{cell} ({count:,})" for cell, count in cells.items()])
+    listed = some([f"{cell} ({count:,})" for cell, count in cells.items()])
     return (
         f"column {column} looks like a split ({listed}) and is not taken as one: {why}. To have it honoured, call it "
         "split and its cells train, valid or test"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.labels import encode, few, is_missing, naming_notes
+from striate.data.labels import encode, is_missing, naming_notes
 from striate.data.ledger import TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
 from striate.data.readers.layout import BLANKS
@@ -148,7 +148,7 @@ def _note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
     )
     if not words:
         return ()
-    listed = few([f"{word} ({count:,})" for word, count in words.items()])
+    listed = some([f"{word} ({count:,})" for word, count in words.items()])
     return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
 
 

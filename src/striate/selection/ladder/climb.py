@@ -181,8 +181,9 @@ class Climb:
         if FROZEN in errors and best is not FROZEN:
             with self.going_on(FROZEN.name):
                 needed = FROZEN.foresee(self.ground, *self.parts[0])
-                worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or needed < CHEAP_SHARE * left
-                if worth and needed < AT_MOST_SHARE * left:
+                own = FROZEN.foresee(replace(self.ground, judged=0), *self.parts[0])  # whatever is chosen has to judge
+                worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
+                if worth and own < AT_MOST_SHARE * left:
                     return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
         return best, left
 
