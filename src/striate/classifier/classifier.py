@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from striate.classifier.blocks import Images, OneImage, pixel_block
 from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
@@ -17,36 +18,21 @@ from striate.classifier.provenance import Provenance
 from striate.classifier.unseen import labels_among, unseen
 from striate.data.catalog import Catalog
 from striate.data.dataset import find_groups, grouped
-from striate.data.decoding.decode import decode
-from striate.data.decoding.deep import check_bytes
-from striate.data.decoding.pixels import check_convertible, fit_pixels, to_channels
 from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
-from striate.data.preparing.arrays import scaled_images
 from striate.data.preparing.prepare import prepare
 from striate.data.trainable import unlabelled
-from striate.errors import (
-    ArgumentError,
-    DecodingError,
-    MissingExtraError,
-    ModelFileError,
-    ShapeError,
-    StriateError,
-)
+from striate.errors import ArgumentError, MissingExtraError, ModelFileError, StriateError
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
     from striate.classifier.heads.fitted import Fitted
     from striate.classifier.views import Views
     from striate.nets.modules.own import AnyNet
-
-    OneImage = str | Path | Image.Image | np.ndarray
-    Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
 
 # For so many images it pays to fold norms into filters and to keep memory, which a single one would wait for.
 MANY_IMAGES = 16
@@ -236,24 +222,10 @@ class Classifier:
         Raises:
             StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
         """
-        from striate.classifier.building import describe_module, kind_of
+        from striate.classifier.building import describe_parts
         from striate.classifier.model_file import write_model
 
-        description = {
-            "kind": kind_of(self.net),
-            "classes": list(self.classes),
-            "preprocessing": self.preprocessing.to_json(),
-            "net": str(self.net),
-            "views": self.views,
-            "provenance": self.provenance.to_json(),
-            **describe_module(self.module),
-        }
-        tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in self.module.state_dict().items()}
-        tensors["preprocessing.mean"], tensors["preprocessing.std"] = self.preprocessing.mean, self.preprocessing.std
-        tensors["trained_on"] = self.trained_on
-        if len(self.sketches):
-            tensors["sketches"] = self.sketches
-        write_model(path, description, tensors)
+        write_model(path, *describe_parts(vars(self)))
 
     @classmethod
     def load(cls, path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
@@ -267,40 +239,16 @@ class Classifier:
             ModelFileError: not a model, damaged, or of a version that this Striate does not know.
             MissingExtraError: it is a model of timm's, and timm is not installed.
         """
+        from striate.classifier.building import rebuild_parts
         from striate.classifier.model_file import read_model
 
         description, tensors = read_model(path)
         try:
-            return cls._rebuilt(description, tensors, module)
+            return cls(**rebuild_parts(description, tensors, module))
         except MissingExtraError as error:
             raise MissingExtraError(f"{Path(path)}: {error}") from None
         except StriateError as error:
             raise ModelFileError(f"{Path(path)}: {error}") from None
-
-    @classmethod
-    def _rebuilt(
-        cls, description: dict[str, Any], tensors: dict[str, np.ndarray], module: torch.nn.Module | None
-    ) -> Classifier:
-        """Return the classifier that `save` described; every tensor must be there, none spare, and all fit."""
-        import torch
-
-        from striate.classifier.building import rebuild_module
-        from striate.classifier.model_file import TENSORS
-        from striate.classifier.views import check_views
-
-        for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
-            if name not in tensors:
-                raise ModelFileError(f"{TENSORS} has no {name}")
-        preprocessing = Preprocessing.from_parts(
-            description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
-        )
-        trained_on = tensors.pop("trained_on")
-        sketches = tensors.pop("sketches", np.zeros((0, 0), np.int8))
-        views = check_views(description.get("views", "none"))  # files of before there were views have none
-        weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
-        net, built = rebuild_module(description, weights, preprocessing.input_shape, module)
-        classes, provenance = tuple(description["classes"]), Provenance.from_json(description["provenance"])
-        return cls(classes, preprocessing, net, built, provenance, trained_on, views, sketches)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Move the weights to `device` and return the classifier."""
@@ -309,42 +257,4 @@ class Classifier:
 
     def block(self, images: Images, start: int, stop: int) -> np.ndarray:
         """Return images start…stop as uint8 (m, h, w, c) of the model's own size, as its net is given them."""
-        if isinstance(images, ImageSet):
-            block: Iterable[Any] = images.pixels[images.rows[start:stop]]
-        elif isinstance(images, Catalog):
-            window = self.preprocessing.window
-            own = images.images if images.raw is None or window in (None, images.window) else images.raw
-            block = own[start:stop]
-        else:
-            block = images[start:stop]
-        if isinstance(block, np.ndarray) and block.ndim in (3, 4) and not isinstance(images, ImageSet):
-            block = self._windowed(block)
-        if isinstance(block, np.ndarray):
-            if block.dtype != np.uint8 or block.ndim not in (3, 4):
-                raise ShapeError(
-                    "images must be uint8 (n, h, w) or (n, h, w, c), values 0…255; "
-                    f"got {block.dtype} {(len(images), *block.shape[1:])}"
-                )
-            block = block[..., None] if block.ndim == 3 else block
-            # An image set of this size was cut to it; of plain arrays that is known only where nothing is cut.
-            cut = isinstance(images, ImageSet) or self.preprocessing.resize is None
-            if cut and block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
-                return block
-        return np.stack([self._fit(one, scaled=isinstance(block, np.ndarray)) for one in block])
-
-    def _windowed(self, block: np.ndarray) -> np.ndarray:
-        """Return arrays that are not of bytes as bytes, where this model knows how."""
-        if block.dtype == np.uint8 or self.preprocessing.window is None or block.dtype.kind not in "iuf":
-            check_bytes(self.preprocessing.window if block.dtype == np.uint8 else None)
-            return block
-        return scaled_images(block[..., None] if block.ndim == 3 else block, self.preprocessing.window)
-
-    def _fit(self, image: Any, *, scaled: bool = False) -> np.ndarray:
-        shape = self.preprocessing
-        try:
-            pixels = decode(image, None if scaled else shape.window, shape.channels).pixels
-            check_convertible(pixels, shape.channels)
-        except DecodingError as error:
-            name = image_name(image)
-            raise DecodingError(f"{name}: {error}" if name else str(error)) from None
-        return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
+        return pixel_block(self.preprocessing, images, start, stop)
