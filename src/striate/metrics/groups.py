@@ -29,10 +29,16 @@ class SampleSize(NamedTuple):
         """Return the 95 % interval of a share of these images that was right; see `grouped_interval`."""
         if self.groups >= self.images:
             return wilson_interval(round(share * self.images), self.images)
+        return wilson_interval(share * self.effective, self.effective, self.quantile)
+
+    @property
+    def quantile(self) -> float:
+        """The 97.5 % quantile of Student's t for so many groups; the normal one where each image stands alone."""
+        if self.groups >= self.images:
+            return Z_95
         from scipy.stats import t
 
-        quantile = float(t.ppf(0.975, max(1, self.groups - 1)))
-        return wilson_interval(share * self.effective, self.effective, quantile)
+        return float(t.ppf(0.975, max(1, self.groups - 1)))
 
 
 def design_effect(right: np.ndarray, groups: np.ndarray) -> float:
