@@ -1,4 +1,4 @@
-"""What a classifier said of each of some labelled images: a few columns, never a number for each class of each image."""
+"""What a classifier said of each of some labelled images, in a few columns: not a number for each class and image."""
 
 from __future__ import annotations
 
