@@ -20,6 +20,7 @@ from striate.classifier.heads.fitted import (
 from striate.classifier.model_file import TENSORS
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.classifier.trust import Trust
 from striate.classifier.views import check_views
 from striate.errors import ArgumentError, ModelFileError, ShapeError
 from striate.nets import Net, parse
@@ -50,6 +51,8 @@ def describe_parts(parts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     tensors["trained_on"] = parts["trained_on"]
     if len(parts["sketches"]):
         tensors["sketches"] = parts["sketches"]
+    description["trust"], kept = parts["trust"].describe()
+    tensors |= kept
     return description, tensors
 
 
@@ -78,6 +81,7 @@ def rebuild_parts(
         "sketches": tensors.pop("sketches", np.zeros((0, 0), np.int8)),
         "views": check_views(description.get("views", "none")),  # files of before there were views have none
     }
+    parts["trust"] = Trust.rebuilt(description.get("trust"), tensors, len(parts["classes"]))  # nor do those have any
     weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
     parts["net"], parts["module"] = rebuild_module(description, weights, preprocessing.input_shape, own)
     return parts

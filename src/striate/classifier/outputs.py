@@ -1,15 +1,17 @@
-"""What a model makes of images in one pass: logits over their views, logits of the images alone, what it saw of them."""
+"""What a model makes of images in one pass: logits over their views and of the images alone, what it saw of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from striate.classifier.heads.fitted import FittedModule
+from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.views import Views, look
 from striate.nets import NetModule
 from striate.nets.layers import Activation
 from striate.nets.modules.timm_models import TimmModule
@@ -38,6 +40,15 @@ class Outputs:
     logits: np.ndarray
     alone: np.ndarray
     features: dict[str, np.ndarray]
+
+    @property
+    def both(self) -> tuple[np.ndarray, ...]:
+        """The logits over the views, then those of the images alone where they are others."""
+        return (self.logits,) if self.alone is self.logits else (self.logits, self.alone)
+
+    def lean(self) -> Outputs:
+        """Return the same without pixels and features."""
+        return replace(self, pixels=self.pixels[:0].copy(), features={})
 
 
 Seen = tuple[Tensor, dict[str, Tensor]]
@@ -96,3 +107,37 @@ def _moments(maps: Tensor) -> Tensor:
     """Return mean and spread of each channel of maps (n, c, h, w), as (n, 2c)."""
     flat = maps.flatten(2)
     return torch.cat([flat.mean(2), flat.std(2, unbiased=False)], 1)
+
+
+def logits_alone(module: nn.Module) -> Callable[[Tensor], Seen]:
+    """Return what gives the logits of images, and nothing else."""
+    return lambda images: (module(images), {})
+
+
+def look_at(
+    module: nn.Module,
+    see: Callable[[Tensor], Seen],
+    batch: Tensor,
+    preprocessing: Preprocessing,
+    views: Views,
+    start: int,
+    pixels: np.ndarray,
+) -> Outputs:
+    """Return what a model makes of a batch of images.
+
+    Arguments:
+        module: for the other views.
+        see: for the images alone, from `seeing` or `logits_alone`.
+        batch: uint8 (m, c, h, w), on the module's device; `pixels` are the same as (m, h, w, c).
+        start: which of the images is the first one.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def first(images: Tensor) -> Tensor:
+        logits, features = see(images)
+        seen.update(features)
+        return logits
+
+    logits, alone = (one.cpu().numpy() for one in look(module, batch, preprocessing, views, first))
+    features = {name: value.float().cpu().numpy() for name, value in seen.items()}
+    return Outputs(start, start + len(pixels), pixels, logits, logits if views == "none" else alone, features)

@@ -1,15 +1,15 @@
-"""Prediction sets: as many classes as it takes to hold the true one as often as is wanted, by split conformal prediction."""
+"""Prediction sets: as many classes as it takes to hold the true one as often as is wanted (split conformal)."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from striate.errors import ArgumentError
+from striate.metrics.quantiles import conformal_quantile, fewest_for
 
-# A class past the fifth costs something beside its probability: sets stay small where thousands of classes share a little.
+# A class past the fifth costs something beside its probability: sets stay small where thousands share a little.
 FREE_CLASSES, PENALTY = 5, 0.01
 # A quantile of its own is a class's with so many images (or groups) times what the quantile needs at the least.
 CLASS_FACTOR = 5
@@ -84,26 +84,17 @@ def fit_sets(
     if not 0 < wanted < 1:
         raise ArgumentError(f"sets must be a coverage between 0 and 1, such as 0.95; got {wanted:g}")
     groups = np.arange(len(scores)) if groups is None else groups
-    fewest, found = math.ceil(wanted / (1 - wanted) - 1e-9), len(np.unique(groups))
+    fewest, found = fewest_for(wanted), len(np.unique(groups))
     if found < fewest:
         told = "validation images" if found == len(scores) else "groups of validation images"
         raise ArgumentError(
             f"sets must be a coverage that the validation images can promise; got {wanted:g}. That needs about "
             f"{fewest:,} {told}, there are {found:,}. Ask for less or train with more images"
         )
-    limits, own = np.full(classes, _quantile(scores, groups, wanted)), np.zeros(classes, bool)
+    limits, own = np.full(classes, conformal_quantile(scores, wanted, groups)), np.zeros(classes, bool)
     order = np.argsort(labels, kind="stable")
     present, starts = np.unique(labels[order], return_index=True)
     for label, part in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
         if len(part) >= CLASS_FACTOR * fewest and len(np.unique(groups[part])) >= CLASS_FACTOR * fewest:
-            limits[label], own[label] = _quantile(scores[part], groups[part], wanted), True
+            limits[label], own[label] = conformal_quantile(scores[part], wanted, groups[part]), True
     return SetRule(wanted, limits, own, len(scores), found)
-
-
-def _quantile(scores: np.ndarray, groups: np.ndarray, wanted: float) -> float:
-    """Return the least score that so many reach, where each group weighs 1 / (groups + 1) and the rest lies beyond."""
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.argsort(scores, kind="stable")
-    weights = (1 / sizes[inverse])[order]
-    place = int(np.searchsorted(np.cumsum(weights), wanted * (len(sizes) + 1) - 1e-9))
-    return float(scores[order[min(place, len(scores) - 1)]])
