@@ -13,10 +13,13 @@ from striate.data.tensors import images_at_once, to_batch
 from striate.observer import Progress, silent
 
 
-def embed(model: Classifier, images: ImageSet, progress: Progress = silent) -> np.ndarray | None:
-    """Return the features of images by which a classifier decides, each of length 1: float32 (n, d).
+def embed(model: Classifier, images: ImageSet, progress: Progress = silent, *, unit: bool = True) -> np.ndarray | None:
+    """Return the features of images by which a classifier decides: float32 (n, d).
 
     None where nobody knows them: the model is a module of the user's own.
+
+    Arguments:
+        unit: whether to bring each image's to length 1.
     """
     module, device = model.module.eval(), device_of(model)
     if not isinstance(module, Body | FittedModule):
@@ -29,6 +32,7 @@ def embed(model: Classifier, images: ImageSet, progress: Progress = silent) -> n
             features = module.embed(pixels)
             if isinstance(module, FittedModule):
                 features = module.selection(features)
-            parts.append(torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy())
+            features = torch.nn.functional.normalize(features.float(), dim=1) if unit else features.float()
+            parts.append(features.cpu().numpy())
             progress("looking for the like", stop, len(images))
     return np.concatenate(parts) if parts else None

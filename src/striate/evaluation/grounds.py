@@ -75,7 +75,7 @@ def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.
         members = order[np.searchsorted(grouped, group) : np.searchsorted(grouped, group, side="right")]
         if len(members):
             same = seen.labels[members] == judged.labels[place]
-            first = members[np.argmin(same)]  # the first of another label, else the first
+            first = int(members[np.argmin(same)])  # the first of another label, else the first
             found[place] = Copy(seen.names[first], int(labels[first]))
     return found
 
@@ -107,5 +107,5 @@ def _around(
     for place, row in zip(positions.tolist(), alike, strict=True):
         nearest = rows[np.argsort(-row, kind="stable")[:NEIGHBOURS]]
         near = tuple(labels[nearest].tolist())
-        found[place] = Surroundings(near, seen.names[nearest[0]], bool(row.max() < usual))
+        found[place] = Surroundings(near, seen.names[int(nearest[0])], bool(row.max() < usual))
     return found

@@ -80,7 +80,8 @@ def worst_mistakes(
     outcomes = evaluation.outcomes
     if outcomes is None:
         return ()
-    mistakes, names = [], evaluation.names or [f"image {i}" for i in range(len(outcomes))]
+    mistakes: list[Mistake] = []
+    names = list(evaluation.names) or [f"image {i}" for i in range(len(outcomes))]
     for i in mistake_positions(evaluation, most).tolist():
         true, predicted = (evaluation.classes[int(of[i])] for of in (outcomes.labels, outcomes.predicted))
         kind, cause, like = _cause(i, evaluation, grounds or Grounds())
