@@ -10,7 +10,7 @@ Severity = Literal["serious", "warning", "note"]
 Kind = Literal[
     "unreadable", "exact-copies", "near-copies", "leak", "conflicting-labels", "wrong-labels", "odd-one-out", "blank",
     "dark", "bright", "blurred", "low-detail", "enlarged", "tiny", "odd-aspect", "small-class", "imbalance", "shift",
-    "shortcut", "mixed-channels", "mixed-formats", "untrainable", "unlabelled",
+    "shortcut", "mixed-channels", "mixed-formats", "untrainable", "unlabelled", "unused",
 ]  # fmt: skip
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 
