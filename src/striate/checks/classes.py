@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.checks.examined import Examined
 from striate.checks.finding import Finding, Mark, Severity, counted
+from striate.data.catalog import Catalog
 from striate.data.trainable import check_trainable
 from striate.errors import DataError, some
 
@@ -31,9 +32,8 @@ def find_small_classes(examined: Examined) -> list[Finding]:
     return [*_small(examined, small, independent, counts), *_imbalance(examined, present, counts)]
 
 
-def find_untrainable(examined: Examined) -> list[Finding]:
+def find_untrainable(catalog: Catalog) -> list[Finding]:
     """Return why a training would refuse the source as it is; nothing where it would not."""
-    catalog = examined.catalog
     if not (catalog.labels >= 0).any():
         return [Finding(
             "unlabelled", "note", f"none of the {len(catalog):,} images has a label",
