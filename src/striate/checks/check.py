@@ -39,8 +39,8 @@ from striate.errors import DataError, DecodingError
 from striate.observer import Observer
 
 if TYPE_CHECKING:
-    from striate.classifier.classifier import Classifier
     from striate.checks.evidence import Evidence
+    from striate.classifier.classifier import Classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +171,9 @@ def _nothing_readable(catalog: Catalog) -> Checkup:
 
     def why(i: int) -> str:
         try:
-            file, page = file_and_page(catalog.images[i]) if isinstance(catalog.images[i], WAYS) else (catalog.images[i], 0)
+            file, page = (
+                file_and_page(catalog.images[i]) if isinstance(catalog.images[i], WAYS) else (catalog.images[i], 0)
+            )
             decode(file, page=page)
         except DecodingError as error:
             return str(error)

@@ -51,7 +51,9 @@ def _small(examined: Examined, small: list[int], independent: np.ndarray, counts
     if not small:
         return []
     images, hardly = examined.images, [c for c in small if independent[c] < FEWEST]
-    named = some([f"{images.classes[c]} ({independent[c]})" for c in sorted(small, key=lambda c: independent[c])], _NAMED)
+    named = some(
+        [f"{images.classes[c]} ({independent[c]})" for c in sorted(small, key=lambda c: independent[c])], _NAMED
+    )
     severity: Severity = "serious" if hardly else "warning"
     effect = f"figures of a class of fewer than {FEW} independent images are hardly more than chance"
     if hardly:

@@ -1,4 +1,4 @@
-"""What copies do: across splits they flatter, with different labels they contradict, within a split they weigh double."""
+"""What copies do: they flatter across splits, contradict under different labels, and weigh double within a split."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def _leak(examined: Examined, groups: Sequence[np.ndarray], judged: str) -> Find
     what = "test figure" if test else "choice by the validation images"
     return Finding(
         "leak", severity,
-        f"{counted(touched)} of the {total:,} {judged} images {is_or_are(touched)} copies of images that are trained on",
+        f"{touched:,} of the {total:,} {judged} images {is_or_are(touched)} copies of images that are trained on",
         f"the {what} flatters by up to {points(share)}: they were seen before",
-        f"leave the copies out of training: --without findings.csv takes out their twins there, the {judged} images stay",
+        f"leave their twins out of training: --without findings.csv does; the {judged} images stay",
         tuple(marks), 100 * share, {"split": judged, "share": share},
     )  # fmt: skip
 

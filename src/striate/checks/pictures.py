@@ -87,7 +87,9 @@ def _far_below(values: np.ndarray, of: np.ndarray, far: float = 4.0, least_sprea
     return far_below(np.where(of, values, np.nan), far, least_spread)
 
 
-def _marks(positions: np.ndarray, examined: Examined, detail: Callable[[int], str], leave_out: bool) -> tuple[Mark, ...]:
+def _marks(
+    positions: np.ndarray, examined: Examined, detail: Callable[[int], str], leave_out: bool
+) -> tuple[Mark, ...]:
     return tuple(Mark(str(examined.images.names[i]), detail(i), leave_out) for i in positions.tolist())
 
 
