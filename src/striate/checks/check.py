@@ -103,8 +103,10 @@ class Checkup:
         counts = {name: sum(one.severity == name for one in self.findings) for name in SEVERITIES}
         if not self.findings:
             return f"nothing is wrong with {counted(len(self.catalog))}, as far as was looked"
-        warnings = counted(counts["warning"], "warning")
-        return f"{counts['serious']} serious, {warnings}, {counted(counts['note'], 'note')} on {counted(len(self.catalog))}"
+        told = (
+            f"{counts['serious']} serious, {counted(counts['warning'], 'warning')}, {counted(counts['note'], 'note')}"
+        )
+        return f"{told} on {counted(len(self.catalog))}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that programs may rely on."""

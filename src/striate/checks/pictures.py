@@ -1,4 +1,4 @@
-"""Single images that are unlike the others of their set: blank, dark, bright, blurred, of hardly any detail, odd shapes.
+"""Single images that are unlike the others of their set: blank, dark, bright, blurred, of little detail, odd in shape.
 
 Each is judged twice: by what a picture is at all (a dark one has no bright pixels), and against the set, by median and
 quartile of all its images. In a set of night scenes the first is true of every image and the second of none.
@@ -74,7 +74,7 @@ def _is_low_detail(looks: Appearance, taken: np.ndarray) -> np.ndarray:
 
 
 def softness(looks: Appearance) -> np.ndarray:
-    """Return log2 (n,) of how much shorter the strongest steps are than in the image at half its size; −1 is blurred."""
+    """Return log2 (n,) of the strongest steps in parts of those in the image at half its size; −1 is blurred."""
     return np.log2((looks["edge"] + 0.5) / (looks["edge_half"] + 0.5))
 
 

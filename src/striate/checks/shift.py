@@ -17,8 +17,8 @@ from striate.checks.finding import Finding, Severity
 # Fewer independent images than these in a split say nothing.
 FEWEST = 20
 SIGNIFICANT = 0.01
-# What matters: shares of classes that differ by so much in sum; a figure that is larger in so much more than half of the
-# pairs of images; splits that can be told apart for so many pairs.
+# What matters: shares of classes that differ by so much in sum; a figure that is larger in so much more than half of
+# the pairs of images; splits that can be told apart for so many pairs.
 LEAST_SHARES, LEAST_HALF, LEAST_AREA, SERIOUS_AREA = 0.05, 0.06, 0.6, 0.75
 # A domain classifier learns from at most so many images a split, and looks at images this small.
 MOST, SIDE = 4000, 8

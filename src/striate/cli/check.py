@@ -31,7 +31,7 @@ def check(
             show_default="the best backbone at hand",
             help="Doubt labels by the features of this model: a .striate file, or a net such as mobilenet_v2.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     unlabelled: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Images without labels: name those whose labels would teach most."),
@@ -45,7 +45,7 @@ def check(
             show_default="checks/SOURCE-NUMBER",
             help="Where the page check.html and the table findings.csv go.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     groups: options.Groups = None,
     size: options.Size = None,
     fit: options.Fit = None,
@@ -59,7 +59,7 @@ def check(
     pages: options.Pages = None,
     json: options.Json = False,
 ) -> None:
-    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank, dark and blurred pictures, small classes.
+    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred pictures, small classes.
 
     [bold]striate check photos/[/bold]
     [bold]striate train photos/ --without checks/photos-1/findings.csv[/bold]

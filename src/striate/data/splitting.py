@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -30,12 +30,17 @@ LARGE_GROUPS = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Splits(Generic[T]):
-    """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them."""
+    """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them.
+
+    `left_out`, uint64 (m,), are the hashes of images that would train and were left out by the user's wish: they are no
+    new ones to judge a model by.
+    """
 
     train: T
     valid: T
     test: T
     notes: tuple[str, ...] = ()
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:

@@ -131,7 +131,8 @@ class Session:
             return RunResult(model, valid, None, train_s, path)
         valid = valid or judge_images(model, splits.valid, self.observer)
         test = judge_images(model, splits.test, self.observer, splits.train)
-        model = replace(model, sketches=_kept_sketches(splits))
+        seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
+        model = replace(model, sketches=_kept_sketches(splits), trained_on=seen)
         if test:
             model = replace(model, provenance=replace(model.provenance, **test_figures(test)))
         if self.folder:
