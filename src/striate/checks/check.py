@@ -10,19 +10,18 @@ rank, tell         finding.py, page.py, findings_csv.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.checks.checkup import Checkup
 from striate.checks.classes import find_small_classes, find_untrainable
-from striate.checks.doubtful import Wanted, describe_odd_ones, describe_suspects, describe_wanted, wanted_json
+from striate.checks.doubtful import Wanted, describe_odd_ones, describe_suspects, describe_wanted
 from striate.checks.duplicates import describe_copies
 from striate.checks.examined import Examined
 from striate.checks.files_told import find_enlarged, find_mixed_files, find_shortcuts, tell_files
-from striate.checks.finding import SEVERITIES, Finding, counted, ranked
+from striate.checks.finding import Finding, ranked
 from striate.checks.ledgers import find_unreadable
 from striate.checks.look import look_at_images
 from striate.checks.pictures import find_odd_pictures
@@ -32,7 +31,7 @@ from striate.data.dataset import DataOptions, find_groups, grouped
 from striate.data.decoding.decode import WAYS, decode
 from striate.data.decoding.paging import file_and_page
 from striate.data.imageset import ImageSet
-from striate.data.ledger import Entry, Ledger
+from striate.data.ledger import Entry
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
 from striate.errors import DataError, DecodingError
@@ -58,74 +57,6 @@ class CheckOptions:
     model: Classifier | None = None
     unlabelled: Any = None
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Checkup:
-    """What is wrong with a source.
-
-    Arguments:
-        source: what the user gave.
-        findings: those that matter most first.
-        catalog: what was found.
-        images: those that can be read, prepared, with their groups; None where none can.
-        files: sizes, channels and formats of the files, as plain values.
-        ledger: what became of every file.
-        wanted: unlabelled pictures to label first.
-        notes: what a user should be told beside.
-    """
-
-    source: str
-    findings: tuple[Finding, ...]
-    catalog: Catalog
-    images: ImageSet | None
-    files: Mapping[str, Any] = field(default_factory=dict)
-    ledger: Ledger = field(default_factory=Ledger)
-    wanted: tuple[Wanted, ...] = ()
-    pool: ImageSet | None = None
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<Checkup of {self.source}: {self.sentence}>"
-
-    def of(self, kind: str) -> tuple[Finding, ...]:
-        """Return the findings of one kind."""
-        return tuple(one for one in self.findings if one.kind == kind)
-
-    @property
-    def serious(self) -> bool:
-        """Whether anything was found that makes the answer unbelievable."""
-        return any(one.severity == "serious" for one in self.findings)
-
-    @property
-    def sentence(self) -> str:
-        """What was found, in one line."""
-        counts = {name: sum(one.severity == name for one in self.findings) for name in SEVERITIES}
-        if not self.findings:
-            return f"nothing is wrong with {counted(len(self.catalog))}, as far as was looked"
-        told = (
-            f"{counts['serious']} serious, {counted(counts['warning'], 'warning')}, {counted(counts['note'], 'note')}"
-        )
-        return f"{told} on {counted(len(self.catalog))}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values that programs may rely on."""
-        told = {
-            "source": self.source,
-            "images": len(self.catalog),
-            "classes": self.catalog.class_counts(),
-            "serious": self.serious,
-            "findings": [one.to_json() for one in self.findings],
-            "files": dict(self.files),
-            "notes": list(self.notes),
-        }
-        return told | ({"to_label": wanted_json(self.wanted)} if self.pool is not None else {})
-
-    def write(self, out: str | Path) -> tuple[Path, Path]:
-        """Write the page and the table of findings; return where they are. See `write_checkup`."""
-        from striate.checks.page import write_checkup
-
-        return write_checkup(self, Path(out))
 
 
 def check(

@@ -69,7 +69,7 @@ def _small(examined: Examined, small: list[int], independent: np.ndarray, counts
     return [Finding(
         "small-class", severity, f"{counted(len(small), 'class', 'classes')} of fewer than {FEW} independent images: "
         f"{named}", effect, "collect more images of these, merge them with another class, or leave the class out",
-        marks, 100 * len(small) / max(1, int((counts > 0).sum())),
+        marks, 100 * len(marks) / len(images),
         {"classes": {images.classes[c]: int(independent[c]) for c in small}},
     )]  # fmt: skip
 

@@ -76,10 +76,10 @@ def describe_odd_ones(images: ImageSet, odd: OddOnes) -> list[Finding]:
     )]  # fmt: skip
 
 
-def describe_wanted(pool: ImageSet, chosen: ToLabel, classes: Sequence[str]) -> tuple[Wanted, ...]:
+def describe_wanted(pool: ImageSet, chosen: ToLabel, classes: tuple[str, ...]) -> tuple[Wanted, ...]:
     """Return the unlabelled pictures to label first."""
     rows = zip(chosen.positions.tolist(), chosen.likely.tolist(), chosen.probability.tolist(), strict=True)
-    return tuple(Wanted(str(pool.names[i]), classes[likely], float(p)) for i, likely, p in rows)
+    return tuple(Wanted(str(pool.names[i]), str(classes[likely]), float(p)) for i, likely, p in rows)
 
 
 def wanted_json(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from striate.checks.checkup import Checkup
 from striate.checks.finding import Finding, Mark
 from striate.checks.findings_csv import write_findings
 from striate.data.decoding.decode import decode
@@ -18,9 +19,6 @@ from striate.errors import DecodingError
 from striate.pages.page import render_page
 from striate.pages.thumbnails import Thumbnail, thumbnail
 from striate.system.files import write_atomically
-
-if TYPE_CHECKING:
-    from striate.checks.check import Checkup
 
 PAGE, TABLE = "check.html", "findings.csv"
 # So many pictures a finding, and so many bytes of pictures in all.

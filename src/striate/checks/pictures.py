@@ -7,6 +7,7 @@ quartile of all its images. In a set of night scenes the first is true of every 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _OFFSET = 4.0
 # An image loses nothing if it is halved: steps twice as long between neighbours (1 is a perfectly straight slope).
 BLURRED_RATIO = -0.65
 BLURRED_FAR, DETAIL_FAR, ASPECT_FAR = 3.5, 4.5, 4.0
-LOW_DETAIL_BITS = 3.0
+LOW_DETAIL_BITS, FEWEST_PX = 3.0, 400
 # An image is tiny if its shorter side is at most a quarter of the typical one's.
 TINY_SHARE = 0.25
 ODD_ASPECT_TIMES = 2.0
@@ -39,11 +40,12 @@ def find_odd_pictures(examined: Examined) -> list[Finding]:
     """Return what single images are found to be; each image at most one of blank, dark, bright, blurred, low detail."""
     looks = examined.appearance
     found, taken = [], np.zeros(len(looks), bool)
-    for judge, describe in _JUDGES:
+    judges = [(is_blank, _tell_blank), *((fault.judge, fault.tell) for fault in _FAULTS)]
+    for judge, tell in judges:
         odd = judge(looks, taken) & ~taken
         taken |= odd
         if odd.any():
-            found.append(describe(examined, odd))
+            found.append(tell(examined, odd))
     for shape in (_odd_aspect, _tiny):
         found += shape(examined)
     return found
@@ -70,6 +72,9 @@ def _is_blurred(looks: Appearance, taken: np.ndarray) -> np.ndarray:
 
 
 def _is_low_detail(looks: Appearance, taken: np.ndarray) -> np.ndarray:
+    # of a few hundred pixels, bits are no measure
+    if (looks.heights * looks.widths).min() < FEWEST_PX:
+        return np.zeros(len(looks), bool)
     return (looks["activity"] < LOW_DETAIL_BITS) & _far_below(looks["activity"], ~taken, DETAIL_FAR, 0.15)
 
 
@@ -93,16 +98,16 @@ def _marks(
     return tuple(Mark(str(examined.images.names[i]), detail(i), leave_out) for i in positions.tolist())
 
 
-def _told_blank(examined: Examined, odd: np.ndarray) -> Finding:
+def _tell_blank(examined: Examined, odd: np.ndarray) -> Finding:
     positions, looks = np.flatnonzero(odd), examined.appearance
     share, meant = len(positions) / len(odd), _meant_blank(examined, odd)
     severity: Severity = "note" if meant else "serious" if share >= SERIOUS_SHARE else "warning"
-    effect = "whatever label they carry, there is nothing in them to learn it from, and no way to judge it"
+    effect = "whatever the label of a blank image, there is nothing in it to learn it from, and no way to judge it"
     if meant:
         effect = f"most of them are in {meant}, of which blank images seem to be the very sign"
     return Finding(
         "blank", severity, f"{counted(len(positions))} {is_or_are(len(positions))} blank", effect,
-        "leave them out" if not meant else "look whether they are meant to be",
+        "leave blank images out: --without findings.csv does" if not meant else "look whether they are meant to be",
         _marks(positions, examined, lambda i: f"grey {looks['mean'][i]:.0f} ± {looks['spread'][i]:.1f} throughout",
                not meant),
         100 * share,
@@ -121,39 +126,58 @@ def _meant_blank(examined: Examined, odd: np.ndarray) -> str:
     return examined.images.classes[most] if meant else ""
 
 
-def _teller(kind: Kind, what: str, effect: str, advice: str, detail: Callable[[Appearance, int], str]):
-    """Return what describes images of one kind; they are judged by a person before they are left out."""
+@dataclass(frozen=True)
+class _Fault:
+    """One kind of odd picture: how it is told, and what is said of it. A person decides whether it is left out."""
 
-    def tell(examined: Examined, odd: np.ndarray) -> Finding:
+    kind: Kind
+    what: str
+    effect: str
+    judge: Callable[[Appearance, np.ndarray], np.ndarray]
+    detail: Callable[[Appearance, int], str]
+    advice: str = (
+        "if such images will come in use as well, keep them, and add more; if they are accidents, leave them out"
+    )
+
+    def tell(self, examined: Examined, odd: np.ndarray) -> Finding:
+        """Return the finding on the images of `odd`, bool (n,)."""
         looks, positions = examined.appearance, np.flatnonzero(odd)
-        title = f"{counted(len(positions))} {is_or_are(len(positions))} {what}"
-        marks = _marks(positions, examined, lambda i: detail(looks, i), False)
-        return Finding(kind, "warning", title, effect, advice, marks, 100 * len(positions) / len(odd))
-
-    return tell
+        title = f"{counted(len(positions))} {is_or_are(len(positions))} {self.what}"
+        marks = _marks(positions, examined, lambda i: self.detail(looks, i), False)
+        return Finding(self.kind, "warning", title, self.effect, self.advice, marks, 100 * len(positions) / len(odd))
 
 
-_USE = "if such images will come in use as well, keep them, and add more; if they are accidents, leave them out"
-_JUDGES: tuple[tuple[Callable[..., np.ndarray], Callable[..., Finding]], ...] = (
-    (is_blank, _told_blank),
-    (_is_dark, _teller(
-        "dark", "far darker than the others", "what a picture of night teaches of the day is little, and errors on it "
-        "are hardly the model's", _USE, lambda looks, i: f"95 % of it darker than {looks['highlights'][i]:.0f} of 255",
-    )),
-    (_is_bright, _teller(
-        "bright", "far brighter than the others", "what was burnt out is gone: they teach little, and errors on them "
-        "are hardly the model's", _USE, lambda looks, i: f"95 % of it brighter than {looks['shadows'][i]:.0f} of 255",
-    )),
-    (_is_blurred, _teller(
-        "blurred", "far less sharp than the others", "details that tell classes apart may be gone",
-        _USE, lambda looks, i: f"strongest edges over some {2 ** -sharpness(looks)[i]:.0f} pixels",
-    )),
-    (_is_low_detail, _teller(
-        "low-detail", "of far less detail than the others", "there may be nothing in them that tells their class",
-        "look at them: plain walls and sky are fine where they are meant",
+_FAULTS = (
+    _Fault(
+        "dark",
+        "far darker than the others",
+        "what can hardly be seen teaches little, and errors on it are hardly the model's",
+        _is_dark,
+        lambda looks, i: f"95 % of it darker than {looks['highlights'][i]:.0f} of 255",
+    ),
+    _Fault(
+        "bright",
+        "far brighter than the others",
+        "what is burnt out is gone: it teaches little, and errors on it are hardly the model's",
+        _is_bright,
+        lambda looks, i: f"95 % of it brighter than {looks['shadows'][i]:.0f} of 255",
+    ),
+    _Fault(
+        "blurred",
+        "far less sharp than the others",
+        "details that tell classes apart may be gone",
+        _is_blurred,
+        lambda looks, i: f"its strongest edges are some {2 ** -sharpness(looks)[i]:.0f} pixels wide",
+    ),
+    _Fault(
+        "low-detail",
+        "of far less detail than the others",
+        "there may be nothing in such a picture that tells its class",
+        _is_low_detail,
         lambda looks, i: f"{looks['activity'][i]:.1f} bits a pixel",
-    )),
-)  # fmt: skip
+        "look at them: plain walls and sky are fine where they are meant",
+    ),
+)
 
 
 def _odd_aspect(examined: Examined) -> list[Finding]:

@@ -145,7 +145,7 @@ def _told_apart(examined: Examined, train: np.ndarray, judged: np.ndarray) -> Di
     seen = _small_pictures(examined, np.concatenate(rows))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=200))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    scores = cross_val_predict(model, seen, side, cv=folds, method="decision_function")
+    scores = np.asarray(cross_val_predict(model, seen, side, cv=folds, method="decision_function"))
     area, error = _area_under_curve(scores[side == 1], scores[side == 0])
     low, high = max(0.0, area - 1.96 * error), min(1.0, area + 1.96 * error)
     p = float(norm.sf((area - 0.5) / max(error, 1e-9)))

@@ -68,6 +68,7 @@ def check(
     """
     from striate.checks.check import CheckOptions
     from striate.checks.check import check as check_source
+    from striate.checks.page import write_checkup
     from striate.classifier.pretrained import load_model
     from striate.cli.output.checkup import check_folder, checkup_json, print_checkup
     from striate.cli.output.training import TrainingView
@@ -82,7 +83,7 @@ def check(
         checkup = check_source(source, asked, data, view)
         for note in checkup.notes:
             view.note(note)
-    page, table = checkup.write(out or check_folder(source))
+    page, table = write_checkup(checkup, out or check_folder(source))
     if json:
         print_json(checkup_json(checkup, page, table))
     else:

@@ -157,7 +157,7 @@ def make_dataset(
     groups = find_groups(images, catalog, options.groups, observer.prepare)
     images = grouped(images, groups)
     splits, left_out = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
-    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *left_out, *_leaks(splits))):
+    for note in filter(None, (groups.sentence, *groups.notes, *left_out, *splits.notes, *_leaks(splits))):
         observer.note(note)
     _check_classes(images, observer)
     observer.note(classes_sentence(images))

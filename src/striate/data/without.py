@@ -17,7 +17,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.splitting import Splits
+from striate.data.splitting import Splits, shared_notes
 from striate.errors import DataError, SourceNotFoundError, some
 
 # What is left out: a table, or names, or {name: why}.
@@ -60,15 +60,15 @@ def _from_table(path: Path) -> dict[str, str]:
     rows.fieldnames = columns
     if "image" not in columns:
         raise DataError(f"{path} must have a column called image; it has {some(columns) or 'none'}. {_FORM}")
-    found: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     try:
         for row in rows:
             name = (row["image"] or "").strip("\r\n")
             if name and _says_yes(row.get("leave_out", "yes"), path, rows.line_num):
-                found.setdefault(name, []).append(row.get("kind") or "named")
+                found.setdefault(name, row.get("kind") or "named")  # the first line is of the gravest finding
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}, cannot be read as a table: {error}. {_FORM}") from None
-    return {name: ", ".join(dict.fromkeys(kinds)) for name, kinds in found.items()}
+    return found
 
 
 _FORM = "Give the findings.csv of a check, or a table of names with this heading"
@@ -106,13 +106,18 @@ def leave_out(
     gone = np.isin(np.arange(len(splits.train)), listed["train"])
     train = splits.train.subset(np.flatnonzero(~gone))
     kinds = Counter(without[str(splits.train.names[i])] for i in listed["train"])
-    notes = [f"{int(gone.sum()):,} images are left out of training{_counted(kinds)}"]
+    notes = [f"left out of training, as the table says: {int(gone.sum()):,}{_counted(kinds)}"]
     kept = {"validation": len(listed["valid"]), "test": len(listed["test"])}
     if any(kept.values()):
         named = " and ".join(f"{count:,} {what}" for what, count in kept.items() if count)
-        notes.append(f"{named} images that the table names stay: what judges is not chosen by what is hard")
+        notes.append(f"listed there too, and kept: {named}. What judges is not chosen by what is hard")
     hashes = np.setdiff1d(splits.train.hashes[gone], train.hashes)
-    return replace(splits, train=train, left_out=hashes), tuple(notes)
+    told = [note for note in splits.notes if note not in _shared(splits, splits.train)]
+    return replace(splits, train=train, left_out=hashes, notes=(*told, *_shared(splits, train))), tuple(notes)
+
+
+def _shared(splits: Splits[ImageSet], train: ImageSet) -> tuple[str, ...]:
+    return shared_notes(train.hashes, splits.valid.hashes, splits.test.hashes)
 
 
 def _listed(part: ImageSet, without: Iterable[str]) -> list[int]:

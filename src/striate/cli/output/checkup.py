@@ -12,7 +12,7 @@ from striate.runs.folder import stem_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.checks.check import Checkup
+    from striate.checks.checkup import Checkup
 
 _STYLES = {"serious": "bold red", "warning": "yellow", "note": "dim"}
 _NAMED = 3
