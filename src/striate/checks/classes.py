@@ -64,7 +64,7 @@ def _small(examined: Examined, small: list[int], independent: np.ndarray, counts
     marks = tuple(
         Mark(str(images.names[i]), f"{images.classes[c]}: {counts[c]} images, {independent[c]} independent")
         for c in small
-        for i in np.flatnonzero(images.labels == c)
+        for i in np.flatnonzero(images.labels == c).tolist()
     )
     return [Finding(
         "small-class", severity, f"{counted(len(small), 'class', 'classes')} of fewer than {FEW} independent images: "

@@ -51,7 +51,7 @@ def _mixed(examined: Examined, kind: Any, values: np.ndarray, effect: str) -> li
         return []
     few = [value for value, count in counts[1:] if count <= NAMED_SHARE * len(values)]
     positions = np.flatnonzero(np.isin(values, few))
-    marks = tuple(Mark(str(examined.images.names[i]), str(values[i])) for i in positions)
+    marks = tuple(Mark(str(examined.images.names[i]), str(values[i])) for i in positions.tolist())
     told = some([f"{value or 'unknown'} ({count:,})" for value, count in counts], 4)
     what = "channels" if kind == "mixed-channels" else "formats"
     return [Finding(kind, "note", f"images of several {what}: {told}", effect, "nothing needs to be done", marks)]
@@ -68,7 +68,7 @@ def find_enlarged(examined: Examined) -> list[Finding]:
         large = np.flatnonzero(side >= at)
         chosen = large[np.unique(np.linspace(0, len(large) - 1, LOOKED_AT).astype(np.int64))]
         try:
-            rows = np.array([place[images.names[i]] for i in chosen], np.int64)
+            rows = np.array([place[images.names[i]] for i in chosen.tolist()], np.int64)
             images = prepare(catalog.subset(rows), (at, at), keep=False, window=images.window)
         except DataError:  # changed since it was looked at
             return []
