@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate.checks.check import check
     from striate.classifier.classifier import Classifier
     from striate.classifier.prediction import Prediction
     from striate.classifier.pretrained import load_model, load_pretrained
@@ -41,6 +42,7 @@ __all__ = [
     "StriateError",
     "Table",
     "__version__",
+    "check",
     "fit",
     "load_model",
     "load_pretrained",
@@ -63,6 +65,7 @@ _HOMES = {
     "Recipe": "training.recipe",
     "StriateError": "errors",
     "Table": "nets",
+    "check": "checks.check",
     "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",

@@ -64,7 +64,7 @@ def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: 
         model, fit_s = fit_best(task, dataset, seed, observer)
         # Only now: what is interrupted leaves nothing behind, for nothing of it could be resumed.
         described = dataset.described | {"fitted": str(task)}
-        told = {"source": found_again(source), **data.to_json(data.shares(default))}
+        told = {"source": found_again(source), **dataset.options.to_json(data.shares(default))}
         session.describe(dataset, described, task.recipe(seed), str(task), told)
         made = replace(model.provenance, seed=seed, train_s=round(fit_s, 3)).about(described, dataset.splits)
         model = replace(model, provenance=made)

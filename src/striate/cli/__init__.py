@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from striate.cli.augment import augment
 from striate.cli.cache import cache
+from striate.cli.check import check
 from striate.cli.evaluate import evaluate
 from striate.cli.features import features
 from striate.cli.net import net
@@ -62,7 +63,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, augment, tune, features, runs, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, runs, cache):
     app.command()(command)
 
 

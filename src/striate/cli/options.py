@@ -92,6 +92,13 @@ Groups = Annotated[
         "parentheses hold the key, such as '([0-9]+)_[0-9]+'.",
     ),
 ]  # fmt: skip
+Without = Annotated[
+    Path | None,
+    typer.Option(
+        "--without", rich_help_panel=DATA, metavar="FINDINGS.csv",
+        help="Leave out of training what this table of striate check says; validation and test images stay.",
+    ),
+]  # fmt: skip
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -152,13 +159,18 @@ def reading(
 
 
 def data_options(
-    reading: dict[str, Any], size: str | None, fit: str | None, split: str | None, groups: str | None = None
+    reading: dict[str, Any],
+    size: str | None,
+    fit: str | None,
+    split: str | None,
+    groups: str | None = None,
+    without: Path | None = None,
 ) -> DataOptions:
     """Return how a source is read, brought to one size and split."""
     from striate.data.dataset import DataOptions
     from striate.data.decoding.pixels import check_fit
 
-    return DataOptions(reading, parse_size(size), None if fit is None else check_fit(fit), split, groups)
+    return DataOptions(reading, parse_size(size), None if fit is None else check_fit(fit), split, groups, without)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

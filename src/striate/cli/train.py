@@ -29,6 +29,7 @@ def train(
     data_dir: options.DataDir = None,
     split: options.Split = None,
     groups: options.Groups = None,
+    without: options.Without = None,
     size: options.Size = None,
     fit: options.Fit = None,
     pages: options.Pages = None,
@@ -142,10 +143,11 @@ def train(
     if source is None:
         _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, pages=pages,
                         format=format, images=images, image_column=image_column, label_column=label_column,
-                        features=features, weights=weights, groups=groups, **settings)  # fmt: skip
+                        features=features, weights=weights, groups=groups, without=without,
+                        **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
     reading = options.reading(format, images, image_column, label_column, data_dir, pages)
-    data = options.data_options(reading, size, fit, split, groups)
+    data = options.data_options(reading, size, fit, split, groups, without)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
     with TrainView(stderr(quiet=not is_first()), chooses) as view:

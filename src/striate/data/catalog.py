@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,11 @@ class Catalog:
             present = ", ".join(name for name in SPLITS if name in self.splits) or "none of its own"
             raise ArgumentError(f"{self.source} has no {split} split; it has {present}")
         return self.subset(rows)
+
+    def check(self, *arguments: Any, **options: Any) -> Any:
+        """Return what is wrong with the images, a `Checkup`: `striate.check` of this catalog, with its arguments."""
+        # The one call upwards, where users look for it: by name, for nothing here depends on what checks are.
+        return import_module("striate.checks.check").check(self, *arguments, **options)
 
     def class_counts(self) -> dict[str, int]:
         """Return {class: images}, of all splits together."""

@@ -24,6 +24,7 @@ from striate.data.readers.split_names import split_of
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
 from striate.data.trainable import check_trainable, classes_sentence, untaught_classes
+from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
 
@@ -43,6 +44,8 @@ class DataOptions:
         ratios: train:valid:test where the source has no splits of its own, as text or numbers; None is the default.
         groups: which images stay on one side of every split: auto (looked for), none, folder, a column of the table, or
             a regular expression on names whose first parentheses hold the key; None is auto.
+        without: images that are left out of training, and of training alone: the findings.csv of a check, or names, or
+            {name: why}; None leaves none out.
 
     Raises:
         ArgumentError: a fit or ratios that cannot be.
@@ -53,6 +56,7 @@ class DataOptions:
     fit: Fit | None = None
     ratios: str | tuple[float, float, float] | None = None
     groups: str | None = None
+    without: WithoutLike | None = None
 
     def __post_init__(self):
         if self.fit is not None:
@@ -72,6 +76,7 @@ class DataOptions:
             "fit": self.fit,
             "ratios": self.ratios or default,
             "groups": self.groups or "auto",
+            "without": read_without(self.without) or None,
         }
 
     @classmethod
@@ -84,6 +89,7 @@ class DataOptions:
             kept["fit"],
             ratios if isinstance(ratios, str) else (ratios[0], ratios[1], ratios[2]),
             kept.get("groups", "none"),
+            kept.get("without"),
         )
 
 
@@ -136,8 +142,10 @@ def make_dataset(
         prepare_images: brings a catalog's images to one size where a model decides how; None does as the options say.
 
     Raises:
-        DataError: no labels, fewer than two classes, nothing readable, no training images.
+        DataError: no labels, fewer than two classes, nothing readable, no training images, or images to leave out that
+            the source does not have.
     """
+    without = read_without(options.without)  # a wrong table should cost nobody the time of reading images
     catalog = read_catalog(source, options.reading, observer)
     for warning in (*catalog.notes, *judge_labels(catalog.class_counts())):
         observer.warn(warning)
@@ -148,8 +156,8 @@ def make_dataset(
     tell_ledger(images, observer)
     groups = find_groups(images, catalog, options.groups, observer.prepare)
     images = grouped(images, groups)
-    splits = split(images, options.shares(ratios), seed)
-    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
+    splits, left_out = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
+    for note in filter(None, (groups.sentence, *groups.notes, *left_out, *splits.notes, *_leaks(splits))):
         observer.note(note)
     _check_classes(images, observer)
     observer.note(classes_sentence(images))
@@ -157,7 +165,8 @@ def make_dataset(
         observer.warn(warning)
     if not len(splits.train):
         raise DataError(f"no training images are left in {catalog.source}: check its splits and the ledger")
-    return Dataset(catalog, images, splits, replace(options, fit=options.fit or images.fit), groups)
+    settled = replace(options, fit=options.fit or images.fit, without=without or None)
+    return Dataset(catalog, images, splits, settled, groups)
 
 
 def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Progress = silent) -> Groups:

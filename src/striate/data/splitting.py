@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -30,12 +30,17 @@ LARGE_GROUPS = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Splits(Generic[T]):
-    """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them."""
+    """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them.
+
+    `left_out`, uint64 (m,), are the hashes of images that would train and were left out by the user's wish: they are no
+    new ones to judge a model by.
+    """
 
     train: T
     valid: T
     test: T
     notes: tuple[str, ...] = ()
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:
@@ -113,7 +118,7 @@ def split_rows(
         notes += _missing_note(missing, classes)
     else:
         notes += _follow_source(part, said, keys, labels, own, (train, valid), seed, classes)
-        notes += _shared_note(hashes, part)
+        notes += shared_notes(hashes[part == 0], hashes[part == 1], hashes[part == 2])
     rows = (np.flatnonzero(part == i) for i in range(3))
     return Splits(*rows, notes=notes)
 
@@ -315,11 +320,11 @@ def _label_conflicts(
     return (f"{count:,} images are identical to one with another label, such as {said[0]} and {said[1]}",)
 
 
-def _shared_note(hashes: np.ndarray, part: np.ndarray) -> tuple[str, ...]:
-    """Say how many images the source itself has both on the side that is trained on and the one that measures."""
+def shared_notes(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> tuple[str, ...]:
+    """Say how many images are both on the side that is trained on and on one that measures, by their hashes."""
     notes = []
-    for i, name in ((1, "valid"), (2, "test")):
-        shared = int(np.isin(hashes[part == i], hashes[part == 0]).sum())
+    for hashes, name in ((valid, "valid"), (test, "test")):
+        shared = int(np.isin(hashes, train).sum())
         if shared:
             notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is trained on")
     return tuple(notes)

@@ -152,7 +152,8 @@ class Session:
             valid = model.judge(splits.valid, splits.valid.labels, progress=self.observer.prepare, outputs=made)
         check = PromiseCheck(model.trust, model.classes)
         test = judge_images(model, splits.test, self.observer, splits.train, check)
-        model = replace(model, sketches=_kept_sketches(splits))
+        seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
+        model = replace(model, sketches=_kept_sketches(splits), trained_on=seen)
         figures = (test_figures(test) if test else {}) | {
             "promises": with_check(promises, check.result(splits.test.groups))
         }

@@ -15,6 +15,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.features import Features, net_features
 from striate.classifier.pretrained import load_model
 from striate.data.dataset import DataOptions
+from striate.data.without import read_without
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
 from striate.runs.folder import RunFolder
@@ -173,6 +174,7 @@ def _refuse_changes(folder: RunFolder, asked: Asked, data: DataOptions) -> None:
     changed = {
         "size": data.size not in (None, before.size),
         "fit": data.fit not in (None, before.fit),
+        "without": data.without is not None and read_without(data.without) != read_without(before.without),
         "split": data.ratios is not None and data.shares() != before.shares(),
         **{name: value != getattr(own, name) for name, value in asked.settings.items() if name in SHARED},
         "budget": budget is not None and parse_duration(budget) != told.get("budget"),

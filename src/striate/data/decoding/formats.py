@@ -121,3 +121,12 @@ def _unidentified(data: bytes) -> str:
 def _begins_like(name: str, start: bytes) -> bool:
     accept = Image.OPEN[name][1]
     return bool(accept and accept(start) is True)
+
+
+def format_of(data: bytes) -> str:
+    """Return the format that a file begins like, "" where it is none that is read.
+
+    >>> format_of(b"\\x89PNG\\r\\n\\x1a\\n"), format_of(b"hello")
+    ('PNG', '')
+    """
+    return next((name for name in FORMATS if _begins_like(name, data[:16])), "")

@@ -1,4 +1,9 @@
-"""How much of one image another explains, once it may be shifted, zoomed, lit and faded a little."""
+"""How much of the detail of one image another lacks, once it is laid over it as well as it can be.
+
+A copy that was cropped, enlarged or rotated a little agrees with its original in every edge as soon as the two are laid
+over each other; things that only resemble each other (cars from the same side, aeroplanes before the same sky) agree in
+what is coarse and differ in detail. So detail alone is compared, after the best shift, zoom, rotation and shear.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,15 @@ import numpy as np
 from striate.data.grouping.sketches import averaged
 
 SIDE_PX = 32
-# The rim of each image, as a share of its side, is not compared: zooms and shifts bring new things in there.
-RIM = 1 / 6
-_BLUR, _NOISE, _RIDGE = 0.7, 2.0, 1e-3
+# The rim of each image, as a share of its side, is not compared: frames lie there, and what a zoom brings in.
+RIM = 1 / 8
+# Detail is what a Gaussian of this width (pixels of 32) takes away; noise of this variance is no detail.
+COARSE_PX, NOISE = 1.5, 0.5
+# How far places move in a step if nothing but noise speaks for it, in half sides; steps at half the size and at full.
+_USUAL_STEP, _NOISE_STD, _STEPS = 0.15, 3.0, (3, 2)
+# Below this share of common places nothing is said.
+_COMMON = 0.5
+_BLUR = 0.7
 
 
 def grays(images: np.ndarray) -> np.ndarray:
@@ -20,31 +31,103 @@ def grays(images: np.ndarray) -> np.ndarray:
     return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
 
 
-def unexplained(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return float32 (n,), the share of each image's contrast that the other does not explain, of both the larger.
-
-    What a small shift, zoom (across and down), fading and lighting make of an image is linear in their amounts; the
-    best amounts are least squares. 0: the same; 1: nothing in common.
+def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """Return float32 (m, 2, 3), the warps that lay each second image over the first: places in the second, of the first's.
 
     Arguments:
-        first, second: float32 (n, h, w), as `grays` makes them.
+        first, second: float32 (m, h, w), as `grays` makes them.
+        zoom: float32 (m,), where to begin: a place x of the first lies near zoom · x of the second.
 
-    Source: tangent distance (Simard, LeCun and Denker 1993), without rotation and shear.
+    Source: iterated least squares from coarse to fine (Lucas and Kanade 1981; Baker and Matthews 2004), with gain and
+    offset for the light; places run from −1 to 1, across and down.
     """
-    return np.maximum(_residual(first, second), _residual(second, first))
+    warp = np.zeros((len(first), 2, 3), np.float32)
+    warp[:, 0, 0] = warp[:, 1, 1] = zoom
+    if min(first.shape[1:]) >= SIDE_PX // 2:
+        halves = [(side.shape[1] // 2, side.shape[2] // 2) for side in (first, second)]
+        coarse = [averaged(side[..., None], size)[..., 0] for side, size in zip((first, second), halves, strict=True)]
+        for _ in range(_STEPS[0]):
+            warp = _step(coarse[0], coarse[1], warp)
+    for _ in range(_STEPS[1]):
+        warp = _step(first, second, warp)
+    return warp
 
 
-def _residual(image: np.ndarray, target: np.ndarray) -> np.ndarray:
-    n, h, w = image.shape
-    down, across = np.meshgrid(np.linspace(-1, 1, h), np.linspace(-1, 1, w), indexing="ij")
-    grad_y, grad_x = np.gradient(image, axis=(1, 2))
-    changes = np.stack([image, grad_x, grad_y, across * grad_x, down * grad_y], 1, dtype=np.float32)
-    rim_y, rim_x = int(h * RIM), int(w * RIM)
-    changes = changes[:, :, rim_y : h - rim_y, rim_x : w - rim_x].reshape(n, 5, -1)
-    wanted = target[:, rim_y : h - rim_y, rim_x : w - rim_x].reshape(n, -1, 1)
-    changes, wanted = changes - changes.mean(2, keepdims=True), wanted - wanted.mean(1, keepdims=True)
-    changes /= np.sqrt((changes**2).sum(2, keepdims=True)) + 1e-3
-    normal = changes @ changes.transpose(0, 2, 1) + _RIDGE * np.eye(5, dtype=np.float32)
-    amounts = np.linalg.solve(normal, changes @ wanted)
-    rest = wanted - changes.transpose(0, 2, 1) @ amounts
-    return ((rest**2).sum((1, 2)) / ((wanted**2).sum((1, 2)) + _NOISE * wanted.shape[1])).astype(np.float32)
+def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray:
+    """Return float32 (m,), the share of the first image's detail that the second, laid over it, does not explain.
+
+    0: the same; 1: nothing in common, or too little of it seen.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    m, h, w = first.shape
+    laid, inside = _laid_over(second, warp)
+    width = COARSE_PX * min(h, w) / SIDE_PX
+    rim_y, rim_x = _rims(h, w)
+    one = first[:, rim_y : h - rim_y, rim_x : w - rim_x]
+    detail = [side - gaussian_filter(side, (0, width, width)) for side in (one, laid)]
+    a, b = ((side * inside).reshape(m, -1) for side in detail)
+    seen = inside.reshape(m, -1).sum(1)
+    noise = NOISE * seen
+    common = (a * b).sum(1) ** 2 / (((a**2).sum(1) + noise) * ((b**2).sum(1) + noise) + 1e-6)
+    # Detail turned into its negative is no copy.
+    common[(a * b).sum(1) < 0] = 0
+    return np.where(seen >= _COMMON * a.shape[1], 1 - common, 1).astype(np.float32)
+
+
+def _rims(h: int, w: int) -> tuple[int, int]:
+    return int(h * RIM), int(w * RIM)
+
+
+def _places(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return across and down, float32 (p,), of the pixels within the rim, −1…1 over the whole image."""
+    rim_y, rim_x = _rims(h, w)
+    down, across = (np.linspace(-1, 1, side, dtype=np.float32) for side in (h, w))
+    down, across = np.meshgrid(down[rim_y : h - rim_y], across[rim_x : w - rim_x], indexing="ij")
+    return across.ravel(), down.ravel()
+
+
+def _laid_over(second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the images show at the warped places within the rim, float32 (m, h', w'), and which they hold."""
+    m, h, w = second.shape
+    x, y = _places(h, w)
+    rim_y, rim_x = _rims(h, w)
+    across, down = (
+        (warp[:, i, :1] * x + warp[:, i, 1:2] * y + warp[:, i, 2:] + 1) * ((side - 1) / 2)
+        for i, side in enumerate((w, h))
+    )
+    inside = (across > -0.5) & (across < w - 0.5) & (down > -0.5) & (down < h - 0.5)
+    across, down = np.clip(across, 0, w - 1.001), np.clip(down, 0, h - 1.001)
+    left, top = across.astype(np.int32), down.astype(np.int32)
+    right, below = across - left, down - top
+    flat, at = second.reshape(-1), top * w + left + (np.arange(m, dtype=np.int32) * (h * w))[:, None]
+    upper = flat[at] * (1 - right) + flat[at + 1] * right
+    at += w
+    lower = flat[at] * (1 - right) + flat[at + 1] * right
+    shape = (m, h - 2 * rim_y, w - 2 * rim_x)
+    return (upper * (1 - below) + lower * below).reshape(shape), inside.reshape(shape)
+
+
+def _step(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray:
+    """Return the warps after one step of least squares."""
+    m, h, w = first.shape
+    laid, inside = _laid_over(second, warp)
+    x, y = _places(h, w)
+    rim_y, rim_x = _rims(h, w)
+    grad_y, grad_x = np.gradient(laid, 2 / (h - 1), 2 / (w - 1), axis=(1, 2))
+    grad_x, grad_y = grad_x.reshape(m, -1), grad_y.reshape(m, -1)
+    values = laid.reshape(m, -1) - laid.mean((1, 2))[:, None]
+    moves = [grad_x * x, grad_x * y, grad_x, grad_y * x, grad_y * y, grad_y]
+    changes = np.stack([values, np.ones_like(values), *moves], 1, dtype=np.float32)
+    changes *= inside.reshape(m, 1, -1)
+    normal = (changes @ changes.transpose(0, 2, 1)).astype(np.float64)
+    normal += np.diag([1e-3, 1e-3] + [(_NOISE_STD / _USUAL_STEP) ** 2] * 6)
+    wanted = first[:, rim_y : h - rim_y, rim_x : w - rim_x].reshape(m, -1, 1)
+    amounts = np.linalg.solve(normal, changes @ wanted)[..., 0]
+    gain = np.where(np.abs(amounts[:, :1]) < 0.05, 0.05, amounts[:, :1])
+    move = np.zeros((m, 3, 3), np.float32)
+    move[:, :2] = np.clip(amounts[:, 2:] / gain, -0.25, 0.25).reshape(m, 2, 3) + np.eye(2, 3)
+    move[:, 2, 2] = 1
+    # The step was found at the places of the first image: it is taken before the warp so far.
+    whole = np.concatenate([warp, np.broadcast_to(np.float32([[[0, 0, 1]]]), (m, 1, 3))], 1)
+    return (whole @ move)[:, :2]

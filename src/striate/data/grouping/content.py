@@ -1,7 +1,7 @@
 """Near copies among images, found by what they show.
 
-1. Each image is sketched in two views; all pairs whose sketches are nearer than chance would bring them are candidates.
-2. A candidate must explain the other's pixels far better than neighbours in this set usually do.
+1. Each image is sketched in a few views; all pairs whose sketches are nearer than chance would bring them are candidates.
+2. Candidates are laid over each other; their detail must agree far better than that of neighbours in this set usually does.
 3. How much evidence a pair needs depends on how common copies are in this set: in one made of bursts nearly every image
    has some, among handwritten digits nearly none.
 4. Ties that no third image supports are cut where they would make large groups: chains must not swallow a class.
@@ -9,16 +9,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from threadpoolctl import threadpool_limits
 
-from striate.data.grouping.alignment import grays, unexplained
-from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
-from striate.data.grouping.sketches import BLOCK, VIEWS, blocks, mirrored, sketch_images
+from striate.data.grouping.alignment import align, grays, lacking_detail
+from striate.data.grouping.neighbours import FARTHEST, SAMPLE, close_pairs, survey
+from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images
+from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
 from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
 from striate.observer import Progress, silent
@@ -33,30 +35,41 @@ POWER, FLOOR = 2.8, 0.1
 FURTHEST = 1.0
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
-_USUAL_IMAGES, _USUAL_PAIRS = 1000, 5
+# Images of less contrast (standard deviation, of 255) show nothing to compare.
+BLANK = 2.0
+_USUAL_IMAGES, _USUAL_PAIRS = 200, 5
+_AT_ONCE = 256
 DOING = "looking for near copies"
 
 
-class Copies(NamedTuple):
+class Ties(NamedTuple):
     """Pairs of near copies.
 
     Arguments:
         first, second: int (m,), positions of the images.
+        turn: int8 (m,), how the second must be turned to lie as the first; see `turns`.
+        zoom: float32 (m,), about how much wider the first is than the second, where that was looked for; else 1.
         held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
     """
 
     first: np.ndarray
     second: np.ndarray
+    turn: np.ndarray
+    zoom: np.ndarray
     held_back: np.ndarray
 
 
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, whether j is turned over."""
+    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i."""
 
     first: np.ndarray
     second: np.ndarray
     chance: np.ndarray
-    turned: np.ndarray
+    turn: np.ndarray
+    zoom: np.ndarray
+
+    def at(self, rows: np.ndarray) -> _Pairs:
+        return _Pairs(*(column[rows] for column in self))
 
 
 class Looks(NamedTuple):
@@ -64,11 +77,15 @@ class Looks(NamedTuple):
 
     Arguments:
         small: uint8 (n, h, w), gray, at most 32 × 32 pixels.
-        views: float32 (n, d), a sketch of each view: the whole image, its centre.
+        views: float32 (n, d), a sketch of each view: the whole image, its centre, and all but its rim.
     """
 
     small: np.ndarray
     views: tuple[np.ndarray, ...]
+
+    def at(self, rows: np.ndarray) -> Looks:
+        """Return the looks of the images at `rows`."""
+        return Looks(self.small[rows], tuple(view[rows] for view in self.views))
 
 
 def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
@@ -76,7 +93,7 @@ def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
 
     def look(some: slice) -> tuple[np.ndarray, ...]:
         pixels = images.pixels[images.rows[some]]
-        return grays(pixels), *(sketch_images(pixels, view) for view in VIEWS)
+        return grays(pixels), *(sketch_images(pixels, view) for view in (*VIEWS, INNER))
 
     parts = []
     for done in in_order(look, blocks(len(images)), 1, heavy=True):
@@ -86,52 +103,64 @@ def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
     return Looks(small, tuple(views))
 
 
-def find_copies(looks: Looks, progress: Progress = silent) -> Copies:
+def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress = silent) -> Ties:
     """Return the pairs of near copies among n images.
 
-    All pairs of sketches are compared, by matrix products: about 15 s for 50,000 images on two cores.
+    All pairs of sketches are compared, by matrix products.
+
+    Arguments:
+        turns: the ways in which a copy may lie.
     """
-    (small, views), nothing = looks, np.zeros(0, np.int64)
-    n = len(small)
+    contrast = np.concatenate([looks.small[some].std((1, 2)) for some in blocks(len(looks.small))] or [np.zeros(0)])
+    shown = np.flatnonzero(contrast >= BLANK)
+    looks = looks.at(shown)
+    n, nothing = len(shown), np.zeros(0, np.int64)
     if n < FEWEST:
-        return Copies(nothing, nothing, nothing)
-    around = [survey(sketches) for sketches in views]
-    # The whole image, the whole image against mirror images, the centre.
-    passes = [(views[0], around[0], False), (views[0], around[0], True), (views[1], around[1], False)]
-    found = []
-    for turn, (sketches, there, mirror) in enumerate(passes):
-
-        def heard(done: int, _: int, before: int = turn * n) -> None:
-            progress(DOING, before + done, len(passes) * n)
-
-        found.append(_candidates(sketches, there, mirror, heard))
-    usual = _usual_residual(small, views[0])
-    return _supported(n, *_confirmed(small, _nearest(found), usual))
+        return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
+    with threadpool_limits(1, "blas"):
+        pairs = _nearest(list(_candidates(looks, turns, progress)))
+        pairs = _confirmed(looks.small, pairs, _usual_lack(looks))
+    kept, apart = _supported(n, pairs.first, pairs.second)
+    pairs = pairs.at(kept)
+    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart])
 
 
-def _candidates(sketches: np.ndarray, around: Surroundings, mirror: bool, heard: Callable[[int, int], None]) -> _Pairs:
-    others = mirrored(sketches) if mirror else sketches
-    first, second, distance = close_pairs(sketches, others, around.radius(FURTHEST), heard)
-    chance = np.maximum(around.expected(first, distance), around.expected(second, distance))
-    return _Pairs(first, second, chance, np.full(len(first), mirror))
+def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Iterator[_Pairs]:
+    """Yield the near pairs of each pass: the whole images in each turn, their centres, a whole one in another's middle."""
+    (whole, centre, inner), n = looks.views, len(looks.small)
+    square = looks.small.shape[1] == looks.small.shape[2]
+    turns = [turn for turn in turns if square or not turn & SIDEWAYS]
+    within = 1 - 2 * INNER
+    there, centres = survey(whole), survey(centre)
+    passes = [(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
+    passes += [(centre, centre, centres, 0, 1.0)]
+    passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
+    for done, (sketches, others, around, turn, zoom) in enumerate(passes):
+
+        def heard(rows: int, _: int, before: int = done * n) -> None:
+            progress(DOING, before + rows, len(passes) * n)
+
+        first, second, distance = close_pairs(sketches, others, around.radius(FURTHEST), heard)
+        chance = np.maximum(around.expected(first, distance), around.expected(second, distance))
+        same = np.ones(len(first), np.float32)
+        yield _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom)
 
 
 def _nearest(found: list[_Pairs]) -> _Pairs:
     """Return each pair once, as the view shows it in which it is least likely by chance."""
-    pairs = _Pairs._make(np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((pairs.chance, pairs.second, pairs.first))
-    first, second = pairs.first[order], pairs.second[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    return _Pairs(first[new], second[new], pairs.chance[order[new]], pairs.turned[order[new]])
+    pairs = _Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    pairs = pairs.at(np.lexsort((pairs.chance, pairs.second, pairs.first)))
+    new = np.ones(len(pairs.first), bool)
+    new[1:] = (pairs.first[1:] != pairs.first[:-1]) | (pairs.second[1:] != pairs.second[:-1])
+    return pairs.at(np.flatnonzero(new))
 
 
-def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
-    """Return the residual that only unusually like neighbours fall below in this set.
+def _usual_lack(looks: Looks) -> float:
+    """Return the lack of detail that only unusually like neighbours fall below in this set.
 
     Half of what one neighbour in twenty has, among neighbours as far away as the surroundings are measured.
     """
-    rng = np.random.default_rng(0)
+    small, sketches, rng = looks.small, looks.views[0], np.random.default_rng(0)
     some, sample = (rng.choice(len(small), min(len(small), many), replace=False) for many in (_USUAL_IMAGES, SAMPLE))
     squared = (sketches[sample] ** 2).sum(1) - 2 * sketches[some] @ sketches[sample].T
     last = max(2, min(FARTHEST, len(sample) // 4))
@@ -139,34 +168,47 @@ def _usual_residual(small: np.ndarray, sketches: np.ndarray) -> float:
     near = sample[np.argsort(squared, 1)[:, ranks]]
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
-    residual = _residuals(small, first[different], second[different], np.zeros(int(different.sum()), bool))
-    return float(np.quantile(residual, 0.05)) / 2
+    same = np.ones(len(first), np.float32)
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
+    return float(np.quantile(_lack(small, pairs), 0.05)) / 2
 
 
-def _residuals(small: np.ndarray, first: np.ndarray, second: np.ndarray, turned: np.ndarray) -> np.ndarray:
-    """Return float32 (m,), what is left unexplained of each pair of small images, the second turned over or not."""
+def _lack(small: np.ndarray, pairs: _Pairs) -> np.ndarray:
+    """Return float32 (m,), the share of detail that the images of each pair do not share; see `lacking_detail`."""
 
-    def compare(some: slice) -> np.ndarray:
-        other = small[second[some]]
-        other = np.where(turned[some, None, None], other[:, :, ::-1], other)
-        return unexplained(small[first[some]].astype(np.float32), other.astype(np.float32))
+    def compare(start: int) -> np.ndarray:
+        some = pairs.at(np.arange(start, min(start + _AT_ONCE, len(pairs.first))))
+        one, other = laid_for_comparison(small, some.first, some.second, some.turn)
+        return lacking_detail(one, other, align(one, other, some.zoom))
 
-    left = [part for done in in_order(compare, blocks(len(first)), 1, heavy=True) for part in done]
+    starts = range(0, len(pairs.first), _AT_ONCE)
+    left = [part for done in in_order(compare, starts, 1, heavy=True) for part in done]
     return np.concatenate(left) if left else np.zeros(0, np.float32)
 
 
-def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs (m,) whose pixels agree, given how common copies are; see the head of this file.
+def laid_for_comparison(
+    small: np.ndarray, first: np.ndarray, second: np.ndarray, turn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return float32 (m, h, w) twice: the small images of each pair, the second turned to lie as the first."""
+    other = small[second]
+    for way in np.unique(turn):
+        some = turn == way
+        other[some] = turned_images(other[some], int(way))
+    return small[first].astype(np.float32), other.astype(np.float32)
 
-    Prior odds times the odds of sketch and pixels: the share of images with a copy is found by going round until it
+
+def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
+    """Return the pairs whose detail agrees, given how common copies are; see the head of this file.
+
+    Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all.
     """
-    residual, kept = np.full(len(pairs.first), np.nan, np.float32), np.zeros(len(pairs.first), bool)
+    lack, kept = np.full(len(pairs.first), np.nan, np.float32), np.zeros(len(pairs.first), bool)
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
     for _ in range(8):
-        todo = np.flatnonzero(np.isnan(residual) & (pairs.chance < needed + most))
-        residual[todo] = _residuals(small, pairs.first[todo], pairs.second[todo], pairs.turned[todo])
-        relative = residual / max(usual, 1e-6)
+        todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
+        lack[todo] = _lack(small, pairs.at(todo))
+        relative = lack / max(usual, 1e-6)
         evidence = pairs.chance + POWER * np.log10(np.maximum(relative, FLOOR))
         kept = (relative < 1) & (evidence < needed)
         having = len(np.unique(np.concatenate([pairs.first[kept], pairs.second[kept]]))) / len(small)
@@ -174,11 +216,14 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[np.ndarr
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    return pairs.first[kept], pairs.second[kept]
+    return pairs.at(np.flatnonzero(kept))
 
 
-def _supported(n: int, first: np.ndarray, second: np.ndarray) -> Copies:
-    """Return the pairs without those that hold large groups together and that no other images support."""
+def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which ties are kept, and which images are apart for want of the others.
+
+    Cut are those that hold large groups together and that no other images support.
+    """
     group = tied_together(n, first, second)
     ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
     common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
@@ -187,7 +232,7 @@ def _supported(n: int, first: np.ndarray, second: np.ndarray) -> Copies:
     sizes, largest = np.bincount(after)[after], np.zeros(n, np.int64)
     np.maximum.at(largest, group, sizes)
     apart = sizes < largest[group]
-    return Copies(first[kept], second[kept], np.flatnonzero(apart))
+    return np.flatnonzero(kept), np.flatnonzero(apart)
 
 
 def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:

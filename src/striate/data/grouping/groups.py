@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from striate.data.grouping.choice import GroupBy
-from striate.data.grouping.content import Looks, find_copies, look_at, tied_together
+from striate.data.grouping.content import find_ties, look_at, tied_together
 from striate.data.grouping.known import pack
 from striate.data.grouping.names import find_bursts
+from striate.data.grouping.sketches import VIEWS
 from striate.data.imageset import ImageSet
 from striate.data.splitting import unit_keys
 from striate.errors import ArgumentError
@@ -144,7 +145,7 @@ def _found(images: ImageSet, progress: Progress) -> Groups:
     looks = look_at(images, progress)
     # Equal images are one from here on: they are no evidence of how crowded it is.
     _, kept, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
-    copies = find_copies(Looks(looks.small[kept], tuple(view[kept] for view in looks.views)), progress)
+    copies = find_ties(looks.at(kept), progress=progress)
     runs = find_bursts(list(images.names), images.labels, looks.views[0])
     group = tied_together(len(kept), copies.first, copies.second)
     group, too_large = _without_swallowed(group, inverse, images.labels)
@@ -157,7 +158,7 @@ def _found(images: ImageSet, progress: Progress) -> Groups:
         "--groups COLUMN, folder or a pattern on names says what belongs together",
     )
     by = " and ".join(["content"] * by_content + ["names"] * bool(runs.bursts)) or "content"
-    return Groups(ids, by, notes if held else (), pack(looks.views))
+    return Groups(ids, by, notes if held else (), pack(looks.views[: len(VIEWS)]))
 
 
 def _ranks(ids: np.ndarray) -> np.ndarray:

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+from striate.data.preparing.parallel import in_order
 
 # Neighbours in the sample from and to which the local dimension is measured, and how many images are sampled.
 NEAREST, FARTHEST, SAMPLE = 8, 64, 2048
-_ROWS, _COLUMNS = 512, 8192
+_ROWS, _COLUMNS = 512, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +86,23 @@ def close_pairs(
     # One product gives the squared distance less the squared radius of the row: what is negative is near.
     left = np.concatenate([-2 * sketches, np.ones((n, 1)), (lengths - radius**2)[:, None]], 1, dtype=np.float32)
     right = np.concatenate([others, far[:, None], np.ones((n, 1))], 1, dtype=np.float32).T
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for start in range(0, n, _ROWS):
+
+    def search(start: int) -> tuple[np.ndarray, np.ndarray]:
+        found = []
         for column in range(start, n, _COLUMNS):
             below = left[start : start + _ROWS] @ right[:, column : column + _COLUMNS] < 0
             i, j = np.divmod(np.flatnonzero(below), below.shape[1])
             found.append((i + start, j + column))
-        heard(min(start + _ROWS, n), n)
-    i, j = (np.concatenate(side) for side in zip(*found, strict=True))
-    i, j = i[i < j], j[i < j]
+        i, j = (np.concatenate(side) for side in zip(*found, strict=True))
+        return i[i < j], j[i < j]
+
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    # A thread for each block of rows: a product's own threads wait for each other longer than they work.
+    with threadpool_limits(1, "blas"):
+        for done in in_order(search, range(0, n, _ROWS), 1, heavy=True):
+            pairs += done
+            heard(min(len(pairs) * _ROWS, n), n)
+    i, j = (np.concatenate(side) for side in zip(*pairs, strict=True))
     distance = np.sqrt(((sketches[i] - others[j]) ** 2).sum(1))
     near = distance < np.minimum(radius[i], radius[j])
     return i[near], j[near], distance[near]

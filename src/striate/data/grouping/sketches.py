@@ -1,7 +1,8 @@
 """A few dozen numbers for each image, near for images that look alike: low frequencies of its brightness, and colour.
 
 Two views are sketched, the whole image and its centre, so that a frame around an image or what enters at its edge does
-not hide a copy. A mirror image's sketch is had from the same numbers.
+not hide a copy; and for finding crops what is left when a tenth is cut at each edge. The sketch of a mirrored or turned
+image is had from the same numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 CANVAS_PX = 16
 # A view leaves out this share of each side at every edge.
-VIEWS = (0.0, 1 / 6)
+VIEWS, INNER = (0.0, 1 / 6), 0.1
 FREQUENCIES, COLOUR_FREQUENCIES = 8, 3
 # Contrast below this many of 255 levels is more noise than image.
 NOISE = 4.0
@@ -73,10 +74,9 @@ def sketch_images(images: np.ndarray, view: float = 0.0) -> np.ndarray:
     return np.stack(parts, 1)
 
 
-def mirrored(sketches: np.ndarray) -> np.ndarray:
-    """Return the sketches (n, d) of the images turned left to right: odd waves across change their sign."""
-    waves = _GRAY + (_COLOUR[1:] * 2 if sketches.shape[1] > len(_GRAY) else [])
-    return sketches * np.array([(-1) ** j for _, j in waves], np.float32)
+def sketch_waves(d: int) -> list[list[tuple[int, int]]]:
+    """Return which wave (down, across) each of the d numbers of a sketch is, a list for each plane: gray, colours."""
+    return [_GRAY] if d == len(_GRAY) else [_GRAY, _COLOUR[1:], _COLOUR[1:]]
 
 
 def blocks(total: int) -> list[slice]:

@@ -1,0 +1,91 @@
+"""`striate check`: what is wrong with the images, before anything is trained on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.output.console import print_json, stderr, stdout
+
+# The exit code where something serious was found.
+SERIOUS = 3
+
+
+def check(
+    source: options.Source,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels/--no-labels",
+            help="Doubt the labels, and look for images of no class: minutes for tens of thousands of images.",
+        ),
+    ] = True,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            show_default="the best backbone at hand",
+            help="Doubt labels by the features of this model: a .striate file, or a net such as mobilenet_v2.",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Images without labels: name those whose labels would teach most."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR|PAGE.html",
+            show_default="checks/SOURCE-NUMBER",
+            help="Where the page check.html and the table findings.csv go.",
+        ),
+    ] = None,
+    groups: options.Groups = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    weights: options.Weights = None,
+    device: options.Device = None,
+    format: options.Format = None,
+    images: options.Images = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    data_dir: options.DataDir = None,
+    pages: options.Pages = None,
+    json: options.Json = False,
+) -> None:
+    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred pictures, small classes.
+
+    [bold]striate check photos/[/bold]
+    [bold]striate train photos/ --without checks/photos-1/findings.csv[/bold]
+
+    Nothing of the source is changed. The exit code is 3 where something serious was found.
+    """
+    from striate.checks.check import CheckOptions
+    from striate.checks.check import check as check_source
+    from striate.checks.page import write_checkup
+    from striate.classifier.pretrained import load_model
+    from striate.cli.output.checkup import check_folder, checkup_json, print_checkup
+    from striate.cli.output.training import TrainingView
+    from striate.system.devices import choose_device
+
+    console = stderr()
+    classifier = None if model is None else load_model(model, weights).to(choose_device(device))
+    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
+    data = options.data_options(reading, size, fit, None, groups)
+    asked = CheckOptions(labels=labels, model=classifier, unlabelled=unlabelled)
+    with TrainingView(console) as view:
+        checkup = check_source(source, asked, data, view)
+        for note in checkup.notes:
+            view.note(note)
+    page, table = write_checkup(checkup, out or check_folder(source))
+    if json:
+        print_json(checkup_json(checkup, page, table))
+    else:
+        print_checkup(stdout(), checkup, page, table)
+    raise typer.Exit(SERIOUS if checkup.serious else 0)

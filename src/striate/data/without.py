@@ -1,0 +1,129 @@
+"""Images that a training does without, as a table of findings says: `--without findings.csv`.
+
+Only what trains is left out. Images that choose and judge stay, whatever the table says of them: a figure that was made
+better by leaving out what a model finds hard says nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.catalog import Catalog
+from striate.data.imageset import ImageSet
+from striate.data.splitting import Splits, shared_notes
+from striate.errors import DataError, SourceNotFoundError, some
+
+# What is left out: a table, or names, or {name: why}.
+WithoutLike = str | Path | Sequence[str] | Mapping[str, str]
+_YES, _NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "")
+_NAMED = 5
+
+
+def read_without(without: WithoutLike | None) -> dict[str, str]:
+    """Return {name: why} of the images to leave out.
+
+    Arguments:
+        without: a table (CSV, with commas, semicolons or tabs) with a column `image`, of which `leave_out` says yes or
+            no of each line (all of them where there is no such column) and `kind` says why; or names; or {name: why}.
+
+    Raises:
+        SourceNotFoundError: there is no such file.
+        DataError: it is no such table; it says neither yes nor no of a line.
+    """
+    if without is None:
+        return {}
+    if isinstance(without, Mapping):
+        return {str(name): str(why) for name, why in without.items()}
+    if isinstance(without, str | Path):
+        return _from_table(Path(without))
+    return {str(name): "named" for name in without}
+
+
+def _from_table(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    except FileNotFoundError:
+        raise SourceNotFoundError(f"{path}: no such file. --without takes the findings.csv of a check") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = [str(name).strip().casefold() for name in rows.fieldnames or ()]
+    rows.fieldnames = columns
+    if "image" not in columns:
+        raise DataError(f"{path} must have a column called image; it has {some(columns) or 'none'}. {_FORM}")
+    found: dict[str, str] = {}
+    try:
+        for row in rows:
+            name = (row["image"] or "").strip("\r\n")
+            if name and _says_yes(row.get("leave_out", "yes"), path, rows.line_num):
+                found.setdefault(name, row.get("kind") or "named")  # the first line is of the gravest finding
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}, cannot be read as a table: {error}. {_FORM}") from None
+    return found
+
+
+_FORM = "Give the findings.csv of a check, or a table of names with this heading"
+
+
+def _says_yes(cell: str | None, path: Path, line: int) -> bool:
+    said = (cell or "").strip().casefold()
+    if said not in (*_YES, *_NO):
+        raise DataError(f"{path}, line {line}: leave_out must be yes or no; got {cell!r}")
+    return said in _YES
+
+
+def leave_out(
+    splits: Splits[ImageSet], without: Mapping[str, str], catalog: Catalog, images: ImageSet
+) -> tuple[Splits[ImageSet], tuple[str, ...]]:
+    """Return the splits without some training images, and what must be said about it.
+
+    Arguments:
+        without: {name: why}; names as the catalog has them.
+        images: all that can be read of the catalog.
+
+    Raises:
+        DataError: names that the source does not have.
+    """
+    if not without:
+        return splits, ()
+    known = {*map(str, catalog.names), *(entry.name for entry in images.ledger)}
+    if strange := [name for name in without if name not in known]:
+        have = f"its images are called like {some(map(str, catalog.names), 1).split(' and ')[0]}"
+        raise DataError(
+            f"{len(strange):,} of the {len(without):,} images to leave out are not in {catalog.source}: "
+            f"{some(strange, _NAMED)}; {have}. Give the table of a check of this source"
+        )
+    listed = {part: _listed(getattr(splits, part), without) for part in ("train", "valid", "test")}
+    gone = np.isin(np.arange(len(splits.train)), listed["train"])
+    train = splits.train.subset(np.flatnonzero(~gone))
+    kinds = Counter(without[str(splits.train.names[i])] for i in listed["train"])
+    notes = [f"left out of training, as the table says: {int(gone.sum()):,}{_counted(kinds)}"]
+    kept = {"validation": len(listed["valid"]), "test": len(listed["test"])}
+    if any(kept.values()):
+        named = " and ".join(f"{count:,} {what}" for what, count in kept.items() if count)
+        notes.append(f"listed there too, and kept: {named}. What judges is not chosen by what is hard")
+    hashes = np.setdiff1d(splits.train.hashes[gone], train.hashes)
+    told = [note for note in splits.notes if note not in _shared(splits, splits.train)]
+    return replace(splits, train=train, left_out=hashes, notes=(*told, *_shared(splits, train))), tuple(notes)
+
+
+def _shared(splits: Splits[ImageSet], train: ImageSet) -> tuple[str, ...]:
+    return shared_notes(train.hashes, splits.valid.hashes, splits.test.hashes)
+
+
+def _listed(part: ImageSet, without: Iterable[str]) -> list[int]:
+    names = set(without)
+    return [i for i, name in enumerate(part.names) if str(name) in names]
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return f": {some([f'{kind} ({count:,})' for kind, count in kinds.most_common()], 6)}" if kinds else ""
