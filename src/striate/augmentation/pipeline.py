@@ -17,6 +17,7 @@ from striate.augmentation.erasing import cutout, erase
 from striate.augmentation.mixing import cutmix, mixup
 from striate.augmentation.moving import alternating_flip, flip, translate
 from striate.augmentation.randaugment import randaugment
+from striate.augmentation.robust import augmix, pixmix
 from striate.augmentation.warping import crop, rotate, shear, zoom
 from striate.errors import ArgumentError, NotationError, unknown
 from striate.nets import parse_calls
@@ -26,6 +27,7 @@ AUGMENTATIONS: dict[str, Callable[..., Any]] = {
     for function in (
         flip, alternating_flip, translate, crop, rotate, zoom, shear,
         brightness, contrast, saturation, hue, cutout, erase, mixup, cutmix, randaugment,
+        augmix, pixmix,
     )
 }  # fmt: skip
 
