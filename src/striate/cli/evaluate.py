@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,11 @@ def evaluate(
             show_default="the model's",
         ),
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Also under corruptions: turned, darkened, hidden, noisy… at five steps."),
+    ] = False,
+    card: Annotated[Path | None, typer.Option("--card", help="Write the robustness card as a page: card.html.")] = None,
     groups: options.Groups = None,
     weights: options.Weights = None,
     device: options.Device = None,
@@ -54,13 +60,27 @@ def evaluate(
         catalog = read(
             source, **options.reading(format, images, image_column, label_column, data_dir, pages), progress=progress
         )
-        evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress, groups)
+        catalog = catalog.own(split) if split else catalog
+        evaluation = classifier.evaluate(catalog, progress, groups)
+        shown = None
+        if robustness or card:
+            from striate.evaluation.robustness.judging import judge_robustness
+
+            shown = judge_robustness(classifier, catalog, progress, groups)
+    if shown and card:
+        from striate.evaluation.robustness.section import write_card
+
+        console.print(f"card {write_card(shown, card, str(model))}", style="dim", markup=False)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
     if json:
-        print_json(evaluation.to_json())
-    else:
-        _print_evaluation(evaluation)
+        print_json(evaluation.to_json() | ({"robustness": shown.to_json()} if shown else {}))
+        return
+    _print_evaluation(evaluation)
+    if shown:
+        from striate.cli.output.robustness import print_robustness
+
+        print_robustness(stdout(), shown)
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
