@@ -123,7 +123,8 @@ class RobustnessCard:
             "families": self.families,
             "weakest": {
                 "corruption": row.name, "step": step + 1, "accuracy": row.scores[step].accuracy,
-                "lost": self.clean.accuracy - row.scores[step].accuracy, "chance": self.chance, "sentence": self.weakest,
+                "lost": self.clean.accuracy - row.scores[step].accuracy, "chance": self.chance,
+                "sentence": self.weakest,
             },
             "corruptions": [
                 {

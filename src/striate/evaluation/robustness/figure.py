@@ -11,7 +11,7 @@ from striate.pages.charts import BEST, FAINT, INK, render
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS, WIDE, HIGH = 6, 1.55, 1.25  # inches for each small drawing
+COLUMNS, WIDE, HIGH = 7, 1.35, 1.2  # inches for each small drawing
 CURVE = "#4c6ef5"  # stands out on white and on near-black
 
 

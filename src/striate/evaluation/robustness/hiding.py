@@ -56,7 +56,7 @@ def important_centres(images: np.ndarray, predict: Predict) -> np.ndarray:
 
 
 def hidden_about(images: np.ndarray, side: float, centres: np.ndarray) -> np.ndarray:
-    """Hide a rectangle of `side` of each side about `centres`, float (n, 2) in 0…1, moved inwards where it reaches out."""
+    """Hide a rectangle of `side` of each side about `centres`, float (n, 2) in 0…1, moved inwards if it reaches out."""
     places = np.clip((centres - side / 2) / max(1 - side, 1e-6), 0, 1)
     return hidden(images, side, places)
 

@@ -47,12 +47,15 @@ def mirrored(images: np.ndarray, amount: float) -> np.ndarray:
 
 
 def tilted(images: np.ndarray, depth: float) -> np.ndarray:
-    """Look from aside: the place (u, v) is read at (u, v) / (1 + depth · (u cos a + v sin a)), a any angle.
+    """Look from aside: the place (u, v) is read at (u, v) / (1 + depth · (u cos a + v sin a) / r), a any angle.
 
-    At the middle of a side the nearer one appears (1 + depth) / (1 − depth) times as large as the farther one.
+    r is the distance of a corner from the centre, so that depth below 1 keeps all in front of the eye. On the line
+    through the centre the near end appears (1 + depth / r) / (1 − depth / r) times as large as the far one.
     """
     angle = angles("perspective", len(images))
-    return _seen(images, _matrices(len(images)), depth=depth * np.stack([np.cos(angle), np.sin(angle)], 1))
+    h, w = images.shape[1:3]
+    slope = depth * min(h, w) / np.hypot(h, w)
+    return _seen(images, _matrices(len(images)), depth=slope * np.stack([np.cos(angle), np.sin(angle)], 1))
 
 
 def smeared(images: np.ndarray, share: float) -> np.ndarray:
