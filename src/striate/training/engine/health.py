@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 # So many images of a step are enough to know a unit's range, and so many steps lie between two looks at least: then
 # looking costs about a hundredth of the time.
-MOST_IMAGES, STEPS_BETWEEN = 256, 32
+MOST_IMAGES, STEPS_BETWEEN = 128, 32
 FEWEST_IMAGES = 32
 # From here on it is said. 10 to 20 % of dead units are common in nets that learn well.
 DEAD, SATURATED, LARGEST, UPDATE = 0.5, 0.5, 1e4, 1.0
@@ -158,14 +158,19 @@ def _reader(seen: _Seen, path: str) -> Callable[..., None]:
         with torch.no_grad(), torch.autocast(output.device.type, enabled=False):
             values = output.detach()[:MOST_IMAGES].float()
             seen.images = max(seen.images, len(values))
-            axes = [0, *range(2, values.ndim)]
-            variance, mean = torch.var_mean(values, axes, correction=0)
+            # A row a place, a column a unit: as the memory lies, over whose rows torch is quick.
+            values = values.movedim(1, -1).reshape(-1, values.shape[1])
+            # Counted from the first, what never changes varies by nothing at all; sums take a quarter of var_mean's time.
+            first = values[:1]
+            apart = values - first
+            mean = apart.mean(0)
+            variance = (apart.square_().mean(0) - mean.square()).clamp(min=0)
             told = {
-                "activation": float((variance.mean() + mean.var(correction=0)).sqrt()),
+                "activation": float((variance.mean() + (first[0] + mean).var(correction=0)).sqrt()),
                 "varies": float(variance.max().sqrt()),
             }
             if isinstance(part, nn.ReLU | nn.ReLU6):
-                told["dead"] = float((values.amax(axes) <= 0).double().mean())
+                told["dead"] = float(((variance == 0) & (first[0] == 0)).double().mean())
             if type(part) in RANGES:
                 low, high = RANGES[type(part)]
                 margin = NEAR_END * (high - low)
