@@ -54,7 +54,9 @@ def test_what_cannot_harm_does_not_and_what_must_does(card):
 def test_means_are_means(card):
     counted = [row for row in card.rows if row.name != "mirror"]
     assert card.mean == pytest.approx(np.mean([np.mean([s.accuracy for s in row.scores]) for row in counted]))
-    assert card.families["noise"] == pytest.approx(np.mean([r.mean for r in card.rows if r.name in ("noise", "specks")]))
+    assert card.families["noise"] == pytest.approx(
+        np.mean([r.mean for r in card.rows if r.name in ("noise", "specks")])
+    )
     assert list(card.families) == list(FAMILIES)
 
 
@@ -153,7 +155,10 @@ class TestClassifiers:
 
     def test_views_are_left_aside_and_that_is_said(self, digits_model):
         data = striate.read("digits")
-        assert "without the model's views (mirror)" in judge_robustness(replace(digits_model, views="mirror"), data).notes[-1]
+        assert (
+            "without the model's views (mirror)"
+            in judge_robustness(replace(digits_model, views="mirror"), data).notes[-1]
+        )
 
     @pytest.mark.parametrize("kind", ["majority", "neighbours", "logistic"])
     def test_every_kind_has_a_card(self, kind):
@@ -192,5 +197,7 @@ class TestPage:
         text = path.read_text("utf-8")
         assert "<i>model" not in text
         assert "<b>x</b>" not in text.lower()
-        assert "http" not in re.sub(r'xmlns[^ >]*|"http://www.w3.org[^"]*"|<metadata>.*?</metadata>', "", text, flags=re.S)
+        assert "http" not in re.sub(
+            r'xmlns[^ >]*|"http://www.w3.org[^"]*"|<metadata>.*?</metadata>', "", text, flags=re.S
+        )
         assert len(text) < 1_000_000

@@ -1,6 +1,7 @@
 """Each corruption: a contract over all of them, and what each one does against NumPy, Pillow or arithmetic."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -51,11 +52,9 @@ class TestContract:
 
     def test_more_of_it_changes_more(self, one):
         images = np.random.default_rng(0).integers(60, 200, (40, 32, 32, 3), dtype=np.uint8) // 2 + smooth(40) // 2
-        change = [
-            np.abs(applied(one, images, step).astype(int) - images).mean() for step in range(len(one.amounts))
-        ]
+        change = [np.abs(applied(one, images, step).astype(int) - images).mean() for step in range(len(one.amounts))]
         assert change[0] > 0.3
-        assert all(later > earlier for earlier, later in zip(change, change[1:], strict=False)), change
+        assert all(later > earlier for earlier, later in itertools.pairwise(change)), change
 
     def test_an_image_gets_the_same_in_any_company(self, one):
         if one.name == "pasted patches":
@@ -125,9 +124,9 @@ class TestViewpoint:
 
     def test_nothing_is_nothing(self):
         images = smooth(3, 17, 24)
-        for same in (viewpoint.shifted(images, 0), viewpoint.turned(images, 0), viewpoint.zoomed(images, 1),
-                     viewpoint.sheared(images, 0), viewpoint.tilted(images, 0), viewpoint.smeared(images, 0)):  # fmt: skip
-            assert np.abs(same.astype(int) - images).max() <= 1
+        for name in ("shifted", "turned", "sheared", "tilted", "smeared"):
+            assert np.abs(getattr(viewpoint, name)(images, 0).astype(int) - images).max() <= 1
+        assert np.abs(viewpoint.zoomed(images, 1).astype(int) - images).max() <= 1
 
     def test_motion_keeps_the_light_and_smears_along_one_line(self):
         images = np.zeros((30, 41, 41, 1), np.uint8)
@@ -170,7 +169,7 @@ class TestHiding:
     def test_as_much_is_hidden_as_is_said(self):
         images = np.zeros((7, 40, 20, 3), np.uint8)
         for side in (0.2, 0.5):
-            assert ((hiding.hidden_at_random(images, side) == hiding.GRAY).mean((1, 2, 3)) == pytest.approx(side**2))
+            assert (hiding.hidden_at_random(images, side) == hiding.GRAY).mean((1, 2, 3)) == pytest.approx(side**2)
 
     def test_hidden_about_a_centre_stays_inside(self):
         images = np.zeros((3, 40, 40, 1), np.uint8)

@@ -47,7 +47,7 @@ SIDES = (0.2, 0.3, 0.4, 0.5, 0.6)
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 # Hidden about the most important region, which has to be found first: `apply` takes the centres, too.
 IMPORTANT = Corruption(
-    "most important part",
+    "important part",
     "hidden parts",
     hiding.hidden_about,
     SIDES,

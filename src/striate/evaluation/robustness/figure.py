@@ -1,4 +1,4 @@
-"""The card drawn: a small curve for each corruption, accuracy from as-is to the strongest step."""
+"""The card drawn: a small curve for each corruption, accuracy from the image as it is (0) to the strongest step (5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from striate.pages.charts import BEST, FAINT, INK, render
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS, WIDE, HIGH = 7, 1.35, 1.2  # inches for each small drawing
+COLUMNS, WIDE, HIGH = 7, 1.4, 1.2  # inches for each small drawing
 CURVE = "#4c6ef5"  # stands out on white and on near-black
 
 
@@ -34,7 +34,7 @@ def _draw(whole: Axes, card: RobustnessCard, rows: list[CorruptionResult]) -> No
     """Put the small drawings in the place of one."""
     figure = whole.figure
     whole.remove()
-    figure.set_layout_engine("none")  # which takes seconds for so many drawings
+    figure.set_layout_engine(None)  # which takes seconds for so many drawings
     lines = math.ceil(len(rows) / COLUMNS)
     panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False)
     for number, axes in enumerate(panels.flat):
@@ -45,7 +45,7 @@ def _draw(whole: Axes, card: RobustnessCard, rows: list[CorruptionResult]) -> No
         if number + COLUMNS >= len(rows):
             axes.tick_params(labelbottom=True)
     wide, high = figure.get_size_inches()
-    figure.subplots_adjust(0.5 / wide, 0.22 / high, 1 - 0.08 / wide, 1 - 0.2 / high, 0.14, 0.4)
+    figure.subplots_adjust(0.5 / wide, 0.25 / high, 1 - 0.08 / wide, 1 - 0.2 / high, 0.14, 0.4)
     figure.supylabel("accuracy, %", x=0.06 / wide, ha="left", fontsize=8, color=INK)
 
 
@@ -61,8 +61,8 @@ def _draw_row(axes: Axes, card: RobustnessCard, row: CorruptionResult) -> None:
     worst, step = card.worst
     if worst is row:
         axes.plot([step + 1], [100 * row.scores[step].accuracy], marker="o", markersize=5, color=BEST, zorder=5)
-    axes.set_title(row.name, fontsize=8, color=INK, loc="left", pad=3)
+    axes.set_title(row.name, fontsize=7.5, color=INK, loc="left", pad=3)
     axes.set_ylim(0, 102)
     axes.set_yticks([0, 50, 100])
-    axes.set_xticks(list(places), ["as is", *map(str, places[1:])], fontsize=6.5)
+    axes.set_xticks(list(places))
     axes.tick_params(length=2, labelsize=6.5)
