@@ -38,6 +38,11 @@ def evaluate(
             show_default="the model's",
         ),
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Also under corruptions: turned, darkened, hidden, noisy… at five steps."),
+    ] = False,
+    card: Annotated[Path | None, typer.Option("--card", help="Write the robustness card as a page: card.html.")] = None,
     groups: options.Groups = None,
     weights: options.Weights = None,
     device: options.Device = None,
@@ -62,6 +67,7 @@ def evaluate(
     from striate.classifier.pretrained import load_model
     from striate.classifier.views import check_views
     from striate.cli.output.evaluation import evaluation_json, print_evaluation, say
+    from striate.cli.output.robustness import print_robustness
     from striate.data.reading import read
     from striate.evaluation.against import compare_evaluations
     from striate.evaluation.examination import examine
@@ -88,6 +94,15 @@ def evaluate(
             extra["against"] = compare_evaluations(evaluation, judged, str(against))
         if more_images:
             extra["more_images"] = foresee_more(classifier, held.seen, held.images, progress=progress)
+        shown = None
+        if robustness or card:
+            from striate.evaluation.robustness.judging import judge_robustness
+
+            shown = extra["robustness"] = judge_robustness(classifier, catalog, progress, groups)
+    if shown and card:
+        from striate.evaluation.robustness.section import write_card
+
+        console.print(f"card {write_card(shown, card, str(model))}", style="dim", markup=False)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
     if mistakes:
@@ -98,4 +113,7 @@ def evaluate(
         return
     print_evaluation(evaluation, found)
     for one in extra.values():
-        say(stdout(), one.sentence)
+        if one is shown:
+            print_robustness(stdout(), one)
+        else:
+            say(stdout(), one.sentence)
