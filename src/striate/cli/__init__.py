@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from striate.cli import options
 from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.evaluate import evaluate
@@ -31,7 +32,9 @@ class _Commands(TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_expanded(word) for word in args])
+        words = [_expanded(word) for word in args]
+        ctx.meta[options.TYPED] = ("striate", *words)
+        return super().parse_args(ctx, words)
 
     def invoke(self, ctx: Any) -> Any:
         try:

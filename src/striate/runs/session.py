@@ -26,7 +26,9 @@ from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.system.cache import HOMELESS, is_homeless
+from striate.runs.report import leave_report
 from striate.system.devices import choose_device, fitting_threads, kept_memory
+from striate.system.machine import describe_machine
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
 
@@ -45,6 +47,7 @@ class RunOptions:
         tensorboard: also write TensorBoard scalars into `out`.
         observer: hears about the progress.
         began: when the command began, by `time.perf_counter`: a budget counts from there; None is now.
+        command: as it was typed, for the report; None where the run is started from Python.
     """
 
     out: str | Path | None = None
@@ -53,6 +56,7 @@ class RunOptions:
     tensorboard: bool = False
     observer: Observer = field(default_factory=Observer)
     began: float | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,7 @@ class Session:
         device: this process's own.
         processes: those that work together; the first one writes and talks.
         observer: hears about the progress; silent in all processes but the first.
+        command: as it was typed, None where the run is started from Python.
     """
 
     folder: RunFolder | None
@@ -95,6 +100,7 @@ class Session:
     device: torch.device
     processes: Processes
     observer: Observer
+    command: str | None = None
 
     def describe(
         self, dataset: Dataset, run: Mapping[str, Any], recipe: str, net: str, asked: Mapping[str, Any]
@@ -109,7 +115,13 @@ class Session:
         if self.folder is None or not self.processes.first:
             return
         dataset.images.ledger.write_csv(self.folder.path / "ledger.csv")
-        self.folder.describe({**run, "asked": dict(asked)}, recipe, net)
+        told = {
+            "asked": dict(asked),
+            "prepared": list(dataset.images.image_shape[:2]),
+            "command": self.command,
+            "machine": describe_machine(str(self.device), torch.get_num_threads()),
+        }
+        self.folder.describe({**run, **told}, recipe, net)
 
     @contextmanager
     def stopping(self) -> Iterator[Callable[[], bool]]:
@@ -143,6 +155,7 @@ class Session:
                     "train_s": round(train_s, 3),
                 }
             )
+            leave_report(self.folder, model, splits, valid, test, self.observer)
         return RunResult(model, valid, test, train_s, path)
 
 
@@ -171,7 +184,7 @@ def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -
         resumed = processes.from_first(folder is not None and folder.exists)
         if folder and processes.first:
             stack.enter_context(folder.held(doing))
-        yield Session(folder, resumed, device, processes, observer)
+        yield Session(folder, resumed, device, processes, observer, run.command)
 
 
 def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:

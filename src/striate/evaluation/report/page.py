@@ -1,0 +1,98 @@
+"""The page of a report: what is known of a run, brought to what the templates show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from striate.evaluation.report.anatomy import describe_anatomy
+from striate.evaluation.report.climbing import rung_axis, rung_rows
+from striate.evaluation.report.confusion import MOST_ROWS, class_rows, confused_pairs, matrix_rows
+from striate.evaluation.report.contents import ReportContents
+from striate.evaluation.report.curves import draw_curves
+from striate.evaluation.report.verdict import most_frequent, title_of, verdict_sentences
+from striate.metrics.by_class import UNEVEN
+from striate.pages.page import render_page
+from striate.units import say_duration
+
+# So many files that were skipped or repaired are named.
+MOST_FILES = 40
+
+
+def report_page(contents: ReportContents) -> str:
+    """Return the report as HTML: one page that needs nothing else."""
+    values = {"title": title_of(contents), "sentences": verdict_sentences(contents), "contents": contents}
+    values |= _figures(contents) | _data(contents) | _training(contents) | _judged(contents) | _making(contents)
+    return render_page("striate.evaluation.report", "report.html", **values)
+
+
+def _figures(contents: ReportContents) -> dict[str, Any]:
+    """Return the few figures that stand in boxes: (figure, what it is)."""
+    boxes, told = [], contents.model.provenance
+    for name, judged in (("test", contents.test), ("validation", contents.valid)):
+        if judged and judged.total:
+            low, high = judged.interval
+            boxes.append((judged.accuracy, f"{name} accuracy, 95 %: {100 * low:.1f} to {100 * high:.1f}"))
+    if contents.judged and contents.judged.uneven:
+        boxes.append((contents.judged.balanced_accuracy, f"balanced accuracy ({contents.judged_by})"))
+    share, name = most_frequent(contents.judged)
+    if name:
+        boxes.append((share, f"right by always saying “{name}”"))
+    seconds = told.fit_s if told.train_s is None else told.train_s
+    return {"boxes": boxes, "seconds": say_duration(max(0.001, seconds)) if seconds is not None else None}
+
+
+def _data(contents: ReportContents) -> dict[str, Any]:
+    counts, images = contents.class_counts(), contents.splits.train
+    ledger = images.ledger
+    troubled = [entry for entry in ledger if entry.status != "used"]
+    totals = {name: int(of.sum()) for name, of in counts.items()}
+    classes = [
+        {"name": name, **{part: int(of[i]) for part, of in counts.items()}} for i, name in enumerate(images.classes)
+    ]
+    trained = [row["train"] for row in classes if row["train"]]
+    groups = (contents.model.provenance.data or {}).get("groups")
+    return {
+        "shape": images.image_shape, "ledger": ledger, "totals": totals, "class_counts": classes,
+        "reasons": {status: ledger.reasons(status).most_common() for status in ("skipped", "repaired")},
+        "troubled": troubled[:MOST_FILES], "untold": max(0, len(troubled) - MOST_FILES),
+        "uneven": max(trained) / min(trained) if trained and max(trained) >= UNEVEN * min(trained) else None,
+        "groups": groups if isinstance(groups, Mapping) else None,
+        "notes": [*images.notes, *contents.splits.notes], "most_rows": MOST_ROWS,
+        "window": images.window,
+    }  # fmt: skip
+
+
+def _training(contents: ReportContents) -> dict[str, Any]:
+    told, ladder = contents.model.provenance, contents.ladder
+    rungs = list(ladder.get("rungs") or told.ladder or [])
+    curves = [] if rungs else draw_curves(contents.history, told.epoch, contents.valid and contents.valid.interval)
+    return {
+        "rungs": rung_rows(rungs, ladder.get("probes") or [], told.chosen),
+        "axis": rung_axis(rungs) if rungs else None,
+        "skipped": ladder.get("skipped") or [], "candidates": told.candidates or [], "curves": curves,
+    }  # fmt: skip
+
+
+def _judged(contents: ReportContents) -> dict[str, Any]:
+    judged = contents.judged
+    if judged is None or not judged.total:
+        return {"judged": None}
+    trained = {name: int(count) for name, count in zip(contents.splits.train.classes, contents.class_counts()["train"], strict=True)}
+    return {
+        "judged": judged, "by": contents.judged_by, "class_rows": class_rows(judged, trained),
+        "matrix": matrix_rows(judged), "pairs": confused_pairs(judged),
+    }  # fmt: skip
+
+
+def _making(contents: ReportContents) -> dict[str, Any]:
+    told, run = contents.model.provenance, contents.run
+    asked = run.get("asked")
+    machine = run.get("machine")
+    return {
+        "anatomy": describe_anatomy(contents.model), "model": contents.model, "told": told,
+        "machine": machine if isinstance(machine, Mapping) else {}, "command": run.get("command"),
+        "asked": asked if isinstance(asked, Mapping) else {}, "precision": told.precision or run.get("precision"),
+        "source_name": Path(contents.source).name,
+    }  # fmt: skip
