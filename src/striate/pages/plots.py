@@ -12,29 +12,21 @@ from dataclasses import dataclass
 from html import escape
 
 # In units of the drawing, which a page shows at about one pixel each.
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420.0, 250.0, 48.0, 16.0, 14.0, 40.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420.0, 260.0, 46.0, 16.0, 34.0, 40.0
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale from `low` to `high` with its name and (value, text) marks.
-
-    Arguments:
-        logarithmic: whether equal distances are equal ratios.
-    """
+    """A scale from `low` to `high` with its name and (value, text) marks."""
 
     low: float
     high: float
     name: str
     marks: tuple[tuple[float, str], ...]
-    logarithmic: bool = False
 
     def part(self, value: float) -> float:
         """Return where a value lies between the ends, 0 to 1; what is beyond them lies on them."""
-        low, high = self.low, self.high
-        if self.logarithmic:
-            low, high, value = math.log(low), math.log(high), math.log(max(value, low))
-        return min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
+        return min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1.0)))
 
 
 def even_axis(low: float, high: float, name: str, *, whole: bool = False, most: int = 6) -> Axis:
@@ -66,17 +58,6 @@ def _round_step(least: float, whole: bool) -> float:
     power = 10.0 ** math.floor(math.log10(least))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
     return max(1.0, step) if whole else step
-
-
-def decades_axis(low: float, high: float, name: str) -> Axis:
-    """Return a logarithmic axis, marked at powers of ten.
-
-    >>> [text for _, text in decades_axis(0.0004, 0.1, "learning rate").marks]
-    ['0.001', '0.01', '0.1']
-    """
-    begin, end = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    marks = tuple((10.0**power, f"{10.0**power:g}") for power in range(begin, end + 1) if 10.0**power >= low * 0.999)
-    return Axis(min(low, marks[0][0]), max(high, marks[-1][0]), name, marks, True)
 
 
 @dataclass(frozen=True)
@@ -136,8 +117,7 @@ class Plot:
         middle = (LEFT + right) / 2
         names = (
             f'<text class="axis" x="{middle}" y="{self.height - 6}" text-anchor="middle">{escape(self.x.name)}</text>'
-            f'<text class="axis" transform="translate(11 {(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
-            f"{escape(self.y.name)}</text>"
+            f'<text class="axis" x="2" y="12">{escape(self.y.name)}</text>'
         )
         foot = f'<path class="tick" d="M{LEFT} {bottom}H{right}"/>'
         return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.pages.page import percent_of
-from striate.pages.plots import Axis, Plot, decades_axis, even_axis
+from striate.pages.plots import Axis, Plot, even_axis
 
 Points = list[tuple[float, float]]
 
@@ -84,14 +84,9 @@ def _percents(low: float) -> Axis:
 
 def _rate(points: Points) -> Drawn:
     values = [y for _, y in points]
-    positive = [value for value in values if value > 0]
-    if positive and max(positive) / min(positive) > 100:
-        axis, kept = decades_axis(min(positive), max(positive), "learning rate"), [p for p in points if p[1] > 0]
-    else:
-        axis, kept = even_axis(0.0, max(values), "learning rate"), points
-    plot = Plot(_epochs(points), axis)
+    plot = Plot(_epochs(points), even_axis(0.0, max(values), "learning rate"))
     alt = f"Learning rate by epoch, from {values[0]:.3g} to {values[-1]:.3g}, at most {max(values):.3g}."
-    return Drawn(plot.svg(alt, plot.line(kept, "first")), "The learning rate at the end of each epoch.")
+    return Drawn(plot.svg(alt, plot.line(points, "first")), "The learning rate at the end of each epoch.")
 
 
 def _both(plot: Plot, lines: Mapping[str, Points]) -> list[str]:

@@ -39,8 +39,9 @@ def _figures(contents: ReportContents) -> dict[str, Any]:
     share, name = most_frequent(contents.judged)
     if name:
         boxes.append((share, f"right by always saying “{name}”"))
-    seconds = told.fit_s if told.train_s is None else told.train_s
-    return {"boxes": boxes, "seconds": say_duration(max(0.001, seconds)) if seconds is not None else None}
+    known = [one for one in (told.train_s, told.fit_s) if one is not None]
+    seconds = known[0] if known else sum(line.get("seconds") or 0.0 for line in contents.history)
+    return {"boxes": boxes, "seconds": say_duration(seconds) if seconds >= 0.001 else None}
 
 
 def _data(contents: ReportContents) -> dict[str, Any]:
