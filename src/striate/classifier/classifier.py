@@ -14,13 +14,12 @@ from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
-from striate.classifier.unseen import labels_among, unseen
+from striate.classifier.unseen import HeldOut, hold_out
 from striate.data.catalog import Catalog
 from striate.data.dataset import find_groups, grouped
 from striate.data.decoding.decode import decode
 from striate.data.decoding.deep import check_bytes
 from striate.data.decoding.pixels import check_convertible, fit_pixels, to_channels
-from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
 from striate.data.preparing.arrays import scaled_images
@@ -34,7 +33,8 @@ from striate.errors import (
     ShapeError,
     StriateError,
 )
-from striate.metrics.evaluation import Evaluation, evaluate_probabilities
+from striate.metrics.evaluation import Evaluation, evaluate_outcomes
+from striate.metrics.outcomes import Outcomes
 from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
@@ -179,25 +179,25 @@ class Classifier:
         Raises:
             DataError: no labels, a class that the model does not know, or nothing left to judge.
         """
+        held = self.held_out(data, progress, groups)
+        return self.judge(held.images, held.labels, held.notes, progress, held.near)
+
+    def held_out(
+        self, data: Catalog | ImageSet | str | Path, progress: Progress = silent, groups: str | None = None
+    ) -> HeldOut:
+        """Return the images that `evaluate` judges, and those beside them that training has seen; same arguments."""
         if isinstance(data, str | Path):
             from striate.data.reading import read
 
             data = read(data)
-        told: tuple[str, ...] = ()
-        if isinstance(data, Catalog):
-            if not (data.labels >= 0).any():
-                raise unlabelled(data, "evaluation")
-            told = (*data.notes, *judge_labels(data.class_counts()))
-            images = self.prepare(data, progress)
-            images = grouped(images, find_groups(images, data, groups, progress))
-        else:
-            images = data
-        images, notes = unseen(images, self.trained_on)
-        near = None
-        if len(self.sketches) and images.sketches is not None:
-            near = near_known(images.sketches, self.sketches)
-        labels, matched = labels_among(images, self.classes)
-        return self.judge(images, labels, (*told, *notes, *matched), progress, near)
+        if isinstance(data, ImageSet):
+            return hold_out(data, self.trained_on, self.sketches, self.classes)
+        if not (data.labels >= 0).any():
+            raise unlabelled(data, "evaluation")
+        images = self.prepare(data, progress)
+        images = grouped(images, find_groups(images, data, groups, progress))
+        told = (*data.notes, *judge_labels(data.class_counts()))
+        return hold_out(images, self.trained_on, self.sketches, self.classes, told)
 
     def judge(
         self,
@@ -217,13 +217,13 @@ class Classifier:
         both = self._probabilities(images, None, progress)
 
         def figures(kept: np.ndarray) -> tuple[Evaluation, ...]:
-            groups = None if images.groups is None else images.groups[kept]
-            return tuple(evaluate_probabilities(one[kept], labels[kept], self.classes, notes, groups) for one in both)
+            some, said = images.subset(kept), (Outcomes.of(one[kept], labels[kept]) for one in both)
+            return tuple(evaluate_outcomes(one, self.classes, notes, some.groups, some.names) for one in said)
 
         averaged, alone = figures(np.arange(len(labels)))
         if near is not None:
             without = figures(np.flatnonzero(~near))[0] if 0 < near.sum() < len(near) else None
-            averaged = replace(averaged, near_copies=int(near.sum()), without=without)
+            averaged = replace(averaged, near_copies=int(near.sum()), without=without, near=near)
         if self.views == "none":
             return averaged
         from striate.classifier.views import view_count

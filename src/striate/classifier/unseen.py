@@ -4,12 +4,58 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from striate.data.grouping.known import near_known
 from striate.data.imageset import ImageSet
 from striate.data.labels import levelled, number_of, repr_of, same_but_for_spelling
 from striate.errors import DataError, some
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The images of a source that a model may be judged on.
+
+    Arguments:
+        images: those to judge.
+        labels: int64 (n,), indices into the model's classes.
+        notes: what must be said about the choice.
+        near: bool (n,), which are near copies of training images; None where nobody can tell.
+        seen: the others of the source: those that training or the choice of the model has seen.
+    """
+
+    images: ImageSet
+    labels: np.ndarray
+    notes: tuple[str, ...]
+    near: np.ndarray | None
+    seen: ImageSet
+
+
+def hold_out(
+    images: ImageSet,
+    trained_on: np.ndarray,
+    sketches: np.ndarray,
+    classes: Sequence[str],
+    notes: Sequence[str] = (),
+) -> HeldOut:
+    """Return which of a source's images a model may be judged on.
+
+    Arguments:
+        trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen.
+        sketches: int8 (s, d), by which near copies of those are known again; perhaps none.
+        classes: the model's.
+        notes: what must be said of the source.
+
+    Raises:
+        DataError: no labels, a class that the model does not know, or nothing left to judge.
+    """
+    kept, told = unseen(images, trained_on)
+    seen = images.subset(np.flatnonzero(~np.isin(images.rows, kept.rows)))
+    near = near_known(kept.sketches, sketches) if len(sketches) and kept.sketches is not None else None
+    labels, matched = labels_among(kept, classes)
+    return HeldOut(kept, labels, (*notes, *told, *matched), near, seen)
 
 
 def unseen(images: ImageSet, trained_on: np.ndarray) -> tuple[ImageSet, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Figures from predictions and labels: accuracy with its interval, per class, the confusion matrix."""
+"""Figures from predictions and labels, each with its interval: overall, class by class, of the probabilities."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ShapeError
+from striate.metrics.averages import TopK, brier_scores, log_losses, mean_interval, top_k_of
 from striate.metrics.by_class import ClassCounts, Metric, count_classes, count_pairs, dense_matrix
 from striate.metrics.groups import SampleSize, sample_size
+from striate.metrics.macro import balanced_accuracy_interval, macro_f1_interval
+from striate.metrics.outcomes import Outcomes
+from striate.metrics.reliability import Reliability, measure_reliability
 
 # With more classes JSON holds the cells of the confusion matrix that are not empty, not the square of all.
 DENSE_CLASSES = 100
@@ -31,8 +35,13 @@ class Evaluation:
         alone: the same images judged without their other views; None where there were none.
         sizes: what the images are worth where they come in groups: all of them, then those of each class (1 + k,);
             empty where each stands alone.
+        called_sizes: the same of the images that were taken for each class (k,).
         near_copies: images that are near copies of others that were trained on; None where nobody looked.
         without: the same, judged without these; None where there are none, or nothing else.
+        outcomes: what was said of each image; None where only the cells are known, and no figure of probabilities is.
+        names: (n,) the images' names, in the order of the outcomes; empty where nobody gave them.
+        group_ids: int (n,), equal for images of one group; None: each stands alone.
+        near: bool (n,), which are near copies of images that were trained on; None where nobody looked.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +52,11 @@ class Evaluation:
     sizes: tuple[SampleSize, ...] = ()
     near_copies: int | None = None
     without: Evaluation | None = None
+    outcomes: Outcomes | None = None
+    names: Sequence[str] = ()
+    group_ids: np.ndarray | None = None
+    called_sizes: tuple[SampleSize, ...] = ()
+    near: np.ndarray | None = None
 
     @property
     def total(self) -> int:
@@ -99,6 +113,48 @@ class Evaluation:
         return self.counts.macro_f1
 
     @property
+    def balanced_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the balanced accuracy, counting groups."""
+        return balanced_accuracy_interval(self.counts, self.cells, self.sizes)
+
+    @property
+    def macro_f1_interval(self) -> tuple[float, float]:
+        """The 95 % interval of macro F1, counting groups."""
+        return macro_f1_interval(self.counts, self.cells, self.sizes)
+
+    @cached_property
+    def top_k(self) -> TopK | None:
+        """How often the true class is among the first few; None where two classes are all, or nobody knows."""
+        return top_k_of(self.outcomes, len(self.classes), self.group_ids) if self.outcomes else None
+
+    @property
+    def log_loss(self) -> float | None:
+        """The mean of −log of the probability of the true class; None where nobody knows."""
+        return float(log_losses(self.outcomes).mean()) if self.outcomes else None
+
+    @property
+    def log_loss_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the log loss; None where nobody knows, or it is of one group."""
+        return mean_interval(log_losses(self.outcomes), self.group_ids) if self.outcomes else None
+
+    @property
+    def brier(self) -> float | None:
+        """The mean squared distance of the probabilities from the label, in [0, 2]; None where nobody knows."""
+        return float(brier_scores(self.outcomes).mean()) if self.outcomes else None
+
+    @property
+    def brier_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the Brier score; None where nobody knows, or it is of one group."""
+        return mean_interval(brier_scores(self.outcomes), self.group_ids) if self.outcomes else None
+
+    @cached_property
+    def reliability(self) -> Reliability | None:
+        """Whether it is as often right as it says; None where nobody knows."""
+        if not self.outcomes:
+            return None
+        return measure_reliability(self.outcomes.top, self.outcomes.right, self.group_ids)
+
+    @property
     def uneven(self) -> bool:
         """Whether a class is at least three times as frequent as another: accuracy alone then says little."""
         return self.counts.uneven
@@ -112,15 +168,22 @@ class Evaluation:
         rows, counts = [], self.counts
         for index, name in enumerate(self.classes):
             hits, actual, called = (int(of[index]) for of in (counts.hits, counts.actual, counts.called))
+            size = self._size(1 + index, actual)
+            called_size = self.called_sizes[index] if self.called_sizes else SampleSize(called, called, float(called))
+            # Where groups are counted and nobody knows those of the images so called, no interval is said.
+            known = called and (self.called_sizes or not self.sizes)
             rows.append(
                 {
                     "class": name,
                     "correct": hits,
                     "total": actual,
                     "accuracy": hits / actual if actual else None,
-                    "interval": list(self._size(1 + index, actual).interval(hits / max(1, actual))),
-                    "groups": self._size(1 + index, actual).groups,
+                    "interval": list(size.interval(hits / max(1, actual))),
+                    "groups": size.groups,
+                    "called": called,
                     "precision": hits / called if called else None,
+                    "precision_interval": list(called_size.interval(hits / called)) if known else None,
+                    "f1": 2 * hits / (actual + called) if actual + called else None,
                 }
             )
         return rows
@@ -134,13 +197,40 @@ class Evaluation:
             "interval": list(self.interval),
             "groups": self.groups,
             "balanced_accuracy": self.balanced_accuracy,
+            "balanced_interval": list(self.balanced_interval),
             "macro_f1": self.macro_f1,
+            "macro_f1_interval": list(self.macro_f1_interval),
+            **self._probabilities_json(),
             "classes": self.per_class(),
             **self._confusion_json(),
             "notes": list(self.notes),
             "views": self.views,
             "accuracy_without_views": self.alone and self.alone.accuracy,
             "near_copies": self.near_copies_json(),
+        }
+
+    @property
+    def ece(self) -> float | None:
+        """The expected calibration error, in [0, 1]; None where nobody knows."""
+        return self.reliability.ece if self.reliability else None
+
+    @property
+    def ece_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval."""
+        return self.reliability.interval if self.reliability else None
+
+    def _probabilities_json(self) -> dict[str, Any]:
+        """Return what hangs on probabilities, all None where nobody knows them."""
+        reliability, log_loss, brier = self.reliability, self.log_loss_interval, self.brier_interval
+        return {
+            "top_k": self.top_k and self.top_k.to_json(),
+            "log_loss": self.log_loss,
+            "log_loss_interval": log_loss and list(log_loss),
+            "brier": self.brier,
+            "brier_interval": brier and list(brier),
+            "ece": reliability and reliability.ece,
+            "ece_interval": reliability and list(reliability.interval),
+            "reliability": reliability and reliability.to_json(),
         }
 
     def _confusion_json(self) -> dict[str, Any]:
@@ -212,11 +302,44 @@ def evaluate_probabilities(
             f"probabilities must be (n, k) = ({len(labels)}, {len(classes)}) for the labels and classes given; "
             f"got {probabilities.shape}"
         )
-    predicted = probabilities.argmax(1) if len(labels) else np.zeros(0, np.int64)
+    return evaluate_outcomes(Outcomes.of(probabilities, labels), classes, notes, groups)
+
+
+def evaluate_outcomes(
+    outcomes: Outcomes,
+    classes: Sequence[str],
+    notes: Sequence[str] = (),
+    groups: np.ndarray | None = None,
+    names: Sequence[str] = (),
+) -> Evaluation:
+    """Return the evaluation of what was said of n images, labels being indices into `classes` (k,).
+
+    Arguments:
+        notes: for the reader of the figures.
+        groups: int (n,), equal for images that belong together, which intervals count; None: each stands alone.
+        names: (n,) the images' names.
+    """
+    labels, predicted, k = outcomes.labels, outcomes.predicted, len(classes)
     sizes: tuple[SampleSize, ...] = ()
+    called: tuple[SampleSize, ...] = ()
     if groups is not None and len(np.unique(groups)) < len(labels):
-        order = np.argsort(labels, kind="stable")  # one pass over the images, however many classes there are
-        ends = np.searchsorted(labels[order], np.arange(len(classes) + 1))
-        parts = [np.arange(len(labels)), *(order[start:end] for start, end in itertools.pairwise(ends.tolist()))]
-        sizes = tuple(sample_size(predicted[part] == labels[part], groups[part]) for part in parts)
-    return Evaluation(tuple(classes), count_pairs(labels, predicted, len(classes)), tuple(notes), sizes=sizes)
+        sizes = (sample_size(outcomes.right, groups), *_sizes_by(labels, outcomes.right, groups, k))
+        called = _sizes_by(predicted, outcomes.right, groups, k)
+    return Evaluation(
+        tuple(classes),
+        count_pairs(labels, predicted, k),
+        tuple(notes),
+        sizes=sizes,
+        called_sizes=called,
+        outcomes=outcomes,
+        names=names,
+        group_ids=groups if sizes else None,
+    )
+
+
+def _sizes_by(classes: np.ndarray, right: np.ndarray, groups: np.ndarray, count: int) -> tuple[SampleSize, ...]:
+    """Return what the images of each class are worth: one pass over the images, however many classes there are."""
+    order = np.argsort(classes, kind="stable")
+    ends = np.searchsorted(classes[order], np.arange(count + 1)).tolist()
+    parts = (order[start:end] for start, end in itertools.pairwise(ends))
+    return tuple(sample_size(right[part], groups[part]) for part in parts)

@@ -7,6 +7,7 @@ they are is the design effect of survey sampling; an interval is that of as many
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +30,12 @@ class SampleSize(NamedTuple):
         """Return the 95 % interval of a share of these images that was right; see `grouped_interval`."""
         if self.groups >= self.images:
             return wilson_interval(round(share * self.images), self.images)
-        from scipy.stats import t
+        return wilson_interval(share * self.effective, self.effective, self.quantile)
 
-        quantile = float(t.ppf(0.975, max(1, self.groups - 1)))
-        return wilson_interval(share * self.effective, self.effective, quantile)
+    @property
+    def quantile(self) -> float:
+        """The 97.5 % quantile of Student's t for so many groups; the normal one where each image stands alone."""
+        return Z_95 if self.groups >= self.images else t_quantile(self.groups)
 
 
 def design_effect(right: np.ndarray, groups: np.ndarray) -> float:
@@ -130,7 +133,17 @@ def widening(groups: int) -> float:
     >>> round(widening(10), 2), round(widening(1000), 3)
     (1.22, 1.002)
     """
+    m = max(2, groups)
+    return t_quantile(m) / Z_95 * math.sqrt(m / (m - 1))
+
+
+@cache
+def t_quantile(groups: int) -> float:
+    """Return the 97.5 % quantile of Student's t with one degree of freedom less than there are groups.
+
+    >>> round(t_quantile(10), 2), round(t_quantile(1000), 2)
+    (2.26, 1.96)
+    """
     from scipy.stats import t
 
-    m = max(2, groups)
-    return float(t.ppf(0.975, m - 1)) / Z_95 * math.sqrt(m / (m - 1))
+    return float(t.ppf(0.975, max(1, groups - 1)))
