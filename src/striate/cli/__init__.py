@@ -19,6 +19,7 @@ from striate.cli.evaluate import evaluate
 from striate.cli.features import features
 from striate.cli.net import net
 from striate.cli.predict import predict
+from striate.cli.report import report
 from striate.cli.runs import runs
 from striate.cli.train import train
 from striate.cli.tune import tune
@@ -65,7 +66,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, net, augment, tune, features, runs, cache):
+for command in (train, predict, evaluate, net, augment, tune, features, runs, report, cache):
     app.command()(command)
 
 

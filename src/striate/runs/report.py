@@ -52,6 +52,7 @@ def gather_contents(
         history=_lines(folder.path / "metrics.jsonl"),
         ladder=_mapping(_read(folder.path / "ladder.json")),
         recipe=_text(folder.recipe),
+        promises=_mapping(_mapping(_read(folder.path / "result.json")).get("promises")),
     )  # fmt: skip
 
 

@@ -81,6 +81,12 @@ class RunResult:
         """Where the model is saved."""
         return self.run and RunFolder(self.run).model
 
+    @property
+    def report(self) -> Path | None:
+        """Where its report is; None where there is none."""
+        page = self.run and RunFolder(self.run).report
+        return page if page and page.exists() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Session:

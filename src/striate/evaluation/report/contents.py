@@ -26,6 +26,8 @@ class ReportContents:
         history: one mapping an epoch, the lines of metrics.jsonl.
         ladder: `rungs`, `skipped` and `probes`, the contents of ladder.json.
         recipe: the contents of recipe.toml.
+        promises: what the model promises and what the test showed, the contents of result.json under that name.
+        robustness: the card as a fragment of HTML; empty where none was measured.
     """
 
     model: Classifier
@@ -36,6 +38,8 @@ class ReportContents:
     history: Sequence[Mapping[str, Any]] = ()
     ladder: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    promises: Mapping[str, Any] | None = None
+    robustness: str = ""
 
     @property
     def judged(self) -> Evaluation | None:

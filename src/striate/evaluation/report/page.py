@@ -11,6 +11,14 @@ from striate.evaluation.report.climbing import rung_axis, rung_rows
 from striate.evaluation.report.confusion import MOST_ROWS, class_rows, confused_pairs, matrix_rows
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.curves import draw_curves
+from striate.evaluation.report.trust import (
+    draw_reliability,
+    figure_rows,
+    health_rows,
+    health_warnings,
+    promises_of,
+    say_temperature,
+)
 from striate.evaluation.report.verdict import most_frequent, title_of, verdict_sentences
 from striate.metrics.by_class import UNEVEN
 from striate.pages.page import render_page
@@ -23,7 +31,8 @@ MOST_FILES = 40
 def report_page(contents: ReportContents) -> str:
     """Return the report as HTML: one page that needs nothing else."""
     values = {"title": title_of(contents), "sentences": verdict_sentences(contents), "contents": contents}
-    values |= _figures(contents) | _data(contents) | _training(contents) | _judged(contents) | _making(contents)
+    values |= _figures(contents) | _data(contents) | _training(contents) | _judged(contents) | _trust(contents)
+    values |= _making(contents)
     return render_page("striate.evaluation.report", "report.html", **values)
 
 
@@ -83,7 +92,18 @@ def _judged(contents: ReportContents) -> dict[str, Any]:
     trained = {name: int(count) for name, count in zip(contents.splits.train.classes, contents.class_counts()["train"], strict=True)}
     return {
         "judged": judged, "by": contents.judged_by, "class_rows": class_rows(judged, trained),
-        "matrix": matrix_rows(judged), "pairs": confused_pairs(judged),
+        "matrix": matrix_rows(judged), "pairs": confused_pairs(judged), "figures": figure_rows(judged),
+    }  # fmt: skip
+
+
+def _trust(contents: ReportContents) -> dict[str, Any]:
+    judged, promises = contents.judged, contents.promises
+    reliability = judged.reliability if judged and judged.total else None
+    return {
+        "reliability": reliability, "diagram": reliability and draw_reliability(reliability),
+        "promises": promises_of(promises), "said": say_temperature(promises),
+        "health": health_rows(contents.history), "health_warnings": health_warnings(contents.history),
+        "robustness": contents.robustness,
     }  # fmt: skip
 
 

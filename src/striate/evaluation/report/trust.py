@@ -7,38 +7,67 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.evaluation.report.curves import Drawn
+from striate.metrics.evaluation import Evaluation
+from striate.metrics.reliability import Reliability
 from striate.pages.page import percent_of
 from striate.pages.plots import Axis, Plot
 
 
-def draw_reliability(bins: Sequence[Mapping[str, Any]]) -> Drawn:
+def draw_reliability(reliability: Reliability) -> Drawn:
     """Return the reliability diagram: how often what is said with some confidence is right.
-
-    Arguments:
-        bins: of equal numbers of images, each with `confidence`, `accuracy`, `interval` and `images`.
 
     Source: DeGroot and Fienberg 1983; Wilson's intervals, counting groups, in place of bars without any.
     """
-    low = min([0.9, *(end for one in bins for end in (one["confidence"], one["interval"][0]))])
+    bins = reliability.bins
+    low = min([0.9, *(end for one in bins for end in (one.confidence, one.interval[0]))])
     start = next(start for start in (0.8, 0.5, 0.0) if low >= start or start == 0.0)
     step = {0.8: 5, 0.5: 10, 0.0: 20}[start]
     marks = tuple((mark / 100, f"{mark}") for mark in range(round(100 * start), 101, step))
     plot = Plot(Axis(start, 1.0, "said probability, %", marks), Axis(start, 1.0, "right, %", marks))
     parts = [plot.line([(start, start), (1.0, 1.0)], "faint")]
     for one in bins:
-        confidence, accuracy, (low, high) = one["confidence"], one["accuracy"], one["interval"]
-        said = f"{one['images']:,} images: said {percent_of(confidence, 1)}, right {percent_of(accuracy, 1)}"
-        parts += [plot.whisker(confidence, low, high, "first"), plot.dot(confidence, accuracy, "first", 3.5, said)]
-    worst = max(bins, key=lambda one: abs(one["confidence"] - one["accuracy"]))
+        said = f"{one.images:,} images: said {percent_of(one.confidence, 1)}, right {percent_of(one.accuracy, 1)}"
+        parts.append(plot.whisker(one.confidence, *one.interval, "first"))
+        parts.append(plot.dot(one.confidence, one.accuracy, "first", 3.5, said))
+    worst = max(bins, key=lambda one: abs(one.confidence - one.accuracy))
     alt = (
         f"Reliability diagram of {len(bins)} bins. The furthest from the diagonal says "
-        f"{percent_of(worst['confidence'], 1)} and is right in {percent_of(worst['accuracy'], 1)}."
+        f"{percent_of(worst.confidence, 1)} and is right in {percent_of(worst.accuracy, 1)}."
     )
     caption = (
         "Each dot is an equal share of the images, with its 95 % interval; on the dotted diagonal what is said is as "
         "often right as it says, below it the model is too sure."
     )
     return Drawn(plot.svg(alt, *parts), caption)
+
+
+def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Return the figures of an evaluation: name, figure, 95 % interval, what is best."""
+    rows = [
+        ("accuracy", judged.accuracy, judged.interval),
+        ("balanced accuracy", judged.balanced_accuracy, judged.balanced_interval),
+        ("macro F1", judged.macro_f1, judged.macro_f1_interval),
+    ]
+    if top := judged.top_k:
+        rows.append((f"among the first {top.k}", top.share, top.interval))
+    told = [(name, percent_of(share), _span(interval, percent=True), "100 %") for name, share, interval in rows]
+    for name, loss, interval in (
+        ("log loss", judged.log_loss, judged.log_loss_interval),
+        ("Brier score (0 to 2)", judged.brier, judged.brier_interval),
+    ):
+        if loss is not None:
+            told.append((name, f"{loss:.4f}", _span(interval), "0"))
+    if reliability := judged.reliability:
+        told.append(("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %"))
+        told.append(("the same, 15 bins of equal width", percent_of(reliability.equal_width), "–", "0 %"))
+    return told
+
+
+def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{low:.4f} to {high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,19 @@ def promises_of(told: Mapping[str, Any] | None) -> list[Promise]:
         return []
     rows = [*_sure(told.get("sure") or ()), *_sets(told.get("sets") or ()), *_known(told.get("known") or {})]
     return rows
+
+
+def say_temperature(told: Mapping[str, Any] | None) -> str:
+    """Return what was done about probabilities that are too high or too low; empty where nobody looked."""
+    found = (told or {}).get("temperature")
+    if not found:
+        return ""
+    if not found.get("kept"):
+        return f"Probabilities are as the model makes them: {found.get('why') or 'no temperature makes them better'}."
+    return (
+        f"Probabilities are scaled by a temperature of {found['value']:.2f}, which lowered the log loss on held-out "
+        f"validation images from {found['log_loss_before']:.3f} to {found['log_loss_after']:.3f}."
+    )
 
 
 def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:

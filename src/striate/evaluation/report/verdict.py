@@ -11,6 +11,8 @@ from striate.pages.page import percent_of
 
 # An interval wider than this leaves open how good the model is; fewer test images of a class say nothing of it.
 WIDE, FEW_OF_CLASS = 0.10, 10
+# A calibration error that is surely above this is worth a word.
+UNCALIBRATED = 0.01
 # Of what there is to be careful of, so much stands in the verdict.
 MOST_CARES = 5
 
@@ -82,7 +84,11 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
 
 def _of_confidence(judged: Evaluation) -> Iterator[str]:
     """Say where probabilities are too high or too low on average, beyond noise."""
-    return iter(())
+    told = judged.reliability
+    if told is None or told.interval[0] < UNCALIBRATED or abs(told.confidence - told.accuracy) < told.ece / 2:
+        return
+    side = "too sure" if told.confidence > told.accuracy else "not sure enough"
+    yield f"it is {side}: {percent_of(told.confidence, 1)} said on average, {percent_of(told.accuracy, 1)} right"
 
 
 def _of_size(judged: Evaluation) -> Iterator[str]:
