@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from striate.evaluation.report.anatomy import describe_anatomy
@@ -68,7 +67,7 @@ def _data(contents: ReportContents) -> dict[str, Any]:
         "reasons": {status: ledger.reasons(status).most_common() for status in ("skipped", "repaired")},
         "troubled": troubled[:MOST_FILES], "untold": max(0, len(troubled) - MOST_FILES),
         "uneven": max(trained) / min(trained) if trained and max(trained) >= UNEVEN * min(trained) else None,
-        "groups": groups if isinstance(groups, Mapping) else None,
+        "groups": {"by": "", "count": 0, "images": 0, "largest": 0} | groups if isinstance(groups, dict) else None,
         "notes": [*images.notes, *contents.splits.notes], "most_rows": MOST_ROWS,
         "window": images.window,
     }  # fmt: skip
@@ -109,11 +108,10 @@ def _trust(contents: ReportContents) -> dict[str, Any]:
 
 def _making(contents: ReportContents) -> dict[str, Any]:
     told, run = contents.model.provenance, contents.run
-    asked = run.get("asked")
     machine = run.get("machine")
+    machine = dict(machine) if isinstance(machine, Mapping) else {}
     return {
         "anatomy": describe_anatomy(contents.model), "model": contents.model, "told": told,
-        "machine": machine if isinstance(machine, Mapping) else {}, "command": run.get("command"),
-        "asked": asked if isinstance(asked, Mapping) else {}, "precision": told.precision or run.get("precision"),
-        "source_name": Path(contents.source).name,
+        "commit": machine.pop("commit", ""), "machine": machine, "command": run.get("command"),
+        "precision": told.precision or run.get("precision"), "fingerprint": (told.data or {}).get("data"),
     }  # fmt: skip
