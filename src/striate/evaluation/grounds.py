@@ -1,0 +1,111 @@
+"""What may have led to a mistake: near copies among the training images, and the training images most like an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from striate.data.imageset import ImageSet
+from striate.observer import Progress, silent
+
+if TYPE_CHECKING:
+    from striate.classifier.classifier import Classifier
+
+NEIGHBOURS = 10
+# So many training images are looked at, evenly over all: features take as long as predictions.
+MOST_TRAINING = 2_000
+# An image is an odd one out where the next training image is further than this share of them have it to theirs.
+USUAL_SHARE = 0.99
+
+
+class Copy(NamedTuple):
+    """A training image of which another is a near copy: its name and label, an index into the model's classes."""
+
+    name: str
+    label: int
+
+
+class Surroundings(NamedTuple):
+    """The training images most like an image: their labels, the name of the nearest, and whether even that is far."""
+
+    labels: tuple[int, ...]
+    nearest: str
+    odd: bool
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What is known of judged images beside the probabilities, by their places; what is not known is not there."""
+
+    copies: Mapping[int, Copy] = field(default_factory=dict)
+    surroundings: Mapping[int, Surroundings] = field(default_factory=dict)
+
+
+def gather_grounds(
+    model: Classifier, judged: ImageSet, seen: ImageSet, positions: np.ndarray, progress: Progress = silent
+) -> Grounds:
+    """Return what the training images tell of some judged images.
+
+    Arguments:
+        model: its features tell what is alike; one that makes none tells only of copies.
+        judged, seen: two parts of one set, grouped together; `seen` was trained on.
+        positions: int64 (m,), which of the judged images are asked about.
+    """
+    index = {name: i for i, name in enumerate(model.classes)}
+    labels = np.array([index.get(name, -1) for name in seen.classes], np.int64)[seen.labels]
+    known = np.flatnonzero((seen.labels >= 0) & (labels >= 0))
+    if not (len(known) and len(positions)):
+        return Grounds()
+    seen, labels = seen.subset(known), labels[known]
+    return Grounds(_copies(judged, seen, labels, positions), _around(model, judged, seen, labels, positions, progress))
+
+
+def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.ndarray) -> dict[int, Copy]:
+    """Return of each image that shares a group with training images one of them, of another label if there is one."""
+    if judged.groups is None or seen.groups is None:
+        return {}
+    found: dict[int, Copy] = {}
+    order = np.argsort(seen.groups, kind="stable")
+    grouped = seen.groups[order]
+    for place in positions.tolist():
+        group = judged.groups[place]
+        members = order[np.searchsorted(grouped, group) : np.searchsorted(grouped, group, side="right")]
+        if len(members):
+            same = seen.labels[members] == judged.labels[place]
+            first = int(members[np.argmin(same)])  # the first of another label, else the first
+            found[place] = Copy(seen.names[first], int(labels[first]))
+    return found
+
+
+def _around(
+    model: Classifier,
+    judged: ImageSet,
+    seen: ImageSet,
+    labels: np.ndarray,
+    positions: np.ndarray,
+    progress: Progress,
+) -> dict[int, Surroundings]:
+    """Return of each image the training images that the model's own features put nearest to it."""
+    from striate.evaluation.embedding import embed
+
+    step = max(1, -(-len(seen) // MOST_TRAINING))
+    rows = np.arange(0, len(seen), step)
+    if len(rows) <= NEIGHBOURS:
+        return {}
+    theirs = embed(model, seen.subset(rows), progress)
+    mine = None if theirs is None else embed(model, judged.subset(positions), progress)
+    if theirs is None or mine is None:
+        return {}
+    between = theirs @ theirs.T
+    np.fill_diagonal(between, -np.inf)
+    usual = np.quantile(between.max(1), 1 - USUAL_SHARE)
+    alike = mine @ theirs.T
+    found = {}
+    for place, row in zip(positions.tolist(), alike, strict=True):
+        nearest = rows[np.argsort(-row, kind="stable")[:NEIGHBOURS]]
+        near = tuple(labels[nearest].tolist())
+        found[place] = Surroundings(near, seen.names[int(nearest[0])], bool(row.max() < usual))
+    return found
