@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
+from striate.evaluation.attributes import attributes_of
+from striate.evaluation.mistakes import worst_mistakes
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.page import report_page
+from striate.evaluation.slices import find_slices
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.system.files import write_atomically
+
+# So many mistakes are shown with their pictures.
+MOST_MISTAKES = 24
 
 
 def leave_report(
@@ -46,7 +55,7 @@ def gather_contents(
     folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None
 ) -> ReportContents:
     """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out."""
-    return ReportContents(
+    known = ReportContents(
         model, splits, valid, test,
         run=_mapping(_read(folder.path / "run.json")),
         history=_lines(folder.path / "metrics.jsonl"),
@@ -54,6 +63,15 @@ def gather_contents(
         recipe=_text(folder.recipe),
         promises=_mapping(_mapping(_read(folder.path / "result.json")).get("promises")),
     )  # fmt: skip
+    outcomes, images = known.judged and known.judged.outcomes, known.judged_images
+    if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):
+        return known  # of folds, or of before a resume: nobody knows which image is which
+    named = replace(known.judged, names=images.names)
+    return replace(
+        known,
+        mistakes=worst_mistakes(named, MOST_MISTAKES),
+        slices=find_slices(named, attributes_of(images)),
+    )
 
 
 def _text(path: Path) -> str:

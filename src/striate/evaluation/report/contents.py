@@ -11,6 +11,8 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
+from striate.evaluation.mistakes import Mistake
+from striate.evaluation.slices import Slices
 from striate.metrics.evaluation import Evaluation
 
 
@@ -26,6 +28,8 @@ class ReportContents:
         history: one mapping an epoch, the lines of metrics.jsonl.
         ladder: `rungs`, `skipped` and `probes`, the contents of ladder.json.
         recipe: the contents of recipe.toml.
+        mistakes: of the judged images, the worst first.
+        slices: where it is worse than elsewhere; None where nobody looked.
         promises: what the model promises and what the test showed, the contents of result.json under that name.
         robustness: the card as a fragment of HTML; empty where none was measured.
     """
@@ -38,6 +42,8 @@ class ReportContents:
     history: Sequence[Mapping[str, Any]] = ()
     ladder: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    mistakes: Sequence[Mistake] = ()
+    slices: Slices | None = None
     promises: Mapping[str, Any] | None = None
     robustness: str = ""
 
@@ -50,6 +56,11 @@ class ReportContents:
     def judged_by(self) -> str:
         """Which images those are."""
         return "test" if self.test else "validation"
+
+    @property
+    def judged_images(self) -> ImageSet:
+        """The images of `judged`, in its order."""
+        return self.splits.test if self.test else self.splits.valid
 
     @property
     def source(self) -> str:

@@ -10,6 +10,7 @@ from striate.evaluation.report.climbing import rung_axis, rung_rows
 from striate.evaluation.report.confusion import MOST_ROWS, class_rows, confused_pairs, matrix_rows
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.curves import draw_curves
+from striate.evaluation.report.pictures import picture_mistakes
 from striate.evaluation.report.trust import (
     draw_reliability,
     figure_rows,
@@ -92,6 +93,8 @@ def _judged(contents: ReportContents) -> dict[str, Any]:
     return {
         "judged": judged, "by": contents.judged_by, "class_rows": class_rows(judged, trained),
         "matrix": matrix_rows(judged), "pairs": confused_pairs(judged), "figures": figure_rows(judged),
+        "pictures": picture_mistakes(contents), "slices": contents.slices,
+        "more_mistakes": judged.total - judged.correct - len(contents.mistakes),
     }  # fmt: skip
 
 
