@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from striate.cli import options
 from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.check import check
@@ -19,6 +20,7 @@ from striate.cli.evaluate import evaluate
 from striate.cli.features import features
 from striate.cli.net import net
 from striate.cli.predict import predict
+from striate.cli.report import report
 from striate.cli.runs import runs
 from striate.cli.train import train
 from striate.cli.tune import tune
@@ -32,7 +34,9 @@ class _Commands(TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_expanded(word) for word in args])
+        words = [_expanded(word) for word in args]
+        ctx.meta[options.TYPED] = ("striate", *words)
+        return super().parse_args(ctx, words)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -63,7 +67,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, runs, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, runs, report, cache):
     app.command()(command)
 
 

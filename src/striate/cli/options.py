@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # When the command began, as near as can be: a budget counts from here.
 BEGAN = time.perf_counter()
+# Where the words of the command are kept for as long as it runs.
+TYPED = "striate.typed"
 
 DATA, NET, RUN = "Data", "Net and recipe", "Run"
 
@@ -221,3 +223,10 @@ def parse_shape(text: str | None) -> tuple[int, int, int] | None:
         raise typer.BadParameter(f"--input must be channels, height and width, as 3x224x224; got {text!r}")
     channels, height, width = (int(part) for part in parts)
     return channels, height, width
+
+
+def typed(context: typer.Context) -> str:
+    """Return the command that runs, as it can be typed again in a shell."""
+    import shlex
+
+    return shlex.join(context.meta.get(TYPED, ()))

@@ -21,6 +21,7 @@ def _setting(help: str) -> Any:
 
 
 def train(
+    context: typer.Context,
     source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=options.SOURCE_HELP)] = None,
     format: options.Format = None,
     images: options.Images = None,
@@ -153,7 +154,7 @@ def train(
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
     with TrainView(stderr(quiet=not is_first()), chooses) as view:
-        run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN)
+        run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN, options.typed(context))
         if resume:
             view.note(f"run {folder.path}")
         try:

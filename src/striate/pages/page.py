@@ -18,19 +18,22 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
 
     Arguments:
         package: where the template lies beside the code that fills it, as "striate.evaluation".
-        template: its file there.
+        template: its file there; it may include others that lie beside it.
         values: what it names.
     """
     import jinja2
 
+    def own(name: str) -> str | None:
+        file = resources.files(package) / name
+        return file.read_text("utf-8") if file.is_file() else None
+
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-        loader=jinja2.PackageLoader("striate.pages", "templates"),
+        loader=jinja2.ChoiceLoader([jinja2.FunctionLoader(own), jinja2.PackageLoader("striate.pages", "templates")]),
     )  # fmt: skip
     environment.filters["percent"] = percent_of
     environment.filters["count"] = lambda number: f"{number:,}"
-    text = (resources.files(package) / template).read_text("utf-8")
-    return environment.from_string(text).render(**values)
+    return environment.get_template(template).render(**values)
 
 
 def percent_of(share: float | None, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ health.json            how the net did, layer by layer, when it was last looked 
 checkpoint.safetensors the whole state, to resume from
 model.striate          the best model so far
 result.json            what it came to, written last
+report.html            all of it on one page for people
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class RunFolder:
     def model(self) -> Path:
         """Where the best model is."""
         return self.path / MODEL
+
+    @property
+    def report(self) -> Path:
+        """Where the page for people is."""
+        return self.path / "report.html"
 
     @property
     def recipe(self) -> Path:

@@ -27,8 +27,10 @@ from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.calibrating import calibrate
 from striate.runs.folder import RunFolder
+from striate.runs.report import leave_report
 from striate.system.cache import HOMELESS, is_homeless
 from striate.system.devices import choose_device, fitting_threads, kept_memory
+from striate.system.machine import describe_machine
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
 
@@ -47,6 +49,7 @@ class RunOptions:
         tensorboard: also write TensorBoard scalars into `out`.
         observer: hears about the progress.
         began: when the command began, by `time.perf_counter`: a budget counts from there; None is now.
+        command: as it was typed, for the report; None where the run is started from Python.
     """
 
     out: str | Path | None = None
@@ -55,6 +58,7 @@ class RunOptions:
     tensorboard: bool = False
     observer: Observer = field(default_factory=Observer)
     began: float | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,12 @@ class RunResult:
         """What the model promises, and what that was worth on the test images; None of a run of several processes."""
         return self.classifier.provenance.promises
 
+    @property
+    def report(self) -> Path | None:
+        """Where its report is; None where there is none."""
+        page = self.run and RunFolder(self.run).report
+        return page if page and page.exists() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Session:
@@ -95,6 +105,7 @@ class Session:
         device: this process's own.
         processes: those that work together; the first one writes and talks.
         observer: hears about the progress; silent in all processes but the first.
+        command: as it was typed, None where the run is started from Python.
     """
 
     folder: RunFolder | None
@@ -102,6 +113,7 @@ class Session:
     device: torch.device
     processes: Processes
     observer: Observer
+    command: str | None = None
 
     def describe(
         self, dataset: Dataset, run: Mapping[str, Any], recipe: str, net: str, asked: Mapping[str, Any]
@@ -116,7 +128,13 @@ class Session:
         if self.folder is None or not self.processes.first:
             return
         dataset.images.ledger.write_csv(self.folder.path / "ledger.csv")
-        self.folder.describe({**run, "asked": dict(asked)}, recipe, net)
+        told = {
+            "asked": dict(asked),
+            "prepared": list(dataset.images.image_shape[:2]),
+            "command": self.command,
+            "machine": describe_machine(str(self.device), torch.get_num_threads()),
+        }
+        self.folder.describe({**run, **told}, recipe, net)
 
     @contextmanager
     def stopping(self) -> Iterator[Callable[[], bool]]:
@@ -168,6 +186,7 @@ class Session:
                     "promises": figures["promises"],
                 }
             )
+            leave_report(self.folder, model, splits, valid, test, self.observer)
         return RunResult(model, valid, test, train_s, path)
 
 
@@ -196,7 +215,7 @@ def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -
         resumed = processes.from_first(folder is not None and folder.exists)
         if folder and processes.first:
             stack.enter_context(folder.held(doing))
-        yield Session(folder, resumed, device, processes, observer)
+        yield Session(folder, resumed, device, processes, observer, run.command)
 
 
 def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:

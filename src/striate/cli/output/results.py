@@ -24,6 +24,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
     return {
         "model": str(result.model),
         "run": str(result.run),
+        "report": result.report and str(result.report),
         "net": str(model.net),
         "classes": len(model.classes),
         "valid_accuracy": result.valid and result.valid.accuracy,
@@ -62,6 +63,7 @@ def print_result(result: RunResult, source: str | None) -> None:
     lines = [
         f"trained in {result.train_s:.1f} s; best epoch {epoch}" if epoch else f"fitted in {result.train_s:.1f} s",
         f"model  {result.model}",
+        *([f"report {result.report}"] if result.report else []),
         "next",
         f"  striate predict {model} IMAGE …",
         f"  striate evaluate {model} {quoted(source) if source else 'SOURCE'}",

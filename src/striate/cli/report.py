@@ -1,0 +1,38 @@
+"""`striate report`: the page of a run that is done, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/digits-1.")],
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE]", help="Where the images are now, if they have moved.")
+    ] = None,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Write report.html into a run's folder again: every run leaves one, older ones can have it too.
+
+    The images are read again and must be those of the run; its model judges the test images again, and nothing is
+    chosen by that.
+    """
+    from striate.observer import Observer
+    from striate.runs.remaking import remake_report
+
+    console = stderr()
+    with progress_bar(console) as progress:
+        observer = Observer()
+        observer.prepare = progress
+        page = remake_report(run, source, device, observer)
+    if json:
+        print_json({"report": str(page)})
+    else:
+        stdout().print(str(page), soft_wrap=True, markup=False)

@@ -1,0 +1,182 @@
+"""How far to trust probabilities: the reliability diagram, and promises held against what the test images showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from striate.evaluation.report.curves import Drawn
+from striate.metrics.evaluation import Evaluation
+from striate.metrics.reliability import Reliability
+from striate.pages.page import percent_of
+from striate.pages.plots import Axis, Plot
+
+
+def draw_reliability(reliability: Reliability) -> Drawn:
+    """Return the reliability diagram: how often what is said with some confidence is right.
+
+    Source: DeGroot and Fienberg 1983; Wilson's intervals, counting groups, in place of bars without any.
+    """
+    bins = reliability.bins
+    low = min([0.9, *(end for one in bins for end in (one.confidence, one.interval[0]))])
+    start = next(start for start in (0.8, 0.5, 0.0) if low >= start or start == 0.0)
+    step = {0.8: 5, 0.5: 10, 0.0: 20}[start]
+    marks = tuple((mark / 100, f"{mark}") for mark in range(round(100 * start), 101, step))
+    plot = Plot(Axis(start, 1.0, "said probability, %", marks), Axis(start, 1.0, "right, %", marks))
+    parts = [plot.line([(start, start), (1.0, 1.0)], "faint")]
+    for one in bins:
+        said = f"{one.images:,} images: said {percent_of(one.confidence, 1)}, right {percent_of(one.accuracy, 1)}"
+        parts.append(plot.whisker(one.confidence, *one.interval, "first"))
+        parts.append(plot.dot(one.confidence, one.accuracy, "first", 3.5, said))
+    worst = max(bins, key=lambda one: abs(one.confidence - one.accuracy))
+    alt = (
+        f"Reliability diagram of {len(bins)} bins. The furthest from the diagonal says "
+        f"{percent_of(worst.confidence, 1)} and is right in {percent_of(worst.accuracy, 1)}."
+    )
+    caption = (
+        "Each dot is an equal share of the images, with its 95 % interval; on the dotted diagonal what is said is as "
+        "often right as it says, below it the model is too sure."
+    )
+    return Drawn(plot.svg(alt, *parts), caption)
+
+
+def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Return the figures of an evaluation: name, figure, 95 % interval, what is best."""
+    rows = [
+        ("accuracy", judged.accuracy, judged.interval),
+        ("balanced accuracy", judged.balanced_accuracy, judged.balanced_interval),
+        ("macro F1", judged.macro_f1, judged.macro_f1_interval),
+    ]
+    if top := judged.top_k:
+        rows.append((f"among the first {top.k}", top.share, top.interval))
+    told = [(name, percent_of(share), _span(interval, percent=True), "100 %") for name, share, interval in rows]
+    for name, loss, interval in (
+        ("log loss", judged.log_loss, judged.log_loss_interval),
+        ("Brier score (0 to 2)", judged.brier, judged.brier_interval),
+    ):
+        if loss is not None:
+            told.append((name, f"{loss:.4f}", _span(interval), "0"))
+    if reliability := judged.reliability:
+        told.append(("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %"))
+        told.append(("the same, 15 bins of equal width", percent_of(reliability.equal_width), "–", "0 %"))
+    return told
+
+
+def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{low:.4f} to {high:.4f}"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What was promised on the validation images, and what the test images showed.
+
+    Arguments:
+        what: was promised.
+        shown: on the test images; empty where none judged it.
+        kept: whether it held within noise; None where that cannot be said.
+    """
+
+    what: str
+    shown: str
+    kept: bool | None
+
+
+def promises_of(told: Mapping[str, Any] | None) -> list[Promise]:
+    """Return the promises that a model makes, as rows of a table; arguments as in result.json under `promises`."""
+    if not told:
+        return []
+    rows = [*_sure(told.get("sure") or ()), *_sets(told.get("sets") or ()), *_known(told.get("known") or {})]
+    return rows
+
+
+def say_temperature(told: Mapping[str, Any] | None) -> str:
+    """Return what was done about probabilities that are too high or too low; empty where nobody looked."""
+    found = (told or {}).get("temperature")
+    if not found:
+        return ""
+    if not found.get("kept"):
+        return f"Probabilities are as the model makes them: {found.get('why') or 'no temperature makes them better'}."
+    return (
+        f"Probabilities are scaled by a temperature of {found['value']:.2f}, which lowered the log loss on held-out "
+        f"validation images from {found['log_loss_before']:.3f} to {found['log_loss_after']:.3f}."
+    )
+
+
+def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
+    for rule in rules:
+        wanted = percent_of(rule["wanted"], 0)
+        if rule.get("threshold") is None:
+            needs = rule.get("needs")
+            why = f": about {needs:,} validation images would be needed, there are {rule['images']:,}" if needs else ""
+            yield Promise(f"{wanted} of what is answered is right: no threshold can promise that{why}", "", None)
+            continue
+        what = f"{wanted} of what is answered from a probability of {rule['threshold']:.3f} on is right"
+        test = rule.get("test")
+        if not test:
+            yield Promise(what, "", None)
+            continue
+        low, high = test["interval"]
+        shown = (
+            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} images "
+            f"that were answered, {percent_of(test['answered'], 1)} of all"
+        )
+        yield Promise(what, shown, test.get("kept"))
+
+
+def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
+    for rule in rules:
+        each = ", of each class" if rule.get("per_class") else ""
+        what, test = f"sets of classes hold the true one in {percent_of(rule['wanted'], 0)}{each}", rule.get("test")
+        if not test:
+            yield Promise(what, "", None)
+            continue
+        low, high = test["interval"]
+        shown = (
+            f"{percent_of(test['coverage'], 1)} ({100 * low:.1f} to {100 * high:.1f}), "
+            f"{test['mean_size']:.2f} classes a set on average"
+        )
+        if worst := test.get("worst_class"):
+            shown += f"; the least of a class {percent_of(worst[1], 1)} ({worst[0]})"
+        yield Promise(what, shown, test.get("kept"))
+
+
+def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
+    if not rule:
+        return
+    if not rule.get("score"):
+        yield Promise(f"“none of these” cannot be told: {rule.get('why', 'nothing to tell it by')}", "", None)
+        return
+    what = f"“none of these” is said of at most {percent_of(rule['false_alarm'], 0)} of images like these ({rule['score']})"
+    test = rule.get("test")
+    if not test:
+        yield Promise(what, "", None)
+        return
+    low, high = test["interval"]
+    shown = f"{percent_of(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
+    yield Promise(what, shown, low <= rule["false_alarm"])
+
+
+def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the health of the net's layers in the last epoch in which it was measured; none where it never was."""
+    told = next((line["health"] for line in reversed(history) if line.get("health")), None)
+    if not told:
+        return []
+    parts = {name: told.get(name) or {} for name in ("dead", "activation", "gradient", "update")}
+    paths = dict.fromkeys(path for part in parts.values() for path in part)
+    return [
+        {
+            "path": path, "dead": parts["dead"].get(path), "activation": (parts["activation"].get(path) or [None] * 2)[1],
+            "gradient": parts["gradient"].get(path), "update": parts["update"].get(path),
+        }
+        for path in paths
+    ]  # fmt: skip
+
+
+def health_warnings(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what was warned of in the last epoch in which the net's health was measured."""
+    told = next((line["health"] for line in reversed(history) if line.get("health")), {})
+    return list(told.get("warnings") or [])

@@ -1,0 +1,100 @@
+"""The report of a run, written into its folder once the model is saved; what goes wrong with it ends no run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.classifier.classifier import Classifier
+from striate.data.imageset import ImageSet
+from striate.data.splitting import Splits
+from striate.evaluation.attributes import attributes_of
+from striate.evaluation.mistakes import worst_mistakes
+from striate.evaluation.report.contents import ReportContents
+from striate.evaluation.report.page import report_page
+from striate.evaluation.slices import find_slices
+from striate.metrics.evaluation import Evaluation
+from striate.observer import Observer
+from striate.runs.folder import RunFolder
+from striate.system.files import write_atomically
+
+# So many mistakes are shown with their pictures.
+MOST_MISTAKES = 24
+
+
+def leave_report(
+    folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None,
+    observer: Observer,
+) -> Path | None:  # fmt: skip
+    """Write report.html into the folder of a run that is done; None, and a warning, where that cannot be.
+
+    Arguments:
+        model: as saved.
+        splits: the images that trained, chose and judged.
+        valid, test: how it did on them.
+    """
+    try:
+        contents = gather_contents(folder, model, splits, valid, test)
+        write_atomically(folder.report, report_page(contents))
+    except Exception as error:  # the model is saved, and no page is worth losing the end of a run
+        observer.warn(
+            f"the model is saved, but its report could not be written: {type(error).__name__}: {error}. "
+            f"striate report {folder.path} tries again"
+        )
+        return None
+    return folder.report
+
+
+def gather_contents(
+    folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None
+) -> ReportContents:
+    """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out."""
+    known = ReportContents(
+        model, splits, valid, test,
+        run=_mapping(_read(folder.path / "run.json")),
+        history=_lines(folder.path / "metrics.jsonl"),
+        ladder=_mapping(_read(folder.path / "ladder.json")),
+        recipe=_text(folder.recipe),
+        promises=_mapping(_mapping(_read(folder.path / "result.json")).get("promises")),
+    )  # fmt: skip
+    outcomes, images = known.judged and known.judged.outcomes, known.judged_images
+    if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):
+        return known  # of folds, or of before a resume: nobody knows which image is which
+    named = replace(known.judged, names=images.names)
+    return replace(
+        known,
+        mistakes=worst_mistakes(named, MOST_MISTAKES),
+        slices=find_slices(named, attributes_of(images)),
+    )
+
+
+def _text(path: Path) -> str:
+    with suppress(OSError, ValueError):
+        return path.read_text("utf-8")
+    return ""
+
+
+def _read(path: Path) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(_text(path))
+    return None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _lines(path: Path) -> Sequence[dict[str, Any]]:
+    """Return the lines that can be read; of an epoch that was trained twice, the last."""
+    found = {}
+    for text in _text(path).splitlines():
+        with suppress(ValueError, RecursionError):
+            line = _mapping(json.loads(text))
+            found[line.get("epoch")] = line
+    return [line for epoch, line in found.items() if epoch is not None]
