@@ -29,7 +29,7 @@ LEAST_VALID, LEAST_TRAIN, LEAST_STRANGE = 500, 200, 10
 MOST_NUMBERS = 20_000_000
 # What a net that is not known layer by layer may take a pixel.
 MULTIPLY_ADDS_A_PIXEL = 1e5
-KINDS_OF_STRANGE = 7
+KINDS_OF_STRANGE = 8
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def calibrate(
     looked, outputs = _look(witness, some, deep)
     logits = np.concatenate([one.logits for one in outputs])
     temperature = fit_temperature(logits, some.labels, some.groups)
-    few = _spread(some, looks.strange)
+    few, alone = _spread(some, looks.strange), replace(witness, views="none")
     odd = strange_images(witness.block(few, 0, len(few)))
-    strange = {kind: _look(witness, pixels, deep)[0] for kind, pixels in odd.items()}
-    novelty, found = fit_novelty(_look(witness, taught, deep)[0], looked, strange)
+    strange = {kind: _look(alone, pixels, deep)[0] for kind, pixels in odd.items()}
+    novelty, found = fit_novelty(_look(alone, taught, deep)[0], looked, strange)
     observer.prepare("calibrating", looks.total, looks.total)
     known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit
     scores = ValidationScores.of(softmax_at(logits, temperature.value), some.labels, known, some.groups)
