@@ -56,6 +56,7 @@ def test_files_of_before_load_and_promise_nothing(digits_run, digits, tmp_path):
     description, tensors = read_model(digits_run / "model.striate")
     old = {name: value for name, value in tensors.items() if not name.startswith("trust.")}
     description.pop("trust")
+    description["format"] = 1
     write_model(tmp_path / "old.striate", description, old)
     model = striate.Classifier.load(tmp_path / "old.striate")
     assert model.trust.temperature == 1.0

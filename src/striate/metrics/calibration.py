@@ -112,4 +112,4 @@ def _losses(logits: np.ndarray, labels: np.ndarray, temperature: float) -> np.nd
     from scipy.special import logsumexp
 
     scaled = logits.astype(np.float64) / temperature
-    return logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]
+    return np.asarray(logsumexp(scaled, axis=1)) - scaled[np.arange(len(labels)), labels]

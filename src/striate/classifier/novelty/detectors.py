@@ -64,7 +64,8 @@ class FeatureSpace:
             centred = ((values - mean) / scale).astype(np.float32)
             _, _, axes = randomized_svd(centred, min(DIRECTIONS, len(centred)), random_state=0)
             directions = axes.T
-        return cls(source, *(one.astype(np.float32) for one in (mean, scale, directions)), unit)
+        mean, scale, directions = (one.astype(np.float32) for one in (mean, scale, directions))
+        return cls(source, mean, scale, directions, unit)
 
 
 @dataclass(frozen=True, eq=False)
