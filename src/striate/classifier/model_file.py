@@ -142,7 +142,8 @@ def _description(text: bytes) -> dict[str, Any]:
         raise ModelFileError(f"{DESCRIPTION} does not say its format")
     if description["format"] not in READ:
         raise ModelFileError(
-            f"it has format {description['format']}, this Striate reads formats {READ[0]} to {READ[-1]}. Upgrade Striate"
+            f"it has format {description['format']}, this Striate reads formats {READ[0]} to {READ[-1]}. "
+            "Upgrade Striate"
         )
     if description.get("kind") not in KINDS:
         raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")

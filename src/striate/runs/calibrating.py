@@ -32,6 +32,8 @@ MULTIPLY_ADDS_A_PIXEL = 1e5
 KINDS_OF_STRANGE = 8
 # What it takes to see how an image size; to choose among the scores.
 LOOK_MS, CHOOSING_S = 0.3, 0.3
+# For each validation image and each class or training image that it is compared with.
+NUMBER_S = 2e-7
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class CalibrationSize:
     valid: int
     train: int
     strange: int
+    classes: int
 
     @property
     def total(self) -> int:
@@ -49,7 +52,9 @@ class CalibrationSize:
 
     def seconds(self, image_ms: float) -> float:
         """Return about how long that takes where the model takes so many milliseconds an image."""
-        return (self.total * (image_ms + LOOK_MS) / 1000 + CHOOSING_S) if self.total else 0.0
+        looking = self.total * (image_ms + LOOK_MS) / 1000
+        choosing = CHOOSING_S + NUMBER_S * self.valid * (self.classes + self.train)
+        return looking + choosing if self.valid else 0.0
 
 
 def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSize:
@@ -64,6 +69,7 @@ def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSi
         min(valid, few, within(VALID_WORK / view_count(model.views), LEAST_VALID, MOST_VALID)),
         min(train, within(TRAIN_WORK, LEAST_TRAIN, MOST_TRAIN)),
         min(valid, few, within(STRANGE_WORK, LEAST_STRANGE, MOST_STRANGE)),
+        len(model.classes),
     )
 
 
