@@ -84,7 +84,7 @@ def test_csv_holds_all_and_stdout_nothing(striate, model, pictures, tmp_path):
     with open(tmp_path / "out/predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
-    assert set(rows[0]) == {"image", "class", "probability", *(f"p({i})" for i in range(10))}
+    assert set(rows[0]) == {"image", "class", "probability", "known", *(f"p({i})" for i in range(10))}
 
 
 def test_like_a_sample_submission(striate, model, pictures, tmp_path):
@@ -167,5 +167,5 @@ def test_evaluate_holds_promises_against_images(as_json, striate, model):
     assert told["sure"][0]["test"]["precision"] > 0.9
     assert told["sets"][0]["test"]["coverage"] > 0.85
     assert "sure 0.9:" in striate("evaluate", model, "digits", "--sure", 0.9).stdout
-    result = striate("evaluate", model, "digits", "--sure", 0.9, "--views", "mirror")
+    result = striate("evaluate", model, "digits", "--sure", 0.9, "--views", "mirror-shift")
     assert "Leave out views" in result.stderr
