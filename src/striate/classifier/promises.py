@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from striate.classifier.classifier import Classifier
 from striate.classifier.outputs import Outputs
 from striate.classifier.trust import Trust
 from striate.errors import ArgumentError
@@ -57,7 +59,11 @@ class PromiseCheck:
             groups: int (n,), equal for images that belong together, which intervals count.
         """
         if not self.columns:
-            return {"sure": [one.to_json() | {"test": None} for one in self.thresholds], "sets": [], "known": None}
+            return {
+                "sure": [one.to_json() | {"test": None} for one in self.thresholds],
+                "sets": list(self.refused),
+                "known": self._known(None),
+            }
         known, top, right, covered, sizes, labels = (np.concatenate(one) for one in zip(*self.columns, strict=True))
         sure = []
         for one in self.thresholds:
@@ -79,7 +85,51 @@ class PromiseCheck:
             told = _share(~known, groups)
             kept = told["interval"][0] <= self.trust.novelty.false_alarm
             refused = {"refused": told.pop("share"), **told, "kept": kept}
-        return {"sure": sure, "sets": sets, "known": refused}
+        return {"sure": sure, "sets": sets, "known": self._known(refused)}
+
+    def _known(self, test: dict[str, Any] | None) -> dict[str, Any]:
+        novelty = self.trust.novelty
+        if novelty is None:
+            return {"score": None, "why": "nothing was learned of that in training", "test": None}
+        return {"score": novelty.name, "false_alarm": novelty.false_alarm, "test": test}
+
+    def checked(self, groups: np.ndarray | None = None) -> CheckedPromises:
+        """Return the same as a value that says it in words too."""
+        return CheckedPromises(self.result(groups))
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedPromises:
+    """What promises were worth, as `PromiseCheck.result` has it."""
+
+    values: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """What people are told, a line a promise."""
+        return "\n".join(say_promises(self.values))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return dict(self.values)
+
+
+def watching(model: Classifier, sure: float | None, sets: float | None, views: str | None) -> PromiseCheck | None:
+    """Return what watches a model judge images for a wanted precision and coverage; None where neither is wanted.
+
+    Arguments:
+        views: other ones than the model's own, by which nothing was promised.
+
+    Raises:
+        ArgumentError: the validation images cannot promise that, or the views are others.
+    """
+    if sure is None and sets is None:
+        return None
+    if views is not None and views != model.views:
+        raise ArgumentError(f"sure and sets are promised of the model's own views, {model.views}. Leave out views")
+    model.trust.asked(sure, sets, len(model.classes))
+    asked = ([] if one is None else [one] for one in (sure, sets))
+    return PromiseCheck(model.trust, model.classes, *asked)
 
 
 def _share(which: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
@@ -108,12 +158,7 @@ def _worst_class(covered: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 
 def with_check(found: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what calibrating found and what a check said of it, as one."""
-    return {
-        **found,
-        "sure": checked["sure"],
-        "sets": checked["sets"],
-        "known": {**found["known"], "test": checked["known"]},
-    }
+    return {**checked, **found, "known": {**checked["known"], **found["known"]}}
 
 
 def say_promises(promises: Mapping[str, Any] | None) -> list[str]:
@@ -162,12 +207,10 @@ def _say_sets(one: Mapping[str, Any]) -> str:
 
 
 def _say_known(known: Mapping[str, Any]) -> str:
-    if not known.get("score"):
-        return f"none of these: cannot be told; {known.get('why')}"
-    told = f"none of these: by {known['score']}"
+    if "why" in known:
+        return f"none of these: cannot be told; {known['why']}"
+    told = "none of these: "
     if test := known.get("test"):
         broken = "" if test["kept"] else "; NOT kept"
-        told += (
-            f"; {test['refused']:.1%} of the test images are refused, {known['false_alarm']:.0%} were allowed{broken}"
-        )
-    return told
+        told += f"{test['refused']:.1%} of the test images, {known['false_alarm']:.0%} were allowed{broken}; "
+    return f"{told}by {known['score']}"

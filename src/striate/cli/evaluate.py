@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,8 @@ def evaluate(
             "training images too.",
         ),
     ] = False,
+    sure: options.Sure = None,
+    sets: options.Sets = None,
     views: Annotated[
         str | None,
         typer.Option(
@@ -61,10 +63,12 @@ def evaluate(
     macro F1, log loss, Brier score and calibration error (how far the probabilities are from how often it is right).
     The worst mistakes are named, with the likely cause where the source holds the training images; and so are folders,
     sizes, brightness and columns of a table on which it is worse than chance would have it.
+    With --sure and --sets the promises of the training are held against these images.
     """
     from dataclasses import replace
 
     from striate.classifier.pretrained import load_model
+    from striate.classifier.promises import watching
     from striate.classifier.views import check_views
     from striate.cli.output.evaluation import evaluation_json, print_evaluation, say
     from striate.cli.output.robustness import print_robustness
@@ -86,9 +90,10 @@ def evaluate(
         catalog = read(source, **reading, progress=progress)
         catalog = catalog.own(split) if split else catalog
         held = classifier.held_out(catalog, progress, groups)
-        evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near)
+        watch = watching(classifier, sure, sets, views)
+        evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near, watch=watch)
         found = examine(evaluation, held.images, catalog=catalog, model=classifier, seen=held.seen, progress=progress)
-        extra = {}
+        extra: dict[str, Any] = {"promises": watch.checked(held.images.groups)} if watch else {}
         if other:
             judged = other.evaluate(catalog, progress, groups)
             extra["against"] = compare_evaluations(evaluation, judged, str(against))
