@@ -61,7 +61,7 @@ def evaluate(
 
     from striate.classifier.pretrained import load_model
     from striate.classifier.views import check_views
-    from striate.cli.output.evaluation import evaluation_json, print_evaluation, say
+    from striate.cli.output.evaluation import evaluation_json, print_evaluation, print_line
     from striate.data.reading import read
     from striate.evaluation.against import compare_evaluations
     from striate.evaluation.examination import examine
@@ -98,4 +98,4 @@ def evaluate(
         return
     print_evaluation(evaluation, found)
     for one in extra.values():
-        say(stdout(), one.sentence)
+        print_line(stdout(), one.sentence)
