@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from striate.data.grouping.alignment import align, grays, lacking_detail
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, close_pairs, survey
-from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images
+from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images, sketch_waves
 from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
 from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
@@ -29,8 +29,8 @@ from striate.observer import Progress, silent
 FEWEST = 16
 # log10 of the odds against chance that a pair must show where one image in a hundred has a copy.
 EVIDENCE = -3.3
-# A residual this many times smaller than usual counts to this power, down to a floor.
-POWER, FLOOR = 2.8, 0.1
+# A lack of detail this many times smaller than usual counts to this power, down to a floor.
+POWER, FLOOR = 5.0, 0.03
 # Pairs this near the usual neighbour's distance are never candidates (log10 of unrelated images expected).
 FURTHEST = 1.0
 # In groups of more images a tie needs this many images that are tied to both.
@@ -76,7 +76,7 @@ class Looks(NamedTuple):
     """What is kept of each of n images while they are compared.
 
     Arguments:
-        small: uint8 (n, h, w), gray, at most 32 × 32 pixels.
+        small: uint8 (n, h, w), gray, at most 64 × 64 pixels.
         views: float32 (n, d), a sketch of each view: the whole image, its centre, and all but its rim.
     """
 
@@ -126,7 +126,10 @@ def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress =
 
 
 def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Iterator[_Pairs]:
-    """Yield the near pairs of each pass: the whole images in each turn, their centres, a whole one in another's middle."""
+    """Yield the near pairs of each pass.
+
+    The whole images in each turn, their centres, one in the middle of another, and without colour.
+    """
     (whole, centre, inner), n = looks.views, len(looks.small)
     square = looks.small.shape[1] == looks.small.shape[2]
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
@@ -135,6 +138,9 @@ def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Itera
     passes = [(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
     passes += [(centre, centre, centres, 0, 1.0)]
     passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
+    gray = whole[:, : len(sketch_waves(whole.shape[1])[0])]
+    if gray.shape[1] < whole.shape[1]:
+        passes.append((gray, gray, survey(gray), 0, 1.0))
     for done, (sketches, others, around, turn, zoom) in enumerate(passes):
 
         def heard(rows: int, _: int, before: int = done * n) -> None:
