@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+from tests.planting import NEAR, OTHER, Fault, plant
 
 import striate
 from bench.record import write
 from striate.checks.copies import Copies, find_copies_in
 from striate.data.imageset import ImageSet
-from tests.planting import NEAR, OTHER, Fault, plant
 
 _PX, _ACROSS, _DRAWN = 96, 8, 96
 
@@ -37,7 +37,12 @@ def searched(source: Path) -> tuple[ImageSet, Copies, dict[str, Any]]:
     copies = find_copies_in(images, catalog)
     seconds = {"wall_s": round(time.perf_counter() - wall_s, 1), "cpu_s": round(time.process_time() - cpu_s, 1)}
     sizes = [len(group) for group in copies.groups]
-    found = {"images": len(images), "pairs": len(copies.pairs), "groups": copies.count, "largest": max(sizes, default=1)}
+    found = {
+        "images": len(images),
+        "pairs": len(copies.pairs),
+        "groups": copies.count,
+        "largest": max(sizes, default=1),
+    }
     found["grouped_share"] = sum(sizes) / len(images)
     return images, copies, {**found, **seconds}
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.grouping.test_grouping import scene
+from tests.planting import NEAR, OTHER, plant
 
 import striate
 from striate.checks.copies import COPY_KINDS, Copies, find_copies_in
 from striate.data.catalog import Catalog
 from striate.data.grouping.content import FEWEST
 from striate.data.imageset import ImageSet
-from tests.data.grouping.test_grouping import scene
-from tests.planting import NEAR, OTHER, plant
 
 SEEN_AS = {
     "mirror": "mirrored", "mirror-cropped-jpeg": "mirrored", "turned-90": "turned", "turned-180": "turned",
@@ -92,7 +92,7 @@ def test_equal_pixels_in_other_files_are_told_from_equal_files(tmp_path):
     picture = Image.open(tmp_path / "a" / "0000.png")
     picture.save(tmp_path / "b" / "again.bmp")
     (tmp_path / "b" / "same.png").write_bytes((tmp_path / "a" / "0000.png").read_bytes())
-    catalog, images, copies = found(tmp_path)
+    _, images, copies = found(tmp_path)
     assert sorted(copies.kinds) == ["same file", "same pixels"]
     assert copies.exact.all()
     assert [copies.named(group) for group in copies.groups] == [["a/0000.png", "b/again.bmp", "b/same.png"]]

@@ -19,6 +19,8 @@ COARSE_PX, NOISE = 1.5, 0.5
 # How far places move in a step if nothing but noise speaks for it, in half sides; steps at the smallest size, and at
 # each of the others; the smallest side.
 _USUAL_STEP, _NOISE_STD, _STEPS, _SMALLEST_PX = 0.15, 3.0, (3, 2), 16
+# Where images are larger than this, pairs that lack so much of each other's detail at half their size are given up.
+_ROUGH_PX, _UNLIKE = 48, 0.65
 # Below this share of common places nothing is said.
 _COMMON = 0.5
 _BLUR = 0.7
@@ -32,8 +34,25 @@ def grays(images: np.ndarray) -> np.ndarray:
     return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
 
 
+def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """Return float32 (m,), the share of detail that two images lack of each other at best.
+
+    Large ones are first compared at half their size, and no further where they have little in common.
+
+    Arguments: as of `align`.
+    """
+    if min(first.shape[1:]) <= _ROUGH_PX:
+        return lacking_detail(first, second, align(first, second, zoom))
+    rough = _halved(first), _halved(second)
+    lack = lacking_detail(*rough, align(*rough, zoom))
+    like = lack < _UNLIKE
+    if like.any():
+        lack[like] = lacking_detail(first[like], second[like], align(first[like], second[like], zoom[like]))
+    return lack
+
+
 def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """Return float32 (m, 2, 3), the warps that lay each second image over the first: places in the second, of the first's.
+    """Return float32 (m, 2, 3), the warps from places in each first image to those in the second that show the same.
 
     Arguments:
         first, second: float32 (m, h, w), as `grays` makes them.
@@ -80,7 +99,7 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
 
 
 def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 (m,) twice: how many times the second's contrast is the first's, and how many levels it is lighter."""
+    """Return float32 (m,) twice: the second's contrast as a multiple of the first's, and how many levels it is lighter."""
     _, h, w = first.shape
     laid, inside = _laid_over(second, warp)
     rim_y, rim_x = _rims(h, w)
