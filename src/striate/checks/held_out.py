@@ -31,16 +31,19 @@ class HeldOut:
         candidates: int64 (n, c), the class of each, ascending: all k, or of very many the nearest and the label's own.
         given: int64 (n,), the place of the image's own label among the candidates.
         taught: bool (n,), whether any image of the label's class was among those that taught.
+        shrinkage: by which the covariance was shrunk.
     """
 
     logits: np.ndarray
     candidates: np.ndarray
     given: np.ndarray
     taught: np.ndarray
+    shrinkage: float = SHRINKAGES[0]
 
     def only(self, positions: np.ndarray) -> HeldOut:
         """Return what was said of the images at `positions`."""
-        return HeldOut(*(each[positions] for each in (self.logits, self.candidates, self.given, self.taught)))
+        parts = (each[positions] for each in (self.logits, self.candidates, self.given, self.taught))
+        return HeldOut(*parts, self.shrinkage)
 
     def of_given(self, values: np.ndarray) -> np.ndarray:
         """Return those of values (n, c) that belong to the labels, (n,)."""
@@ -81,14 +84,14 @@ def held_out(
     taught = np.empty(len(labels), bool)
     for i, (rows, part) in enumerate(zip(folds, parts, strict=True)):
         progress("judging labels", i, len(folds))
-        judge = _Discriminant.fitted(sums.less(part), shrinkage)
+        judge = Discriminant.fitted(sums.less(part), shrinkage)
         taught[rows] = judge.counts[own[rows]] > 0
         for start in range(0, len(rows), _BLOCK):
             some = rows[start : start + _BLOCK]
             logits[some], candidates[some] = _nearest(judge.logits(features[some]), own[some], width)
     progress("judging labels", len(folds), len(folds))
     given = (candidates < own[:, None]).sum(1)
-    return HeldOut(logits, present[candidates], given, taught)
+    return HeldOut(logits, present[candidates], given, taught, shrinkage)
 
 
 def standardised(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,13 +127,26 @@ class _Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class _Discriminant:
+class Discriminant:
+    """Linear discriminants of k classes.
+
+    Arguments:
+        weight: float32 (d, k).
+        bias: float32 (k,), −∞ for a class that nothing has taught.
+        counts: int64 (k,), how many images taught each.
+    """
+
     weight: np.ndarray
     bias: np.ndarray
     counts: np.ndarray
 
     @classmethod
-    def fitted(cls, taught: _Sums, shrinkage: float) -> _Discriminant:
+    def taught_by(cls, features: np.ndarray, labels: np.ndarray, classes: int, shrinkage: float) -> Discriminant:
+        """Return the discriminants of features float32 (n, d) with labels int64 (n,)."""
+        return cls.fitted(_Sums.of(features, labels, classes), shrinkage)
+
+    @classmethod
+    def fitted(cls, taught: _Sums, shrinkage: float) -> Discriminant:
         """Return Σ⁻¹μ and log π − ½ μᵀΣ⁻¹μ of each class, of one that nobody taught −∞."""
         counts, n, d = taught.counts, max(1, taught.counts.sum()), len(taught.squares)
         means = (taught.sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
@@ -144,6 +160,7 @@ class _Discriminant:
         return cls(weight, bias.astype(np.float32), counts)
 
     def logits(self, features: np.ndarray) -> np.ndarray:
+        """Return the logits float32 (n, k) of features (n, d)."""
         return features @ self.weight + self.bias
 
 
@@ -154,7 +171,7 @@ def _chosen_shrinkage(features: np.ndarray, labels: np.ndarray, taught: _Sums) -
         return SHRINKAGES[-1]
     losses = []
     for shrinkage in SHRINKAGES:
-        logits = _Discriminant.fitted(taught, shrinkage).logits(features[known])
+        logits = Discriminant.fitted(taught, shrinkage).logits(features[known])
         losses.append(_least_loss(logits, labels[known]))
     return SHRINKAGES[int(np.argmin(losses))]
 

@@ -86,8 +86,8 @@ def _fit_two(answers: HeldOut) -> tuple[float, float]:
         prior = PRESUMED_WRONG * np.log(rate) + (1 - PRESUMED_WRONG) * np.log1p(-rate)
         return -float(fits.sum() + PRESUMED_IMAGES * prior)
 
-    starts = [(scale, rate) for scale in (-3.0, -1.0, 0.5) for rate in (-5.0, -2.0)]
-    best = min((minimize(loss, start, method="Nelder-Mead") for start in starts), key=lambda found: found.fun)
+    starts = [np.array([scale, rate]) for scale in np.arange(-4.0, 2.1) for rate in (-6.0, -4.5, -3.0, -1.5)]
+    best = minimize(loss, min(starts, key=loss), method="Nelder-Mead")
     return float(np.exp(best.x[0])), float(expit(best.x[1]))
 
 

@@ -12,6 +12,8 @@ from striate.checks.noise import fit_noise
 from striate.errors import some
 from striate.observer import Progress, silent
 
+# From this probability on a label is told: a few more than are more probably wrong than right, as looking is cheap.
+DOUBTFUL_FROM = 0.3
 # Of the first so many the sentence tells how many are expected to be wrong, or of all if there are fewer.
 TOLD = 100
 # With fewer labelled images nothing can be said.
@@ -20,14 +22,15 @@ FEWEST_IMAGES = 10
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
-    """Images whose label is probably wrong, the most probable first: as many as are expected in the set.
+    """Images whose label is doubtful, the most probably wrong first.
 
     Arguments:
         positions: int64 (m,), which of the set's images.
         given: int64 (m,), the class that the label says.
         likely: int64 (m,), the class that it more probably is.
         probability: float64 (m,), that the label is wrong; descending.
-        expected: how many wrong labels are expected in the whole set, listed or not.
+        expected: how many wrong labels are expected in the whole set, listed or not; where the head knows little, most
+            of them are not to be told from right ones.
         judged: of how many images the label was judged.
         notes: what could not be judged, and why.
     """
@@ -46,8 +49,8 @@ class Suspects:
     def precision(self, count: int) -> float:
         """Return the share of the first `count` that is expected to be truly wrong, 0 if there are none.
 
-        >>> Suspects(*[np.arange(3)] * 3, np.array([0.9, 0.8, 0.4]), 2.6, 50).precision(2)
-        0.85
+        >>> Suspects(*[np.arange(3)] * 3, np.array([0.75, 0.5, 0.4]), 2.6, 50).precision(2)
+        0.625
         """
         first = self.probability[:count]
         return float(first.mean()) if len(first) else 0.0
@@ -56,8 +59,8 @@ class Suspects:
     def sentence(self) -> str:
         """What a user is told.
 
-        >>> Suspects(*[np.arange(3)] * 3, np.array([0.9, 0.8, 0.4]), 2.6, 50).sentence
-        'about 3 of 50 labels are probably wrong; of these 3 about 2 are'
+        >>> Suspects(*[np.arange(3)] * 3, np.array([0.9, 0.8, 0.4]), 4.6, 50).sentence
+        '3 of 50 labels are doubtful, and about 2 of these 3 wrong; in the whole set about 5 are'
         >>> none = np.zeros(0, np.int64)
         >>> Suspects(none, none, none, np.zeros(0), 0.2, 50).sentence
         'none of 50 labels seems wrong'
@@ -69,17 +72,18 @@ class Suspects:
         told = min(TOLD, len(self))
         first = f"the first {told}" if told < len(self) else f"these {told}"
         return (
-            f"about {self.expected:,.0f} of {self.judged:,} labels are probably wrong; "
-            f"of {first} about {told * self.precision(told):.0f} are"
+            f"{len(self):,} of {self.judged:,} labels {'is' if len(self) == 1 else 'are'} doubtful, and about "
+            f"{told * self.precision(told):.0f} of {first} wrong; in the whole set about {self.expected:,.0f} "
+            f"{'is' if round(self.expected) == 1 else 'are'}"
         )
 
 
 def find_suspects(evidence: Evidence, seed: int = 0, progress: Progress = silent) -> Suspects:
     """Return the images whose label is probably wrong.
 
-    Each is judged by linear discriminants that neither it nor an image of its group has taught. Those are told that
-    are more probably wrong than right, and as many as are expected to be wrong in all; the precision to expect is the
-    mean of their probabilities.
+    Each is judged by linear discriminants that neither it nor an image of its group has taught. The precision to
+    expect among the first of them is the mean of their probabilities; how far it holds is measured in
+    `bench/suspects.py`.
 
     Arguments:
         evidence: from `gather_evidence`; images without a label are passed over.
@@ -100,8 +104,7 @@ def find_suspects(evidence: Evidence, seed: int = 0, progress: Progress = silent
         return _nothing("labels cannot be judged: hardly a class has two images that are no copies of each other")
     noise = fit_noise(answers.only(judged))
     rows, expected = labelled[judged], float(noise.wrong.sum())
-    count = max(int((noise.wrong > 0.5).sum()), round(expected))
-    order = np.argsort(-noise.wrong, kind="stable")[:count]
+    order = np.argsort(-noise.wrong, kind="stable")[: int((noise.wrong >= DOUBTFUL_FROM).sum())]
     notes = _alone(images.labels[labelled][~answers.taught], images.classes)
     return Suspects(
         rows[order], images.labels[rows[order]], noise.likely[order], noise.wrong[order], expected, len(judged), notes
