@@ -146,4 +146,4 @@ def suitable_side(images: ImageSet, most: int) -> int:
     """Return at how many pixels a side a net that was trained at `most` looks at these images."""
     carried = (MEGAPIXELS * 1e6 / len(images)) ** 0.5 // STEP_PX * STEP_PX
     useful = -(-ENLARGED * detail_side(images) // STEP_PX) * STEP_PX
-    return int(min(most, useful, max(carried, LEAST_SIDE_PX)))
+    return int(min(most, max(LEAST_SIDE_PX, min(useful, carried))))
