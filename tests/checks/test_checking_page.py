@@ -22,7 +22,7 @@ def test_every_kind_is_explained_once():
 def test_options_are_those_of_the_command(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     told = CliRunner().invoke(app, ["check", "--help"]).stdout + CliRunner().invoke(app, ["train", "--help"]).stdout
-    for option in set(re.findall(r"(?<=[ `])--[a-z-]+", PAGE)):
+    for option in set(re.findall(r"(?<=[ `])--[a-z][a-z-]*", PAGE)):
         assert option in told, option
 
 
