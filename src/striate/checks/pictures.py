@@ -140,13 +140,15 @@ class _Fault:
     advice: str = (
         "if such images will come in use as well, keep them, and add more; if they are accidents, leave them out"
     )
+    severity: Severity = "warning"
 
     def tell(self, examined: Examined, odd: np.ndarray) -> Finding:
         """Return the finding on the images of `odd`, bool (n,)."""
         looks, positions = examined.appearance, np.flatnonzero(odd)
         title = f"{counted(len(positions))} {is_or_are(len(positions))} {self.what}"
         marks = _marks(positions, examined, lambda i: self.detail(looks, i), False)
-        return Finding(self.kind, "warning", title, self.effect, self.advice, marks, 100 * len(positions) / len(odd))
+        weight = 100 * len(positions) / len(odd)
+        return Finding(self.kind, self.severity, title, self.effect, self.advice, marks, weight)
 
 
 _FAULTS = (
@@ -178,6 +180,7 @@ _FAULTS = (
         _is_low_detail,
         lambda looks, i: f"{looks['activity'][i]:.1f} bits a pixel",
         "look at them: plain walls and sky are fine where they are meant",
+        "note",
     ),
 )
 

@@ -11,28 +11,48 @@ import numpy as np
 
 from striate.data.grouping.sketches import averaged
 
-SIDE_PX = 32
+SIDE_PX = 64
 # The rim of each image, as a share of its side, is not compared: frames lie there, and what a zoom brings in.
 RIM = 1 / 8
-# Detail is what a Gaussian of this width (pixels of 32) takes away; noise of this variance is no detail.
+# Detail is what a Gaussian of this width takes away, less for small images; noise of this variance is no detail.
 COARSE_PX, NOISE = 1.5, 0.5
-# How far places move in a step if nothing but noise speaks for it, in half sides; steps at half the size and at full.
-_USUAL_STEP, _NOISE_STD, _STEPS = 0.15, 3.0, (3, 2)
+# How far places move in a step if nothing but noise speaks for it, in half sides; steps at the smallest size, and at
+# each of the others; the smallest side.
+_USUAL_STEP, _NOISE_STD, _STEPS, _SMALLEST_PX = 0.15, 3.0, (3, 2), 16
+# Where images are larger than this, pairs that lack so much of each other's detail at half their size are given up.
+_ROUGH_PX, _UNLIKE = 48, 0.65
 # Below this share of common places nothing is said.
 _COMMON = 0.5
 _BLUR = 0.7
 
 
 def grays(images: np.ndarray) -> np.ndarray:
-    """Return uint8 (n, h, w) of at most 32 × 32 pixels, slightly blurred, of uint8 images (n, h, w, c)."""
+    """Return uint8 (n, h, w) of at most 64 × 64 pixels, slightly blurred, of uint8 images (n, h, w, c)."""
     from scipy.ndimage import gaussian_filter
 
     size = (min(images.shape[1], SIDE_PX), min(images.shape[2], SIDE_PX))
     return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
 
 
+def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """Return float32 (m,), the share of detail that two images lack of each other at best.
+
+    Large ones are first compared at half their size, and no further where they have little in common.
+
+    Arguments: as of `align`.
+    """
+    if min(first.shape[1:]) <= _ROUGH_PX:
+        return lacking_detail(first, second, align(first, second, zoom))
+    rough = _halved(first), _halved(second)
+    lack = lacking_detail(*rough, align(*rough, zoom))
+    like = lack < _UNLIKE
+    if like.any():
+        lack[like] = lacking_detail(first[like], second[like], align(first[like], second[like], zoom[like]))
+    return lack
+
+
 def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """Return float32 (m, 2, 3), the warps that lay each second image over the first: places in the second, of the first's.
+    """Return float32 (m, 2, 3), the warps from places in each first image to those in the second that show the same.
 
     Arguments:
         first, second: float32 (m, h, w), as `grays` makes them.
@@ -43,14 +63,17 @@ def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray
     """
     warp = np.zeros((len(first), 2, 3), np.float32)
     warp[:, 0, 0] = warp[:, 1, 1] = zoom
-    if min(first.shape[1:]) >= SIDE_PX // 2:
-        halves = [(side.shape[1] // 2, side.shape[2] // 2) for side in (first, second)]
-        coarse = [averaged(side[..., None], size)[..., 0] for side, size in zip((first, second), halves, strict=True)]
-        for _ in range(_STEPS[0]):
-            warp = _step(coarse[0], coarse[1], warp)
-    for _ in range(_STEPS[1]):
-        warp = _step(first, second, warp)
+    sizes = [(first, second)]
+    while min(sizes[-1][0].shape[1:]) >= 2 * _SMALLEST_PX:
+        sizes.append((_halved(sizes[-1][0]), _halved(sizes[-1][1])))
+    for level, (one, other) in enumerate(reversed(sizes)):
+        for _ in range(_STEPS[level > 0]):
+            warp = _step(one, other, warp)
     return warp
+
+
+def _halved(images: np.ndarray) -> np.ndarray:
+    return averaged(images[..., None], (images.shape[1] // 2, images.shape[2] // 2))[..., 0]
 
 
 def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray:
@@ -62,7 +85,7 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
 
     m, h, w = first.shape
     laid, inside = _laid_over(second, warp)
-    width = COARSE_PX * min(h, w) / SIDE_PX
+    width = COARSE_PX * min(1, min(h, w) / 32)
     rim_y, rim_x = _rims(h, w)
     one = first[:, rim_y : h - rim_y, rim_x : w - rim_x]
     detail = [side - gaussian_filter(side, (0, width, width)) for side in (one, laid)]
@@ -73,6 +96,21 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
     # Detail turned into its negative is no copy.
     common[(a * b).sum(1) < 0] = 0
     return np.where(seen >= _COMMON * a.shape[1], 1 - common, 1).astype(np.float32)
+
+
+def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return float32 (m,) twice: the second's contrast as a multiple of the first's, and how many levels it is lighter."""
+    _, h, w = first.shape
+    laid, inside = _laid_over(second, warp)
+    rim_y, rim_x = _rims(h, w)
+    one = first[:, rim_y : h - rim_y, rim_x : w - rim_x]
+    means, spreads = [], []
+    for side in (one, laid):
+        mean = np.where(inside, side, 0).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1)
+        spread = np.where(inside, side - mean[:, None, None], 0).std((1, 2))
+        means.append(mean)
+        spreads.append(spread + 0.5)
+    return spreads[1] / spreads[0], means[1] - means[0]
 
 
 def _rims(h: int, w: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Near copies among images, found by what they show.
 
-1. Each image is sketched in a few views; all pairs whose sketches are nearer than chance would bring them are candidates.
-2. Candidates are laid over each other; their detail must agree far better than that of neighbours in this set usually does.
+1. Each image is sketched in a few views; pairs whose sketches are nearer than chance would bring them are candidates.
+2. Candidates are laid over each other; their detail must agree far better than that of neighbours in this set does.
 3. How much evidence a pair needs depends on how common copies are in this set: in one made of bursts nearly every image
    has some, among handwritten digits nearly none.
 4. Ties that no third image supports are cut where they would make large groups: chains must not swallow a class.
@@ -17,9 +17,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
-from striate.data.grouping.alignment import align, grays, lacking_detail
+from striate.data.grouping.alignment import grays, lack_between
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, close_pairs, survey
-from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images
+from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images, sketch_waves
 from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
 from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
@@ -28,11 +28,12 @@ from striate.observer import Progress, silent
 # With fewer images nothing can be said of what is usual among them.
 FEWEST = 16
 # log10 of the odds against chance that a pair must show where one image in a hundred has a copy.
-EVIDENCE = -3.3
-# A residual this many times smaller than usual counts to this power, down to a floor.
-POWER, FLOOR = 2.8, 0.1
+EVIDENCE = -4.0
+# A lack of detail this many times smaller than usual counts to this power, down to a floor; a pair that lacks so
+# many times more is none.
+POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 # Pairs this near the usual neighbour's distance are never candidates (log10 of unrelated images expected).
-FURTHEST = 1.0
+FURTHEST = 0.3
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
 # Images of less contrast (standard deviation, of 255) show nothing to compare.
@@ -76,7 +77,7 @@ class Looks(NamedTuple):
     """What is kept of each of n images while they are compared.
 
     Arguments:
-        small: uint8 (n, h, w), gray, at most 32 × 32 pixels.
+        small: uint8 (n, h, w), gray, at most 64 × 64 pixels.
         views: float32 (n, d), a sketch of each view: the whole image, its centre, and all but its rim.
     """
 
@@ -126,7 +127,10 @@ def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress =
 
 
 def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Iterator[_Pairs]:
-    """Yield the near pairs of each pass: the whole images in each turn, their centres, a whole one in another's middle."""
+    """Yield the near pairs of each pass.
+
+    The whole images in each turn, their centres, one in the middle of another, and without colour.
+    """
     (whole, centre, inner), n = looks.views, len(looks.small)
     square = looks.small.shape[1] == looks.small.shape[2]
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
@@ -135,6 +139,9 @@ def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Itera
     passes = [(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
     passes += [(centre, centre, centres, 0, 1.0)]
     passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
+    gray = whole[:, : len(sketch_waves(whole.shape[1])[0])]
+    if gray.shape[1] < whole.shape[1]:
+        passes.append((gray, gray, survey(gray), 0, 1.0))
     for done, (sketches, others, around, turn, zoom) in enumerate(passes):
 
         def heard(rows: int, _: int, before: int = done * n) -> None:
@@ -158,7 +165,7 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
 def _usual_lack(looks: Looks) -> float:
     """Return the lack of detail that only unusually like neighbours fall below in this set.
 
-    Half of what one neighbour in twenty has, among neighbours as far away as the surroundings are measured.
+    A third of what one neighbour in twenty has, among neighbours as far away as the surroundings are measured.
     """
     small, sketches, rng = looks.small, looks.views[0], np.random.default_rng(0)
     some, sample = (rng.choice(len(small), min(len(small), many), replace=False) for many in (_USUAL_IMAGES, SAMPLE))
@@ -170,16 +177,15 @@ def _usual_lack(looks: Looks) -> float:
     different = first != second
     same = np.ones(len(first), np.float32)
     pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
-    return float(np.quantile(_lack(small, pairs), 0.05)) / 2
+    return float(np.quantile(_lack(small, pairs), 0.05)) / 3
 
 
 def _lack(small: np.ndarray, pairs: _Pairs) -> np.ndarray:
-    """Return float32 (m,), the share of detail that the images of each pair do not share; see `lacking_detail`."""
+    """Return float32 (m,), the share of detail that the images of each pair do not share; see `alignment`."""
 
     def compare(start: int) -> np.ndarray:
         some = pairs.at(np.arange(start, min(start + _AT_ONCE, len(pairs.first))))
-        one, other = laid_for_comparison(small, some.first, some.second, some.turn)
-        return lacking_detail(one, other, align(one, other, some.zoom))
+        return lack_between(*laid_for_comparison(small, some.first, some.second, some.turn), some.zoom)
 
     starts = range(0, len(pairs.first), _AT_ONCE)
     left = [part for done in in_order(compare, starts, 1, heavy=True) for part in done]
@@ -210,7 +216,7 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
         lack[todo] = _lack(small, pairs.at(todo))
         relative = lack / max(usual, 1e-6)
         evidence = pairs.chance + POWER * np.log10(np.maximum(relative, FLOOR))
-        kept = (relative < 1) & (evidence < needed)
+        kept = (relative < MOST) & (evidence < needed)
         having = len(np.unique(np.concatenate([pairs.first[kept], pairs.second[kept]]))) / len(small)
         share = min(max(having, 1e-3), 0.9)
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)

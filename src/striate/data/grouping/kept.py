@@ -20,7 +20,7 @@ from striate.system.cache import cache_folder
 from striate.system.files import write_atomically
 
 # Goes up whenever the search finds other groups.
-_VERSION = 1
+_VERSION = 2
 # Fewer images are searched as quickly as found again.
 WORTH_IMAGES = 1_000
 
