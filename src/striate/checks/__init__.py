@@ -1,5 +1,1 @@
-<<<<<<< HEAD
 """What is wrong with the data: copies, wrong labels, images of no class, and what to label next."""
-=======
-"""What is wrong with the data: copies, labels, pictures, before anything is trained."""
->>>>>>> copies
