@@ -23,7 +23,8 @@ BLANK_SPREAD, NEARLY_SPREAD, NEARLY_SHARE = 1.5, 5.0, 0.1
 DARK_BELOW, BRIGHT_ABOVE = 64, 191
 # Grey values that a fault may be by chance: small differences of black images mean nothing.
 _OFFSET = 4.0
-# A blurred image loses nothing when it is halved: its steps become twice as long (log2: −1); and it is softer than most.
+# A blurred image loses nothing when it is halved: its steps become twice as long (log2: −1); and it is softer than
+# most of the set.
 BLURRED_RATIO, SOFTER_BY = -0.65, 0.25
 BLURRED_FAR, DETAIL_FAR, ASPECT_FAR = 3.5, 4.5, 4.0
 LOW_DETAIL_BITS, FEWEST_PX = 3.0, 400
