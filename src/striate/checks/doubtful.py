@@ -50,7 +50,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
     told = sorted({min(count, len(marks)) for count in _TOLD_AT})
     return [Finding(
         "wrong-labels", severity,
-        f"{counted(len(marks), 'label')} {is_or_are(len(marks))} probably wrong: {suspects.sentence}",
+        suspects.sentence or f"{counted(len(marks), 'label')} {is_or_are(len(marks))} probably wrong",
         f"where test labels are wrong, no model can be right: figures are off by up to {points(share)}, and training "
         "is taught as much that is false", "look at them from the first on and correct them; --without findings.csv "
         "leaves those of training images out", marks, 100 * share,

@@ -23,8 +23,9 @@ BLANK_SPREAD, NEARLY_SPREAD, NEARLY_SHARE = 1.5, 5.0, 0.1
 DARK_BELOW, BRIGHT_ABOVE = 64, 191
 # Grey values that a fault may be by chance: small differences of black images mean nothing.
 _OFFSET = 4.0
-# An image loses nothing if it is halved: steps twice as long between neighbours (1 is a perfectly straight slope).
-BLURRED_RATIO = -0.65
+# A blurred image loses nothing when it is halved: its steps become twice as long (log2: −1); and it is softer than
+# most of the set.
+BLURRED_RATIO, SOFTER_BY = -0.65, 0.25
 BLURRED_FAR, DETAIL_FAR, ASPECT_FAR = 3.5, 4.5, 4.0
 LOW_DETAIL_BITS, FEWEST_PX = 3.0, 400
 # An image is tiny if its shorter side is at most a quarter of the typical one's.
@@ -68,7 +69,9 @@ def _is_bright(looks: Appearance, taken: np.ndarray) -> np.ndarray:
 
 
 def _is_blurred(looks: Appearance, taken: np.ndarray) -> np.ndarray:
-    return (softness(looks) < BLURRED_RATIO) & _far_below(sharpness(looks), ~taken, BLURRED_FAR, 0.15)
+    soft = softness(looks)
+    softer = soft < min(BLURRED_RATIO, np.median(soft[~taken]) - SOFTER_BY) if (~taken).any() else taken
+    return softer & _far_below(sharpness(looks), ~taken, BLURRED_FAR, 0.15)
 
 
 def _is_low_detail(looks: Appearance, taken: np.ndarray) -> np.ndarray:
@@ -80,12 +83,12 @@ def _is_low_detail(looks: Appearance, taken: np.ndarray) -> np.ndarray:
 
 def softness(looks: Appearance) -> np.ndarray:
     """Return log2 (n,) of the strongest steps in parts of those in the image at half its size; −1 is blurred."""
-    return np.log2((looks["edge"] + 0.5) / (looks["edge_half"] + 0.5))
+    return np.log2((looks["edge"] + 0.25) / (looks["edge_half"] + 0.25))
 
 
 def sharpness(looks: Appearance) -> np.ndarray:
     """Return log2 (n,) of the strongest steps, in parts of the contrast."""
-    return np.log2((looks["edge"] + 0.5) / (looks["contrast"] + 1))
+    return np.log2((looks["edge"] + 0.25) / (looks["contrast"] + 1))
 
 
 def _far_below(values: np.ndarray, of: np.ndarray, far: float = 4.0, least_spread: float = 0.2) -> np.ndarray:
@@ -138,13 +141,15 @@ class _Fault:
     advice: str = (
         "if such images will come in use as well, keep them, and add more; if they are accidents, leave them out"
     )
+    severity: Severity = "warning"
 
     def tell(self, examined: Examined, odd: np.ndarray) -> Finding:
         """Return the finding on the images of `odd`, bool (n,)."""
         looks, positions = examined.appearance, np.flatnonzero(odd)
         title = f"{counted(len(positions))} {is_or_are(len(positions))} {self.what}"
         marks = _marks(positions, examined, lambda i: self.detail(looks, i), False)
-        return Finding(self.kind, "warning", title, self.effect, self.advice, marks, 100 * len(positions) / len(odd))
+        weight = 100 * len(positions) / len(odd)
+        return Finding(self.kind, self.severity, title, self.effect, self.advice, marks, weight)
 
 
 _FAULTS = (
@@ -176,6 +181,7 @@ _FAULTS = (
         _is_low_detail,
         lambda looks, i: f"{looks['activity'][i]:.1f} bits a pixel",
         "look at them: plain walls and sky are fine where they are meant",
+        "note",
     ),
 )
 

@@ -16,7 +16,7 @@ from striate.checks.finding import Finding, Severity
 
 # Fewer independent images than these in a split say nothing.
 FEWEST = 20
-SIGNIFICANT = 0.01
+SIGNIFICANT = 0.001
 # What matters: shares of classes that differ by so much in sum; a figure that is larger in so much more than half of
 # the pairs of images; splits that can be told apart for so many pairs.
 LEAST_SHARES, LEAST_HALF, LEAST_AREA, SERIOUS_AREA = 0.05, 0.06, 0.6, 0.75

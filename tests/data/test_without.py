@@ -1,0 +1,137 @@
+"""What is left out of training, what stays, and tables as spreadsheets save them."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.checks.pictures_of import patches, written
+
+import striate
+from striate.data.dataset import DataOptions, make_dataset
+from striate.data.without import read_without
+from striate.errors import DataError, SourceNotFoundError
+from striate.observer import Observer
+from striate.selection.fit import run_one
+
+TABLE = "image,kind,leave_out\na.png,blank,yes\nb.png,dark,no\nc.png,leak,yes\nc.png,exact-copies,yes\n"
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.told = []
+
+    def note(self, text):
+        self.told.append(text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("valid", 8), ("test", 8)):
+        for name in "ab":
+            for i in range(count):
+                written(patches(rng, 12, 12), root / split / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text,
+    lambda text: text.replace(",", ";"),
+    lambda text: text.replace(",", "\t"),
+    lambda text: text.replace("\n", "\r\n"),
+    lambda text: "\ufeff" + text,
+    lambda text: text.replace("yes", "TRUE").replace("no", "FALSE"),
+    lambda text: text.replace("image", '"Image"'),
+])  # fmt: skip
+def test_tables_as_spreadsheets_save_them(tmp_path, change):
+    path = tmp_path / "findings.csv"
+    path.write_bytes(change(TABLE).encode())
+    assert read_without(path) == {"a.png": "blank", "c.png": "leak"}
+
+
+def test_a_table_of_names_leaves_all_of_them_out(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("image\nein Bild für Zoë 猫.png\nb, c.png\n".replace("b, c.png", '"b, c.png"'), "utf-8")
+    assert list(read_without(path)) == ["ein Bild für Zoë 猫.png", "b, c.png"]
+    path.write_text("image,kind,leave_out\n")
+    assert read_without(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "column called image"),
+        (b"name,kind\na.png,x\n", "column called image"),
+        (b"image,leave_out\na.png,perhaps\n", "line 2: leave_out must be yes or no; got 'perhaps'"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "column called image"),
+    ],
+)
+def test_what_is_no_such_table(tmp_path, content, says):
+    path = tmp_path / "findings.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read_without(path)
+
+
+def test_a_table_that_is_not_there(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no such file"):
+        DataOptions(without=tmp_path / "none.csv").to_json()
+
+
+def dataset(folder, without, seed=0):
+    notes = Notes()
+    return make_dataset(folder, DataOptions(without=without), seed, notes), notes.told
+
+
+def test_only_training_images_are_left_out(folder):
+    whole, _ = dataset(folder, None)
+    names = ["train/a/3.png", "train/b/4.png", "valid/a/0.png", "test/a/1.png", "test/b/2.png"]
+    cut, told = dataset(folder, dict.fromkeys(names, "blank"))
+    assert set(whole.splits.train.names) - set(cut.splits.train.names) == {"train/a/3.png", "train/b/4.png"}
+    assert list(cut.splits.test.names) == list(whole.splits.test.names)
+    assert list(cut.splits.valid.names) == list(whole.splits.valid.names)
+    assert "left out of training, as the table says: 2: blank (2)" in told
+    assert any("kept: 1 validation and 2 test" in note for note in told)
+
+
+def test_splits_that_striate_makes_do_not_move(folder):
+    whole, _ = dataset(folder / "train", None, seed=3)
+    cut, _ = dataset(folder / "train", list(whole.splits.train.names[:9]), seed=3)
+    assert list(cut.splits.test.names) == list(whole.splits.test.names)
+    assert len(cut.splits.train) == len(whole.splits.train) - 9
+
+
+def test_names_that_the_source_does_not_have(folder):
+    with pytest.raises(DataError, match=r"1 of the 2 images to leave out are not in .*: nowhere\.png; its images are"):
+        dataset(folder, ["train/a/0.png", "nowhere.png"])
+
+
+def test_leaving_everything_out_is_refused(folder):
+    names = [f"train/{c}/{i}.png" for c in "ab" for i in range(30)]
+    with pytest.raises(DataError, match="no training images are left"):
+        dataset(folder, names)
+
+
+def test_a_copy_in_training_is_said_only_while_it_is_there(tmp_path):
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 12), ("valid", 4), ("test", 4)):
+        for name in "ab":
+            for i in range(count):
+                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    (tmp_path / "test/a/0.png").write_bytes((tmp_path / "train/a/0.png").read_bytes())
+    _, told = dataset(tmp_path, None)
+    assert any("1 of the test images is identical" in note for note in told)
+    _, told = dataset(tmp_path, ["train/a/0.png"])
+    assert not any("that is trained on" in note or "that are trained on" in note for note in told)
+
+
+def test_a_run_keeps_the_names_and_judges_nothing_that_was_left_out(folder, tmp_path):
+    whole, _ = dataset(folder / "train", None)
+    gone = [str(name) for name in whole.splits.train.names[:5]]
+    done = run_one(folder / "train", "majority", without=gone, out=tmp_path / "run")
+    kept = DataOptions.from_json(json.loads((tmp_path / "run/run.json").read_text())["asked"])
+    assert kept.without == dict.fromkeys(gone, "named")
+    assert done.classifier.provenance.splits["train"] == len(whole.splits.train) - 5
+    judged = done.classifier.evaluate(striate.read(folder / "train"))
+    assert judged.total == len(whole.splits.test)
