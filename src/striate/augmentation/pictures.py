@@ -24,7 +24,7 @@ JULIA_STEPS, DISCS = 40, 120
 def mixing_pictures(channels: int, height: int, width: int, device: str) -> torch.Tensor:
     """Return pictures to mix in, uint8 (m, c, h, w), channels-last in memory; always the same, and not to be changed.
 
-    A quarter each: Julia sets, waves that cross, discs that hide each other, and noise with the spectrum of photographs.
+    A quarter each: Julia sets, waves that cross, discs that hide each other, and noise with a photograph's spectrum.
     Squares are cut from them at random places, of about a third to all of the side, and brought to the size.
 
     Source: Hendrycks 2022, "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures" mixes in fractals and
