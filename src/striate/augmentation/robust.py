@@ -1,4 +1,4 @@
-"""The augmentation that makes robust: images are mixed with what they look like otherwise, and with pictures of nothing.
+"""The augmentation that makes robust: images are mixed with what they look like otherwise, and pictures of nothing.
 
 What a net goes by in an image is spoilt a little, another thing each time, so that it learns to go by several.
 """

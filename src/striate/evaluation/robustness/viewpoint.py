@@ -41,7 +41,7 @@ def sheared(images: np.ndarray, slant: float) -> np.ndarray:
     return _seen(images, _matrices(len(images), 1, slant * signs("shear", len(images)), 0, 1))
 
 
-def mirrored(images: np.ndarray, amount: float) -> np.ndarray:
+def reflected(images: np.ndarray, amount: float) -> np.ndarray:
     """Turn left to right; there is no more or less of it."""
     return np.ascontiguousarray(images[:, :, ::-1])
 
