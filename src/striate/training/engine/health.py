@@ -160,7 +160,7 @@ def _reader(seen: _Seen, path: str) -> Callable[..., None]:
             seen.images = max(seen.images, len(values))
             # A row a place, a column a unit: as the memory lies, over whose rows torch is quick.
             values = values.movedim(1, -1).reshape(-1, values.shape[1])
-            # Counted from the first, what never changes varies by nothing at all; sums take a quarter of var_mean's time.
+            # Counted from the first row, what never changes varies by nothing. Sums take a quarter of var_mean's time.
             first = values[:1]
             apart = values - first
             mean = apart.mean(0)
