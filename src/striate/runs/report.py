@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from striate.evaluation.attributes import attributes_of
 from striate.evaluation.mistakes import worst_mistakes
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.page import report_page
-from striate.evaluation.slices import find_slices
+from striate.evaluation.slices import Slices, find_slices
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
@@ -26,6 +27,8 @@ from striate.system.files import write_atomically
 
 # So many mistakes are shown with their pictures.
 MOST_MISTAKES = 24
+# So many bytes of pixels are looked at for their brightness and the like.
+MOST_BYTES = 100_000_000
 
 
 def leave_report(
@@ -67,11 +70,17 @@ def gather_contents(
     if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):
         return known  # of folds, or of before a resume: nobody knows which image is which
     named = replace(known.judged, names=images.names)
-    return replace(
-        known,
-        mistakes=worst_mistakes(named, MOST_MISTAKES),
-        slices=find_slices(named, attributes_of(images)),
-    )
+    return replace(known, mistakes=worst_mistakes(named, MOST_MISTAKES), slices=_slices(named, images))
+
+
+def _slices(judged: Evaluation, images: ImageSet) -> Slices:
+    """Return where the model is worse, on as many of the judged images as can be looked at in a moment."""
+    assert judged.outcomes is not None
+    count = min(len(images), max(1, MOST_BYTES // math.prod(images.image_shape)))
+    rows = np.linspace(0, len(images) - 1, count).astype(np.int64)
+    groups = None if judged.group_ids is None else judged.group_ids[rows]
+    some = replace(judged, outcomes=judged.outcomes.subset(rows), group_ids=groups)
+    return find_slices(some, attributes_of(images.subset(rows)))
 
 
 def _text(path: Path) -> str:

@@ -25,8 +25,8 @@ from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
-from striate.system.cache import HOMELESS, is_homeless
 from striate.runs.report import leave_report
+from striate.system.cache import HOMELESS, is_homeless
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.machine import describe_machine
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count

@@ -10,7 +10,7 @@ from striate.evaluation.report.curves import Drawn
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.reliability import Reliability
 from striate.pages.page import percent_of
-from striate.pages.plots import Axis, Plot
+from striate.pages.plots import Plot, PlotAxis
 
 
 def draw_reliability(reliability: Reliability) -> Drawn:
@@ -23,7 +23,7 @@ def draw_reliability(reliability: Reliability) -> Drawn:
     start = next(start for start in (0.8, 0.5, 0.0) if low >= start or start == 0.0)
     step = {0.8: 5, 0.5: 10, 0.0: 20}[start]
     marks = tuple((mark / 100, f"{mark}") for mark in range(round(100 * start), 101, step))
-    plot = Plot(Axis(start, 1.0, "said probability, %", marks), Axis(start, 1.0, "right, %", marks))
+    plot = Plot(PlotAxis(start, 1.0, "said probability, %", marks), PlotAxis(start, 1.0, "right, %", marks))
     parts = [plot.line([(start, start), (1.0, 1.0)], "faint")]
     for one in bins:
         said = f"{one.images:,} images: said {percent_of(one.confidence, 1)}, right {percent_of(one.accuracy, 1)}"
@@ -58,7 +58,9 @@ def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
         if loss is not None:
             told.append((name, f"{loss:.4f}", _span(interval), "0"))
     if reliability := judged.reliability:
-        told.append(("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %"))
+        told.append(
+            ("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %")
+        )
         told.append(("the same, 15 bins of equal width", percent_of(reliability.equal_width), "–", "0 %"))
     return told
 
@@ -121,8 +123,8 @@ def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             continue
         low, high = test["interval"]
         shown = (
-            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} images "
-            f"that were answered, {percent_of(test['answered'], 1)} of all"
+            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} "
+            f"images that were answered, {percent_of(test['answered'], 1)} of all"
         )
         yield Promise(what, shown, test.get("kept"))
 
@@ -150,7 +152,8 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
     if not rule.get("score"):
         yield Promise(f"“none of these” cannot be told: {rule.get('why', 'nothing to tell it by')}", "", None)
         return
-    what = f"“none of these” is said of at most {percent_of(rule['false_alarm'], 0)} of images like these ({rule['score']})"
+    most = percent_of(rule["false_alarm"], 0)
+    what = f"“none of these” is said of at most {most} of images like these ({rule['score']})"
     test = rule.get("test")
     if not test:
         yield Promise(what, "", None)
@@ -169,7 +172,8 @@ def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     paths = dict.fromkeys(path for part in parts.values() for path in part)
     return [
         {
-            "path": path, "dead": parts["dead"].get(path), "activation": (parts["activation"].get(path) or [None] * 2)[1],
+            "path": path, "dead": parts["dead"].get(path),
+            "activation": (parts["activation"].get(path) or [None] * 2)[1],
             "gradient": parts["gradient"].get(path), "update": parts["update"].get(path),
         }
         for path in paths

@@ -12,7 +12,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
-from striate.selection.ladder.clock import CLOSING_S
+from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
@@ -123,7 +123,7 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        closing = CLOSING_S + 1.2 * slowest / 1000 * ground.judged
+        closing = closing_seconds(ground.folder is not None) + 1.2 * slowest / 1000 * ground.judged
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def try_out(self, rung: Rung) -> None:
