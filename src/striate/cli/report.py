@@ -24,14 +24,10 @@ def report(
     The images are read again and must be those of the run; its model judges the test images again, and nothing is
     chosen by that.
     """
-    from striate.observer import Observer
     from striate.runs.remaking import remake_report
 
-    console = stderr()
-    with progress_bar(console) as progress:
-        observer = Observer()
-        observer.prepare = progress
-        page = remake_report(run, source, device, observer)
+    with progress_bar(stderr()) as progress:
+        page = remake_report(run, source, device, progress)
     if json:
         print_json({"report": str(page)})
     else:

@@ -18,7 +18,7 @@ from striate.errors import SourceNotFoundError, TrainingError
 from striate.evaluation.report.page import report_page
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.groups import SampleSize
-from striate.observer import Observer
+from striate.observer import Observer, Progress, silent
 from striate.runs.folder import RunFolder
 from striate.runs.report import gather_contents
 from striate.runs.session import asked_before, judge_images
@@ -26,20 +26,31 @@ from striate.system.devices import choose_device
 from striate.system.files import write_atomically
 
 
-def remake_report(path: str | Path, source: Any = None, device: Any = None, observer: Observer | None = None) -> Path:
+class _Watched(Observer):
+    """Passes on how far reading, preparing and predicting are."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._progress(what, done, total)
+
+
+def remake_report(path: str | Path, source: Any = None, device: Any = None, progress: Progress = silent) -> Path:
     """Write the report of a run again and return where it is.
 
     Arguments:
         path: the run's folder.
         source: where its images are now; None looks where they were.
         device: what the model computes on.
-        observer: hears about the progress.
+        progress: told how far it is.
 
     Raises:
         SourceNotFoundError: there is no run, or no model in it yet.
         TrainingError: the images are not those of the run any more.
     """
-    folder, observer = RunFolder(path), observer or Observer()
+    folder, observer = RunFolder(path), _Watched(progress)
     folder.description()
     if not folder.model.exists():
         raise SourceNotFoundError(f"no model in {folder.path} yet. striate train --resume --out {folder.path} goes on")

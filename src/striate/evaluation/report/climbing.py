@@ -30,7 +30,7 @@ def rung_rows(
         rows.append(
             {
                 "name": rung["name"], "chosen": rung["name"] == chosen, "accuracy": accuracy, "low": low, "high": high,
-                "strip": interval_strip(axis, accuracy, (low, high), said), 
+                "strip": interval_strip(axis, accuracy, (low, high), said),
                 "fit": say_duration(max(0.001, rung["fit_s"])),
                 "size": say_bytes(rung["size_bytes"]), "image_ms": rung["image_ms"], "log_loss": rung.get("log_loss"),
                 "foreseen": foreseen.get(rung["name"]),
