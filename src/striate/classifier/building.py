@@ -1,10 +1,11 @@
-"""What a model file says of a net, of a module of the user's own or of what was fitted; and building it again."""
+"""What a model file says of a classifier, and building it again: a net, a module of the user's own, what was fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from striate.classifier.heads.fitted import (
@@ -16,12 +17,74 @@ from striate.classifier.heads.fitted import (
     rebuild_fitted,
     rebuild_timm,
 )
+from striate.classifier.model_file import TENSORS
+from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.provenance import Provenance
+from striate.classifier.trust import Trust
+from striate.classifier.views import check_views
 from striate.errors import ArgumentError, ModelFileError, ShapeError
 from striate.nets import Net, parse
 from striate.nets.modules.own import AnyNet, OwnModule, build
 from striate.nets.modules.timm_models import TimmModule, TimmNet, timm_version
 
 _KINDS = {Net: "net", OwnModule: "module", TimmNet: "timm", Fitted: "fitted"}
+
+
+def describe_parts(parts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what a model file says of a classifier's fields, by their names, and its arrays.
+
+    Arguments:
+        parts: the fields of `striate.classifier.classifier.Classifier`.
+    """
+    preprocessing, module = parts["preprocessing"], parts["module"]
+    description = {
+        "kind": kind_of(parts["net"]),
+        "classes": list(parts["classes"]),
+        "preprocessing": preprocessing.to_json(),
+        "net": str(parts["net"]),
+        "views": parts["views"],
+        "provenance": parts["provenance"].to_json(),
+        **describe_module(module),
+    }
+    tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+    tensors["preprocessing.mean"], tensors["preprocessing.std"] = preprocessing.mean, preprocessing.std
+    tensors["trained_on"] = parts["trained_on"]
+    if len(parts["sketches"]):
+        tensors["sketches"] = parts["sketches"]
+    description["trust"], kept = parts["trust"].describe()
+    tensors |= kept
+    return description, tensors
+
+
+def rebuild_parts(
+    description: Mapping[str, Any], tensors: dict[str, np.ndarray], own: torch.nn.Module | None
+) -> dict[str, Any]:
+    """Return the fields that `describe_parts` described; every tensor must be there, none spare, and all fit.
+
+    Arguments:
+        own: takes the weights where the file says that they are of a module of the user's own.
+
+    Raises:
+        ModelFileError, NotationError, ShapeError: anything missing, spare, out of range or that does not fit.
+    """
+    for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
+        if name not in tensors:
+            raise ModelFileError(f"{TENSORS} has no {name}")
+    preprocessing = Preprocessing.from_parts(
+        description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
+    )
+    parts: dict[str, Any] = {
+        "classes": tuple(description["classes"]),
+        "preprocessing": preprocessing,
+        "provenance": Provenance.from_json(description["provenance"]),
+        "trained_on": tensors.pop("trained_on"),
+        "sketches": tensors.pop("sketches", np.zeros((0, 0), np.int8)),
+        "views": check_views(description.get("views", "none")),  # files of before there were views have none
+    }
+    parts["trust"] = Trust.rebuilt(description.get("trust"), tensors, len(parts["classes"]))  # nor do those have any
+    weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
+    parts["net"], parts["module"] = rebuild_module(description, weights, preprocessing.input_shape, own)
+    return parts
 
 
 def kind_of(net: AnyNet | Fitted) -> str:

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from striate.classifier.blocks import Images, OneImage, pixel_block
 from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.classifier.trust import Trust
 from striate.classifier.unseen import HeldOut, hold_out
 from striate.data.catalog import Catalog
 from striate.data.dataset import find_groups, grouped
-from striate.data.decoding.decode import decode
-from striate.data.decoding.deep import check_bytes
-from striate.data.decoding.pixels import check_convertible, fit_pixels, to_channels
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
-from striate.data.preparing.arrays import scaled_images
 from striate.data.preparing.prepare import prepare
 from striate.data.trainable import unlabelled
-from striate.errors import (
-    ArgumentError,
-    DecodingError,
-    MissingExtraError,
-    ModelFileError,
-    ShapeError,
-    StriateError,
-)
+from striate.errors import ArgumentError, MissingExtraError, ModelFileError, StriateError
+from striate.metrics.calibration import softmax_at
 from striate.metrics.evaluation import Evaluation, evaluate_outcomes
 from striate.metrics.outcomes import Outcomes
 from striate.observer import Progress, silent
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
     from striate.classifier.heads.fitted import Fitted
+    from striate.classifier.outputs import Outputs
     from striate.classifier.views import Views
     from striate.nets.modules.own import AnyNet
-
-    OneImage = str | Path | Image.Image | np.ndarray
-    Images = np.ndarray | ImageSet | Catalog | Sequence[OneImage]
 
 # For so many images it pays to fold norms into filters and to keep memory, which a single one would wait for.
 MANY_IMAGES = 16
@@ -65,6 +54,7 @@ class Classifier:
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
         views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
         sketches: int8 (s, d), by which near copies of the images in `trained_on` are known again; perhaps of a part.
+        trust: how far to trust it: temperature, what the validation images promise, what is none of the classes.
     """
 
     classes: tuple[str, ...]
@@ -75,6 +65,7 @@ class Classifier:
     trained_on: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     views: Views = "none"
     sketches: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int8))
+    trust: Trust = field(default_factory=Trust)
 
     def __repr__(self) -> str:
         h, w = self.preprocessing.size
@@ -83,7 +74,9 @@ class Classifier:
     def predict_proba(
         self, images: Images, *, batch_size: int | None = None, progress: Progress = silent
     ) -> np.ndarray:
-        """Return the probability of each class for each image, of the logits averaged over the model's `views` of it.
+        """Return the calibrated probability of each class for each image, averaged over the model's `views` of it.
+
+        The softmax of the averaged logits, divided by the temperature that suits the validation images.
 
         Arguments:
             images: uint8 (n, h, w) or (n, h, w, c) of any size, or of the type that a model with a window learned; or
@@ -96,55 +89,85 @@ class Classifier:
         Raises:
             DecodingError: one of the images cannot be read; the message names it.
         """
-        return self._probabilities(as_inputs(images), batch_size, progress)[0]
+        blocks = self.outputs(as_inputs(images), batch_size, progress)
+        rows = [softmax_at(block.logits, self.trust.temperature) for block in blocks]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
 
-    def _probabilities(
-        self, images: Images, batch_size: int | None, progress: Progress
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the probabilities, float32 (n, k), and what they would be of the images alone, in one pass."""
+    def outputs(
+        self, images: Images, batch_size: int | None = None, progress: Progress = silent, *, features: bool = False
+    ) -> Iterator[Outputs]:
+        """Yield what the model makes of images, block by block, in one pass: logits, and what it saw of them.
+
+        Arguments:
+            images, batch_size: as for `predict_proba`.
+            features: whether what it saw is wanted, see `striate.classifier.outputs`.
+
+        Raises:
+            ArgumentError: the model has no classes.
+            DecodingError: one of the images cannot be read; the message names it.
+        """
         import torch
 
-        from striate.classifier.views import look
+        from striate.classifier.outputs import logits_alone, look_at, seeing
         from striate.data.tensors import images_at_once, to_batch
         from striate.nets.modules.folding import folded
         from striate.system.devices import fitting_threads, kept_memory
 
-        parts, total = [(np.zeros((0, len(self.classes)), np.float32),) * 2], len(images)
         if not self.classes:
             raise ArgumentError(
                 f"{self.net} has weights without classes, so it cannot name what it sees; it makes features, to which "
                 "striate train SOURCE --features fits a head"
             )
+        total = len(images)
         device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
         self.module.eval()
         batch_size = batch_size or images_at_once(*self.preprocessing.size, device)
         many = total > MANY_IMAGES
         module, keeping = (folded(self.module), kept_memory()) if many else (self.module, nullcontext())
-        with torch.inference_mode(), fitting_threads(), keeping:
+        see = seeing(module) if features else logits_alone(module)
+        with fitting_threads(), keeping:
             for start in range(0, total, batch_size):
-                pixels = self.block(images, start, min(start + batch_size, total))
-                logits = look(module, to_batch(pixels, device), self.preprocessing, self.views)
-                parts.append(tuple(one.softmax(1).cpu().numpy() for one in logits))
-                progress("predicting", min(start + batch_size, total), total)
-        averaged, alone = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return averaged, alone
+                stop = min(start + batch_size, total)
+                pixels = self.block(images, start, stop)
+                with torch.inference_mode():
+                    yield look_at(module, see, to_batch(pixels, device), self.preprocessing, self.views, start, pixels)
+                progress("predicting", stop, total)
 
-    def predict(self, images: OneImage | Images) -> Prediction | list[Prediction]:
+    def predict(
+        self,
+        images: OneImage | Images,
+        *,
+        sure: float | None = None,
+        sets: float | None = None,
+        progress: Progress = silent,
+    ) -> Prediction | list[Prediction]:
         """Return what the classifier says: one `Prediction` for one image, a list for several.
 
         One image is a path, bytes, an open file, a PIL image, an array (h, w) or (h, w, 1, 3 or 4), or a tensor
         (c, h, w), uint8 or in 0…1; several are a list of them, or anything else that `predict_proba` takes.
 
+        Arguments:
+            sure: a wanted precision such as 0.99: each prediction says whether it is sure enough for that.
+            sets: a wanted coverage such as 0.95: each gets a set of classes that holds the true one so often.
+
         Raises:
-            ArgumentError: it is nothing of that; the message names the type.
+            ArgumentError: it is nothing of that, the message names the type; or the validation images can promise no
+                such precision or coverage, the message says how many it needs.
         """
         given = as_inputs(images)
-        if is_one_image(given):
-            return Prediction(image_name(images), self.classes, self.predict_proba([given])[0])
-        several = cast("Images", given)
-        names = several.names if isinstance(several, ImageSet | Catalog) else [image_name(one) for one in several]
-        rows = self.predict_proba(several)
-        return [Prediction(name, self.classes, row) for name, row in zip(names, rows, strict=True)]
+        alone = is_one_image(given)
+        several = cast("Images", [given] if alone else given)
+        asked = self.trust.asked(sure, sets, len(self.classes))
+        if alone:
+            names: Sequence[str] = [image_name(images)]
+        else:
+            names = several.names if isinstance(several, ImageSet | Catalog) else [image_name(one) for one in several]
+        said: list[Prediction] = []
+        for block in self.outputs(several, progress=progress, features=self.trust.novelty is not None):
+            named = names[block.start : block.stop]
+            rows = softmax_at(block.logits, self.trust.temperature)
+            said += asked.say(named, self.classes, rows, block.pixels, block.features, block.alone)
+        return said[0] if alone else said
 
     def prepare(
         self, catalog: Catalog, progress: Progress = silent, *, keep: bool = True, learning: bool = False
@@ -206,6 +229,9 @@ class Classifier:
         notes: Sequence[str] = (),
         progress: Progress = silent,
         near: np.ndarray | None = None,
+        *,
+        watch: Callable[[Outputs, np.ndarray, np.ndarray], None] | None = None,
+        outputs: Sequence[Outputs] = (),
     ) -> Evaluation:
         """Return how the classifier does on all of these images, seen or not, with and without their other views.
 
@@ -213,22 +239,31 @@ class Classifier:
             labels: int64 (n,), indices into this model's classes.
             notes: for the reader of the figures.
             near: bool (n,), which images are near copies of training images; None where nobody looked.
+            watch: is shown each block with its probabilities over the views and its labels, see `PromiseCheck`.
+            outputs: what the model has made of these images before; none of them: it looks at them now.
         """
-        both = self._probabilities(images, None, progress)
+        parts = []
+        for block in outputs or self.outputs(images, progress=progress, features=watch is not None):
+            some = labels[block.start : block.stop]
+            rows = [softmax_at(one, self.trust.temperature) for one in block.both]
+            parts.append([Outcomes.of(one, some) for one in rows])
+            if watch:
+                watch(block, rows[0], some)
+        both = [Outcomes.joined(column) for column in zip(*parts, strict=True)] or [Outcomes.joined([])]
 
         def figures(kept: np.ndarray) -> tuple[Evaluation, ...]:
-            some, said = images.subset(kept), (Outcomes.of(one[kept], labels[kept]) for one in both)
+            some, said = images.subset(kept), (one.subset(kept) for one in both)
             return tuple(evaluate_outcomes(one, self.classes, notes, some.groups, some.names) for one in said)
 
-        averaged, alone = figures(np.arange(len(labels)))
+        averaged, *alone = figures(np.arange(len(labels)))
         if near is not None:
             without = figures(np.flatnonzero(~near))[0] if 0 < near.sum() < len(near) else None
             averaged = replace(averaged, near_copies=int(near.sum()), without=without, near=near)
-        if self.views == "none":
+        if not alone:
             return averaged
         from striate.classifier.views import view_count
 
-        return replace(averaged, views=view_count(self.views), alone=alone)
+        return replace(averaged, views=view_count(self.views), alone=alone[0])
 
     def save(self, path: str | Path) -> None:
         """Write the classifier to one `.striate` file, whole or not at all; see `striate.classifier.model_file`.
@@ -236,24 +271,10 @@ class Classifier:
         Raises:
             StorageError: the disk is full or the folder cannot be written to; an older file at `path` is kept.
         """
-        from striate.classifier.building import describe_module, kind_of
+        from striate.classifier.building import describe_parts
         from striate.classifier.model_file import write_model
 
-        description = {
-            "kind": kind_of(self.net),
-            "classes": list(self.classes),
-            "preprocessing": self.preprocessing.to_json(),
-            "net": str(self.net),
-            "views": self.views,
-            "provenance": self.provenance.to_json(),
-            **describe_module(self.module),
-        }
-        tensors = {f"weights.{name}": value.detach().cpu().numpy() for name, value in self.module.state_dict().items()}
-        tensors["preprocessing.mean"], tensors["preprocessing.std"] = self.preprocessing.mean, self.preprocessing.std
-        tensors["trained_on"] = self.trained_on
-        if len(self.sketches):
-            tensors["sketches"] = self.sketches
-        write_model(path, description, tensors)
+        write_model(path, *describe_parts(vars(self)))
 
     @classmethod
     def load(cls, path: str | Path, module: torch.nn.Module | None = None) -> Classifier:
@@ -267,40 +288,16 @@ class Classifier:
             ModelFileError: not a model, damaged, or of a version that this Striate does not know.
             MissingExtraError: it is a model of timm's, and timm is not installed.
         """
+        from striate.classifier.building import rebuild_parts
         from striate.classifier.model_file import read_model
 
         description, tensors = read_model(path)
         try:
-            return cls._rebuilt(description, tensors, module)
+            return cls(**rebuild_parts(description, tensors, module))
         except MissingExtraError as error:
             raise MissingExtraError(f"{Path(path)}: {error}") from None
         except StriateError as error:
             raise ModelFileError(f"{Path(path)}: {error}") from None
-
-    @classmethod
-    def _rebuilt(
-        cls, description: dict[str, Any], tensors: dict[str, np.ndarray], module: torch.nn.Module | None
-    ) -> Classifier:
-        """Return the classifier that `save` described; every tensor must be there, none spare, and all fit."""
-        import torch
-
-        from striate.classifier.building import rebuild_module
-        from striate.classifier.model_file import TENSORS
-        from striate.classifier.views import check_views
-
-        for name in ("preprocessing.mean", "preprocessing.std", "trained_on"):
-            if name not in tensors:
-                raise ModelFileError(f"{TENSORS} has no {name}")
-        preprocessing = Preprocessing.from_parts(
-            description["preprocessing"], tensors.pop("preprocessing.mean"), tensors.pop("preprocessing.std")
-        )
-        trained_on = tensors.pop("trained_on")
-        sketches = tensors.pop("sketches", np.zeros((0, 0), np.int8))
-        views = check_views(description.get("views", "none"))  # files of before there were views have none
-        weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
-        net, built = rebuild_module(description, weights, preprocessing.input_shape, module)
-        classes, provenance = tuple(description["classes"]), Provenance.from_json(description["provenance"])
-        return cls(classes, preprocessing, net, built, provenance, trained_on, views, sketches)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Move the weights to `device` and return the classifier."""
@@ -309,42 +306,4 @@ class Classifier:
 
     def block(self, images: Images, start: int, stop: int) -> np.ndarray:
         """Return images start…stop as uint8 (m, h, w, c) of the model's own size, as its net is given them."""
-        if isinstance(images, ImageSet):
-            block: Iterable[Any] = images.pixels[images.rows[start:stop]]
-        elif isinstance(images, Catalog):
-            window = self.preprocessing.window
-            own = images.images if images.raw is None or window in (None, images.window) else images.raw
-            block = own[start:stop]
-        else:
-            block = images[start:stop]
-        if isinstance(block, np.ndarray) and block.ndim in (3, 4) and not isinstance(images, ImageSet):
-            block = self._windowed(block)
-        if isinstance(block, np.ndarray):
-            if block.dtype != np.uint8 or block.ndim not in (3, 4):
-                raise ShapeError(
-                    "images must be uint8 (n, h, w) or (n, h, w, c), values 0…255; "
-                    f"got {block.dtype} {(len(images), *block.shape[1:])}"
-                )
-            block = block[..., None] if block.ndim == 3 else block
-            # An image set of this size was cut to it; of plain arrays that is known only where nothing is cut.
-            cut = isinstance(images, ImageSet) or self.preprocessing.resize is None
-            if cut and block.shape[1:] == (*self.preprocessing.size, self.preprocessing.channels):
-                return block
-        return np.stack([self._fit(one, scaled=isinstance(block, np.ndarray)) for one in block])
-
-    def _windowed(self, block: np.ndarray) -> np.ndarray:
-        """Return arrays that are not of bytes as bytes, where this model knows how."""
-        if block.dtype == np.uint8 or self.preprocessing.window is None or block.dtype.kind not in "iuf":
-            check_bytes(self.preprocessing.window if block.dtype == np.uint8 else None)
-            return block
-        return scaled_images(block[..., None] if block.ndim == 3 else block, self.preprocessing.window)
-
-    def _fit(self, image: Any, *, scaled: bool = False) -> np.ndarray:
-        shape = self.preprocessing
-        try:
-            pixels = decode(image, None if scaled else shape.window, shape.channels).pixels
-            check_convertible(pixels, shape.channels)
-        except DecodingError as error:
-            name = image_name(image)
-            raise DecodingError(f"{name}: {error}" if name else str(error)) from None
-        return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
+        return pixel_block(self.preprocessing, images, start, stop)

@@ -19,14 +19,23 @@ class Prediction:
     Arguments:
         image: the image's name, empty where it came as an array.
         classes: (k,) class names.
-        probabilities: float32 (k,), they sum to 1.
+        probabilities: float32 (k,), calibrated; they sum to 1.
+        known: False where it is unlike all that the model has learned: none of these. None where the model cannot tell.
+        sure: whether it is sure enough for the precision that was asked for; None where nobody asked.
+        set: the classes, the most probable first, that hold the true one as often as was asked for; None where nobody
+            asked.
     """
 
     image: str
     classes: tuple[str, ...]
     probabilities: np.ndarray
+    known: bool | None = None
+    sure: bool | None = None
+    set: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
+        if self.known is False:
+            return f"<Prediction{self.image and f' of {self.image}'}: none of these, else {self.label}>"
         return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
 
     @property
@@ -45,9 +54,15 @@ class Prediction:
         return [(self.classes[i], float(self.probabilities[i])) for i in order]
 
     def to_json(self, k: int = 3) -> dict[str, Any]:
-        """Return image, class, probability and the top `k` as plain values."""
+        """Return image, class, probability, the top `k`, `known`, and what was asked for beside, as plain values."""
         top = [[name, probability] for name, probability in self.top(k)]
-        return {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
+        said: dict[str, Any] = {"image": self.image, "class": self.label, "probability": self.probability, "top": top}
+        said["known"] = self.known
+        if self.sure is not None:
+            said["sure"] = self.sure
+        if self.set is not None:
+            said["set"] = list(self.set)
+        return said
 
 
 def is_one_image(images: Any) -> bool:

@@ -31,6 +31,7 @@ class Provenance:
         tuning: the study and the trial.
         valid_accuracy: of the images that chose; test_…: of those that judged once, of how many groups they are and
             the interval that counts these; near_copies how many of them leak from the source's own training images.
+        promises: what its validation images promise and what that was worth on the test images, see `PromiseCheck`.
         more: what another version of Striate knows, kept as it is.
     """
 
@@ -62,6 +63,7 @@ class Provenance:
     test_groups: int | None = None
     test_interval: Sequence[float] | None = None
     near_copies: Mapping[str, Any] | None = None
+    promises: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

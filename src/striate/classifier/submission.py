@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.prediction import Prediction
@@ -22,26 +23,49 @@ from striate.system.files import write_atomically
 
 
 def predict_catalog(
-    model: Classifier, catalog: Catalog, progress: Progress = silent
+    model: Classifier,
+    catalog: Catalog,
+    progress: Progress = silent,
+    *,
+    sure: float | None = None,
+    sets: float | None = None,
 ) -> tuple[list[Prediction], list[Entry]]:
     """Return a prediction for each readable image, and the ledger's lines of the others.
 
+    Arguments:
+        sure, sets: a wanted precision and a wanted coverage, as for `Classifier.predict`.
+
     Raises:
+        ArgumentError: the model's validation images can promise no such precision or coverage.
         DataError: none of the images can be read.
     """
+    model.trust.asked(sure, sets, len(model.classes))  # before the images are read: a refusal should cost nobody that
     images = model.prepare(catalog, progress, keep=False)
-    rows = model.predict_proba(images, progress=progress)
-    predictions = [Prediction(name, model.classes, row) for name, row in zip(images.names, rows, strict=True)]
+    predictions = cast("list[Prediction]", model.predict(images, sure=sure, sets=sets, progress=progress))
     skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
     return predictions, skipped
 
 
 def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
-    """Write image, class, probability and one column of probabilities a class."""
+    """Write image, class, probability, what was asked for beside, and one column of probabilities a class.
+
+    `known` is there where the model can tell, `sure` and `set` where they were asked for; the classes of a set are
+    parted by a space, and quoted where one has a space in it.
+    """
     classes = predictions[0].classes if predictions else ()
-    rows: list[Sequence[Any]] = [["image", "class", "probability", *(f"p({name})" for name in classes)]]
-    rows += [[p.image, p.label, f"{p.probability:.6f}", *(f"{x:.6f}" for x in p.probabilities)] for p in predictions]
+    extra = [name for name in ("known", "sure", "set") if any(getattr(p, name) is not None for p in predictions)]
+    rows: list[Sequence[Any]] = [["image", "class", "probability", *extra, *(f"p({name})" for name in classes)]]
+    for p in predictions:
+        told = [_told(getattr(p, name)) for name in extra]
+        rows.append([p.image, p.label, f"{p.probability:.6f}", *told, *(f"{x:.6f}" for x in p.probabilities)])
     _write_rows(rows, path)
+
+
+def _told(value: bool | tuple[str, ...] | None) -> str:
+    """Return what a cell says: yes, no or the classes of a set."""
+    if isinstance(value, tuple):
+        return shlex.join(value)
+    return "" if value is None else "yes" if value else "no"
 
 
 def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> None:

@@ -1,22 +1,38 @@
-"""`striate evaluate`: how good a classifier is on labelled images that it has not seen."""
+"""`striate evaluate`: how good a classifier is on labelled images that it has not seen, and how far to trust it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from striate.cli import options
-from striate.cli.output.console import percent, print_accuracy, print_json, progress_bar, stderr, stdout
-
-if TYPE_CHECKING:
-    from striate.metrics.evaluation import Evaluation
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
 def evaluate(
     model: options.Model,
     source: options.Source,
     split: Annotated[str | None, typer.Option(help="Judge this split of the source: train, valid or test.")] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option(help="Write all mistakes to this CSV file, the worst first, with their likely causes."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare with this model on the images that are new to both.", metavar="MODEL2"),
+    ] = None,
+    more_images: Annotated[
+        bool,
+        typer.Option(
+            "--more-images",
+            help="Say what more training images would bring: a learning curve, extrapolated. SOURCE must hold the "
+            "training images too.",
+        ),
+    ] = False,
+    sure: options.Sure = None,
+    sets: options.Sets = None,
     views: Annotated[
         str | None,
         typer.Option(
@@ -35,46 +51,56 @@ def evaluate(
     pages: options.Pages = None,
     json: options.Json = False,
 ) -> None:
-    """Accuracy with its 95 % interval, overall and class by class.
+    """How good a classifier is on images that it has not seen, and how far to trust it.
 
-    The source's own test split is judged if it has one; else every image that training has not seen.
+    The source's own test split is judged if it has one; else every image that training has not seen. All figures have
+    95 % intervals, which count images that belong together as one: accuracy, class by class, balanced accuracy,
+    macro F1, log loss, Brier score and calibration error (how far the probabilities are from how often it is right).
+    The worst mistakes are named, with the likely cause where the source holds the training images; and so are folders,
+    sizes, brightness and columns of a table on which it is worse than chance would have it.
+    With --sure and --sets the promises of the training are held against these images.
     """
     from dataclasses import replace
 
     from striate.classifier.pretrained import load_model
+    from striate.classifier.promises import watching
     from striate.classifier.views import check_views
+    from striate.cli.output.evaluation import evaluation_json, print_evaluation, say
     from striate.data.reading import read
+    from striate.evaluation.against import compare_evaluations
+    from striate.evaluation.examination import examine
+    from striate.evaluation.frozen_curve import foresee_more
+    from striate.evaluation.mistakes import write_mistakes
     from striate.system.devices import choose_device
 
-    classifier = load_model(model, weights).to(choose_device(device))
+    chosen = choose_device(device)
+    classifier = load_model(model, weights).to(chosen)
+    other = load_model(against).to(chosen) if against else None
     if views is not None:
         classifier = replace(classifier, views=check_views(views))
     console = stderr()
     with progress_bar(console) as progress:
-        catalog = read(
-            source, **options.reading(format, images, image_column, label_column, data_dir, pages), progress=progress
-        )
-        evaluation = classifier.evaluate(catalog.own(split) if split else catalog, progress, groups)
+        reading = options.reading(format, images, image_column, label_column, data_dir, pages)
+        catalog = read(source, **reading, progress=progress)
+        catalog = catalog.own(split) if split else catalog
+        held = classifier.held_out(catalog, progress, groups)
+        watch = watching(classifier, sure, sets, views)
+        evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near, watch=watch)
+        found = examine(evaluation, held.images, catalog=catalog, model=classifier, seen=held.seen, progress=progress)
+        extra = {"promises": watch.checked(held.images.groups)} if watch else {}
+        if other:
+            judged = other.evaluate(catalog, progress, groups)
+            extra["against"] = compare_evaluations(evaluation, judged, str(against))
+        if more_images:
+            extra["more_images"] = foresee_more(classifier, held.seen, held.images, progress=progress)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
+    if mistakes:
+        write_mistakes(found.mistakes, mistakes)
+        console.print(f"{len(found.mistakes):,} mistakes written to {mistakes}", markup=False)
     if json:
-        print_json(evaluation.to_json())
-    else:
-        _print_evaluation(evaluation)
-
-
-def _print_evaluation(evaluation: Evaluation) -> None:
-    from rich.table import Table
-
-    console = stdout()
-    print_accuracy(console, evaluation)
-    table = Table("class", "correct", "accuracy", "95 % interval", "precision", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in evaluation.per_class():
-        if row["total"]:
-            low, high = row["interval"]
-            interval = f"{percent(low)} to {percent(high)}"
-            counts = f"{row['correct']} / {row['total']}"
-            table.add_row(row["class"], counts, percent(row["accuracy"]), interval, percent(row["precision"]))
-    console.print(table, markup=False)
+        print_json(evaluation_json(evaluation, found) | {name: one.to_json() for name, one in extra.items()})
+        return
+    print_evaluation(evaluation, found)
+    for one in extra.values():
+        say(stdout(), one.sentence)

@@ -101,6 +101,16 @@ Weights = Annotated[
         help="For a named net instead of a model file: imagenet (downloaded once), or a .pth or .safetensors.",
     ),
 ]
+Sure = Annotated[
+    float | None,
+    typer.Option(
+        "--sure", metavar="PRECISION", help="Say which answers are among those of which so many are right, as 0.99."
+    ),
+]
+Sets = Annotated[
+    float | None,
+    typer.Option("--sets", metavar="COVERAGE", help="Give sets of classes that hold the true one so often, as 0.95."),
+]
 Device = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from striate.classifier.prediction import Prediction
 
 SHOWN = 50
+NONE = "none of these"
 
 
 def predict(
@@ -29,6 +30,8 @@ def predict(
     like: Annotated[
         Path | None, typer.Option(help="A sample submission: write --csv with its columns, its rows, its order.")
     ] = None,
+    sure: options.Sure = None,
+    sets: options.Sets = None,
     weights: options.Weights = None,
     device: options.Device = None,
     format: options.Format = None,
@@ -38,7 +41,12 @@ def predict(
     pages: options.Pages = None,
     json: options.Json = False,
 ) -> None:
-    """Say what is on images: the class and its probability.
+    """Say what is on images: the class and its probability, or none of these.
+
+    What is unlike all that the model has learned is "none of these": about one image in twenty of the classes is called
+    so wrongly. With [bold]--sure 0.99[/bold] each answer says whether it is one of those of which at least 99 % are
+    right, with [bold]--sets 0.95[/bold] how many classes it takes to have the true one among them in 95 of 100 cases;
+    both rest on the validation images of the training, and are refused where these are too few.
 
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
@@ -52,9 +60,10 @@ def predict(
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
+    classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     with progress_bar(console) as progress:
         catalog = gather(images_, reading, progress)
-        predictions, skipped = predict_catalog(classifier, catalog, progress)
+        predictions, skipped = predict_catalog(classifier, catalog, progress, sure=sure, sets=sets)
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
     if csv and like:
@@ -76,12 +85,23 @@ def _print_predictions(predictions: list[Prediction], top: int) -> None:
     from rich.text import Text
 
     console = stdout()
-    table = Table("image", "class", "probability", *(["next"] if top > 1 else []), box=None, pad_edge=False)
+    asked = [name for name in ("sure", "set") if any(getattr(one, name) is not None for one in predictions)]
+    table = Table("image", "class", "probability", *asked, *(["next"] if top > 1 else []), box=None, pad_edge=False)
     table.columns[2].justify = "right"
     for prediction in predictions[:SHOWN]:
         rest = ", ".join(f"{name} {percent(p)}" for name, p in prediction.top(top)[1:])
-        cells = [prediction.image, prediction.label, percent(prediction.probability)] + ([rest] if top > 1 else [])
+        cells = [prediction.image, prediction.label, percent(prediction.probability)]
+        if prediction.known is False:
+            cells[1], rest = NONE, f"else {prediction.label}" + (f", {rest}" if rest else "")
+        cells += [_told(getattr(prediction, name)) for name in asked] + ([rest] if top > 1 else [])
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console.print(table)
     if len(predictions) > SHOWN:
         console.print(f"… and {len(predictions) - SHOWN:,} more; --csv FILE or --json gives all of them")
+
+
+def _told(value: bool | tuple[str, ...] | None) -> str:
+    """Return what a cell of the table says: yes, no or the classes of a set."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "" if value is None else "yes" if value else "no"

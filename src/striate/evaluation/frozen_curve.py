@@ -29,7 +29,7 @@ PENALTY, PENALTY_AT = 0.1, 1_000
 STEPS = 100
 
 
-def more_images(
+def foresee_more(
     model: Classifier, train: ImageSet, judged: ImageSet, seed: int = 0, progress: Progress = silent
 ) -> MoreImages:
     """Return how accuracy rises with the training images, and what more of them would bring.

@@ -21,14 +21,14 @@ MOST_TRAINING = 2_000
 USUAL_SHARE = 0.99
 
 
-class Copy(NamedTuple):
+class KnownCopy(NamedTuple):
     """A training image of which another is a near copy: its name and label, an index into the model's classes."""
 
     name: str
     label: int
 
 
-class Surroundings(NamedTuple):
+class Neighbourhood(NamedTuple):
     """The training images most like an image: their labels, the name of the nearest, and whether even that is far."""
 
     labels: tuple[int, ...]
@@ -40,8 +40,8 @@ class Surroundings(NamedTuple):
 class Grounds:
     """What is known of judged images beside the probabilities, by their places; what is not known is not there."""
 
-    copies: Mapping[int, Copy] = field(default_factory=dict)
-    surroundings: Mapping[int, Surroundings] = field(default_factory=dict)
+    copies: Mapping[int, KnownCopy] = field(default_factory=dict)
+    neighbourhoods: Mapping[int, Neighbourhood] = field(default_factory=dict)
 
 
 def gather_grounds(
@@ -63,11 +63,11 @@ def gather_grounds(
     return Grounds(_copies(judged, seen, labels, positions), _around(model, judged, seen, labels, positions, progress))
 
 
-def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.ndarray) -> dict[int, Copy]:
+def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.ndarray) -> dict[int, KnownCopy]:
     """Return of each image that shares a group with training images one of them, of another label if there is one."""
     if judged.groups is None or seen.groups is None:
         return {}
-    found: dict[int, Copy] = {}
+    found: dict[int, KnownCopy] = {}
     order = np.argsort(seen.groups, kind="stable")
     grouped = seen.groups[order]
     for place in positions.tolist():
@@ -76,7 +76,7 @@ def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.
         if len(members):
             same = seen.labels[members] == judged.labels[place]
             first = int(members[np.argmin(same)])  # the first of another label, else the first
-            found[place] = Copy(seen.names[first], int(labels[first]))
+            found[place] = KnownCopy(seen.names[first], int(labels[first]))
     return found
 
 
@@ -87,7 +87,7 @@ def _around(
     labels: np.ndarray,
     positions: np.ndarray,
     progress: Progress,
-) -> dict[int, Surroundings]:
+) -> dict[int, Neighbourhood]:
     """Return of each image the training images that the model's own features put nearest to it."""
     from striate.evaluation.embedding import embed
 
@@ -107,5 +107,5 @@ def _around(
     for place, row in zip(positions.tolist(), alike, strict=True):
         nearest = rows[np.argsort(-row, kind="stable")[:NEIGHBOURS]]
         near = tuple(labels[nearest].tolist())
-        found[place] = Surroundings(near, seen.names[int(nearest[0])], bool(row.max() < usual))
+        found[place] = Neighbourhood(near, seen.names[int(nearest[0])], bool(row.max() < usual))
     return found

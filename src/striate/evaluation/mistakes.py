@@ -95,7 +95,7 @@ def _cause(i: int, evaluation: Evaluation, grounds: Grounds) -> tuple[Kind, str,
     outcomes, classes = evaluation.outcomes, evaluation.classes
     assert outcomes is not None
     own, other = int(outcomes.labels[i]), int(outcomes.predicted[i])
-    copy, around = grounds.copies.get(i), grounds.surroundings.get(i)
+    copy, around = grounds.copies.get(i), grounds.neighbourhoods.get(i)
     if copy and copy.label != own:
         return "near-copy", f"near copy of the training image {copy.name}, labelled {classes[copy.label]}", copy.name
     if not copy and evaluation.near is not None and evaluation.near[i]:

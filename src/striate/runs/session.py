@@ -18,12 +18,14 @@ import numpy as np
 import torch
 
 from striate.classifier.classifier import Classifier
+from striate.classifier.promises import PromiseCheck, with_check
 from striate.data.dataset import DataOptions, Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
+from striate.runs.calibrating import calibrate
 from striate.runs.folder import RunFolder
 from striate.runs.report import leave_report
 from striate.system.cache import HOMELESS, is_homeless
@@ -87,6 +89,11 @@ class RunResult:
         page = self.run and RunFolder(self.run).report
         return page if page and page.exists() else None
 
+    @property
+    def promises(self) -> Mapping[str, Any] | None:
+        """What the model promises, and what that was worth on the test images; None of a run of several processes."""
+        return self.classifier.provenance.promises
+
 
 @dataclass(frozen=True, eq=False)
 class Session:
@@ -136,22 +143,38 @@ class Session:
             yield stop
 
     def finish(
-        self, model: Classifier, splits: Splits[ImageSet], train_s: float, valid: Evaluation | None = None
+        self,
+        model: Classifier,
+        splits: Splits[ImageSet],
+        train_s: float,
+        valid: Evaluation | None = None,
+        *,
+        calibrating: ImageSet | None = None,
+        before: Classifier | None = None,
     ) -> RunResult:
-        """Judge the model that was chosen, for the first and only time on the test images, and save it.
+        """Calibrate the model that was chosen, judge it, for the first and only time on the test images, and save it.
 
         Arguments:
             valid: how it did on what it was chosen by; None judges it on the validation images.
+            calibrating: images that have not trained it, to calibrate by; None takes the validation images.
+            before: where these have trained it in the end, the model as it was before; see `calibrate`.
         """
         path = self.folder.path if self.folder else None
         model = replace(model, preprocessing=replace(model.preprocessing, window=splits.train.window))
         if not self.processes.first:
             return RunResult(model, valid, None, train_s, path)
-        valid = valid or judge_images(model, splits.valid, self.observer)
-        test = judge_images(model, splits.test, self.observer, splits.train)
+        unseen = splits.valid if calibrating is None else calibrating
+        model, promises, outputs = calibrate(model, splits.train, unseen, self.observer, before)
+        if valid is None and len(splits.valid):
+            made = outputs if unseen is splits.valid else ()
+            valid = model.judge(splits.valid, splits.valid.labels, progress=self.observer.prepare, outputs=made)
+        check = PromiseCheck(model.trust, model.classes)
+        test = judge_images(model, splits.test, self.observer, splits.train, check)
         model = replace(model, sketches=_kept_sketches(splits))
-        if test:
-            model = replace(model, provenance=replace(model.provenance, **test_figures(test)))
+        figures = (test_figures(test) if test else {}) | {
+            "promises": with_check(promises, check.result(splits.test.groups))
+        }
+        model = replace(model, provenance=replace(model.provenance, **figures))
         if self.folder:
             model.save(self.folder.model)
             self.folder.write_result(
@@ -159,6 +182,7 @@ class Session:
                     "valid_accuracy": valid and valid.accuracy,
                     "test_accuracy": test and test.accuracy,
                     "train_s": round(train_s, 3),
+                    "promises": figures["promises"],
                 }
             )
             leave_report(self.folder, model, splits, valid, test, self.observer)
@@ -211,19 +235,24 @@ def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:
 
 
 def judge_images(
-    model: Classifier, images: ImageSet, observer: Observer, train: ImageSet | None = None
+    model: Classifier,
+    images: ImageSet,
+    observer: Observer,
+    train: ImageSet | None = None,
+    check: PromiseCheck | None = None,
 ) -> Evaluation | None:
     """Return how the model does on prepared images, None if there are none.
 
     Arguments:
         train: what it was trained on; images of its groups are counted apart. None where no group can be on two sides.
+        check: is shown what the model says of each.
     """
     if not len(images):
         return None
     near = None
     if train is not None and images.groups is not None and train.groups is not None:
         near = np.isin(images.groups, train.groups)
-    return model.judge(images, images.labels, progress=observer.prepare, near=near)
+    return model.judge(images, images.labels, progress=observer.prepare, near=near, watch=check)
 
 
 def _kept_sketches(splits: Splits[ImageSet]) -> np.ndarray:

@@ -39,11 +39,14 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "groups": (told.data or {}).get("groups"),
         "best_epoch": told.epoch,
         "train_s": round(result.train_s, 3),
+        "promises": result.promises,
     } | {key: value for key in TOLD_TOO if (value := getattr(told, key)) is not None}
 
 
 def print_result(result: RunResult, source: str | None) -> None:
     """Print it for people."""
+    from striate.classifier.promises import say_promises
+
     console = stdout()
     _print_candidates(console, result)
     told = result.classifier.provenance
@@ -53,6 +56,8 @@ def print_result(result: RunResult, source: str | None) -> None:
     for name, evaluation in (("validation", result.valid), ("test", result.test)):
         if evaluation:
             print_accuracy(console, evaluation, name)
+    for line in say_promises(result.promises):
+        console.print(line, soft_wrap=True, markup=False)
     model = quoted(result.model)
     epoch = told.epoch
     lines = [

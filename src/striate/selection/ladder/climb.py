@@ -12,6 +12,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
+from striate.runs.calibrating import looks_of
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
@@ -123,7 +124,10 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        closing = closing_seconds(ground.folder is not None) + 1.2 * slowest / 1000 * ground.judged
+        train, valid = (len(part) for part in self.parts[0])
+        looks = looks_of(result.classifier, train, valid) if result.classifier and len(self.parts) == 1 else None
+        judging = 1.2 * slowest / 1000 * (ground.judged + (looks.total if looks else 0))
+        closing = closing_seconds(ground.folder is not None) + judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def try_out(self, rung: Rung) -> None:

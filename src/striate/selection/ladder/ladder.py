@@ -120,6 +120,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     model, more = None, []
     with climbed.going_on(f"{chosen.name}, refitted"):
         model = _refitted(chosen, climbed)
+    before = (chosen.classifier or memory.best()) if model else None
     model = model or chosen.classifier or memory.best()
     with climbed.going_on("outlook"):
         more = [outlook(climbed, chosen)]
@@ -131,7 +132,11 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
         valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3),
         splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
     )  # fmt: skip
-    done = session.finish(replace(model, provenance=provenance), dataset.splits, took, chosen.valid)
+    valid = dataset.splits.valid
+    done = session.finish(
+        replace(model, provenance=provenance), dataset.splits, took, chosen.valid,
+        calibrating=valid if len(climbed.parts) == 1 else valid.subset(np.arange(0)), before=before,
+    )  # fmt: skip
     return LadderResult(done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results))
 
 

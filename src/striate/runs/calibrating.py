@@ -1,0 +1,133 @@
+"""The last step of a run before its model is judged: what its validation images say of how far to trust it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import FittedModule
+from striate.classifier.novelty.appearance import appearance
+from striate.classifier.novelty.fitting import Looked, fit_novelty
+from striate.classifier.novelty.strange import strange_images
+from striate.classifier.outputs import Outputs
+from striate.classifier.trust import Trust, ValidationScores
+from striate.classifier.views import view_count
+from striate.data.imageset import ImageSet
+from striate.metrics.calibration import Temperature, fit_temperature, softmax_at
+from striate.observer import Observer
+
+# At most so many validation images are looked at, so many training images, so many of each kind of pictures of nothing.
+MOST_VALID, MOST_TRAIN, MOST_STRANGE = 16_384, 2000, 60
+# With large nets they are fewer: so many multiply-adds for each part, but never less than so many images.
+VALID_WORK, TRAIN_WORK, STRANGE_WORK = 3e11, 6e10, 1e10
+LEAST_VALID, LEAST_TRAIN, LEAST_STRANGE = 500, 200, 10
+# So many probabilities are held at once, some 80 MB.
+MOST_NUMBERS = 20_000_000
+# What a net that is not known layer by layer may take a pixel.
+MULTIPLY_ADDS_A_PIXEL = 1e5
+KINDS_OF_STRANGE = 7
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How many images are looked at to calibrate a model; it depends on the model and the data, not on the clock."""
+
+    valid: int
+    train: int
+    strange: int
+
+    @property
+    def total(self) -> int:
+        """How many images go through the model, once each."""
+        return self.valid + self.train + KINDS_OF_STRANGE * self.strange
+
+
+def looks_of(model: Classifier, train: int, valid: int) -> Looks:
+    """Return how many of so many training and validation images are looked at to calibrate a model."""
+    work = max(1.0, _multiply_adds(model))
+
+    def within(budget: float, least: int, most: int) -> int:
+        return int(min(most, max(least, budget / work)))
+
+    few = max(20, MOST_NUMBERS // max(1, len(model.classes)))
+    return Looks(
+        min(valid, few, within(VALID_WORK / view_count(model.views), LEAST_VALID, MOST_VALID)),
+        min(train, within(TRAIN_WORK, LEAST_TRAIN, MOST_TRAIN)),
+        min(valid, few, within(STRANGE_WORK, LEAST_STRANGE, MOST_STRANGE)),
+    )
+
+
+def calibrate(
+    model: Classifier, train: ImageSet, valid: ImageSet, observer: Observer, before: Classifier | None = None
+) -> tuple[Classifier, dict[str, Any], list[Outputs]]:
+    """Return the model with its `trust`, what was found as plain values, and what it made of all validation images.
+
+    Arguments:
+        train: what it was trained on.
+        valid: what it was not trained on, perhaps chosen by.
+        before: the same kind of model, fitted without the validation images, where the model itself has learned them:
+            what these promise is measured with it, and only what does not depend on learned features is kept.
+
+    The outputs are of the model itself, and none where not all validation images were looked at.
+    """
+    start, witness = time.perf_counter(), before or model
+    looks = looks_of(witness, len(train), len(valid))
+    if not looks.valid:
+        told = {"temperature": Temperature().to_json(), "known": {"score": None, "why": "no validation images"}}
+        return model, told, []
+    observer.prepare("calibrating", 0, looks.total)
+    some, taught, deep = _spread(valid, looks.valid), _spread(train, looks.train), before is None
+    looked, outputs = _look(witness, some, deep)
+    logits = np.concatenate([one.logits for one in outputs])
+    temperature = fit_temperature(logits, some.labels, some.groups)
+    few = _spread(some, looks.strange)
+    odd = strange_images(witness.block(few, 0, len(few)))
+    strange = {kind: _look(witness, pixels, deep)[0] for kind, pixels in odd.items()}
+    novelty, found = fit_novelty(_look(witness, taught, deep)[0], looked, strange)
+    observer.prepare("calibrating", looks.total, looks.total)
+    known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit
+    scores = ValidationScores.of(softmax_at(logits, temperature.value), some.labels, known, some.groups)
+    told = {"temperature": temperature.to_json(), "known": found, "seconds": round(time.perf_counter() - start, 2)}
+    whole = before is None and len(some) == len(valid)
+    return replace(model, trust=Trust(temperature.value, scores, novelty)), told, outputs if whole else []
+
+
+def _look(model: Classifier, images: ImageSet | np.ndarray, deep: bool) -> tuple[Looked, list[Outputs]]:
+    """Return what is seen of images, and what the model made of them, without their pixels.
+
+    Arguments:
+        deep: whether the model's own features are wanted, beside how the images look.
+    """
+    parts: list[dict[str, np.ndarray]] = []
+    outputs: list[Outputs] = []
+    for one in model.outputs(images, features=deep):
+        parts.append({**one.features, "appearance": appearance(one.pixels)})
+        outputs.append(one.lean())
+    seen = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    logits = np.concatenate([one.alone for one in outputs])
+    if isinstance(images, ImageSet):
+        return Looked(seen, logits, images.labels, images.groups), outputs
+    return Looked(seen, logits, np.full(len(logits), -1)), outputs
+
+
+def _spread(images: ImageSet, most: int) -> ImageSet:
+    """Return at most so many of the images, evenly over all."""
+    if len(images) <= most:
+        return images
+    return images.subset(np.linspace(0, len(images) - 1, most).round().astype(int))
+
+
+def _multiply_adds(model: Classifier) -> float:
+    """Return about how many multiply-adds the model takes an image."""
+    module, shape = model.module, model.preprocessing.input_shape
+    net = module.body.net if isinstance(module, FittedModule) and module.body is not None else model.net
+    if isinstance(module, FittedModule) and module.body is None:
+        return float(np.prod(shape))
+    table = getattr(net, "table", None)
+    if table is None:
+        return MULTIPLY_ADDS_A_PIXEL * shape[1] * shape[2]
+    return float(table(shape).multiply_adds)
