@@ -64,7 +64,7 @@ def gather_contents(
         history=_lines(folder.path / "metrics.jsonl"),
         ladder=_mapping(_read(folder.path / "ladder.json")),
         recipe=_text(folder.recipe),
-        promises=_mapping(_mapping(_read(folder.path / "result.json")).get("promises")),
+        promises=model.provenance.promises,
     )  # fmt: skip
     outcomes, images = known.judged and known.judged.outcomes, known.judged_images
     if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):

@@ -32,7 +32,7 @@ LADDER = {
     "skipped": [{"name": "tuned", "reason": "no <weights> here"}],
 }
 PROMISES = {
-    "temperature": {"value": 1.3, "kept": True, "log_loss_before": 0.6, "log_loss_after": 0.5},
+    "temperature": {"value": 1.3, "kept": True, "why": "it is better so"},
     "sure": [
         {
             "wanted": 0.99, "threshold": 0.9, "needs": None, "images": 30, "valid": {},
@@ -40,9 +40,9 @@ PROMISES = {
         },
         {"wanted": 0.999, "threshold": None, "needs": 3000, "images": 30, "test": None},
     ],
-    "sets": [{"wanted": 0.95, "per_class": True, "images": 30, "test": {
+    "sets": [{"wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
         "coverage": 0.96, "interval": [0.9, 0.99], "mean_size": 1.4, "worst_class": ["cat", 0.9], "kept": True}}],
-    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08]}},
+    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True}},
 }  # fmt: skip
 FULL = {
     "history": HISTORY, "ladder": LADDER, "recipe": "epochs = 3\n", "promises": PROMISES,

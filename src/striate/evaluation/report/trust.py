@@ -69,7 +69,7 @@ def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
     if interval is None:
         return "–"
     low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{low:.4f} to {high:.4f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{max(0.0, low):.4f} to {high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,19 @@ def say_temperature(told: Mapping[str, Any] | None) -> str:
     found = (told or {}).get("temperature")
     if not found:
         return ""
-    if not found.get("kept"):
-        return f"Probabilities are as the model makes them: {found.get('why') or 'no temperature makes them better'}."
-    return (
-        f"Probabilities are scaled by a temperature of {found['value']:.2f}, which lowered the log loss on held-out "
-        f"validation images from {found['log_loss_before']:.3f} to {found['log_loss_after']:.3f}."
-    )
+    kept = f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
+    return f"Probabilities {kept}: {found.get('why') or 'no other temperature is known to be better'}."
 
 
 def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
         wanted = percent_of(rule["wanted"], 0)
         if rule.get("threshold") is None:
-            needs = rule.get("needs")
-            why = f": about {needs:,} validation images would be needed, there are {rule['images']:,}" if needs else ""
-            yield Promise(f"{wanted} of what is answered is right: no threshold can promise that{why}", "", None)
+            needs, there = rule.get("needs"), rule["images"]
+            why = "the model is not right so often, however sure it is"
+            if needs is not None and needs > there:
+                why = f"about {needs:,} validation images would be needed, there are {there:,}"
+            yield Promise(f"not that {wanted} of what is answered is right: {why}", "", None)
             continue
         what = f"{wanted} of what is answered from a probability of {rule['threshold']:.3f} on is right"
         test = rule.get("test")
@@ -131,8 +129,12 @@ def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
 
 def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
-        each = ", of each class" if rule.get("per_class") else ""
-        what, test = f"sets of classes hold the true one in {percent_of(rule['wanted'], 0)}{each}", rule.get("test")
+        wanted, own, test = percent_of(rule["wanted"], 0), rule.get("classes_of_their_own"), rule.get("test")
+        if "why" in rule:
+            yield Promise(f"no sets of classes that hold the true one in {wanted}: {rule['why']}", "", None)
+            continue
+        each = f", each of {own:,} classes by a threshold of its own" if own else ""
+        what = f"sets of classes hold the true one in {wanted}{each}"
         if not test:
             yield Promise(what, "", None)
             continue
@@ -150,7 +152,7 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
     if not rule:
         return
     if not rule.get("score"):
-        yield Promise(f"“none of these” cannot be told: {rule.get('why', 'nothing to tell it by')}", "", None)
+        yield Promise(f"“none of these” is never said: {rule.get('why') or 'nothing tells it'}", "", None)
         return
     most = percent_of(rule["false_alarm"], 0)
     what = f"“none of these” is said of at most {most} of images like these ({rule['score']})"
@@ -160,7 +162,7 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
         return
     low, high = test["interval"]
     shown = f"{percent_of(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
-    yield Promise(what, shown, low <= rule["false_alarm"])
+    yield Promise(what, shown, test.get("kept"))
 
 
 def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

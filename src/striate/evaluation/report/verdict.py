@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.evaluation.report.contents import ReportContents
+from striate.evaluation.report.trust import promises_of
 from striate.metrics.evaluation import Evaluation
 from striate.pages.page import percent_of
 
@@ -81,6 +82,8 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
             f"on{without}"
         )
     yield from _of_confidence(judged)
+    broken = [one.what for one in promises_of(contents.promises) if one.kept is False]
+    yield from (f"the test images did not bear out that {what}" for what in broken)
     yield from _of_size(judged)
     yield from _of_classes(judged)
     ledger = contents.splits.train.ledger
