@@ -1,10 +1,12 @@
 """`striate evaluate`: only images that training has not seen, the published line, JSON."""
 
+import csv
 import json
 import re
 import shutil
 
 import pytest
+from tests.data.oddities import encoded, photo
 
 QUICK = ("--net", "fc(classes)", "--epochs", 2, "--precision", "float32")
 
@@ -25,8 +27,99 @@ def test_json_on_the_training_source_leaves_seen_images_out(striate, digits_run)
 def test_words(striate, digits_run):
     lines = striate("evaluate", digits_run / "model.striate", "digits").stdout.splitlines()
     assert re.fullmatch(r"Accuracy on test set: \d\d\.\d\d% \(\d+ / 210\)  95 % interval .* to .* %", lines[0])
-    assert lines[1].split() == ["class", "correct", "accuracy", "95", "%", "interval", "precision"]
-    assert len(lines) == 12
+    assert lines[1].split() == [
+        "class",
+        "correct",
+        "accuracy",
+        "95",
+        "%",
+        "interval",
+        "precision",
+        "95",
+        "%",
+        "interval",
+    ]
+    assert [line.split()[0] for line in lines[2:12]] == [str(i) for i in range(10)]
+    assert re.fullmatch(r"balanced accuracy \S+ % \(\S+ to \S+\), macro F1 .*, among the first 3 .*", lines[12])
+    assert re.fullmatch(r"log loss \S+ \(\S+ to \S+\), Brier score \S+ \(\S+ to \S+\)", lines[13])
+    assert lines[14].startswith("calibration error ")
+    assert any(re.fullmatch(r"  \S+: \d \(\S+%\), not \d \(\S+%\).*", line) for line in lines[16:])
+    assert any("chance would have it" in line for line in lines[16:])
+
+
+def test_json_has_what_a_program_may_rely_on(as_json, digits_run):
+    found = as_json("evaluate", digits_run / "model.striate", "digits")
+    for figure, interval in (
+        ("balanced_accuracy", "balanced_interval"), ("macro_f1", "macro_f1_interval"),
+        ("log_loss", "log_loss_interval"),
+        ("brier", "brier_interval"), ("ece", "ece_interval"),
+    ):  # fmt: skip
+        assert found[interval][0] <= found[figure] <= found[interval][1], figure
+    assert found["top_k"]["k"] == 3
+    assert sum(one["images"] for one in found["reliability"]["bins"]) == found["total"]
+    assert len(found["mistakes"]) == found["total"] - found["correct"]
+    assert {"image", "true", "predicted", "probability", "true_probability", "kind", "cause"} <= found["mistakes"][
+        0
+    ].keys()
+    assert found["slices"]["looked_at"] > 0
+    assert all(row["precision_interval"][0] <= row["precision"] for row in found["classes"])
+    assert "against" not in found
+
+
+def test_all_mistakes_as_csv(striate, as_json, digits_run, tmp_path):
+    result = striate("evaluate", digits_run / "model.striate", "digits", "--mistakes", "m.csv")
+    rows = list(csv.DictReader((tmp_path / "m.csv").read_text("utf-8").splitlines()))
+    found = as_json("evaluate", digits_run / "model.striate", "digits")
+    assert [row["image"] for row in rows] == [one["image"] for one in found["mistakes"]]
+    assert f"{len(rows)} mistakes written to m.csv" in result.stderr
+    again = striate("evaluate", digits_run / "model.striate", "digits", "--mistakes", "n.csv")
+    assert again.stdout == result.stdout
+    assert (tmp_path / "m.csv").read_text("utf-8") == (tmp_path / "n.csv").read_text("utf-8")
+
+
+def test_against_another_model_and_more_images(striate, as_json, digits_run):
+    assert striate("train", "digits", "--net", "majority", "--out", "poor").exit_code == 0
+    both = ("evaluate", digits_run / "model.striate", "digits", "--against", "poor/model.striate")
+    found = as_json(*both)["against"]
+    assert found["model"] == "poor/model.striate"
+    assert found["images"] == 210
+    assert found["beyond_noise"] is True
+    assert found["accuracy"] - found["other_accuracy"] == pytest.approx(found["difference"])
+    assert "against poor/model.striate on the same 210 images: " in striate(*both).stdout
+    missing = striate("evaluate", digits_run / "model.striate", "digits", "--against", "none.striate")
+    assert missing.exit_code == 1
+    assert "none.striate" in missing.stderr
+
+
+def test_more_images(striate, as_json, split):
+    assert striate("train", "digits", "--net", "neighbours", "--out", "run").exit_code == 0
+    found = as_json("evaluate", "run/model.striate", "digits", "--more-images")["more_images"]
+    assert [one["times"] for one in found["forecast"]] == [2, 4]
+    assert found["curve"][-1][0] == 1587
+    assert found["sentence"].startswith("twice the images: about ")
+    assert striate("train", "split", "--net", "neighbours", "--out", "few").exit_code == 0
+    few = striate("evaluate", "few/model.striate", "split", "--more-images")
+    assert "nobody can say what more images would bring: 16 training images are too few" in few.stdout
+    alone = striate("evaluate", "few/model.striate", "split", "--split", "test", "--more-images")
+    assert alone.exit_code == 1
+    assert "Give the source that it was trained on" in alone.stderr
+
+
+def test_a_column_on_which_it_is_worse_is_named(striate, as_json, photos, tmp_path):
+    """Photographs of the night camera are mislabelled half of the time: a slice that the command must name."""
+    assert striate("train", photos, *QUICK, "--epochs", 20, "--out", "run").exit_code == 0
+    rows = ["path,label,camera"]
+    for i in range(120):
+        name, night = ("day", "night")[i % 2], i % 4 > 1
+        pixels = photo(12, 12, seed=5000 + i) // (1 + 3 * (name == "night"))
+        (tmp_path / f"{i}.png").write_bytes(encoded(pixels))
+        wrong = night and i % 8 > 3
+        rows.append(f"{i}.png,{('night' if name == 'day' else 'day') if wrong else name},{'N' if night else 'D'}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    found = as_json("evaluate", "run/model.striate", "t.csv", "--label-column", "label")
+    assert ("column camera", "N") in {(one["attribute"], one["value"]) for one in found["slices"]["worse"]}
+    words = striate("evaluate", "run/model.striate", "t.csv", "--label-column", "label").stdout
+    assert re.search(r"  column camera N: \d+\.\d% of 60 images right", words)
 
 
 @pytest.fixture

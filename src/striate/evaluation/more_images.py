@@ -194,12 +194,11 @@ def _spread(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndar
 
 def _cut(order: np.ndarray, groups: np.ndarray | None, count: int) -> list[np.ndarray]:
     """Return the order in so many stretches of about one length, no group in two."""
-    if groups is None:
-        return np.array_split(order, count)
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(groups[order]) != 0]))
-    wanted = np.arange(1, count) * len(order) / count
-    ends = starts[np.minimum(np.searchsorted(starts, wanted), len(starts) - 1)]
-    return np.split(order, ends)
+    wanted = np.arange(1, count) * len(order) // count
+    if groups is not None:
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(groups[order]) != 0]))
+        wanted = starts[np.minimum(np.searchsorted(starts, wanted), len(starts) - 1)]
+    return np.split(order, wanted)
 
 
 def _uncertainty(curve: LearningCurve) -> tuple[np.ndarray, float]:
