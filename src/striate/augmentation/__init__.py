@@ -6,6 +6,6 @@ stays what it is, unless the user asks for more than his classes bear: a mirrore
 """
 
 from striate.augmentation.arguments import describe_arguments, describe_ranges
-from striate.augmentation.pipeline import AUGMENTATIONS, Augmentation, make_augmentation
+from striate.augmentation.pipeline import AUGMENTATIONS, Augmentation, make_augmentation, with_asked
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "describe_arguments", "describe_ranges", "make_augmentation"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "describe_arguments", "describe_ranges", "make_augmentation", "with_asked"]

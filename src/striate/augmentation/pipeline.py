@@ -17,6 +17,7 @@ from striate.augmentation.erasing import cutout, erase
 from striate.augmentation.mixing import cutmix, mixup
 from striate.augmentation.moving import alternating_flip, flip, translate
 from striate.augmentation.randaugment import randaugment
+from striate.augmentation.robust import robust
 from striate.augmentation.warping import crop, rotate, shear, zoom
 from striate.errors import ArgumentError, NotationError, unknown
 from striate.nets import parse_calls
@@ -26,8 +27,12 @@ AUGMENTATIONS: dict[str, Callable[..., Any]] = {
     for function in (
         flip, alternating_flip, translate, crop, rotate, zoom, shear,
         brightness, contrast, saturation, hue, cutout, erase, mixup, cutmix, randaugment,
+        robust,
     )
 }  # fmt: skip
+
+# What is asked for with these words alone comes after a recipe's own words, where other words take their place.
+ON_TOP = ("robust",)
 
 # What a function may ask for, by name and after the star; who writes a word cannot give these.
 _GIVEN = ("targets", "indices", "epoch", "seed")
@@ -117,6 +122,27 @@ def make_augmentation(words: Sequence[str], classes: int | None = None) -> Augme
     striate.errors.ArgumentError: augment 'rotate(1000)': degrees of rotate must be from 0 to 180; got 1000
     """
     return Augmentation(tuple(step for word in words for step in _read(word)), classes)
+
+
+def with_asked(own: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the words that a recipe's own and those that a user asks for make together.
+
+    >>> with_asked(["flip", "translate(2)"], ["robust"])
+    ('flip', 'translate(2)', 'robust')
+    >>> with_asked(["flip", "robust"], ["robust(p=1)"]), with_asked(["flip", "translate(2)"], ["flip robust"])
+    (('flip', 'robust(p=1)'), ('flip robust',))
+    """
+    if not (names := names_in(asked)) or not set(names) <= set(ON_TOP):
+        return tuple(asked)
+    return (*(word for word in own if not set(names_in([word])) & set(names)), *asked)
+
+
+def names_in(words: Sequence[str]) -> list[str]:
+    """Return the names of the augmentations in words, without their arguments; what cannot be read has none."""
+    try:
+        return [name for word in words for name, _, _ in parse_calls(word)]
+    except NotationError:
+        return []
 
 
 def _read(text: str) -> list[Callable[..., Any]]:

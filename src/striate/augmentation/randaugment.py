@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import torch
@@ -13,8 +13,11 @@ from striate.augmentation.colour import brighten, saturate, stretch
 from striate.augmentation.tones import autocontrast, equalize, posterize, sharpen, solarize
 from striate.augmentation.warping import turn, warp
 
-# Each takes uint8 (m, c, h, w) and a strength (m,) between −1 and 1. The ranges are torchvision's.
-OPERATIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+# Takes uint8 (m, c, h, w) and a strength (m,) between −1 and 1.
+Operation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+# The ranges are torchvision's.
+OPERATIONS: dict[str, Operation] = {
     "identity": lambda batch, strength: batch,
     "shear_x": lambda batch, strength: warp(batch, 1, 0.3 * strength, 0, 0, 1, 0),
     "shear_y": lambda batch, strength: warp(batch, 1, 0, 0, 0.3 * strength, 1, 0),
@@ -50,17 +53,22 @@ def randaugment(
     for _ in range(n):
         drawn = torch.randint(len(OPERATIONS), (count,), generator=generator, device=device)
         sign = torch.randint(2, (count,), generator=generator, device=device) * 2 - 1
-        batch = _apply_each(batch, drawn, sign * (magnitude / 30))
+        batch = apply_each(batch, list(OPERATIONS.values()), drawn, sign * (magnitude / 30))
     return batch
 
 
-def _apply_each(batch: torch.Tensor, drawn: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Apply to each image the operation that it drew; images of one operation are taken together."""
+def apply_each(
+    batch: torch.Tensor, operations: Sequence[Operation], drawn: torch.Tensor, strength: torch.Tensor
+) -> torch.Tensor:
+    """Apply to each image the operation that it drew; images of one operation are taken together.
+
+    Arguments:
+        drawn: int64 (n,), indices into `operations`.
+        strength: (n,), between −1 and 1.
+    """
     pixels, order = channels_last(batch), drawn.argsort(stable=True)
     parts, start = [], 0
-    for operation, size in zip(
-        OPERATIONS.values(), torch.bincount(drawn, minlength=len(OPERATIONS)).tolist(), strict=True
-    ):
+    for operation, size in zip(operations, torch.bincount(drawn, minlength=len(operations)).tolist(), strict=True):
         chosen = order[start : start + size]
         if size:
             parts.append(channels_last(operation(channels_first(pixels.index_select(0, chosen)), strength[chosen])))

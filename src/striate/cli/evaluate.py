@@ -40,6 +40,11 @@ def evaluate(
             show_default="the model's",
         ),
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Also under corruptions: turned, darkened, hidden, noisy… at five steps."),
+    ] = False,
+    card: Annotated[Path | None, typer.Option("--card", help="Write the robustness card as a page: card.html.")] = None,
     groups: options.Groups = None,
     weights: options.Weights = None,
     device: options.Device = None,
@@ -93,14 +98,28 @@ def evaluate(
             extra["against"] = compare_evaluations(evaluation, judged, str(against))
         if more_images:
             extra["more_images"] = foresee_more(classifier, held.seen, held.images, progress=progress)
+        shown = None
+        if robustness or card:
+            from striate.evaluation.robustness.judging import judge_robustness
+
+            shown = judge_robustness(classifier, catalog, progress, groups)
+    if shown and card:
+        from striate.evaluation.robustness.section import write_card
+
+        console.print(f"card {write_card(shown, card, str(model))}", style="dim", markup=False)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
     if mistakes:
         write_mistakes(found.mistakes, mistakes)
         console.print(f"{len(found.mistakes):,} mistakes written to {mistakes}", markup=False)
     if json:
-        print_json(evaluation_json(evaluation, found) | {name: one.to_json() for name, one in extra.items()})
+        told = {name: one.to_json() for name, one in (extra | ({"robustness": shown} if shown else {})).items()}
+        print_json(evaluation_json(evaluation, found) | told)
         return
     print_evaluation(evaluation, found)
     for one in extra.values():
         say(stdout(), one.sentence)
+    if shown:
+        from striate.cli.output.robustness import print_robustness
+
+        print_robustness(stdout(), shown)

@@ -74,6 +74,9 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
         state = f"{run.state}{' ' if run.state in ('stopped', 'training') else ': '}{run.why}" if run.why else run.state
         table.add_row(*(Text(cell) for cell in [*cells, seconds]), Text(state, style))
     stdout().print(table)
+    for run in found:
+        for text in run.health:
+            stdout().print(f"{run.path}: {text}", style="yellow", soft_wrap=True, markup=False)
 
 
 def _compare(found: Sequence[Run], differing: dict[str, list[Any]]) -> None:

@@ -82,7 +82,9 @@ def train(
         float | None,
         _setting("Rate of the net's dropouts; of one before its last fc if it has none."),
     ] = None,
-    augment: Annotated[str | None, _setting('Words such as "flip translate(2)"; "" for none.')] = None,
+    augment: Annotated[
+        str | None, _setting('Words such as "flip translate(2)"; "" for none; robust: on top of the recipe\'s.')
+    ] = None,
     metric: options.Metric = None,
     balance: options.Balance = None,
     patience: Annotated[

@@ -4,6 +4,7 @@ run.json               what was asked: source, net, split, fingerprint of the da
 recipe.toml, net.txt   the recipe and the sentence of the net, as used
 ledger.csv             what became of every file of the source
 metrics.jsonl          one line an epoch
+health.json            how the net did, layer by layer, when it was last looked at
 checkpoint.safetensors the whole state, to resume from
 model.striate          the best model so far
 result.json            what it came to, written last
@@ -26,7 +27,7 @@ from striate.system.files import write_atomically
 
 MODEL = "model.striate"
 # What a run writes on its way that is nothing to go on from.
-_TOLD = ("ledger.csv", "metrics.jsonl", "ladder.json")
+_TOLD = ("ledger.csv", "metrics.jsonl", "health.json", "ladder.json")
 
 
 class RunFolder:

@@ -53,6 +53,7 @@ class Run:
         data: a fingerprint of the training and validation images, their labels and classes.
         settings: the recipe's, and what else was asked.
         written_s: when something was last written, in seconds since 1970.
+        health: what was wrong with the net when it was last looked at, in sentences.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Run:
     data: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     written_s: float = 0.0
+    health: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
@@ -84,6 +86,7 @@ class Run:
             "train_s": self.train_s,
             "data": self.data,
             "settings": self.settings,
+            "health": list(self.health),
         }
 
 
@@ -172,6 +175,7 @@ def _read(path: Path, written: float) -> Run:
         data=str(described.get("data") or ""),
         settings=settings | _asked(described),
         written_s=written,
+        health=_health(history),
     )  # fmt: skip
 
 
@@ -223,6 +227,12 @@ def _held(lock: Path) -> bool:
 
 def _best(history: list[dict[str, Any]]) -> float | None:
     return max((value for line in history if (value := _number(line.get("valid_accuracy"))) is not None), default=None)
+
+
+def _health(history: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return what was wrong with the net in the last epoch that was looked at."""
+    told = next((line["health"] for line in reversed(history) if "health" in line), [])
+    return tuple(text for text in told if isinstance(text, str)) if isinstance(told, list) else ()
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from striate.augmentation import make_augmentation
+from striate.augmentation import make_augmentation, with_asked
 from striate.classifier.classifier import Classifier
 from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError
@@ -86,7 +86,10 @@ def read_training_options(
     if recipe is None:
         recipe = "fine" if start else SWIFT if net is None or str(net).startswith(SWIFT) else "default"
     published = recipe if isinstance(recipe, str) and recipe in recipe_names() else ""
-    settled = load_recipe(recipe).replace(**changes)
+    loaded = load_recipe(recipe)
+    settled, told = loaded.replace(**changes), frozenset(changes)
+    if (together := with_asked(loaded.augment, settled.augment)) != settled.augment:
+        settled, told = settled.replace(augment=together), told - {"augment"}  # the recipe's own words are its own
     if not settled.epochs and not start:
         raise ArgumentError(
             "epochs must be at least 1; got 0. Only a new head on given weights needs none: give weights, or epochs"
@@ -107,4 +110,4 @@ def read_training_options(
     elif net is not None:
         net = as_net(net)
     budget_s = None if budget is None else parse_duration(budget)
-    return TrainingOptions(net, settled, published, frozenset(changes), budget_s, start)
+    return TrainingOptions(net, settled, published, told, budget_s, start)

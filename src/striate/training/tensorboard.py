@@ -33,7 +33,7 @@ class TensorBoardScalars(Observer):
     def epoch(self, record: dict[str, Any], better: bool) -> None:
         """Write the figures at the epoch's number."""
         for name, value in record.items():
-            if value is not None and name != "epoch":
+            if isinstance(value, int | float) and name != "epoch":
                 kind, _, figure = name.partition("_")
                 tag = f"{figure}/{kind}" if kind in ("train", "valid") else f"run/{name}"
                 self._writer.add_scalar(tag, value, record["epoch"])

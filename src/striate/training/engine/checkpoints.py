@@ -2,6 +2,7 @@
 
 checkpoint.safetensors  the whole state, to resume from
 metrics.jsonl           one line an epoch
+health.json             how the net did, layer by layer, when it was last looked at
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from striate.system.files import replace_atomically, write_atomically
 from striate.training.engine.state import State, Weights
 
 FORMAT = "striate-checkpoint-1"
-CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
+CHECKPOINT, METRICS, HEALTH = "checkpoint.safetensors", "metrics.jsonl", "health.json"
 # A checkpoint follows the last one after a second, or after fifty times what it costs: at most 2 % of the time.
 SHORTEST_S, COST_FACTOR = 1.0, 50
 
@@ -59,6 +60,8 @@ class Checkpoints:
             self._save_model(best, state)
         lines = [json.dumps(record) + "\n" for record in state.history]
         write_atomically(self._folder / METRICS, "".join(lines))
+        if state.health:
+            write_atomically(self._folder / HEALTH, json.dumps(state.health, indent=1) + "\n")
         save_checkpoint(self._folder / CHECKPOINT, tensors, asdict(state))
         end = time.monotonic()
         self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from striate.system.processes import ALONE, Processes
 from striate.training.engine.batches import Batch, steps_per_epoch, training_batches
 from striate.training.engine.compilation import Compiled
 from striate.training.engine.freezing import hold_whitening
+from striate.training.engine.health import SUMMARY, Health, looks, watched
 from striate.training.engine.learner import Learner
 from striate.training.engine.optimisers import rate_share
 from striate.training.engine.recovery import Recovery, parted
@@ -105,6 +107,7 @@ class _Course:
     recovery: Recovery
     best: Weights | None = None
     unsaved: Weights | None = None
+    told: set[str] = field(default_factory=set)  # kinds of ill health that were warned of
     began: float = 0.0  # by the clock; what a run before this process took counts
     step_s: float = 0.0  # the last step's
 
@@ -190,7 +193,8 @@ class _Course:
             if done >= recipe.whiten_until:
                 hold_whitening(learner.module)
             images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
-            loss, correct = learner.update(images, labels, share, batch.total)
+            with self.looked_at(batch.step):
+                loss, correct = learner.update(images, labels, share, batch.total)
             loss, correct, stops = processes.sum(loss, correct, self.watch.stop())
             if not math.isfinite(loss):
                 return self.go_back(f"the loss became {loss}", rate)
@@ -208,6 +212,26 @@ class _Course:
         if processes.sum(not learner.finite)[0]:
             return self.go_back("weights became infinite or nan", rate)
         return True
+
+    def looked_at(self, step: int) -> AbstractContextManager[None]:
+        """Return what looks at the net's health while a step is made, where that is due: at the end of an epoch.
+
+        A run that follows the clock may end within its last epoch, and is looked at halfway.
+        """
+        state, last = self.state, self.steps - 1 if self.watch.ends is None else self.steps // 2
+        if step != last or not self.computation.processes.first:
+            return nullcontext()
+        if not looks(state.epoch, self.recipe.epochs, self.steps):
+            return nullcontext()
+        return watched(self.learner.module, state.epoch + 1, self.tell, values=not self.computation.compiled)
+
+    def tell(self, health: Health) -> None:
+        """Keep how the net does; warn of what is wrong where it is seen first, and again at the end."""
+        self.state.health = health.to_json()
+        for kind, text in health.warnings.items():
+            if kind not in self.told or health.epoch == self.recipe.epochs:
+                self.watch.observer.warn(f"epoch {health.epoch}: {text}")
+            self.told.add(kind)
 
     def go_back(self, what: str, rate: float) -> bool:
         """Begin the epoch again in float32, where the precision was chosen by itself; return that it is not done.
@@ -244,6 +268,7 @@ class _Course:
             "learning_rate": share * recipe.learning_rate,
             "images_per_s": round(images_per_s, 1),
             "seconds": round(state.epoch_s, 3),
+            **({name: state.health[name] for name in SUMMARY} if state.health.get("epoch") == state.epoch + 1 else {}),
         }
 
     def validated(self) -> dict[str, float | None]:

@@ -32,6 +32,7 @@ class State:
     train_s: float = 0.0  # of the finished epochs, validation included
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None  # the record of the best epoch
+    health: dict[str, Any] = field(default_factory=dict)  # of the last step that was looked at
     precision: str = ""  # that the run went back to and on in; empty where it is still the one that it began with
 
     def add(self, loss: float, correct: int, images: int, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""How much accuracy is left when images are shown otherwise: turned, darkened, hidden, cluttered, noisy, blurred."""
