@@ -40,7 +40,8 @@ PROMISES = {
         },
         {"wanted": 0.999, "threshold": None, "needs": 3000, "images": 30, "test": None},
     ],
-    "sets": [{"wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
+    "sets": [{
+        "wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
         "coverage": 0.96, "interval": [0.9, 0.99], "mean_size": 1.4, "worst_class": ["cat", 0.9], "kept": True}}],
     "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True}},
 }  # fmt: skip

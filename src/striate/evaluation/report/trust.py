@@ -100,7 +100,9 @@ def say_temperature(told: Mapping[str, Any] | None) -> str:
     found = (told or {}).get("temperature")
     if not found:
         return ""
-    kept = f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
+    kept = (
+        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
+    )
     return f"Probabilities {kept}: {found.get('why') or 'no other temperature is known to be better'}."
 
 
