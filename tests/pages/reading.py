@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from itertools import pairwise
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "col"}
 NAMED = {"svg": ("aria-label",), "img": ("alt",)}
@@ -77,7 +78,7 @@ class Outline(HTMLParser):
         levels = [level for level, _ in self.headings]
         if levels.count(1) != 1 or levels[:1] != [1]:
             self.faults.append(f"headings must begin with the only h1; got {levels}")
-        self.faults += [f"h{b} follows h{a}" for a, b in zip(levels, levels[1:], strict=False) if b > a + 1]
+        self.faults += [f"h{b} follows h{a}" for a, b in pairwise(levels) if b > a + 1]
         self.faults += [f"heading {text!r} is empty" for _, text in self.headings if not text.strip()]
         self.faults += [f"two of id {one}" for one in set(self.ids) if self.ids.count(one) > 1]
         self.faults += [f"{link} leads nowhere" for link in self.links if link[:1] == "#" and link[1:] not in self.ids]

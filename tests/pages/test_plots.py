@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-
-from striate.pages.plots import Axis, Plot, even_axis, interval_strip
 from tests.pages.reading import Outline
+
+from striate.pages.plots import Plot, PlotAxis, even_axis, interval_strip
 
 
 @pytest.mark.parametrize("ends", [(0.0, 1.0), (0.0, 7.3), (50, 100), (-3, 2), (0.0, 0.0004), (2.0, 2.0), (0, 12345.0)])
@@ -32,7 +32,7 @@ def test_epochs_are_marked_by_whole_numbers(epochs):
 
 
 def test_points_are_placed_by_the_axes_and_stay_on_the_plot():
-    plot = Plot(Axis(0.0, 10.0, "x", ()), Axis(0.0, 1.0, "y", ()), 162, 174)
+    plot = Plot(PlotAxis(0.0, 10.0, "x", ()), PlotAxis(0.0, 1.0, "y", ()), 162, 174)
     left, bottom = plot.place(0, 0)
     right, top = plot.place(10, 1)
     assert (right - left, bottom - top) == (100, 100)
@@ -42,14 +42,19 @@ def test_points_are_placed_by_the_axes_and_stay_on_the_plot():
 
 def test_drawings_have_names_and_escape_what_they_say():
     plot = Plot(even_axis(0, 1, "<x>"), even_axis(0, 1, 'y "&"'))
-    drawn = plot.svg('a "plot" of <b>', plot.line([(0, 0), (1, 1)], "first"), plot.words(1, 1, "<b>", "first"), plot.dot(0, 0, "first", said="<i>"))
-    strip = interval_strip(Axis(0, 1, "", ()), 0.5, (0.4, 0.6), "half <b>")
+    drawn = plot.svg(
+        'a "plot" of <b>',
+        plot.line([(0, 0), (1, 1)], "first"),
+        plot.words(1, 1, "<b>", "first"),
+        plot.dot(0, 0, "first", said="<i>"),
+    )
+    strip = interval_strip(PlotAxis(0, 1, "", ()), 0.5, (0.4, 0.6), "half <b>")
     outline = Outline(f"<h1>a</h1>{drawn}{strip}")
     assert outline.faults == []
     assert {"b", "i"}.isdisjoint(outline.tags)
 
 
 def test_a_strip_places_share_and_interval():
-    strip = interval_strip(Axis(0.5, 1.0, "", ()), 0.75, (0.5, 1.0), "x")
+    strip = interval_strip(PlotAxis(0.5, 1.0, "", ()), 0.75, (0.5, 1.0), "x")
     assert 'cx="70.0"' in strip
     assert "M4.0 8H136.0" in strip

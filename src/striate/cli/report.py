@@ -16,22 +16,22 @@ def report(
     source: Annotated[
         str | None, typer.Argument(metavar="[SOURCE]", help="Where the images are now, if they have moved.")
     ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Measure the robustness card too: minutes, on 2,000 images.")
+    ] = False,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
     """Write report.html into a run's folder again: every run leaves one, older ones can have it too.
 
     The images are read again and must be those of the run; its model judges the test images again, and nothing is
-    chosen by that.
+    chosen by that. There is time to look among the training images for the causes of mistakes, which the end of a
+    training has only where the model is quick.
     """
-    from striate.observer import Observer
     from striate.runs.remaking import remake_report
 
-    console = stderr()
-    with progress_bar(console) as progress:
-        observer = Observer()
-        observer.prepare = progress
-        page = remake_report(run, source, device, observer)
+    with progress_bar(stderr()) as progress:
+        page = remake_report(run, source, device, progress, robustness)
     if json:
         print_json({"report": str(page)})
     else:

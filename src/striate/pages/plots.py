@@ -16,7 +16,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420.0, 260.0, 46.0, 16.0, 34.0, 40.0
 
 
 @dataclass(frozen=True)
-class Axis:
+class PlotAxis:
     """A scale from `low` to `high` with its name and (value, text) marks."""
 
     low: float
@@ -29,7 +29,7 @@ class Axis:
         return min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1.0)))
 
 
-def even_axis(low: float, high: float, name: str, *, whole: bool = False, most: int = 6) -> Axis:
+def even_axis(low: float, high: float, name: str, *, whole: bool = False, most: int = 6) -> PlotAxis:
     """Return an axis whose marks are round numbers and whose ends are marks.
 
     Arguments:
@@ -46,11 +46,11 @@ def even_axis(low: float, high: float, name: str, *, whole: bool = False, most: 
     if whole:
         first = math.ceil(low / step) * step
         values = [low] * (first - low >= step / 2) + [first + i * step for i in range(int((high - first) / step) + 1)]
-        return Axis(low, high, name, tuple((int(value), f"{int(value):,}") for value in values))
+        return PlotAxis(low, high, name, tuple((int(value), f"{int(value):,}") for value in values))
     begin, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     marks = tuple((round(i * step, 12), f"{i * step:.{digits}f}".replace("-", "−")) for i in range(begin, end + 1))
-    return Axis(marks[0][0], marks[-1][0], name, marks)
+    return PlotAxis(marks[0][0], marks[-1][0], name, marks)
 
 
 def _round_step(least: float, whole: bool) -> float:
@@ -64,8 +64,8 @@ def _round_step(least: float, whole: bool) -> float:
 class Plot:
     """Two axes on which points, lines and intervals are placed; its methods return SVG to be put together by `svg`."""
 
-    x: Axis
-    y: Axis
+    x: PlotAxis
+    y: PlotAxis
     width: float = WIDTH
     height: float = HEIGHT
 
@@ -96,7 +96,8 @@ class Plot:
     def words(self, x: float, y: float, said: str, look: str, shift: float = 0.0) -> str:
         """Return words that end at a point, a little above it."""
         left, top = self.place(x, y)
-        return f'<text class="said {look}" x="{left:.1f}" y="{top - 7 + shift:.1f}" text-anchor="end">{escape(said)}</text>'
+        where = f'x="{left:.1f}" y="{top - 7 + shift:.1f}"'
+        return f'<text class="said {look}" {where} text-anchor="end">{escape(said)}</text>'
 
     def svg(self, alt: str, *parts: str) -> str:
         """Return the <svg> element: grid, marks, names of the axes, and what is placed on them.
@@ -126,7 +127,7 @@ class Plot:
         )
 
 
-def interval_strip(axis: Axis, share: float, interval: Sequence[float], said: str) -> str:
+def interval_strip(axis: PlotAxis, share: float, interval: Sequence[float], said: str) -> str:
     """Return a share with its interval on a short level scale, for a cell of a table.
 
     Arguments:

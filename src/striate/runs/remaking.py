@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,42 @@ from striate.errors import SourceNotFoundError, TrainingError
 from striate.evaluation.report.page import report_page
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.groups import SampleSize
-from striate.observer import Observer
+from striate.observer import Observer, Progress, silent
 from striate.runs.folder import RunFolder
-from striate.runs.report import gather_contents
+from striate.runs.report import gather_contents, kept_values
 from striate.runs.session import asked_before, judge_images
 from striate.system.devices import choose_device
 from striate.system.files import write_atomically
 
 
-def remake_report(path: str | Path, source: Any = None, device: Any = None, observer: Observer | None = None) -> Path:
+class _Watched(Observer):
+    """Passes on how far reading, preparing and predicting are."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._progress(what, done, total)
+
+
+def remake_report(
+    path: str | Path, source: Any = None, device: Any = None, progress: Progress = silent, robustness: bool = False
+) -> Path:
     """Write the report of a run again and return where it is.
 
     Arguments:
         path: the run's folder.
         source: where its images are now; None looks where they were.
         device: what the model computes on.
-        observer: hears about the progress.
+        progress: told how far it is.
+        robustness: measure the robustness card too, which takes minutes.
 
     Raises:
         SourceNotFoundError: there is no run, or no model in it yet.
         TrainingError: the images are not those of the run any more.
     """
-    folder, observer = RunFolder(path), observer or Observer()
+    folder, observer = RunFolder(path), _Watched(progress)
     folder.description()
     if not folder.model.exists():
         raise SourceNotFoundError(f"no model in {folder.path} yet. striate train --resume --out {folder.path} goes on")
@@ -47,9 +60,10 @@ def remake_report(path: str | Path, source: Any = None, device: Any = None, obse
     dataset = _dataset_of(folder, model, source, observer)
     splits, told = dataset.splits, model.provenance
     test = judge_images(model, splits.test, observer, splits.train)
-    contents = gather_contents(folder, model, splits, None, test)
-    valid = _chosen_by(contents.ladder, told.chosen) if told.chosen else judge_images(model, splits.valid, observer)
-    write_atomically(folder.report, report_page(gather_contents(folder, model, splits, valid, test)))
+    valid = _chosen_by(folder, told.chosen) if told.chosen else judge_images(model, splits.valid, observer)
+    card = _card(model, splits.test if test else splits.valid, progress) if robustness else ""
+    contents = gather_contents(folder, model, splits, valid, test, explained=True, robustness=card)
+    write_atomically(folder.report, report_page(contents))
     return folder.report
 
 
@@ -79,9 +93,18 @@ def _dataset_of(folder: RunFolder, model: Classifier, source: Any, observer: Obs
     return dataset
 
 
-def _chosen_by(ladder: Mapping[str, Any], chosen: str) -> Evaluation | None:
+def _card(model: Classifier, images: ImageSet, progress: Progress) -> str:
+    from striate.evaluation.robustness.judging import card_of
+    from striate.evaluation.robustness.section import card_section
+
+    if not len(images):
+        return ""
+    return card_section(card_of(model, images, images.labels, progress))
+
+
+def _chosen_by(folder: RunFolder, chosen: str) -> Evaluation | None:
     """Return how the chosen rung did on what chose it: the model may have learned from these images since."""
-    for rung in ladder.get("rungs") or ():
+    for rung in kept_values(folder.path / "ladder.json").get("rungs") or ():
         if rung.get("name") == chosen and "confusion_cells" in rung:
             sizes = tuple(SampleSize(*size) for size in rung.get("sizes", ()))
             return Evaluation(tuple(rung["classes"]), np.array(rung["confusion_cells"], np.int64), sizes=sizes)

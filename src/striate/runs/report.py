@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +16,12 @@ from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.evaluation.attributes import attributes_of
-from striate.evaluation.mistakes import worst_mistakes
+from striate.evaluation.grounds import MOST_TRAINING, Grounds, gather_grounds
+from striate.evaluation.mistakes import mistake_positions, worst_mistakes
+from striate.evaluation.report.anatomy import is_quick
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.page import report_page
-from striate.evaluation.slices import find_slices
+from striate.evaluation.slices import Slices, find_slices
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
@@ -26,6 +29,8 @@ from striate.system.files import write_atomically
 
 # So many mistakes are shown with their pictures.
 MOST_MISTAKES = 24
+# So many bytes of pixels are looked at for their brightness and the like.
+MOST_BYTES = 100_000_000
 
 
 def leave_report(
@@ -52,26 +57,44 @@ def leave_report(
 
 
 def gather_contents(
-    folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None
-) -> ReportContents:
-    """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out."""
+    folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None,
+    explained: bool = False, robustness: str = "",
+) -> ReportContents:  # fmt: skip
+    """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out.
+
+    Arguments:
+        explained: look among the training images for the causes of mistakes, whatever time the model takes for that;
+            else only where it is quick.
+        robustness: the card as a fragment of HTML.
+    """
     known = ReportContents(
         model, splits, valid, test,
-        run=_mapping(_read(folder.path / "run.json")),
+        run=kept_values(folder.path / "run.json"),
         history=_lines(folder.path / "metrics.jsonl"),
-        ladder=_mapping(_read(folder.path / "ladder.json")),
+        ladder=kept_values(folder.path / "ladder.json"),
         recipe=_text(folder.recipe),
-        promises=_mapping(_mapping(_read(folder.path / "result.json")).get("promises")),
+        promises=model.provenance.promises,
+        robustness=robustness,
     )  # fmt: skip
     outcomes, images = known.judged and known.judged.outcomes, known.judged_images
     if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):
         return known  # of folds, or of before a resume: nobody knows which image is which
     named = replace(known.judged, names=images.names)
-    return replace(
-        known,
-        mistakes=worst_mistakes(named, MOST_MISTAKES),
-        slices=find_slices(named, attributes_of(images)),
-    )
+    grounds = Grounds()
+    if explained or is_quick(model, min(len(splits.train), MOST_TRAINING) + MOST_MISTAKES):
+        grounds = gather_grounds(model, images, splits.train, mistake_positions(named, MOST_MISTAKES))
+    mistakes = worst_mistakes(named, MOST_MISTAKES, grounds)
+    return replace(known, mistakes=mistakes, slices=_slices(named, images))
+
+
+def _slices(judged: Evaluation, images: ImageSet) -> Slices:
+    """Return where the model is worse, on as many of the judged images as can be looked at in a moment."""
+    assert judged.outcomes is not None
+    count = min(len(images), max(1, MOST_BYTES // math.prod(images.image_shape)))
+    rows = np.linspace(0, len(images) - 1, count).astype(np.int64)
+    groups = None if judged.group_ids is None else judged.group_ids[rows]
+    some = replace(judged, outcomes=judged.outcomes.subset(rows), group_ids=groups)
+    return find_slices(some, attributes_of(images.subset(rows)))
 
 
 def _text(path: Path) -> str:
@@ -80,10 +103,11 @@ def _text(path: Path) -> str:
     return ""
 
 
-def _read(path: Path) -> Any:
+def kept_values(path: Path) -> dict[str, Any]:
+    """Return the values of a JSON file of a run; none where it is missing or damaged."""
     with suppress(ValueError, RecursionError):
-        return json.loads(_text(path))
-    return None
+        return _mapping(json.loads(_text(path)))
+    return {}
 
 
 def _mapping(value: Any) -> dict[str, Any]:

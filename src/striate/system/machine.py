@@ -58,5 +58,6 @@ def code_commit() -> str:
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True, timeout=2)
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=2)  # noqa: S603
     return done.stdout.strip()

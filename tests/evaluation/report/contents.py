@@ -55,4 +55,6 @@ def make_contents(
 ) -> ReportContents:  # fmt: skip
     parts = [make_images(classes, count, shape, seed) for seed, count in enumerate(counts)]
     splits = Splits(*parts)
-    return ReportContents(make_model(classes, shape, **(told or {})), splits, *(judged(part) for part in parts[1:]), **more)
+    return ReportContents(
+        make_model(classes, shape, **(told or {})), splits, *(judged(part) for part in parts[1:]), **more
+    )

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.evaluation.report.contents import judged, make_contents, make_images
+from tests.pages.reading import Outline
 
 from striate.data.ledger import Entry, Ledger
 from striate.evaluation.report.page import report_page
-from tests.evaluation.report.contents import judged, make_contents, make_images
-from tests.pages.reading import Outline
 
 HISTORY = [
     {
@@ -32,7 +32,7 @@ LADDER = {
     "skipped": [{"name": "tuned", "reason": "no <weights> here"}],
 }
 PROMISES = {
-    "temperature": {"value": 1.3, "kept": True, "log_loss_before": 0.6, "log_loss_after": 0.5},
+    "temperature": {"value": 1.3, "kept": True, "why": "it is better so"},
     "sure": [
         {
             "wanted": 0.99, "threshold": 0.9, "needs": None, "images": 30, "valid": {},
@@ -40,13 +40,16 @@ PROMISES = {
         },
         {"wanted": 0.999, "threshold": None, "needs": 3000, "images": 30, "test": None},
     ],
-    "sets": [{"wanted": 0.95, "per_class": True, "images": 30, "test": {
+    "sets": [{
+        "wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
         "coverage": 0.96, "interval": [0.9, 0.99], "mean_size": 1.4, "worst_class": ["cat", 0.9], "kept": True}}],
-    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08]}},
+    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True}},
 }  # fmt: skip
 FULL = {
     "history": HISTORY, "ladder": LADDER, "recipe": "epochs = 3\n", "promises": PROMISES,
-    "run": {"command": "striate train 'my photos'", "machine": {"system": "Linux", "cpus": 2}, "asked": {"source": "a/b"}},
+    "run": {
+        "command": "striate train 'my photos'", "machine": {"system": "Linux", "cpus": 2}, "asked": {"source": "a/b"},
+    },
 }  # fmt: skip
 ATTACKS = ("<script>alert(1)</script>", 'a "quoted" & <b>', "naïve 🦊", "x" * 300, "$x^$", "</svg></style>")
 
@@ -90,7 +93,11 @@ def test_a_single_net_shows_its_curves():
         {"classes": ATTACKS},
         {"classes": tuple(f"class {i}" for i in range(40))},
         {"history": [{"epoch": 1, "train_loss": float("nan"), "train_accuracy": 0.1}]},
-        {"history": [{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.1, "valid_loss": None, "valid_accuracy": None}]},
+        {
+            "history": [
+                {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.1, "valid_loss": None, "valid_accuracy": None}
+            ]
+        },
         {"ladder": {"rungs": LADDER["rungs"][:1]}},
     ],
     ids=lambda odd: str(odd)[:40],
@@ -116,7 +123,7 @@ def test_many_classes_and_images_are_small_and_quick():
     assert time.process_time() - start < 5
     assert len(page) < 2_500_000
     assert Outline(page).faults == []
-    assert "<table class=\"matrix\"" not in page
+    assert '<table class="matrix"' not in page
     assert "All 1,600 classes" in page
 
 
@@ -126,7 +133,10 @@ def test_the_same_run_has_the_same_report():
 
 def test_files_of_no_use_are_told():
     contents = make_contents()
-    ledger = Ledger([Entry(f"{i}.png", "skipped", f"truncated: {i} bytes") for i in range(70)] + [Entry("a.png", "repaired", "turned")])
+    ledger = Ledger(
+        [Entry(f"{i}.png", "skipped", f"truncated: {i} bytes") for i in range(70)]
+        + [Entry("a.png", "repaired", "turned")]
+    )
     splits = replace(contents.splits, train=replace(contents.splits.train, ledger=ledger))
     words = page_of(replace(contents, splits=splits)).words
     assert "70 skipped: truncated" in words
@@ -138,7 +148,10 @@ def test_the_matrix_has_the_figures_of_the_evaluation():
     contents = make_contents()
     assert contents.test is not None
     page = report_page(contents)
-    cells = [cell.partition(">")[2] for cell in page.partition('<table class="matrix">')[2].partition("</table>")[0].split("<td")[1:]]
+    cells = [
+        cell.partition(">")[2]
+        for cell in page.partition('<table class="matrix">')[2].partition("</table>")[0].split("<td")[1:]
+    ]
     found = [int(text.partition("</td>")[0] or 0) for text in cells]
     assert found == contents.test.confusion.ravel().tolist()
 

@@ -12,6 +12,8 @@ from striate.nets.table import HEADINGS, Table
 
 # A picture larger than this, as of a net of hundreds of layers, would be most of the page.
 MOST_PICTURE = 600_000
+# Multiply-adds that two cores of a laptop do in about a second.
+QUICK_WORK = 30e9
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ def describe_anatomy(model: Classifier) -> Anatomy:
         name, of, picture if len(picture) <= MOST_PICTURE else "", HEADINGS,
         tuple(row.cells() for row in table.shown()), table.parameters, table.multiply_adds, weights,
     )  # fmt: skip
+
+
+def is_quick(model: Classifier, images: int) -> bool:
+    """Return whether a model looks at so many more images in about a second; of what cannot be told, no."""
+    net, _ = _net_of(model)
+    if net is None:
+        return getattr(model.net, "body", model.net) is None  # fitted to pixels
+    table = _table(net, model)
+    return table is not None and table.multiply_adds * images <= QUICK_WORK
 
 
 def _net_of(model: Classifier) -> tuple[Net | None, str]:

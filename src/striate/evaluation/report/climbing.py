@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from striate.pages.plots import Axis, interval_strip
+from striate.pages.plots import PlotAxis, interval_strip
 from striate.units import say_bytes, say_duration
 
 
-def rung_rows(rungs: Sequence[Mapping[str, Any]], probes: Sequence[Mapping[str, Any]], chosen: str | None) -> list[dict[str, Any]]:
+def rung_rows(
+    rungs: Sequence[Mapping[str, Any]], probes: Sequence[Mapping[str, Any]], chosen: str | None
+) -> list[dict[str, Any]]:
     """Return the rows of the ladder's table, in the order of the climb.
 
     Arguments:
@@ -28,7 +30,8 @@ def rung_rows(rungs: Sequence[Mapping[str, Any]], probes: Sequence[Mapping[str, 
         rows.append(
             {
                 "name": rung["name"], "chosen": rung["name"] == chosen, "accuracy": accuracy, "low": low, "high": high,
-                "strip": interval_strip(axis, accuracy, (low, high), said), "fit": say_duration(max(0.001, rung["fit_s"])),
+                "strip": interval_strip(axis, accuracy, (low, high), said),
+                "fit": say_duration(max(0.001, rung["fit_s"])),
                 "size": say_bytes(rung["size_bytes"]), "image_ms": rung["image_ms"], "log_loss": rung.get("log_loss"),
                 "foreseen": foreseen.get(rung["name"]),
             }
@@ -36,8 +39,8 @@ def rung_rows(rungs: Sequence[Mapping[str, Any]], probes: Sequence[Mapping[str, 
     return rows
 
 
-def rung_axis(rungs: Sequence[Mapping[str, Any]]) -> Axis:
+def rung_axis(rungs: Sequence[Mapping[str, Any]]) -> PlotAxis:
     """Return the scale on which the intervals of the rungs are drawn: whole tens of percent that hold them all."""
     low = math.floor(10 * min(rung["valid_interval"][0] for rung in rungs)) / 10
     high = math.ceil(10 * max(rung["valid_interval"][1] for rung in rungs)) / 10
-    return Axis(low, high, "", ())
+    return PlotAxis(low, high, "", ())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.metrics.evaluation import Evaluation
-from striate.pages.plots import Axis, interval_strip
+from striate.pages.plots import PlotAxis, interval_strip
 
 # Up to so many classes a matrix can be read; so many pairs, and rows of classes at once, are shown of more.
 MATRIX_CLASSES, MOST_PAIRS, MOST_ROWS = 30, 30, 60
@@ -18,7 +18,7 @@ DEEPEST = 45
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """A cell of the matrix: images, the strength of its tint in percent, and whether it is on the diagonal."""
 
     images: int
@@ -26,7 +26,7 @@ class Cell:
     right: bool
 
 
-def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
+def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[MatrixCell]]]:
     """Return the confusion matrix as rows of the true classes; none where there are too many classes to read it."""
     if len(evaluation.classes) > MATRIX_CLASSES:
         return []
@@ -35,7 +35,7 @@ def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
     # By the square root, so that a few mistakes in a hundred are seen.
     tints = np.ceil(DEEPEST * np.sqrt(shares)).astype(int)
     return [
-        (name, [Cell(int(matrix[i, j]), int(tints[i, j]), i == j) for j in range(len(matrix))])
+        (name, [MatrixCell(int(matrix[i, j]), int(tints[i, j]), i == j) for j in range(len(matrix))])
         for i, name in enumerate(evaluation.classes)
     ]
 
@@ -61,12 +61,15 @@ def class_rows(evaluation: Evaluation, trained: Mapping[str, int]) -> list[dict[
     Arguments:
         trained: {class: images that were trained on}.
     """
-    axis = Axis(0.0, 1.0, "", ())
+    axis = PlotAxis(0.0, 1.0, "", ())
     rows = [row for row in evaluation.per_class() if row["total"]]
     rows.sort(key=lambda row: (row["accuracy"], row["class"]))
     drawn = len(rows) <= MOST_ROWS
     for row in rows:
         low, high = row["interval"]
         said = f"{100 * row['accuracy']:.1f} %, interval {100 * low:.1f} to {100 * high:.1f} %"
-        row |= {"trained": trained.get(row["class"], 0), "strip": interval_strip(axis, row["accuracy"], (low, high), said) if drawn else ""}
+        row |= {
+            "trained": trained.get(row["class"], 0),
+            "strip": interval_strip(axis, row["accuracy"], (low, high), said) if drawn else "",
+        }
     return rows

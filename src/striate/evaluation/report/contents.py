@@ -30,7 +30,7 @@ class ReportContents:
         recipe: the contents of recipe.toml.
         mistakes: of the judged images, the worst first.
         slices: where it is worse than elsewhere; None where nobody looked.
-        promises: what the model promises and what the test showed, the contents of result.json under that name.
+        promises: what the model promises and what the test showed, as its provenance has it.
         robustness: the card as a fragment of HTML; empty where none was measured.
     """
 

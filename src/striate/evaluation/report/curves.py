@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.pages.page import percent_of
-from striate.pages.plots import Axis, Plot, even_axis
+from striate.pages.plots import Plot, PlotAxis, even_axis
 
 Points = list[tuple[float, float]]
 
@@ -48,7 +48,7 @@ def _points(history: Sequence[Mapping[str, Any]], name: str) -> Points:
     return [(float(x), float(y)) for x, y in pairs if x is not None and y is not None and math.isfinite(y)]
 
 
-def _epochs(points: Points) -> Axis:
+def _epochs(points: Points) -> PlotAxis:
     return even_axis(min(x for x, _ in points), max(x for x, _ in points), "epoch", whole=True, most=7)
 
 
@@ -56,7 +56,9 @@ def _loss(lines: Mapping[str, Points]) -> Drawn:
     values = [y for points in lines.values() for _, y in points]
     plot = Plot(_epochs(lines["training"]), even_axis(0.0, max(values), "loss"))
     alt = "Loss by epoch. " + _ends(lines, lambda value: f"{value:.3f}")
-    return Drawn(plot.svg(alt, *_both(plot, lines)), "Mean loss; training (solid) while it learned, validation (dashed).")
+    return Drawn(
+        plot.svg(alt, *_both(plot, lines)), "Mean loss; training (solid) while it learned, validation (dashed)."
+    )
 
 
 def _accuracy(lines: Mapping[str, Points], best: int | None, interval: tuple[float, float] | None) -> Drawn:
@@ -67,17 +69,20 @@ def _accuracy(lines: Mapping[str, Points], best: int | None, interval: tuple[flo
     alt = "Accuracy by epoch. " + _ends(lines, percent_of)
     parts = _both(plot, percents)
     kept = dict(lines["validation"]).get(float(best)) if best is not None else None
+    end = "Training is of augmented images, while it learned" + (
+        "; the scale does not begin at 0." if plot.y.low else "."
+    )
     if best is None or kept is None:
-        return Drawn(plot.svg(alt, *parts), "Share that is right, %; training on augmented images, while it learned.")
+        return Drawn(plot.svg(alt, *parts), f"Share that is right, %. {end}")
     parts.append(plot.dot(best, 100 * kept, "second", 4.5, f"epoch {best}: {percent_of(kept)}"))
     told = f"Share that is right, %; the dot is the epoch that was kept, {best}"
     if interval and interval[0] <= kept <= interval[1]:
         parts.append(plot.whisker(best, 100 * interval[0], 100 * interval[1], "first"))
         told += ", with its 95 % interval"
-    return Drawn(plot.svg(alt, *parts), f"{told}. Training is of augmented images, while it learned.")
+    return Drawn(plot.svg(alt, *parts), f"{told}. {end}")
 
 
-def _percents(low: float) -> Axis:
+def _percents(low: float) -> PlotAxis:
     """Return an axis of percents up to 100 that holds `low`."""
     return even_axis(next(start for start in (95, 90, 80, 50, 0) if low >= start or start == 0), 100.0, "accuracy, %")
 
@@ -95,9 +100,7 @@ def _both(plot: Plot, lines: Mapping[str, Points]) -> list[str]:
     ends = {name: points[-1] for name, points in lines.items() if points}
     upper = max(ends, key=lambda name: ends[name][1])
     parts = [plot.line(points, looks[name]) for name, points in lines.items() if points]
-    return parts + [
-        plot.words(*end, name, looks[name], 0.0 if name == upper else 22.0) for name, end in ends.items()
-    ]
+    return parts + [plot.words(*end, name, looks[name], 0.0 if name == upper else 22.0) for name, end in ends.items()]
 
 
 def _ends(lines: Mapping[str, Points], said: Any) -> str:

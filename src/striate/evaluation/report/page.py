@@ -89,7 +89,10 @@ def _judged(contents: ReportContents) -> dict[str, Any]:
     judged = contents.judged
     if judged is None or not judged.total:
         return {"judged": None}
-    trained = {name: int(count) for name, count in zip(contents.splits.train.classes, contents.class_counts()["train"], strict=True)}
+    trained = {
+        name: int(count)
+        for name, count in zip(contents.splits.train.classes, contents.class_counts()["train"], strict=True)
+    }
     return {
         "judged": judged, "by": contents.judged_by, "class_rows": class_rows(judged, trained),
         "matrix": matrix_rows(judged), "pairs": confused_pairs(judged), "figures": figure_rows(judged),
@@ -111,10 +114,10 @@ def _trust(contents: ReportContents) -> dict[str, Any]:
 
 def _making(contents: ReportContents) -> dict[str, Any]:
     told, run = contents.model.provenance, contents.run
-    machine = run.get("machine")
-    machine = dict(machine) if isinstance(machine, Mapping) else {}
+    machine, asked = (dict(one) if isinstance(one := run.get(name), Mapping) else {} for name in ("machine", "asked"))
     return {
         "anatomy": describe_anatomy(contents.model), "model": contents.model, "told": told,
+        "asked": {name: value for name, value in asked.items() if value not in (None, "", {}, [])},
         "commit": machine.pop("commit", ""), "machine": machine, "command": run.get("command"),
         "precision": told.precision or run.get("precision"), "fingerprint": (told.data or {}).get("data"),
     }  # fmt: skip

@@ -10,7 +10,7 @@ from striate.evaluation.report.curves import Drawn
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.reliability import Reliability
 from striate.pages.page import percent_of
-from striate.pages.plots import Axis, Plot
+from striate.pages.plots import Plot, PlotAxis
 
 
 def draw_reliability(reliability: Reliability) -> Drawn:
@@ -23,7 +23,7 @@ def draw_reliability(reliability: Reliability) -> Drawn:
     start = next(start for start in (0.8, 0.5, 0.0) if low >= start or start == 0.0)
     step = {0.8: 5, 0.5: 10, 0.0: 20}[start]
     marks = tuple((mark / 100, f"{mark}") for mark in range(round(100 * start), 101, step))
-    plot = Plot(Axis(start, 1.0, "said probability, %", marks), Axis(start, 1.0, "right, %", marks))
+    plot = Plot(PlotAxis(start, 1.0, "said probability, %", marks), PlotAxis(start, 1.0, "right, %", marks))
     parts = [plot.line([(start, start), (1.0, 1.0)], "faint")]
     for one in bins:
         said = f"{one.images:,} images: said {percent_of(one.confidence, 1)}, right {percent_of(one.accuracy, 1)}"
@@ -58,7 +58,9 @@ def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
         if loss is not None:
             told.append((name, f"{loss:.4f}", _span(interval), "0"))
     if reliability := judged.reliability:
-        told.append(("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %"))
+        told.append(
+            ("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %")
+        )
         told.append(("the same, 15 bins of equal width", percent_of(reliability.equal_width), "–", "0 %"))
     return told
 
@@ -67,7 +69,7 @@ def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
     if interval is None:
         return "–"
     low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{low:.4f} to {high:.4f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{max(0.0, low):.4f} to {high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -98,21 +100,21 @@ def say_temperature(told: Mapping[str, Any] | None) -> str:
     found = (told or {}).get("temperature")
     if not found:
         return ""
-    if not found.get("kept"):
-        return f"Probabilities are as the model makes them: {found.get('why') or 'no temperature makes them better'}."
-    return (
-        f"Probabilities are scaled by a temperature of {found['value']:.2f}, which lowered the log loss on held-out "
-        f"validation images from {found['log_loss_before']:.3f} to {found['log_loss_after']:.3f}."
+    kept = (
+        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
     )
+    return f"Probabilities {kept}: {found.get('why') or 'no other temperature is known to be better'}."
 
 
 def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
         wanted = percent_of(rule["wanted"], 0)
         if rule.get("threshold") is None:
-            needs = rule.get("needs")
-            why = f": about {needs:,} validation images would be needed, there are {rule['images']:,}" if needs else ""
-            yield Promise(f"{wanted} of what is answered is right: no threshold can promise that{why}", "", None)
+            needs, there = rule.get("needs"), rule["images"]
+            why = "the model is not right so often, however sure it is"
+            if needs is not None and needs > there:
+                why = f"about {needs:,} validation images would be needed, there are {there:,}"
+            yield Promise(f"not that {wanted} of what is answered is right: {why}", "", None)
             continue
         what = f"{wanted} of what is answered from a probability of {rule['threshold']:.3f} on is right"
         test = rule.get("test")
@@ -121,16 +123,20 @@ def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             continue
         low, high = test["interval"]
         shown = (
-            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} images "
-            f"that were answered, {percent_of(test['answered'], 1)} of all"
+            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} "
+            f"images that were answered, {percent_of(test['answered'], 1)} of all"
         )
         yield Promise(what, shown, test.get("kept"))
 
 
 def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
-        each = ", of each class" if rule.get("per_class") else ""
-        what, test = f"sets of classes hold the true one in {percent_of(rule['wanted'], 0)}{each}", rule.get("test")
+        wanted, own, test = percent_of(rule["wanted"], 0), rule.get("classes_of_their_own"), rule.get("test")
+        if "why" in rule:
+            yield Promise(f"no sets of classes that hold the true one in {wanted}: {rule['why']}", "", None)
+            continue
+        each = f", each of {own:,} classes by a threshold of its own" if own else ""
+        what = f"sets of classes hold the true one in {wanted}{each}"
         if not test:
             yield Promise(what, "", None)
             continue
@@ -148,16 +154,17 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
     if not rule:
         return
     if not rule.get("score"):
-        yield Promise(f"“none of these” cannot be told: {rule.get('why', 'nothing to tell it by')}", "", None)
+        yield Promise(f"“none of these” is never said: {rule.get('why') or 'nothing tells it'}", "", None)
         return
-    what = f"“none of these” is said of at most {percent_of(rule['false_alarm'], 0)} of images like these ({rule['score']})"
+    most = percent_of(rule["false_alarm"], 0)
+    what = f"“none of these” is said of at most {most} of images like these ({rule['score']})"
     test = rule.get("test")
     if not test:
         yield Promise(what, "", None)
         return
     low, high = test["interval"]
     shown = f"{percent_of(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
-    yield Promise(what, shown, low <= rule["false_alarm"])
+    yield Promise(what, shown, test.get("kept"))
 
 
 def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -169,7 +176,8 @@ def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     paths = dict.fromkeys(path for part in parts.values() for path in part)
     return [
         {
-            "path": path, "dead": parts["dead"].get(path), "activation": (parts["activation"].get(path) or [None] * 2)[1],
+            "path": path, "dead": parts["dead"].get(path),
+            "activation": (parts["activation"].get(path) or [None] * 2)[1],
             "gradient": parts["gradient"].get(path), "update": parts["update"].get(path),
         }
         for path in paths

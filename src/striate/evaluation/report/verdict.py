@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.evaluation.report.contents import ReportContents
+from striate.evaluation.report.trust import promises_of
 from striate.metrics.evaluation import Evaluation
 from striate.pages.page import percent_of
 
@@ -22,7 +23,11 @@ def verdict_sentences(contents: ReportContents) -> tuple[str, str, str]:
     cares = list(cares_of(contents))
     careful = "; ".join(cares[:MOST_CARES])
     more = f"; and {len(cares) - MOST_CARES} more below" if len(cares) > MOST_CARES else ""
-    return _how_good(contents), _worth(contents), f"Be careful: {careful}{more}." if cares else "Nothing stood out that calls for special care."
+    return (
+        _how_good(contents),
+        _worth(contents),
+        f"Be careful: {careful}{more}." if cares else "Nothing stood out that calls for special care.",
+    )
 
 
 def _how_good(contents: ReportContents) -> str:
@@ -34,7 +39,9 @@ def _how_good(contents: ReportContents) -> str:
         f"Of {judged.total:,} {contents.judged_by} image{'s' * (judged.total != 1)} of {len(judged.classes):,} classes "
         f"it names {percent_of(judged.accuracy)} right (95 % interval {100 * low:.1f} to {percent_of(high, 1)}"
     )
-    grouped = f", counting {judged.groups:,} groups of images that belong together" if judged.groups < judged.total else ""
+    grouped = (
+        f", counting {judged.groups:,} groups of images that belong together" if judged.groups < judged.total else ""
+    )
     return f"{told}{grouped})."
 
 
@@ -75,6 +82,8 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
             f"on{without}"
         )
     yield from _of_confidence(judged)
+    broken = [one.what for one in promises_of(contents.promises) if one.kept is False]
+    yield from (f"the test images did not bear out that {what}" for what in broken)
     yield from _of_size(judged)
     yield from _of_classes(judged)
     ledger = contents.splits.train.ledger
@@ -98,9 +107,9 @@ def _of_size(judged: Evaluation) -> Iterator[str]:
         yield f"{of} are few to judge by, the interval is {100 * (high - low):.0f} points wide"
     actual = judged.counts.actual
     if absent := int((actual == 0).sum()):
-        yield f"{absent:,} class{' has' if absent == 1 else 'es have'} no image that judges {'it' if absent == 1 else 'them'}"
+        yield f"{absent:,} {'class has' if absent == 1 else 'classes have'} no image that judges"
     elif few := int((actual < FEW_OF_CLASS).sum()):
-        yield f"{few:,} class{' has' if few == 1 else 'es have'} fewer than {FEW_OF_CLASS} images that judge"
+        yield f"{few:,} {'class has' if few == 1 else 'classes have'} fewer than {FEW_OF_CLASS} images that judge"
 
 
 def _of_classes(judged: Evaluation) -> Iterator[str]:
@@ -125,4 +134,4 @@ def title_of(contents: ReportContents) -> str:
 
 
 def _short(net: str) -> str:
-    return net if len(net) <= 40 else "a net of its own"
+    return net if len(net) <= 40 else "a net"

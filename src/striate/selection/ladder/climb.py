@@ -13,7 +13,7 @@ from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
 from striate.runs.calibrating import calibration_size
-from striate.selection.ladder.clock import CLOSING_S
+from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
@@ -124,7 +124,8 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        closing = CLOSING_S + 1.2 * (slowest / 1000 * ground.judged + self._calibrating_s(result, slowest))
+        judging = slowest / 1000 * ground.judged + self._calibrating_s(result, slowest)
+        closing = closing_seconds(ground.folder is not None) + 1.2 * judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def _calibrating_s(self, result: Result, image_ms: float) -> float:

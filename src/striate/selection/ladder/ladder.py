@@ -23,7 +23,7 @@ from striate.metrics.by_class import Metric
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
 from striate.selection.ladder.climb import RUNGS, Climb, climb, outlook
-from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
@@ -86,7 +86,7 @@ def climb_ladder(
     data, run = data or DataOptions(), run or RunOptions()
     if run.tensorboard:
         raise ArgumentError("tensorboard is for one net: name it, or leave tensorboard out")
-    clock = Clock(began if run.began is None else run.began, budget_s)
+    clock = Clock(began if run.began is None else run.began, budget_s, closing_seconds(run.out is not None))
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
         dataset = make_dataset(

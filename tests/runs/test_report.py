@@ -1,0 +1,144 @@
+"""Every run with a folder leaves a report; nothing that goes wrong with it ends a run; it can be made again."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tests.pages.reading import Outline
+
+from striate.errors import SourceNotFoundError, TrainingError
+from striate.observer import Observer
+from striate.runs.folder import RunFolder
+from striate.runs.remaking import remake_report
+from striate.runs.report import leave_report
+from striate.selection.fit import resume, run, run_one
+
+NET = "conv(4, 3) relu fc(classes)"
+
+
+class Listener(Observer):
+    def __init__(self):
+        self.warnings = []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+def outline_of(folder) -> Outline:
+    outline = Outline((folder / "report.html").read_text("utf-8"))
+    assert outline.faults == []
+    return outline
+
+
+def test_a_net_leaves_one_and_a_resume_makes_the_same_again(tmp_path):
+    done = run_one("xo:120", NET, epochs=2, precision="float32", out=tmp_path / "run")
+    assert done.report == tmp_path / "run" / "report.html"
+    outline = outline_of(tmp_path / "run")
+    assert (2, "Learning curves") in outline.headings
+    assert NET.replace("classes", "2") in outline.words
+    before = done.report.read_text("utf-8")
+    done.report.unlink()
+    resume(tmp_path / "run")
+    assert done.report.read_text("utf-8") == before
+
+
+def test_a_baseline_leaves_one(tmp_path):
+    run_one("xo:120", "neighbours", out=tmp_path / "run")
+    assert "neighbours" in outline_of(tmp_path / "run").words
+
+
+def test_the_ladder_leaves_one_with_its_rungs(tmp_path):
+    done = run("xo:120", budget="6s", out=tmp_path / "run")
+    outline = outline_of(tmp_path / "run")
+    assert (2, "The ladder") in outline.headings
+    for rung in done.classifier.provenance.ladder:
+        assert rung["name"] in outline.words
+    assert done.classifier.provenance.verdict.split(":")[0].strip() in outline.words
+
+
+def test_few_images_in_folds_have_one(tmp_path):
+    run("xo:30", budget="6s", out=tmp_path / "run", ratios="80:0:20")
+    outline_of(tmp_path / "run")
+
+
+def test_in_memory_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_one("xo:60", "majority").report is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ratios", ["100:0:0", "80:0:20", "80:20:0"])
+def test_splits_that_are_missing(ratios, tmp_path):
+    run_one("xo:60", "majority", ratios=ratios, out=tmp_path / "run")
+    words = outline_of(tmp_path / "run").words
+    assert ("no test images were held back" in words) == ratios.endswith(":0")
+
+
+def test_bands_and_names_that_break_pages(tmp_path):
+    """13 channels, classes named to break a page."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 16, 16, 13), np.uint8)
+    labels = np.array(["<b>&\"'", "🦊"])[np.arange(60) % 2]
+    run_one((images, labels), "majority", out=tmp_path / "run")
+    words = outline_of(tmp_path / "run").words
+    assert "<b>&\"'" in words
+    assert "🦊" in words
+
+
+def test_what_goes_wrong_is_told_and_ends_nothing(tmp_path, monkeypatch):
+    def broken(contents):
+        raise ZeroDivisionError("one of a kind")
+
+    monkeypatch.setattr("striate.runs.report.report_page", broken)
+    listener = Listener()
+    done = run_one("xo:60", "majority", out=tmp_path / "run", observer=listener)
+    assert done.model.exists()
+    assert done.report is None
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"] is not None
+    assert any(re.search("ZeroDivisionError: one of a kind.*striate report", text) for text in listener.warnings)
+
+
+def test_damaged_records_are_left_out(tmp_path):
+    done = run_one("xo:60", NET, epochs=1, precision="float32", out=tmp_path / "run")
+    for name in ("run.json", "metrics.jsonl", "result.json"):
+        (tmp_path / "run" / name).write_bytes(b"\xff{[")
+    listener = Listener()
+    data = run_one("xo:60", "majority")
+    assert data.valid
+    from striate.data.dataset import DataOptions, make_dataset
+
+    splits = make_dataset("xo:60", DataOptions(), 0, Observer()).splits
+    assert leave_report(RunFolder(tmp_path / "run"), done.classifier, splits, done.valid, done.test, listener)
+    assert listener.warnings == []
+    assert (2, "Learning curves") not in outline_of(tmp_path / "run").headings
+
+
+@pytest.mark.parametrize("net", [NET, "neighbours"])
+def test_it_can_be_made_again(net, tmp_path):
+    settings = {} if net == "neighbours" else {"epochs": 1, "precision": "float32"}
+    run_one("xo:120", net, out=tmp_path / "run", seed=3, **settings)
+    page = tmp_path / "run" / "report.html"
+    before = page.read_text("utf-8")
+    page.unlink()
+    assert remake_report(tmp_path / "run") == page
+    assert page.read_text("utf-8") == before
+
+
+def test_the_ladders_can_be_made_again_with_the_figures_that_chose(tmp_path):
+    run("xo:120", budget="6s", out=tmp_path / "run")
+    page = tmp_path / "run" / "report.html"
+    before = Outline(page.read_text("utf-8")).words.split("How far to trust it")[0]
+    remake_report(tmp_path / "run")
+    assert Outline(page.read_text("utf-8")).words.split("How far to trust it")[0] == before
+
+
+def test_other_images_and_runs_that_are_not_there_are_refused(tmp_path):
+    run_one("xo:120", "majority", out=tmp_path / "run")
+    with pytest.raises(TrainingError, match="not those of the run"):
+        remake_report(tmp_path / "run", "xo:100")
+    with pytest.raises(SourceNotFoundError, match="no run"):
+        remake_report(tmp_path / "nothing")
+    (tmp_path / "run" / "model.striate").unlink()
+    with pytest.raises(SourceNotFoundError, match="no model in"):
+        remake_report(tmp_path / "run")
