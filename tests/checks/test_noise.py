@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.checks import noise as module
-from striate.checks.held_out import HeldOut
+from striate.checks.held_out import HeldAnswers
 from striate.checks.noise import fit_noise
 
 
@@ -18,7 +18,7 @@ def simulated(n=4_000, classes=5, rate=0.05, how="chance", sharpness=4.0, seed=0
     step = random.integers(1, classes, n) if how == "chance" else 1
     given = np.where(wrong, (true + step) % classes, true)
     candidates = np.tile(np.arange(classes), (n, 1))
-    return HeldOut((logits / 2).astype(np.float32), candidates, given, np.ones(n, bool)), wrong, true
+    return HeldAnswers((logits / 2).astype(np.float32), candidates, given, np.ones(n, bool)), wrong, true
 
 
 @pytest.mark.parametrize("how", ["chance", "pairs"])

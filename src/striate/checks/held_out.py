@@ -23,7 +23,7 @@ _BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class HeldAnswers:
     """What was said of n images by a head that neither they nor their likes had taught.
 
     Arguments:
@@ -40,10 +40,10 @@ class HeldOut:
     taught: np.ndarray
     shrinkage: float = SHRINKAGES[0]
 
-    def only(self, positions: np.ndarray) -> HeldOut:
+    def only(self, positions: np.ndarray) -> HeldAnswers:
         """Return what was said of the images at `positions`."""
         parts = (each[positions] for each in (self.logits, self.candidates, self.given, self.taught))
-        return HeldOut(*parts, self.shrinkage)
+        return HeldAnswers(*parts, self.shrinkage)
 
     def of_given(self, values: np.ndarray) -> np.ndarray:
         """Return those of values (n, c) that belong to the labels, (n,)."""
@@ -58,7 +58,7 @@ def held_out(
     *,
     seed: int = 0,
     progress: Progress = silent,
-) -> HeldOut:
+) -> HeldAnswers:
     """Return what linear discriminants say of each image, taught by the folds in which neither it nor its likes are.
 
     Arguments:
@@ -91,7 +91,7 @@ def held_out(
             logits[some], candidates[some] = _nearest(judge.logits(features[some]), own[some], width)
     progress("judging labels", len(folds), len(folds))
     given = (candidates < own[:, None]).sum(1)
-    return HeldOut(logits, present[candidates], given, taught, shrinkage)
+    return HeldAnswers(logits, present[candidates], given, taught, shrinkage)
 
 
 def standardised(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

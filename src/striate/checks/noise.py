@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.checks.held_out import HeldOut
+from striate.checks.held_out import HeldAnswers
 
 # What is presumed before any image was seen: one label in fifty is wrong, held as firmly as fifty images would show it.
 PRESUMED_WRONG, PRESUMED_IMAGES = 0.02, 50.0
@@ -44,7 +44,7 @@ class LabelNoise:
     rate: float
 
 
-def fit_noise(answers: HeldOut) -> LabelNoise:
+def fit_noise(answers: HeldAnswers) -> LabelNoise:
     """Return which labels are probably wrong, from what a head said of images that had not taught it.
 
     Source: class-conditional label noise (Angluin and Laird 1988; Patrini et al. 2017, whose transition matrix is R),
@@ -69,7 +69,7 @@ def fit_noise(answers: HeldOut) -> LabelNoise:
     return LabelNoise(wrong, likely, scale, rate)
 
 
-def _fit_two(answers: HeldOut) -> tuple[float, float]:
+def _fit_two(answers: HeldAnswers) -> tuple[float, float]:
     """Return β and ε of the greatest posterior probability; of very many images from evenly chosen ones."""
     from scipy.optimize import minimize
     from scipy.special import expit

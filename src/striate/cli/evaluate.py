@@ -77,6 +77,8 @@ def evaluate(
     from striate.evaluation.examination import examine
     from striate.evaluation.frozen_curve import foresee_more
     from striate.evaluation.mistakes import write_mistakes
+    from striate.evaluation.robustness.judging import judge_robustness
+    from striate.evaluation.robustness.section import write_card
     from striate.system.devices import choose_device
 
     chosen = choose_device(device)
@@ -99,15 +101,10 @@ def evaluate(
             extra["against"] = compare_evaluations(evaluation, judged, str(against))
         if more_images:
             extra["more_images"] = foresee_more(classifier, held.seen, held.images, progress=progress)
-        shown = None
         if robustness or card:
-            from striate.evaluation.robustness.judging import judge_robustness
-
-            shown = extra["robustness"] = judge_robustness(classifier, catalog, progress, groups)
-    if shown and card:
-        from striate.evaluation.robustness.section import write_card
-
-        console.print(f"card {write_card(shown, card, str(model))}", style="dim", markup=False)
+            extra["robustness"] = judge_robustness(classifier, catalog, progress, groups)
+    if card:
+        console.print(f"card {write_card(extra['robustness'], card, str(model))}", style="dim", markup=False)
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False)
     if mistakes:
@@ -117,8 +114,8 @@ def evaluate(
         print_json(evaluation_json(evaluation, found) | {name: one.to_json() for name, one in extra.items()})
         return
     print_evaluation(evaluation, found)
-    for one in extra.values():
-        if one is shown:
+    for name, one in extra.items():
+        if name == "robustness":
             print_robustness(stdout(), one)
         else:
             print_line(stdout(), one.sentence)
