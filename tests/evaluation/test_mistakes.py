@@ -52,7 +52,7 @@ def test_causes_of_training_images(evaluation):
     assert (found[1].kind, found[1].like) == ("near-copy", "t/7.png")
     assert found[1].cause == "near copy of the training image t/7.png, labelled ant"
     assert (found[3].kind, found[3].like) == ("label", "t/9.png"), "a copy of the same label is no cause"
-    assert found[3].cause == "9 of the 10 training images most like it are bee, none is fly: its label may be wrong"
+    assert found[3].cause == "9 of the 10 training images most like it are bee, none is fly: is its label right?"
     assert found[2].kind == "odd-one-out"
     assert (found[4].kind, found[4].cause) == (
         "unlike-its-class", "none of the 10 training images most like it is bee",

@@ -104,7 +104,7 @@ def _cause(i: int, evaluation: Evaluation, grounds: Grounds) -> tuple[Kind, str,
         share = {label: around.labels.count(label) for label in (own, other)}
         if share[other] >= MOSTLY and not share[own]:
             told = f"{share[other]} of the {NEIGHBOURS} training images most like it are {classes[other]}"
-            return "label", f"{told}, none is {classes[own]}: its label may be wrong", around.nearest
+            return "label", f"{told}, none is {classes[own]}: is its label right?", around.nearest
         if around.odd:
             return "odd-one-out", "further from all training images than 99 of 100 of those from each other", ""
     if outcomes.rank[i] == 1 and outcomes.true[i] >= NEARLY * outcomes.top[i]:
