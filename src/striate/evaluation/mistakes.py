@@ -98,7 +98,7 @@ def _cause(i: int, evaluation: Evaluation, grounds: Grounds) -> tuple[Kind, str,
     copy, around = grounds.copies.get(i), grounds.neighbourhoods.get(i)
     if copy and copy.label != own:
         return "near-copy", f"near copy of the training image {copy.name}, labelled {classes[copy.label]}", copy.name
-    if not copy and evaluation.near is not None and evaluation.near[i]:
+    if not grounds.compared and evaluation.near is not None and evaluation.near[i]:
         return "near-copy", "near copy of a training image, perhaps of another label", ""
     if around:
         share = {label: around.labels.count(label) for label in (own, other)}
