@@ -107,7 +107,8 @@ def head_judge(features: np.ndarray, labels: np.ndarray, judged: np.ndarray, jud
     if min(learned.shape) > MOST_DIRECTIONS:
         from sklearn.decomposition import PCA
 
-        reduced = PCA(MOST_DIRECTIONS, svd_solver="randomized", iterated_power=2, random_state=0).fit(learned)
+        settings: dict[str, Any] = {"svd_solver": "randomized", "iterated_power": 2, "random_state": 0}
+        reduced = PCA(MOST_DIRECTIONS, **settings).fit(learned)
         learned, asked = reduced.transform(learned), reduced.transform(asked)
 
     def judge(positions: np.ndarray) -> np.ndarray:
