@@ -37,6 +37,8 @@ from striate.observer import Observer, silent
 from striate.runs.calibrating import calibrate
 
 STRANGE = 1000
+# What is told of all models together.
+SUMMED = ("test_accuracy", "ece_before", "ece_after", "sets 0.95 coverage", "test images refused")
 
 
 def main() -> None:
@@ -60,14 +62,32 @@ def main() -> None:
         )
         rows.append(judge(model, splits, strange_sets(options, model)) | {"seed": seed, "model": path.name})
         print(rows[-1], flush=True)
-    record: dict[str, Any] = {"images": len(dataset.images), "rows": rows}
-    for figure in ("test_accuracy", "ece_before", "ece_after"):
-        record[figure] = summary([row[figure] for row in rows])
-    for kind in rows[0]["strange"]:
-        for told in ("refused", "auroc"):
-            record[f"{kind}_{told}"] = summary([row["strange"][kind][told] for row in rows])
-    record["test_refused"] = summary([row["promises"]["known"]["refused"] for row in rows])
+    told = [flat(row) for row in rows]
+    record: dict[str, Any] = {name: summary([one[name] for one in told]) for name in told[0] if name in SUMMED}
+    record |= {
+        "images": len(dataset.images),
+        "each model": {str(row["model"]): one for row, one in zip(rows, told, strict=True)},
+    }
     write(options.name, record, "CPU seconds of calibrating, other processes beside it")
+
+
+def flat(row: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of a model that are worth a table."""
+    promises, strange = row["promises"], row["strange"]
+    figures = {name: row[name] for name in ("test_accuracy", "valid_accuracy", "ece_before", "ece_after")}
+    figures |= {"valid_log_loss": row["valid_log_loss"], "test_log_loss": row["log_loss_after"]}
+    figures["temperature"] = row["temperature"]["value"]
+    for one in promises["sure"]:
+        for name in ("answered", "precision"):  # 0 of none that was promised
+            figures[f"sure {one['wanted']:g} {name}"] = one["test"][name] if one["test"] else 0.0
+    figures["sets 0.95 coverage"] = promises["sets"][0]["test"]["coverage"]
+    figures["sets 0.95 mean size"] = promises["sets"][0]["test"]["mean_size"]
+    shares = row["coverage_by_class"].values()
+    figures |= {"least covered class": min(shares), "most covered class": max(shares)}
+    figures["test images refused"] = promises["known"]["test"]["refused"]
+    for kind, one in strange.items():
+        figures |= {f"{kind} refused": one["refused"], f"{kind} auroc": one["auroc"]}
+    return figures | {"calibrating_cpu_s": row["calibrating_cpu_s"]}
 
 
 def judge(model: Classifier, splits: Any, strange: dict[str, np.ndarray]) -> dict[str, Any]:
