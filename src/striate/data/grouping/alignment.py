@@ -99,7 +99,7 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
 
 
 def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 (m,) twice: the second's contrast as a multiple of the first's, and how many levels it is lighter."""
+    """Return float32 (m,) twice: the second's contrast in those of the first, and the levels it is lighter by."""
     _, h, w = first.shape
     laid, inside = _laid_over(second, warp)
     rim_y, rim_x = _rims(h, w)

@@ -165,19 +165,19 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
 def _usual_lack(looks: Looks) -> float:
     """Return the lack of detail that only unusually like neighbours fall below in this set.
 
-    A third of what one neighbour in twenty has, among neighbours as far away as the surroundings are measured.
+    A quarter of what one neighbour in ten has, among neighbours so far away that a burst of thirty frames lies nearer.
     """
     small, sketches, rng = looks.small, looks.views[0], np.random.default_rng(0)
     some, sample = (rng.choice(len(small), min(len(small), many), replace=False) for many in (_USUAL_IMAGES, SAMPLE))
     squared = (sketches[sample] ** 2).sum(1) - 2 * sketches[some] @ sketches[sample].T
     last = max(2, min(FARTHEST, len(sample) // 4))
-    ranks = np.unique(np.linspace(last // 4, last - 1, _USUAL_PAIRS).astype(int))
+    ranks = np.unique(np.linspace(last // 2, last - 1, _USUAL_PAIRS).astype(int))
     near = sample[np.argsort(squared, 1)[:, ranks]]
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
     pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
-    return float(np.quantile(_lack(small, pairs), 0.05)) / 3
+    return float(np.quantile(_lack(small, pairs), 0.1)) / 4
 
 
 def _lack(small: np.ndarray, pairs: _Pairs) -> np.ndarray:
