@@ -179,5 +179,5 @@ def _step(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray
     move[:, :2] = np.clip(amounts[:, 2:] / gain, -0.25, 0.25).reshape(m, 2, 3) + np.eye(2, 3)
     move[:, 2, 2] = 1
     # The step was found at the places of the first image: it is taken before the warp so far.
-    whole = np.concatenate([warp, np.broadcast_to(np.float32([[[0, 0, 1]]]), (m, 1, 3))], 1)
+    whole = np.concatenate([warp, np.broadcast_to(np.array([[[0, 0, 1]]], np.float32), (m, 1, 3))], 1)
     return (whole @ move)[:, :2]

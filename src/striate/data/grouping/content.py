@@ -147,7 +147,7 @@ def _candidates(looks: Looks, turns: Sequence[int], furthest: float, progress: P
     passes += [(centre, centre, centres, 0, 1.0)]
     passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
     gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
-    colourless = (np.abs(colour) < COLOURLESS).all(1)
+    colourless = np.abs(colour).max(1, initial=0) < COLOURLESS
     if 0 < colourless.sum() < n:
         passes.append((gray, gray, survey(gray), 0, 1.0))
     for done, (sketches, others, around, turn, zoom) in enumerate(passes):
