@@ -12,8 +12,9 @@ from striate.observer import Progress, silent
 
 # An image is as odd as its distance to so many-th nearest neighbour: a handful of odd images alike do not hide another.
 NEIGHBOURS = 10
-# So many usual images may be told by mistake, if distances fall off as a normal distribution through these quantiles.
-FALSE_ALARMS, USUAL = 1.0, (0.5, 0.98)
+# One of so many usual images may be told by mistake, at least one of a set, if distances fall off as a normal
+# distribution does through these quantiles.
+FALSE_ALARM_SHARE, USUAL = 0.002, (0.5, 0.98)
 # Features are compared by so many projections, their covariance shrunk by a tenth.
 PROJECTIONS, SHRINKAGE = 512, 0.1
 FEWEST_IMAGES = 50
@@ -58,7 +59,8 @@ def find_odd_ones(evidence: Evidence, progress: Progress = silent) -> OddOnes:
 
     How odd an image is, is how far its tenth neighbour lies that is of no group of its own, by the angle between
     features that are whitened, so that a direction in which the set hardly varies counts as much as others. Where that
-    is beyond what is usual, the image is told: about one is expected by mistake.
+    is beyond what is usual, the image is told: about two of a thousand are expected by mistake. Measured with an
+    EfficientNet-Lite0, a lone foreign image among 2,000 photographs of waste is found in three of six cases.
 
     Arguments:
         evidence: from `gather_evidence`; labels are not looked at.
@@ -81,13 +83,13 @@ def find_odd_ones(evidence: Evidence, progress: Progress = silent) -> OddOnes:
 
 
 def _threshold(away: np.ndarray) -> float:
-    """Return beyond which distance (n,) an image is odd: where `FALSE_ALARMS` are expected of a normal tail."""
+    """Return beyond which distance (n,) an image is odd: where so few are expected of a normal tail."""
     from scipy.stats import norm
 
     middle, upper = np.quantile(away, USUAL)
     if upper - middle < 1e-6:
         return np.inf
-    return float(middle + (upper - middle) / norm.ppf(USUAL[1]) * norm.isf(FALSE_ALARMS / len(away)))
+    return float(middle + (upper - middle) / norm.ppf(USUAL[1]) * norm.isf(max(FALSE_ALARM_SHARE, 1 / len(away))))
 
 
 def _whitened(features: np.ndarray) -> np.ndarray:
