@@ -12,8 +12,8 @@ from striate.observer import Progress, silent
 
 # An image is as odd as its distance to so many-th nearest neighbour: a handful of odd images alike do not hide another.
 NEIGHBOURS = 10
-# One of so many usual images may be told by mistake, at least one of a set, if distances fall off as a normal
-# distribution does through these quantiles.
+# This share of usual images may be told by mistake, but at least one, if distances fall off as a normal distribution
+# does through these quantiles.
 FALSE_ALARM_SHARE, USUAL = 0.002, (0.5, 0.98)
 # Features are compared by so many projections, their covariance shrunk by a tenth.
 PROJECTIONS, SHRINKAGE = 512, 0.1
