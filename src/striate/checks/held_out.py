@@ -102,7 +102,9 @@ def standardised(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     mean, scale = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
     scale[scale < 1e-6] = np.inf
     mean, scale = mean.astype(np.float32), scale.astype(np.float32)
-    return ((features - mean) / scale).astype(np.float32, copy=False), mean, scale
+    scaled = np.subtract(features, mean, dtype=np.float32)
+    scaled /= scale  # in place: of many images features fill gigabytes
+    return scaled, mean, scale
 
 
 @dataclass(frozen=True, eq=False)
