@@ -46,12 +46,12 @@ def planted(labels: np.ndarray, classes: int, rate: float, how: str, seed: int) 
 
 
 def sources(options: argparse.Namespace) -> Iterator[tuple[str, ImageSet]]:
-    yield "digits", striate.prepare(striate.read("digits"))
     if options.data_dir:
         images = striate.prepare(striate.read("cifar10", data_dir=options.data_dir))
         yield "cifar10", images.subset(np.flatnonzero(images.splits == "test")[: options.images])
     if options.trashnet:
         yield "trashnet", striate.prepare(striate.read(options.trashnet), (224, 224), "stretch")
+    yield "digits", striate.prepare(striate.read("digits"))
 
 
 def figures(suspects: Suspects, wrong: np.ndarray) -> dict[str, float]:

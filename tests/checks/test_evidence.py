@@ -82,7 +82,7 @@ def test_a_net_at_hand_looks_at_the_whole_image(digits, monkeypatch):
             raise ModelFileError("damaged.pth is damaged")
         return "weights"
 
-    net = parse("conv(4, 3, pad=1) relu conv(8, 3, pad=1) relu gap() fc(5)")
+    net = parse("conv(4, 3, pad=1) relu conv(8, 3, pad=1) relu globalavg fc(5)")
     shape = Preprocessing((160, 160), 3, "crop", np.zeros(3, np.float32), np.ones(3, np.float32), 180)
     start = Classifier(tuple("abcde"), shape, net, make_module(net, shape.input_shape))
     monkeypatch.setattr(module, "available_weights", weights)

@@ -77,7 +77,7 @@ def held_out(
     for i, rows in enumerate(folds):
         progress("cross-validating", i, len(folds))
         parts.append(_Sums.of(features[rows], own[rows], len(present)))
-    sums = _Sums(*(sum(each) for each in zip(*((p.counts, p.sums, p.squares) for p in parts), strict=True)))
+    sums = _Sums(*(np.sum(each, 0) for each in zip(*((p.counts, p.sums, p.squares) for p in parts), strict=True)))
     shrinkage = _chosen_shrinkage(features[folds[0]], own[folds[0]], sums.less(parts[0]))
     width = min(MOST_CLASSES, len(present))
     logits, candidates = np.empty((len(labels), width), np.float32), np.empty((len(labels), width), np.int64)

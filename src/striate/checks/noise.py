@@ -49,8 +49,8 @@ def fit_noise(answers: HeldOut) -> LabelNoise:
 
     Source: class-conditional label noise (Angluin and Laird 1988; Patrini et al. 2017, whose transition matrix is R),
     the matrix by expectation maximisation as for annotators (Dawid and Skene 1979). Confident learning (Northcutt et
-    al. 2021) counts the same by thresholds; it found fewer of the labels that were planted wrong, see
-    `bench/suspects.py`.
+    al. 2021) counts the same by thresholds; of labels planted wrong it found about as many, and fewer where classes are
+    taken for each other, and it lists twice as many as there are, see `bench/suspects.py`.
     """
     scale, rate = _fit_two(answers)
     says = _softmax(scale * answers.logits.astype(np.float64))
