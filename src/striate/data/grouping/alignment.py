@@ -21,6 +21,8 @@ COARSE_PX, NOISE = 1.5, 0.5
 _USUAL_STEP, _NOISE_STD, _STEPS, _SMALLEST_PX = 0.15, 3.0, (3, 2), 16
 # Where images are larger than this, pairs that lack so much of each other's detail at half their size are given up.
 _ROUGH_PX, _UNLIKE = 48, 0.65
+# How far copies are rotated, stretched (radians, shares), moved (half sides) and zoomed at most.
+_BENT, _MOVED, _ZOOMED = 0.2, 0.2, 1.35
 # Below this share of common places nothing is said.
 _COMMON = 0.5
 _BLUR = 0.7
@@ -95,11 +97,21 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
     common = (a * b).sum(1) ** 2 / (((a**2).sum(1) + noise) * ((b**2).sum(1) + noise) + 1e-6)
     # Detail turned into its negative is no copy.
     common[(a * b).sum(1) < 0] = 0
-    return np.where(seen >= _COMMON * a.shape[1], 1 - common, 1).astype(np.float32)
+    told = (seen >= _COMMON * a.shape[1]) & _likely(warp)
+    return np.where(told, 1 - common, 1).astype(np.float32)
+
+
+def _likely(warp: np.ndarray) -> np.ndarray:
+    """Return bool (m,), whether a copy may lie so; a simple shape can be laid over any other if it is moved enough."""
+    size = np.linalg.det(warp[:, :, :2])
+    shape = warp[:, :, :2] / np.sqrt(np.maximum(size, 1e-3))[:, None, None]
+    bent = np.abs(shape - np.eye(2, dtype=np.float32)).max((1, 2))
+    moved = np.abs(warp[:, :, 2]).max(1)
+    return (bent < _BENT) & (moved < _MOVED) & (size > 1 / _ZOOMED**2) & (size < _ZOOMED**2)
 
 
 def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 (m,) twice: the second's contrast as a multiple of the first's, and how many levels it is lighter."""
+    """Return float32 (m,) twice: the second's contrast in those of the first, and the levels it is lighter by."""
     _, h, w = first.shape
     laid, inside = _laid_over(second, warp)
     rim_y, rim_x = _rims(h, w)

@@ -32,10 +32,13 @@ EVIDENCE = -4.0
 # A lack of detail this many times smaller than usual counts to this power, down to a floor; a pair that lacks so
 # many times more is none.
 POWER, FLOOR, MOST = 10.0, 0.2, 2.5
-# Pairs this near the usual neighbour's distance are never candidates (log10 of unrelated images expected).
-FURTHEST = 0.3
+# Pairs as near as so many unrelated images (log10) are candidates: where more than half of all images have copies, as
+# in bursts, and before that is known.
+FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
+# Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
+COLOURLESS = 0.05
 # Images of less contrast (standard deviation, of 255) show nothing to compare.
 BLANK = 2.0
 _USUAL_IMAGES, _USUAL_PAIRS = 200, 5
@@ -119,14 +122,18 @@ def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress =
     if n < FEWEST:
         return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
     with threadpool_limits(1, "blas"):
-        pairs = _nearest(list(_candidates(looks, turns, progress)))
-        pairs = _confirmed(looks.small, pairs, _usual_lack(looks))
+        usual = _usual_lack(looks)
+        for furthest in (FURTHEST_FIRST, FURTHEST):
+            pairs = _nearest(list(_candidates(looks, turns, furthest, progress)))
+            pairs = _confirmed(looks.small, pairs, usual)
+            if len(np.unique([pairs.first, pairs.second])) < COMMON * n:
+                break
     kept, apart = _supported(n, pairs.first, pairs.second)
     pairs = pairs.at(kept)
     return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart])
 
 
-def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Iterator[_Pairs]:
+def _candidates(looks: Looks, turns: Sequence[int], furthest: float, progress: Progress) -> Iterator[_Pairs]:
     """Yield the near pairs of each pass.
 
     The whole images in each turn, their centres, one in the middle of another, and without colour.
@@ -139,18 +146,20 @@ def _candidates(looks: Looks, turns: Sequence[int], progress: Progress) -> Itera
     passes = [(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
     passes += [(centre, centre, centres, 0, 1.0)]
     passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
-    gray = whole[:, : len(sketch_waves(whole.shape[1])[0])]
-    if gray.shape[1] < whole.shape[1]:
+    gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
+    colourless = (np.abs(colour) < COLOURLESS).all(1)
+    if 0 < colourless.sum() < n:
         passes.append((gray, gray, survey(gray), 0, 1.0))
     for done, (sketches, others, around, turn, zoom) in enumerate(passes):
 
         def heard(rows: int, _: int, before: int = done * n) -> None:
             progress(DOING, before + rows, len(passes) * n)
 
-        first, second, distance = close_pairs(sketches, others, around.radius(FURTHEST), heard)
+        first, second, distance = close_pairs(sketches, others, around.radius(furthest), heard)
         chance = np.maximum(around.expected(first, distance), around.expected(second, distance))
         same = np.ones(len(first), np.float32)
-        yield _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom)
+        pairs = _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom)
+        yield pairs.at(np.flatnonzero(colourless[first] != colourless[second])) if sketches is gray else pairs
 
 
 def _nearest(found: list[_Pairs]) -> _Pairs:
@@ -165,19 +174,19 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
 def _usual_lack(looks: Looks) -> float:
     """Return the lack of detail that only unusually like neighbours fall below in this set.
 
-    A third of what one neighbour in twenty has, among neighbours as far away as the surroundings are measured.
+    A quarter of what one neighbour in ten has, among neighbours so far away that a burst of thirty frames lies nearer.
     """
     small, sketches, rng = looks.small, looks.views[0], np.random.default_rng(0)
     some, sample = (rng.choice(len(small), min(len(small), many), replace=False) for many in (_USUAL_IMAGES, SAMPLE))
     squared = (sketches[sample] ** 2).sum(1) - 2 * sketches[some] @ sketches[sample].T
     last = max(2, min(FARTHEST, len(sample) // 4))
-    ranks = np.unique(np.linspace(last // 4, last - 1, _USUAL_PAIRS).astype(int))
+    ranks = np.unique(np.linspace(last // 2, last - 1, _USUAL_PAIRS).astype(int))
     near = sample[np.argsort(squared, 1)[:, ranks]]
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
     pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
-    return float(np.quantile(_lack(small, pairs), 0.05)) / 3
+    return float(np.quantile(_lack(small, pairs), 0.1)) / 4
 
 
 def _lack(small: np.ndarray, pairs: _Pairs) -> np.ndarray:
