@@ -228,3 +228,25 @@ def test_a_picture_of_another_shape_is_shown_whole(striate, tmp_path):
     (uri,) = re.findall('<img src="data:image/[a-z]+;base64,([^"]+)"', Path("out/check.html").read_text("utf-8"))
     with Image.open(io.BytesIO(base64.b64decode(uri))) as shown:
         assert shown.width == 5 * shown.height
+
+
+def test_labels_and_what_to_label_next(striate, tmp_path, monkeypatch):
+    """Dark patches against bright ones: of 40 labels two are swapped, and of six unlabelled pictures all are ranked."""
+    monkeypatch.setattr("striate.checks.evidence.BACKBONES", ())  # pixels are enough for this, and quick
+    rng = np.random.default_rng(5)
+    for i in range(40):
+        image = patches(rng) // 3 + (0 if i % 2 else 150)
+        wrong = i in (10, 21)
+        written(image.astype(np.uint8), tmp_path / "set" / ("night" if (i % 2 == 1) != wrong else "day") / f"{i}.png")
+    for i in range(6):
+        written(patches(rng) // 3, tmp_path / "more" / f"{i}.png")
+    result = striate("check", "set", "--unlabelled", "more", "--out", "out", "--json")
+    told = json.loads(result.stdout)
+    wrong = next(one for one in told["findings"] if one["kind"] == "wrong-labels")
+    assert set(wrong["images"][:2]) == {"night/10.png", "day/21.png"}
+    assert wrong["likely"]["night/10.png"] == "day"
+    assert {one["image"] for one in told["to_label"]} == {f"{i}.png" for i in range(6)}
+    assert {one["likely"] for one in told["to_label"]} == {"night"}
+    page = Path("out/check.html").read_text("utf-8")
+    assert "Label these first" in page
+    assert "→ <b" in page

@@ -21,7 +21,7 @@ SIGNIFICANT = 0.001
 # the pairs of images; splits that can be told apart for so many pairs.
 LEAST_SHARES, LEAST_HALF, LEAST_AREA, SERIOUS_AREA = 0.05, 0.06, 0.6, 0.75
 # A domain classifier learns from at most so many images a split, and looks at images this small.
-MOST, SIDE = 4000, 8
+MOST, SIDE = 1500, 8
 FOLDS = 5
 
 
