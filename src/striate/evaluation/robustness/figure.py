@@ -32,7 +32,10 @@ def draw_robustness(card: RobustnessCard) -> tuple[bytes, str]:
 
 def _draw(whole: Axes, card: RobustnessCard, rows: list[CorruptionResult]) -> None:
     """Put the small drawings in the place of one."""
+    from matplotlib.figure import Figure
+
     figure = whole.figure
+    assert isinstance(figure, Figure)
     whole.remove()
     figure.set_layout_engine(None)  # which takes seconds for so many drawings
     lines = math.ceil(len(rows) / COLUMNS)
