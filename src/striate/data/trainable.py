@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -69,10 +71,33 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
         told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
         columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
         advice = f"{columns}ay which one holds the labels with --label-column{f' ({told[0]})' if told else ''}"
+        advice += _in_folders(catalog.names)
     more = f". But {catalog.notes[-1]}" if catalog.notes else ""
     return DataError(
         f"{what} needs a label for every image; {without:,} of {len(catalog):,}{where} have none. {advice}{more}"
     )
+
+
+def _in_folders(names: Sequence[str]) -> str:
+    """Return a sentence on files of a table that lie in folders as classes do; nothing where they do not.
+
+    >>> _in_folders(["pics/cat/1.png", "pics/cat/2.png", "pics/dog/1.png", "pics/dog/2.png"])
+    '. Its files lie in the folders cat, dog: if these are the classes, give pics instead of the table'
+    """
+    folders = sorted({str(PurePosixPath(name.replace("\\", "/")).parent) for name in names})
+    if not 2 <= len(folders) <= len(names) // 2:
+        return ""
+    above = _above(folders) or "their folder"
+    listed = some([PurePosixPath(folder).name for folder in folders])
+    return f". Its files lie in the folders {listed}: if these are the classes, give {above} instead of the table"
+
+
+def _above(folders: Sequence[str]) -> str:
+    """Return the folder that all of these lie in; empty where there is none, as of absolute and relative ones."""
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:
+        return ""
 
 
 def classes_sentence(images: ImageSet) -> str:

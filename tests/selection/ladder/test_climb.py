@@ -151,6 +151,9 @@ def test_what_more_time_would_bring_is_told(ground):
     assert "nothing: all are right" in outlook(climb, replace(result("fine-tuned", right | True, True), fit_s=200.0))
     climb.probes.clear()
     assert "nobody knows what" in outlook(climb, chosen)
+    # With nothing beside it swift is not tried first: what curves usually do is said, and said to be that.
+    alone = outlook(climb, replace(result("swift", right, True), fit_s=200.0))
+    assert alone == "10 times the time: about 3.7 points, by swift, as learning curves usually go"
 
 
 def test_mirrors_are_seen_to_change_digits_and_not_blots(ground):

@@ -22,6 +22,7 @@ from striate.selection.ladder.results import Result, best_result
 from striate.selection.ladder.rungs import SIMPLE
 from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.budget import choose_swift
+from striate.training.engine.state import Interrupted
 
 
 class Heard(Observer):
@@ -88,6 +89,16 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
         run(other, budget="6s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):
         run(digits, budget="6s", out=tmp_path / "run")
+
+
+def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise Interrupted
+
+    monkeypatch.setattr("striate.selection.ladder.ladder.climb", stopped)
+    with pytest.raises(Interrupted):
+        run(digits, budget="60s", out=tmp_path / "run")
+    assert Memory(RunFolder(tmp_path / "run"), resumed=True).spent_s > 0
 
 
 def test_few_images_take_turns(tmp_path):

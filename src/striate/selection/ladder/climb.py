@@ -225,7 +225,12 @@ def outlook(climbed: Climb, chosen: Result) -> str:
     rung = next(one for one in RUNGS if one.name == chosen.name)
     tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
     if rung not in tried:
-        return f"{times} would bring nobody knows what: {rung.name} was not tried on little of it"
+        if rung is not SWIFT:
+            return f"{times} would bring nobody knows what: {rung.name} was not tried on little of it"
+        train, valid = climbed.parts[0]
+        came_to = Probe(rung.name, ((chosen.fit_s, came),), len(valid), chosen.fit_s)
+        usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)
+        return f"{times}: about {100 * (came - usual):.1f} points, by {rung.name}, as learning curves usually go"
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}

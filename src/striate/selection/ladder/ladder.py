@@ -30,6 +30,7 @@ from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.memory import LADDER, Memory, figures
 from striate.selection.ladder.pretrained_rungs import lend
 from striate.selection.ladder.results import Result, Skipped, best_result, lost, verdict
+from striate.training.engine.state import Interrupted
 from striate.training.recipe import Recipe
 from striate.training.transfer import median_side, some_sides
 from striate.units import parse_duration, say_duration
@@ -104,7 +105,11 @@ def climb_ladder(
             session.observer.rung(news)
 
         with session.stopping() as stop:
-            climbed = climb(replace(ground, stop=stop), parts, memory.results, tell)
+            try:
+                climbed = climb(replace(ground, stop=stop), parts, memory.results, tell)
+            except Interrupted:
+                memory.keep(clock.spent_s)
+                raise
             if not climbed.results:
                 why = (
                     climbed.reasons[0] if climbed.reasons else f"{say_duration(budget_s)} were too short. Give it more"

@@ -60,6 +60,15 @@ class Memory:
             return
         if isinstance(result, Result) and best_result(self.results, self.metric) is result and result.classifier:
             result.classifier.save(self.folder.model)
+        self.keep(spent_s)
+        if isinstance(result, Probe):
+            return
+        shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
+
+    def keep(self, spent_s: float) -> None:
+        """Write what is known, and that so many seconds of the budget are spent: an interrupted rung's among them."""
+        if self.folder is None:
+            return
         kept = {
             "rungs": [_kept(one) for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
@@ -67,9 +76,6 @@ class Memory:
             "spent_s": round(spent_s, 3),
         }
         write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")
-        if isinstance(result, Probe):
-            return
-        shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
 
     def best(self) -> Classifier:
         """Return the best model so far, from its file."""

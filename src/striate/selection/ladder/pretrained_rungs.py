@@ -145,11 +145,9 @@ class FrozenRung(_OnBorrowed):
         splits = parts_of(ground.images, train, valid)
         if len(np.unique(splits.train.labels)) < 2:
             raise DataError(f"{self.name}: a head needs images of two classes to learn from; there is one")
-        classes = len(ground.images.classes)
-        suits = SVM_FROM * classes <= len(train) <= SVM_IMAGES and classes <= SVM_CLASSES
         return fit_baseline(
-            "svm" if suits else "logistic", splits.train, splits.valid, seed=ground.seed, observer=ground.observer,
-            features=_borrowed(ground).features, balanced=ground.balance != "none",
+            head_for(len(train), len(ground.images.classes)), splits.train, splits.valid, seed=ground.seed,
+            observer=ground.observer, features=_borrowed(ground).features, balanced=ground.balance != "none",
         )  # fmt: skip
 
     def _head_s(self, count: int, features_s: float) -> float:
@@ -199,6 +197,12 @@ class TunedRung(_OnBorrowed):
         assert isinstance(net, Net)
         shape = _borrowed(ground).start.preprocessing.input_shape
         return with_new_head(net, len(ground.images.classes), shape, load_recipe("fine").head)
+
+
+def head_for(images: int, classes: int) -> str:
+    """Return which baseline stands on the features of so many images of so many classes."""
+    suits = SVM_FROM * classes <= images <= SVM_IMAGES and classes <= SVM_CLASSES
+    return "svm" if suits else "logistic"
 
 
 def _in_turns(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.metrics.by_class import metric_words
 from striate.metrics.intervals import difference_interval
 from striate.pages.charts import BEST, FAINT, INK, render
+from striate.pages.page import render_page
 from striate.selection.tuning.study import Trial, best_trial
 from striate.selection.tuning.tune import TuningResult
 from striate.system.files import write_atomically
@@ -82,15 +82,11 @@ def optimism(result: TuningResult) -> str:
 
 
 def _page(result: TuningResult, charts: dict[str, str], of: str, command: str) -> str:
-    import jinja2
-
-    template = (resources.files("striate.selection") / "tuning.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.2f} %"
     shown = [trial for trial in result.trials if trial.state != "refused"]
     ranked = sorted(shown, key=lambda trial: (-(trial.score or -1), trial.number))
     best = result.best
-    return environment.from_string(template).render(
+    return render_page(
+        "striate.selection", "tuning.html",
         result=result, best=best, charts=charts, importances_of=of, command=command, ranked=ranked,
         metric=metric_words(best.metric) if best else "accuracy",
         study_verdict=study_verdict(result), optimism=optimism(result), settings=_unusual(best),

@@ -1,0 +1,42 @@
+"""Pages: one HTML file each that needs nothing else, light and dark, on a phone and on paper.
+
+A page's template extends `base.html`, which has the style:
+
+    {% extends "base.html" %}
+    {% block title %}…{% endblock %}
+    {% block body %}<h1>…</h1> {{ share | percent }} {{ number | count }} {% endblock %}
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+
+def render_page(package: str, template: str, /, **values: Any) -> str:
+    """Return a page as HTML; every value is escaped unless the template says `| safe`.
+
+    Arguments:
+        package: where the template lies beside the code that fills it, as "striate.evaluation".
+        template: its file there.
+        values: what it names.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.PackageLoader("striate.pages", "templates"),
+    )  # fmt: skip
+    environment.filters["percent"] = percent_of
+    environment.filters["count"] = lambda number: f"{number:,}"
+    text = (resources.files(package) / template).read_text("utf-8")
+    return environment.from_string(text).render(**values)
+
+
+def percent_of(share: float | None, digits: int = 2) -> str:
+    """Return a share as people read it; none is a dash.
+
+    >>> percent_of(0.9376), percent_of(0.5, 0), percent_of(None)
+    ('93.76 %', '50 %', '–')
+    """
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
