@@ -43,7 +43,10 @@ PROMISES = {
     "sets": [{
         "wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
         "coverage": 0.96, "interval": [0.9, 0.99], "mean_size": 1.4, "worst_class": ["cat", 0.9], "kept": True}}],
-    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True}},
+    "known": {
+        "score": "neighbours", "false_alarm": 0.05,
+        "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True},
+    },
 }  # fmt: skip
 FULL = {
     "history": HISTORY, "ladder": LADDER, "recipe": "epochs = 3\n", "promises": PROMISES,
