@@ -32,7 +32,7 @@ from striate.evaluation.more_images import foresee, measure_curve
 from striate.system.devices import fitting_threads
 
 # How many images learn at most, and how many judge; and the shares of those that learn from which is foreseen.
-LEARNING, JUDGING = 8_000, 2_000
+LEARNING, JUDGING = 4_000, 2_000
 SHARES = (1.0, 0.25)
 
 
@@ -97,7 +97,7 @@ def foreseen(table: Table, share: float, seed: int) -> Iterator[dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)))
     parser.add_argument("--data-dir", default=os.environ.get("STRIATE_DATA"))
     parser.add_argument("--photos", help="a folder of class folders, such as TrashNet's")
     options = parser.parse_args()

@@ -9,13 +9,16 @@ from striate.evaluation.frozen_curve import foresee_more, head_judge
 from striate.evaluation.more_images import PARTS, LearningCurve, foresee, measure_curve
 
 
-def judge_by_law(rng, t, floor, height, exponent, full, sway=0.08):
-    """Return a judge whose error is floor + height · (n / full)^−exponent; difficult images are wrong first."""
-    difficulty = rng.random(t)
+def judge_by_law(rng, t, floor, height, exponent, full, sway=0.08, most=None):
+    """Return a judge whose error is floor + height · (n / full)^−exponent; difficult images are wrong first.
+
+    Each training image has its say on each image that judges, so that parts that share images agree.
+    """
+    difficulty, says = rng.random(t), rng.standard_normal((t, most or full), np.float32)
 
     def judge(positions):
         error = floor + height * (len(positions) / full) ** -exponent
-        return difficulty + sway * rng.standard_normal(t) > error
+        return difficulty + sway * np.sqrt(full) * says[:, positions].mean(1) > error
 
     return judge
 
@@ -50,18 +53,20 @@ def test_groups_are_never_torn():
 
 @pytest.mark.parametrize(("floor", "height", "exponent"), [(0.02, 0.1, 0.4), (0.1, 0.05, 0.7), (0.0, 0.2, 0.25)])
 def test_the_interval_covers_what_twice_the_images_bring(floor, height, exponent):
-    hits, gains, n, t = 0, [], 3000, 1000
+    hits, gains, widths, n, t = 0, [], [], 1000, 600
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        judge = judge_by_law(rng, t, floor, height, exponent, n)
+        judge = judge_by_law(rng, t, floor, height, exponent, n, most=2 * n)
         told = foresee(measure_curve(judge, rng.integers(0, 5, n), seed=seed), "a law").forecasts[0]
         new = judge(np.arange(2 * n)).mean()
         gain = new - judge(np.arange(n)).mean()
         hits += told.interval[0] <= gain <= told.interval[1]
         gains.append(told.gain)
+        widths.append(told.interval[1] - told.interval[0])
         assert told.interval[0] <= told.gain <= told.interval[1]
     assert hits >= 34
     assert np.mean(gains) == pytest.approx(height * (1 - 2**-exponent), abs=0.012)
+    assert np.mean(widths) < 0.1
 
 
 def test_where_images_bring_nothing_more_nothing_is_promised():

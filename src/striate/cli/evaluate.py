@@ -70,7 +70,7 @@ def evaluate(
     from striate.classifier.pretrained import load_model
     from striate.classifier.promises import watching
     from striate.classifier.views import check_views
-    from striate.cli.output.evaluation import evaluation_json, print_evaluation, say
+    from striate.cli.output.evaluation import evaluation_json, print_evaluation, print_line
     from striate.data.reading import read
     from striate.evaluation.against import compare_evaluations
     from striate.evaluation.examination import examine
@@ -118,7 +118,7 @@ def evaluate(
         return
     print_evaluation(evaluation, found)
     for one in extra.values():
-        say(stdout(), one.sentence)
+        print_line(stdout(), one.sentence)
     if shown:
         from striate.cli.output.robustness import print_robustness
 

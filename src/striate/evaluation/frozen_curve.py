@@ -104,14 +104,11 @@ def head_judge(features: np.ndarray, labels: np.ndarray, judged: np.ndarray, jud
     mean, scale = features.mean(0), features.std(0)
     scale[scale < 1e-6] = np.inf
     learned, asked = ((rows - mean) / scale for rows in (features, judged))
-    if learned.shape[1] > MOST_DIRECTIONS:
+    if min(learned.shape) > MOST_DIRECTIONS:
         from sklearn.decomposition import PCA
 
-        reduced = (
-            PCA(MOST_DIRECTIONS, svd_solver="covariance_eigh").fit(learned) if len(learned) > MOST_DIRECTIONS else None
-        )
-        if reduced is not None:
-            learned, asked = reduced.transform(learned), reduced.transform(asked)
+        reduced = PCA(MOST_DIRECTIONS, svd_solver="randomized", iterated_power=2, random_state=0).fit(learned)
+        learned, asked = reduced.transform(learned), reduced.transform(asked)
 
     def judge(positions: np.ndarray) -> np.ndarray:
         from sklearn.exceptions import ConvergenceWarning

@@ -168,9 +168,10 @@ def foresee(curve: LearningCurve, how: str) -> MoreImages:
         return MoreImages(how, points, why="every image that judges is right already")
     covariance, redrawn = _uncertainty(curve)
     gains = _gains(np.array(curve.images) / curve.images[-1], errors, covariance)
-    noise = np.random.default_rng(1).normal(0, np.sqrt(2 * redrawn), DRAWS)  # of one more measurement, and the last one
-    forecasts = []
+    forecasts, drawn = [], np.random.default_rng(1).standard_normal(DRAWS)
     for times, gain in zip(TIMES, gains, strict=True):
+        # What is learned now stays learned: of the luck of this drawing so much is left when there are more images.
+        noise = drawn * np.sqrt(redrawn * (1 - 1 / times))
         low, high = np.quantile(np.minimum(gain + noise, errors[-1]), [0.025, 0.975])
         told = (float(low), float(high))
         forecasts.append(Forecast(times, times * curve.images[-1], float(np.median(gain)), told))

@@ -31,7 +31,7 @@ CLASS_UNITS, STRATUM_UNITS = 10, 5
 
 
 @dataclass(frozen=True)
-class Slice:
+class ImageSlice:
     """Images that have something in common and are told worse than others of their classes.
 
     Arguments:
@@ -70,7 +70,7 @@ class Slices:
     """
 
     looked_at: int
-    worse: tuple[Slice, ...]
+    worse: tuple[ImageSlice, ...]
 
     @property
     def sentence(self) -> str:
@@ -108,7 +108,7 @@ def find_slices(evaluation: Evaluation, attributes: Mapping[str, np.ndarray], se
     ids = np.arange(len(outcomes)) if groups is None else np.unique(groups, return_inverse=True)[1]
     found = [one for one in _cut(attributes) if _large_enough(one[2], ids)]
     scores, p_values = _permuted(outcomes, ids, [mask for _, _, mask in found], seed)
-    kept: dict[str, Slice] = {}
+    kept: dict[str, ImageSlice] = {}
     for i in np.argsort(scores, kind="stable"):
         attribute, value, mask = found[i]
         if p_values[i] < SIGNIFICANT and attribute not in kept:
@@ -194,13 +194,13 @@ def _unit_strata(classes: np.ndarray, ids: np.ndarray, sizes: np.ndarray) -> np.
 
 def _described(
     attribute: str, value: str, mask: np.ndarray, outcomes: Outcomes, ids: np.ndarray, p_value: float
-) -> Slice:
+) -> ImageSlice:
     labels, right = outcomes.labels, outcomes.right
     elsewhere = np.bincount(labels[~mask], minlength=int(labels.max()) + 1)
     hits = np.bincount(labels[~mask], right[~mask], len(elsewhere))
     # A class that is hardly anywhere else is taken to be as good as all are.
     shares = (hits + right.mean()) / (elsewhere + 1)
-    return Slice(
+    return ImageSlice(
         attribute,
         value,
         int(mask.sum()),

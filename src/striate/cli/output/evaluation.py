@@ -30,12 +30,12 @@ def print_evaluation(evaluation: Evaluation, found: Examination) -> None:
     _print_classes(console, evaluation)
     _print_figures(console, evaluation)
     _print_mistakes(console, found)
-    say(console, found.slices.sentence)
+    print_line(console, found.slices.sentence)
     for one in found.slices.worse:
-        say(console, f"  {one.sentence}")
+        print_line(console, f"  {one.sentence}")
 
 
-def say(console: Console, text: str) -> None:
+def print_line(console: Console, text: str) -> None:
     """Print a line as it is: unbroken, so that programs and people can search for it."""
     console.print(text, soft_wrap=True, markup=False)
 
@@ -65,7 +65,7 @@ def _print_figures(console: Console, evaluation: Evaluation) -> None:
     if top := evaluation.top_k:
         shares.append((f"among the first {top.k}", top.share, top.interval))
     told = (f"{name} {percent(of)} ({100 * low:.2f} to {100 * high:.2f})" for name, of, (low, high) in shares)
-    say(console, ", ".join(told))
+    print_line(console, ", ".join(told))
     losses = (
         ("log loss", evaluation.log_loss, evaluation.log_loss_interval),
         ("Brier score", evaluation.brier, evaluation.brier_interval),
@@ -74,8 +74,8 @@ def _print_figures(console: Console, evaluation: Evaluation) -> None:
         told = [
             f"{name} {of:.4f}" + (f" ({both[0]:.4f} to {both[1]:.4f})" if both else "") for name, of, both in losses
         ]
-        say(console, ", ".join(told))
-        say(console, evaluation.reliability.sentence)
+        print_line(console, ", ".join(told))
+        print_line(console, evaluation.reliability.sentence)
 
 
 def _print_mistakes(console: Console, found: Examination) -> None:
@@ -83,9 +83,9 @@ def _print_mistakes(console: Console, found: Examination) -> None:
     if not count:
         return
     shown = found.mistakes[:SHOWN_MISTAKES]
-    say(
+    print_line(
         console,
         "the mistake:" if count == 1 else f"the worst of {count:,} mistakes:" if count > len(shown) else "mistakes:",
     )
     for one in shown:
-        say(console, f"  {one.sentence}")
+        print_line(console, f"  {one.sentence}")
