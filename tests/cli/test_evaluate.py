@@ -195,3 +195,25 @@ def test_labels_are_matched_as_numbers_and_a_column_of_class_ids_is_guessed(stri
     assert "Its columns are Width, Path, Sign; say which one holds the labels with --label-column" in unknown.stderr
     told = striate("evaluate", "run/model.striate", "u.csv", "--images", "new", "--label-column", "Sign")
     assert told.stdout == result.stdout
+
+
+class TestRobustness:
+    def test_json_and_page(self, as_json, digits_run, tmp_path):
+        model = digits_run / "model.striate"
+        found = as_json("evaluate", model, "digits", "--robustness", "--card", tmp_path / "card.html")
+        card = found["robustness"]
+        assert card["images"] == found["total"] == 210
+        assert card["clean"]["accuracy"] == found["accuracy"]
+        assert card["weakest"]["sentence"].startswith("weakest: ")
+        assert "colour cast" in card["left_out"][0]
+        assert "<svg" in (tmp_path / "card.html").read_text("utf-8")
+
+    def test_words(self, striate, digits_run):
+        lines = striate("evaluate", digits_run / "model.striate", "digits", "--robustness").stdout.splitlines()
+        start = next(i for i, line in enumerate(lines) if line.startswith("robustness"))
+        assert lines[start + 1].split() == ["corruption", *"12345", "mean", "at", "its", "strongest"]
+        assert lines[start + 2].startswith("shift ")
+        assert lines[-1].startswith("weakest: ")
+
+    def test_it_is_not_made_where_nobody_asks(self, as_json, digits_run):
+        assert "robustness" not in as_json("evaluate", digits_run / "model.striate", "digits")

@@ -50,7 +50,7 @@ def test_a_run_holds_what_the_docs_say(striate, photos, tmp_path):
     present = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert present == {
         "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate",
-        "result.json", "report.html",
+        "result.json", "health.json", "report.html",
     }  # fmt: skip
     metrics = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == [1, 2]

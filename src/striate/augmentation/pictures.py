@@ -16,11 +16,11 @@ from striate.augmentation.batch import channels_first
 
 # A pool of so many pictures of each kind, drawn at one side and cut to the size of the batch.
 OF_A_KIND, SIDE_PX = 64, 96
-MOST_PICTURES, MOST_BYTES = 2048, 32 << 20
+MOST_PICTURES, MOST_BYTES = 1024, 16 << 20
 JULIA_STEPS, DISCS = 40, 120
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def mixing_pictures(channels: int, height: int, width: int, device: str) -> torch.Tensor:
     """Return pictures to mix in, uint8 (m, c, h, w), channels-last in memory; always the same, and not to be changed.
 
@@ -30,16 +30,21 @@ def mixing_pictures(channels: int, height: int, width: int, device: str) -> torc
     Source: Hendrycks 2022, "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures" mixes in fractals and
     feature visualisations; that discs and noise teach, too, is in Baradad 2021, "Learning to See by Looking at Noise".
     """
-    rng = np.random.default_rng(0)
-    drawn = np.concatenate([draw(rng) for draw in (_julia_sets, _waves, _discs, _spectral_noise)])
+    rng, drawn = np.random.default_rng(1), _drawn()
     count = min(MOST_PICTURES, max(64, MOST_BYTES // (channels * height * width)))
-    planes = torch.from_numpy(drawn)
-    cut = [_cut(planes[rng.integers(len(drawn))], rng, (height, width)) for _ in range(count)]
-    pictures = torch.stack(cut)
+    pictures = torch.stack([_cut(drawn[rng.integers(len(drawn))] / 255, rng, (height, width)) for _ in range(count)])
     if channels != 3:  # gray takes the red plane, bands the three again and again
         pictures = pictures[:, [k % 3 for k in range(channels)]]
     pixels = (pictures * 255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     return channels_first(pixels.to(device))
+
+
+@functools.cache
+def _drawn() -> torch.Tensor:
+    """Return all that is drawn, uint8 (m, 3, s, s)."""
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([draw(rng) for draw in (_julia_sets, _waves, _discs, _spectral_noise)])
+    return torch.from_numpy(np.round(255 * drawn).astype(np.uint8))
 
 
 def _cut(picture: torch.Tensor, rng: np.random.Generator, size: tuple[int, int]) -> torch.Tensor:

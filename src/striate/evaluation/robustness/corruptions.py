@@ -60,7 +60,7 @@ CORRUPTIONS = (
     Corruption("zoom", "viewpoint", viewpoint.zoomed, (1.1, 1.2, 1.35, 1.5, 1.8), "a zoom in or out by {:g}"),
     Corruption("shear", "viewpoint", viewpoint.sheared, (0.1, 0.2, 0.3, 0.45, 0.6), "shear by {:g}"),
     Corruption("perspective", "viewpoint", viewpoint.tilted, (0.15, 0.3, 0.45, 0.6, 0.7), "perspective of depth {:g}"),
-    Corruption("mirror", "viewpoint", viewpoint.mirrored, (1,), "the mirror", meaning=False),
+    Corruption("mirror", "viewpoint", viewpoint.reflected, (1,), "the mirror", meaning=False),
     Corruption("dark", "light", light.darkened, (0.7, 0.5, 0.35, 0.25, 0.15), "darkness (pixels × {:g})"),
     Corruption("bright", "light", light.brightened, (1.3, 1.6, 2, 2.5, 3.5), "over-exposure (pixels × {:g})"),
     Corruption("contrast", "light", light.flattened, (0.7, 0.5, 0.35, 0.25, 0.15), "contrast × {:g}"),

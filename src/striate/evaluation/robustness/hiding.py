@@ -52,7 +52,7 @@ def important_centres(images: np.ndarray, predict: Predict) -> np.ndarray:
         [predict(hidden(images, WINDOW_SIDE, np.tile(place, (n, 1))))[np.arange(n), told] for place in tried]
     )
     # A window at `place` begins at (1 − side) × place.
-    return (1 - WINDOW_SIDE) * np.float32(tried)[left.argmin(0)] + WINDOW_SIDE / 2
+    return (1 - WINDOW_SIDE) * np.array(tried, np.float32)[left.argmin(0)] + WINDOW_SIDE / 2
 
 
 def hidden_about(images: np.ndarray, side: float, centres: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def sheared(images: np.ndarray, slant: float) -> np.ndarray:
     return _seen(images, _matrices(len(images), 1, slant * signs("shear", len(images)), 0, 1))
 
 
-def mirrored(images: np.ndarray, amount: float) -> np.ndarray:
+def reflected(images: np.ndarray, amount: float) -> np.ndarray:
     """Turn left to right; there is no more or less of it."""
     return np.ascontiguousarray(images[:, :, ::-1])
 
@@ -76,7 +76,7 @@ def _matrices(
     d: float | np.ndarray = 1.0,
 ) -> np.ndarray:
     """Return float32 (n, 2, 2), [[a, b], [c, d]]: where a place is read."""
-    return np.stack([np.broadcast_to(np.float32(one), n) for one in (a, b, c, d)], 1).reshape(n, 2, 2)
+    return np.stack([np.broadcast_to(np.asarray(one, np.float32), n) for one in (a, b, c, d)], 1).reshape(n, 2, 2)
 
 
 def _seen(
@@ -91,12 +91,12 @@ def _seen(
     block = max(1, (1 << 22) // (h * w * c))
     for start in range(0, n, block):
         part = slice(start, start + block)
-        shift = np.broadcast_to(np.float32(offset), (n, 2))[part]
+        shift = np.broadcast_to(np.asarray(offset, np.float32), (n, 2))[part]
         read = places @ matrices[part].transpose(0, 2, 1) + shift[:, None, :]
         if depth is not None:
             read = read / (1 + places @ depth[part, :, None].astype(np.float32))
         # grid_sample counts from −1 at the left edge to 1 at the right one.
-        grid = torch.from_numpy(read * np.float32([2 * unit / w, 2 * unit / h])).view(-1, h, w, 2)
+        grid = torch.from_numpy(read * np.array([2 * unit / w, 2 * unit / h], np.float32)).view(-1, h, w, 2)
         pixels = torch.from_numpy(np.ascontiguousarray(images[part].transpose(0, 3, 1, 2))).float()
         found = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
         result[part] = found.add_(0.5).clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
