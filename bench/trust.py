@@ -29,6 +29,7 @@ from striate.classifier.promises import PromiseCheck
 from striate.data.dataset import DataOptions, make_dataset
 from striate.data.gathering import gather
 from striate.data.imageset import ImageSet
+from striate.data.splitting import split
 from striate.metrics.calibration import softmax_at
 from striate.metrics.evaluation import evaluate_outcomes
 from striate.metrics.outcomes import Outcomes
@@ -47,13 +48,17 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--name", default="trust")
     options = parser.parse_args()
-    rows = []
+    rows, asked = [], DataOptions()
+    dataset = make_dataset(options.data, asked, 0, Observer())
     for path in options.models:
         model = Classifier.load(path / "model.striate")
         seed = int((model.provenance.recipe or {}).get("seed", 0))
-        dataset = make_dataset(options.data, DataOptions(), seed, Observer())
-        print(f"{path}: {len(dataset.splits.valid)} images validate", flush=True)
-        rows.append(judge(model, dataset.splits, strange_sets(options, model)) | {"seed": seed, "model": path.name})
+        splits = split(dataset.images, asked.shares(), seed)
+        seen = np.isin(np.concatenate([splits.train.hashes, splits.valid.hashes]), model.trained_on).mean()
+        print(
+            f"{path}: {len(splits.valid)} images validate; {seen:.1%} of the others were seen in training", flush=True
+        )
+        rows.append(judge(model, splits, strange_sets(options, model)) | {"seed": seed, "model": path.name})
         print(rows[-1], flush=True)
     record: dict[str, Any] = {"images": len(dataset.images), "rows": rows}
     for figure in ("test_accuracy", "ece_before", "ece_after"):

@@ -127,7 +127,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return float32 (n, k): the probability of each of `classes_` for each image."""
+        """Return float32 (n, k): the probability of each of `classes_` for each image.
+
+        Calibrated by the images that chose the best epoch, where that helps; with `valid_share` 0 there are none.
+        """
         check_is_fitted(self)
         if _dimensions(X) == 2:
             images = self._from_rows(np.asarray(validate_data(self, X, reset=False)), fitting=False)

@@ -81,7 +81,7 @@ def test_foreign_files(tmp_path, content):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"format": 2}, "format 2, this Striate reads format 1. Upgrade"),
+        ({"format": 3}, "format 3, this Striate reads formats 1 to 2. Upgrade"),
         ({"format": None}, "does not say its format"),
         ({"kind": "trees of tomorrow"}, "unknown kind of model"),
         ({"classes": ["a"]}, "does not match 1 classes"),

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from tests.data.oddities import encoded
@@ -83,7 +84,7 @@ def test_csv_holds_all_and_stdout_nothing(striate, model, pictures, tmp_path):
     with open(tmp_path / "out/predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
-    assert set(rows[0]) == {"image", "class", "probability", *(f"p({i})" for i in range(10))}
+    assert set(rows[0]) == {"image", "class", "probability", "known", *(f"p({i})" for i in range(10))}
 
 
 def test_like_a_sample_submission(striate, model, pictures, tmp_path):
@@ -128,3 +129,43 @@ def test_an_address_is_to_be_downloaded_first(striate, model, address):
     result = striate("predict", model, address)
     assert result.exit_code == 1
     assert "is an address: download it first" in " ".join(result.stderr.split())
+
+
+def test_none_of_these(as_json, striate, model, tmp_path):
+    (tmp_path / "noise.png").write_bytes(encoded(np.random.default_rng(0).integers(0, 256, (8, 8), dtype="uint8")))
+    (found,) = as_json("predict", model, "noise.png")
+    assert found["known"] is False
+    assert not {"sure", "set"} & found.keys()
+    row = striate("predict", model, "noise.png").stdout.splitlines()[1]
+    assert "none of these" in row
+    assert f"else {found['class']}" in row
+
+
+def test_sure_and_sets(as_json, striate, model, pictures):
+    found = as_json("predict", model, "pictures", "--sure", 0.9, "--sets", 0.9)
+    assert all(type(row["sure"]) is bool and row["set"][0] == row["class"] for row in found)
+    assert sum(row["sure"] for row in found) > 10
+    head = striate("predict", model, "pictures", "--sure", 0.9, "--sets", 0.9).stdout.splitlines()[0]
+    assert head.split() == ["image", "class", "probability", "sure", "set", "next"]
+    striate("predict", model, "pictures", "--sure", 0.9, "--sets", 0.9, "--csv", "out.csv")
+    with open("out.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["known"] for row in rows} <= {"yes", "no"}
+    assert [row["sure"] == "yes" for row in rows] == [row["sure"] for row in found]
+    assert [row["set"].split() for row in rows] == [row["set"] for row in found]
+
+
+def test_too_much_to_ask_is_refused_before_anything_is_read(striate, model):
+    result = striate("predict", model, "missing.png", "--sure", 0.999)
+    assert result.exit_code == 1
+    assert "needs about" in result.stderr
+    assert "validation images, there are" in result.stderr
+
+
+def test_evaluate_holds_promises_against_images(as_json, striate, model):
+    told = as_json("evaluate", model, "digits", "--sure", 0.9, "--sets", 0.9)["promises"]
+    assert told["sure"][0]["test"]["precision"] > 0.9
+    assert told["sets"][0]["test"]["coverage"] > 0.85
+    assert "sure 0.9:" in striate("evaluate", model, "digits", "--sure", 0.9).stdout
+    result = striate("evaluate", model, "digits", "--sure", 0.9, "--views", "mirror-shift")
+    assert "Leave out views" in result.stderr

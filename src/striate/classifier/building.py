@@ -81,9 +81,10 @@ def rebuild_parts(
         "sketches": tensors.pop("sketches", np.zeros((0, 0), np.int8)),
         "views": check_views(description.get("views", "none")),  # files of before there were views have none
     }
-    parts["trust"] = Trust.rebuilt(description.get("trust"), tensors, len(parts["classes"]))  # nor do those have any
+    trust = {name: tensors.pop(name) for name in list(tensors) if name.startswith("trust.")}
     weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
     parts["net"], parts["module"] = rebuild_module(description, weights, preprocessing.input_shape, own)
+    parts["trust"] = Trust.rebuilt(description.get("trust"), trust, len(parts["classes"]))
     return parts
 
 

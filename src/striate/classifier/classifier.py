@@ -108,7 +108,7 @@ class Classifier:
         """
         import torch
 
-        from striate.classifier.outputs import logits_alone, look_at, seeing
+        from striate.classifier.outputs import logits_alone, outputs_of, seeing
         from striate.data.tensors import images_at_once, to_batch
         from striate.nets.modules.folding import folded
         from striate.system.devices import fitting_threads, kept_memory
@@ -130,7 +130,9 @@ class Classifier:
                 stop = min(start + batch_size, total)
                 pixels = self.block(images, start, stop)
                 with torch.inference_mode():
-                    yield look_at(module, see, to_batch(pixels, device), self.preprocessing, self.views, start, pixels)
+                    yield outputs_of(
+                        module, see, to_batch(pixels, device), self.preprocessing, self.views, start, pixels
+                    )
                 progress("predicting", stop, total)
 
     def predict(

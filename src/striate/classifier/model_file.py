@@ -22,7 +22,8 @@ from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
 from striate.version import __version__
 
-FORMAT = 1
+# Files of format 1 say nothing of how far to trust the model; what has format 2 is not to be read without.
+FORMAT, READ = 2, (1, 2)
 # A sentence, a module of the user's own, a model of timm's by its name, what was fitted and not trained by steps.
 KINDS = ("net", "module", "timm", "fitted")
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
@@ -139,9 +140,10 @@ def _description(text: bytes) -> dict[str, Any]:
         raise ModelFileError(f"{DESCRIPTION} is not JSON") from None
     if not isinstance(description, dict) or not isinstance(description.get("format"), int):
         raise ModelFileError(f"{DESCRIPTION} does not say its format")
-    if description["format"] != FORMAT:
+    if description["format"] not in READ:
         raise ModelFileError(
-            f"it has format {description['format']}, this Striate reads format {FORMAT}. Upgrade Striate"
+            f"it has format {description['format']}, this Striate reads formats {READ[0]} to {READ[-1]}. "
+            "Upgrade Striate"
         )
     if description.get("kind") not in KINDS:
         raise ModelFileError(f"unknown kind of model {description.get('kind')!r}. Upgrade Striate")

@@ -16,8 +16,9 @@ from striate.nets import NetModule
 from striate.nets.layers import Activation
 from striate.nets.modules.timm_models import TimmModule
 
-# Of so many layers, evenly among those that there are, what each channel does on average is told.
-MOST_LAYERS = 6
+# Of so many layers in the middle third of a net it is told what each channel does: the first ones see what any look at
+# the pixels sees, the last ones only what tells the classes apart.
+MOST_LAYERS = 3
 # A last layer may get maps of more values than this, which are averaged over their pixels instead.
 MOST_LAST = 4096
 
@@ -86,8 +87,8 @@ def _seeing_net(module: NetModule) -> Callable[[Tensor], Seen]:
         for i, node in enumerate(nodes)
         if isinstance(node.layer, Activation) and not node.head and len(graph.shape(i)) == 3
     ]
-    if len(maps) > MOST_LAYERS:
-        maps = [maps[i] for i in np.linspace(0, len(maps) - 1, MOST_LAYERS).round().astype(int)]
+    places = np.linspace((len(maps) - 1) / 3, 2 * (len(maps) - 1) / 3, MOST_LAYERS).round().astype(int)
+    maps = [maps[i] for i in np.unique(places)] if maps else []
     output = nodes[graph.output].path
 
     def net(images: Tensor) -> Seen:
@@ -114,7 +115,7 @@ def logits_alone(module: nn.Module) -> Callable[[Tensor], Seen]:
     return lambda images: (module(images), {})
 
 
-def look_at(
+def outputs_of(
     module: nn.Module,
     see: Callable[[Tensor], Seen],
     batch: Tensor,

@@ -159,18 +159,17 @@ class Trust:
 
     @classmethod
     def rebuilt(cls, said: Any, tensors: dict[str, np.ndarray], classes: int) -> Trust:
-        """Return what `describe` described; its arrays are taken out of `tensors`. Files of before say None.
+        """Return what `describe` described. Files of before say None, and have no such tensors.
 
         Raises:
             ModelFileError: anything missing, out of range or that does not fit.
         """
-        if said is None:
+        if said is None and not tensors:
             return cls()
         temperature = said.get("temperature") if isinstance(said, dict) else None
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelFileError(f"the temperature must be above 0; got {temperature!r:.40}")
-        own = {name: tensors.pop(name) for name in list(tensors) if name.startswith("trust.")}
-        own = {name.removeprefix("trust."): value for name, value in own.items()}
+        own = {name.removeprefix("trust."): value for name, value in tensors.items()}
         scores = _rebuilt_scores(own, classes)
         novelty = Novelty.rebuilt(said["novelty"], own) if "novelty" in said else None
         if own:

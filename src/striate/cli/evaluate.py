@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,7 +92,7 @@ def evaluate(
         watch = watching(classifier, sure, sets, views)
         evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near, watch=watch)
         found = examine(evaluation, held.images, catalog=catalog, model=classifier, seen=held.seen, progress=progress)
-        extra = {"promises": watch.checked(held.images.groups)} if watch else {}
+        extra: dict[str, Any] = {"promises": watch.checked(held.images.groups)} if watch else {}
         if other:
             judged = other.evaluate(catalog, progress, groups)
             extra["against"] = compare_evaluations(evaluation, judged, str(against))

@@ -13,6 +13,8 @@ from striate.errors import ShapeError
 FOLDS = 5
 # Fewer images, or groups of them, than this say nothing of a temperature that their folds could confirm.
 FEWEST = 20
+# Of so many logits at most the loss is computed: of thousands of classes an even part of the images will do.
+MOST_LOGITS = 2_000_000
 # A temperature is looked for between these: beyond them a classifier has other troubles.
 COLDEST, HOTTEST = 0.05, 20.0
 
@@ -59,6 +61,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, groups: np.ndarray |
     """
     if logits.ndim != 2 or len(logits) != len(labels):
         raise ShapeError(f"logits must be (n, k) with n = {len(labels)} labels; got {logits.shape}")
+    if logits.size > MOST_LOGITS and len(labels) > FEWEST:
+        few = max(FEWEST, MOST_LOGITS // logits.shape[1])
+        some = np.linspace(0, len(labels) - 1, few).astype(int)
+        logits, labels, groups = logits[some], labels[some], None if groups is None else groups[some]
     n = len(labels)
     known = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     if n == 0:
@@ -112,4 +118,4 @@ def _losses(logits: np.ndarray, labels: np.ndarray, temperature: float) -> np.nd
     from scipy.special import logsumexp
 
     scaled = logits.astype(np.float64) / temperature
-    return logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]
+    return np.asarray(logsumexp(scaled, axis=1)) - scaled[np.arange(len(labels)), labels]

@@ -29,24 +29,35 @@ LEAST_VALID, LEAST_TRAIN, LEAST_STRANGE = 500, 200, 10
 MOST_NUMBERS = 20_000_000
 # What a net that is not known layer by layer may take a pixel.
 MULTIPLY_ADDS_A_PIXEL = 1e5
-KINDS_OF_STRANGE = 7
+KINDS_OF_STRANGE = 8
+# What it takes to see how an image size; to choose among the scores.
+LOOK_MS, CHOOSING_S = 0.3, 0.3
+# For each validation image and each class or training image that it is compared with.
+NUMBER_S = 2e-7
 
 
 @dataclass(frozen=True)
-class Looks:
+class CalibrationSize:
     """How many images are looked at to calibrate a model; it depends on the model and the data, not on the clock."""
 
     valid: int
     train: int
     strange: int
+    classes: int
 
     @property
     def total(self) -> int:
         """How many images go through the model, once each."""
         return self.valid + self.train + KINDS_OF_STRANGE * self.strange
 
+    def seconds(self, image_ms: float) -> float:
+        """Return about how long that takes where the model takes so many milliseconds an image."""
+        looking = self.total * (image_ms + LOOK_MS) / 1000
+        choosing = CHOOSING_S + NUMBER_S * self.valid * (self.classes + self.train)
+        return looking + choosing if self.valid else 0.0
 
-def looks_of(model: Classifier, train: int, valid: int) -> Looks:
+
+def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSize:
     """Return how many of so many training and validation images are looked at to calibrate a model."""
     work = max(1.0, _multiply_adds(model))
 
@@ -54,10 +65,11 @@ def looks_of(model: Classifier, train: int, valid: int) -> Looks:
         return int(min(most, max(least, budget / work)))
 
     few = max(20, MOST_NUMBERS // max(1, len(model.classes)))
-    return Looks(
+    return CalibrationSize(
         min(valid, few, within(VALID_WORK / view_count(model.views), LEAST_VALID, MOST_VALID)),
         min(train, within(TRAIN_WORK, LEAST_TRAIN, MOST_TRAIN)),
         min(valid, few, within(STRANGE_WORK, LEAST_STRANGE, MOST_STRANGE)),
+        len(model.classes),
     )
 
 
@@ -75,20 +87,20 @@ def calibrate(
     The outputs are of the model itself, and none where not all validation images were looked at.
     """
     start, witness = time.perf_counter(), before or model
-    looks = looks_of(witness, len(train), len(valid))
-    if not looks.valid:
+    size = calibration_size(witness, len(train), len(valid))
+    if not size.valid:
         told = {"temperature": Temperature().to_json(), "known": {"score": None, "why": "no validation images"}}
         return model, told, []
-    observer.prepare("calibrating", 0, looks.total)
-    some, taught, deep = _spread(valid, looks.valid), _spread(train, looks.train), before is None
+    observer.prepare("calibrating", 0, size.total)
+    some, taught, deep = _spread(valid, size.valid), _spread(train, size.train), before is None
     looked, outputs = _look(witness, some, deep)
     logits = np.concatenate([one.logits for one in outputs])
     temperature = fit_temperature(logits, some.labels, some.groups)
-    few = _spread(some, looks.strange)
+    few, alone = _spread(some, size.strange), replace(witness, views="none")
     odd = strange_images(witness.block(few, 0, len(few)))
-    strange = {kind: _look(witness, pixels, deep)[0] for kind, pixels in odd.items()}
-    novelty, found = fit_novelty(_look(witness, taught, deep)[0], looked, strange)
-    observer.prepare("calibrating", looks.total, looks.total)
+    strange = {kind: _look(alone, pixels, deep)[0] for kind, pixels in odd.items()}
+    novelty, found = fit_novelty(_look(alone, taught, deep)[0], looked, strange)
+    observer.prepare("calibrating", size.total, size.total)
     known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit
     scores = ValidationScores.of(softmax_at(logits, temperature.value), some.labels, known, some.groups)
     told = {"temperature": temperature.to_json(), "known": found, "seconds": round(time.perf_counter() - start, 2)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+# Larger images are averaged over squares first, down to about so many pixels a side.
+LOOKED_AT_PX = 48
 # Detail is looked at on so many scales, each of half the resolution of the one before.
 SCALES = 4
 # Smaller differences than this, as a share of the range, are taken for none.
@@ -21,55 +23,63 @@ def appearance(pixels: np.ndarray) -> np.ndarray:
     Arguments:
         pixels: uint8 (n, h, w, c).
     """
-    images = pixels.astype(np.float32) / 255
-    gray = images.mean(3)
-    parts = [
-        images.mean((1, 2)),
-        images.std((1, 2)),
-        gray.std((1, 2))[:, None],
-        np.quantile(gray.reshape(len(gray), -1), [0.01, 0.25, 0.5, 0.75, 0.99], axis=1).T,
-        *_flatness(gray),
-    ]
-    if images.shape[3] > 1:
-        parts += [
-            np.log(np.abs(images - gray[..., None]).mean((1, 2, 3)) + 1e-3)[:, None],
-            (np.ptp(images, axis=3) < FLAT).mean((1, 2))[:, None],
-        ]
-    return np.concatenate([*parts, *_details(_opponent(images))], axis=1, dtype=np.float32)
+    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    planes = _pooled(planes, max(1, min(planes.shape[2:]) // LOOKED_AT_PX)) / np.float32(255)
+    gray, (n, c) = planes.mean(1), planes.shape[:2]
+    flat = planes.reshape(n, c, -1)
+    ordered = np.sort(gray.reshape(n, -1), axis=1)
+    places = np.array([0.01, 0.25, 0.5, 0.75, 0.99]) * (ordered.shape[1] - 1)
+    parts = [flat.mean(2), flat.std(2), ordered.std(1)[:, None], ordered[:, places.round().astype(int)]]
+    parts += _flatness(gray)
+    if c > 1:
+        spread = np.ptp(flat, axis=1)
+        colour = np.abs(planes - gray[:, None]).reshape(n, -1).mean(1)
+        parts += [np.log(colour + 1e-3)[:, None], (spread < FLAT).mean(1)[:, None]]
+    return np.concatenate([*parts, *_details(_opponent(planes))], axis=1, dtype=np.float32)
+
+
+def _pooled(planes: np.ndarray, factor: int) -> np.ndarray:
+    """Return maps (n, c, h, w) averaged over squares of `factor` pixels, a rest at the edges left off."""
+    if factor == 1:
+        return planes.astype(np.float32)
+    n, c, h, w = planes.shape
+    high, wide = h // factor, w // factor
+    even = planes[:, :, : high * factor, : wide * factor]
+    return even.reshape(n, c, high, factor, wide, factor).mean((3, 5), dtype=np.float32)
 
 
 def _flatness(gray: np.ndarray) -> list[np.ndarray]:
     """Return of steps of 1, 2 and 4 pixels how large they are on average, and how many are none at all."""
-    parts = []
+    parts, n = [], len(gray)
     for step in (1, 2, 4):
         if min(gray.shape[1:]) > step:
-            across, down = (np.abs(gray[:, :, step:] - gray[:, :, :-step]), np.abs(gray[:, step:] - gray[:, :-step]))
-            parts += [np.log(one.mean((1, 2)) + 1e-3)[:, None] for one in (across, down)]
-            parts.append((across < FLAT).mean((1, 2))[:, None])
+            across = np.abs(gray[:, :, step:] - gray[:, :, :-step]).reshape(n, -1)
+            down = np.abs(gray[:, step:] - gray[:, :-step]).reshape(n, -1)
+            parts += [np.log(one.mean(1) + 1e-3)[:, None] for one in (across, down)]
+            parts.append((across < FLAT).mean(1)[:, None])
     return parts
 
 
-def _opponent(images: np.ndarray) -> np.ndarray:
-    """Return brightness, red against green and yellow against blue, (n, h, w, 3); of other than 3 channels the mean."""
-    if images.shape[3] != 3:
-        return images.mean(3, keepdims=True)
-    red, green, blue = (images[..., i] for i in range(3))
-    return np.stack([(red + green + blue) / 3, (red - green) / 2, (red + green) / 4 - blue / 2], axis=3)
+def _opponent(planes: np.ndarray) -> np.ndarray:
+    """Return brightness, red against green and yellow against blue, (n, 3, h, w); of other than 3 channels the mean."""
+    if planes.shape[1] != 3:
+        return planes.mean(1, keepdims=True)
+    red, green, blue = (planes[:, i] for i in range(3))
+    return np.stack([(red + green + blue) / 3, (red - green) / 2, (red + green) / 4 - blue / 2], axis=1)
 
 
 def _details(values: np.ndarray) -> list[np.ndarray]:
-    """Return the energy of differences on each scale of maps (n, h, w, c)."""
+    """Return the energy of differences on each scale of maps (n, c, h, w)."""
     parts, tiny = [], _UNIT**2 / 12  # what rounding to whole grey values leaves
+    n, c = values.shape[:2]
     for _ in range(SCALES):
-        n, h, w, c = values.shape
-        if min(h, w) < 2:
+        if min(values.shape[2:]) < 2:
             break
-        for axis in (1, 2):
-            steps = np.diff(values, axis=axis)
-            energy = np.log(np.square(steps).mean((1, 2)) + tiny)
-            parts += [energy, np.log(np.abs(steps).mean((1, 2)) + _UNIT / 4) - energy / 2]
-        corners = np.diff(np.diff(values, axis=1), axis=2)
-        parts.append(np.log(np.square(corners).mean((1, 2)) + tiny))
-        even = values[:, : h // 2 * 2, : w // 2 * 2]
-        values = even.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
+        down, across = values[:, :, 1:] - values[:, :, :-1], values[..., 1:] - values[..., :-1]
+        for steps in (down.reshape(n, c, -1), across.reshape(n, c, -1)):
+            energy = np.log(np.square(steps).mean(2) + tiny)
+            parts += [energy, np.log(np.abs(steps).mean(2) + _UNIT / 4) - energy / 2]
+        corners = (down[..., 1:] - down[..., :-1]).reshape(n, c, -1)
+        parts.append(np.log(np.square(corners).mean(2) + tiny))
+        values = _pooled(values, 2)
     return parts

@@ -29,7 +29,8 @@ class FeatureSpace:
     Arguments:
         source: by what name the features are seen: `appearance`, `last`, `layers`.
         mean, scale: float32 (d,), of the training images.
-        directions: float32 (d, p), or (d, 0) for all features as they are.
+        directions: float32 (d, p), orthonormal, or (d, 0) for all features as they are. How far features are from all
+            that these can make is one number more (Wang et al. 2022, "ViM", the residual).
         unit: whether only the direction of the features counts, not their length.
     """
 
@@ -40,10 +41,14 @@ class FeatureSpace:
     unit: bool = False
 
     def __call__(self, seen: Seen) -> np.ndarray:
-        """Return float32 (n, p) of what was seen of images."""
+        """Return float32 (n, d) of what was seen of images, or (n, p + 1) where there are directions."""
         values = (_unit(seen[self.source]) if self.unit else seen[self.source]).astype(np.float32)
         values = (values - self.mean) / self.scale
-        return values @ self.directions if self.directions.shape[1] else values
+        if not self.directions.shape[1]:
+            return values
+        inside = values @ self.directions
+        rest = np.square(values).sum(1, keepdims=True) - np.square(inside).sum(1, keepdims=True)
+        return np.concatenate([inside, np.sqrt(np.maximum(rest, 0))], axis=1)
 
     @classmethod
     def of(cls, source: str, features: np.ndarray, *, unit: bool = False) -> FeatureSpace:
@@ -59,7 +64,8 @@ class FeatureSpace:
             centred = ((values - mean) / scale).astype(np.float32)
             _, _, axes = randomized_svd(centred, min(DIRECTIONS, len(centred)), random_state=0)
             directions = axes.T
-        return cls(source, *(one.astype(np.float32) for one in (mean, scale, directions)), unit)
+        mean, scale, directions = (one.astype(np.float32) for one in (mean, scale, directions))
+        return cls(source, mean, scale, directions, unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +183,7 @@ def rebuild_detector(said: Any, tensors: dict[str, np.ndarray], key: str) -> Det
     mean, scale, directions, references = found.values()
     if mean is None or scale is None or directions is None or references is None:
         raise ModelFileError(f"the detector {key} needs {', '.join(found)}")
-    width = directions.shape[-1] or len(mean)
+    width = directions.shape[-1] + 1 if directions.shape[-1] else len(mean)
     fits = (
         mean.ndim == scale.ndim == 1
         and directions.shape[:1] == mean.shape == scale.shape

@@ -129,15 +129,19 @@ def _scores(detectors: Mapping[str, Detector], looked: Looked) -> Scores:
 
 def _told_apart(pairs: Sequence[tuple[Scores, Scores]], parts: Sequence[str]) -> float | None:
     """Return how well the sum of some detectors tells the second of each pair from the first: the mean AUROC."""
-    from sklearn.metrics import roc_auc_score
-
     areas = []
     for known, odd in pairs:
         ranked = [ranking(known[name]) for name in parts]
-        scores = [joint([some[name] for name in parts], ranked) for some in (known, odd)]
-        truth = np.repeat([0, 1], [len(one) for one in scores])
-        areas.append(roc_auc_score(truth, np.concatenate(scores)))
+        below, above = (joint([some[name] for name in parts], ranked) for some in (known, odd))
+        areas.append(_auroc(below, above))
     return float(np.mean(areas)) if areas else None
+
+
+def _auroc(below: np.ndarray, above: np.ndarray) -> float:
+    """Return how often a score of the second is the higher one, ties half; scikit-learn's is far slower."""
+    ordered = np.sort(below)
+    places = [np.searchsorted(ordered, above, side=side).mean() for side in ("left", "right")]
+    return float(np.mean(places) / len(below))
 
 
 def _held_out(detectors: Mapping[str, Detector], train: Looked, valid: Looked) -> list[tuple[Scores, Scores]]:

@@ -85,8 +85,8 @@ class Novelty:
         """
         if not isinstance(said, dict) or not isinstance(said.get("detectors"), list) or not said["detectors"]:
             raise ModelFileError("it does not say what tells images of no class")
-        numbers = said.get("limit"), said.get("false_alarm")
-        if not all(isinstance(one, int | float) and np.isfinite(one) for one in numbers):
+        limit, false_alarm = said.get("limit"), said.get("false_alarm")
+        if not all(isinstance(one, int | float) and np.isfinite(one) for one in (limit, false_alarm)):
             raise ModelFileError("the limit of images of no class must be a number")
         detectors, ranked = [], []
         for i, one in enumerate(said["detectors"]):
@@ -95,7 +95,7 @@ class Novelty:
             if values is None or values.ndim != 1 or not len(values) or (np.diff(values) < 0).any():
                 raise ModelFileError(f"novelty.{i}.ranked must ascend")
             ranked.append(values)
-        return cls(tuple(detectors), tuple(ranked), *map(float, numbers))
+        return cls(tuple(detectors), tuple(ranked), float(limit), float(false_alarm))  # pyright: ignore[reportArgumentType]
 
 
 def joint(scores: Sequence[np.ndarray], ranked: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ def strange_images(pixels: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     """Return by their kind images that are of no class, each made of these, uint8 (n, h, w, c).
 
     Noise; plain colours (the means of the images); tiles that changed places; negatives; two images in one; an image
-    under strong noise; and one that is nearly washed out.
+    under strong noise; one that is nearly washed out; and a corner, enlarged.
 
     Arguments:
         pixels: uint8 (n, h, w, c).
@@ -29,6 +29,7 @@ def strange_images(pixels: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
         "two in one": (whole + np.roll(whole, 1, axis=0)) / 2,
         "noisy": whole + rng.normal(0, 64, whole.shape),
         "faded": 0.85 * mean + 0.15 * whole,
+        "corner": _enlarged(whole),
     }
     return {kind: np.clip(np.rint(values), 0, 255).astype(np.uint8) for kind, values in drawn.items()}
 
@@ -46,3 +47,12 @@ def _shuffled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             :, v * high : (v + 1) * high, u * wide : (u + 1) * wide
         ]
     return moved
+
+
+def _enlarged(values: np.ndarray) -> np.ndarray:
+    """Return the upper left quarter of maps at twice its size, halfway between neighbours the mean of the two."""
+    _, h, w, _ = values.shape
+    for axis, side in ((1, h), (2, w)):
+        doubled = values.repeat(2, axis)
+        values = ((doubled + np.roll(doubled, -1, axis)) / 2).take(np.arange(side), axis)
+    return values

@@ -12,7 +12,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
-from striate.runs.calibrating import looks_of
+from striate.runs.calibrating import calibration_size
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
@@ -124,11 +124,16 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        train, valid = (len(part) for part in self.parts[0])
-        looks = looks_of(result.classifier, train, valid) if result.classifier and len(self.parts) == 1 else None
-        judging = 1.2 * slowest / 1000 * (ground.judged + (looks.total if looks else 0))
+        judging = 1.2 * (slowest / 1000 * ground.judged + self._calibrating_s(result, slowest))
         closing = closing_seconds(ground.folder is not None) + judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
+
+    def _calibrating_s(self, result: Result, image_ms: float) -> float:
+        """Return what calibrating a model will take; of a cross-validation nothing is left to calibrate by."""
+        if len(self.parts) > 1 or result.classifier is None:
+            return 0.0
+        train, valid = (len(part) for part in self.parts[0])
+        return calibration_size(result.classifier, train, valid).seconds(image_ms)
 
     def try_out(self, rung: Rung) -> None:
         """Give a rung a little time, and foresee what it would do with the rest."""
