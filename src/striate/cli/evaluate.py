@@ -71,11 +71,14 @@ def evaluate(
     from striate.classifier.promises import watching
     from striate.classifier.views import check_views
     from striate.cli.output.evaluation import evaluation_json, print_evaluation, print_line
+    from striate.cli.output.robustness import print_robustness
     from striate.data.reading import read
     from striate.evaluation.against import compare_evaluations
     from striate.evaluation.examination import examine
     from striate.evaluation.frozen_curve import foresee_more
     from striate.evaluation.mistakes import write_mistakes
+    from striate.evaluation.robustness.judging import judge_robustness
+    from striate.evaluation.robustness.section import write_card
     from striate.system.devices import choose_device
 
     chosen = choose_device(device)
@@ -98,28 +101,23 @@ def evaluate(
             extra["against"] = compare_evaluations(evaluation, judged, str(against))
         if more_images:
             extra["more_images"] = foresee_more(classifier, held.seen, held.images, progress=progress)
-        shown = None
-        if robustness or card:
-            from striate.evaluation.robustness.judging import judge_robustness
-
-            shown = judge_robustness(classifier, catalog, progress, groups)
+        shown = judge_robustness(classifier, catalog, progress, groups) if robustness or card else None
     if shown and card:
-        from striate.evaluation.robustness.section import write_card
-
         console.print(f"card {write_card(shown, card, str(model))}", style="dim", markup=False)
-    for note in evaluation.notes:
-        console.print(note, style="dim", markup=False)
+    console.print(*evaluation.notes, sep="\n", end="\n" * bool(evaluation.notes), style="dim", markup=False)
     if mistakes:
         write_mistakes(found.mistakes, mistakes)
         console.print(f"{len(found.mistakes):,} mistakes written to {mistakes}", markup=False)
     if json:
-        told = {name: one.to_json() for name, one in (extra | ({"robustness": shown} if shown else {})).items()}
-        print_json(evaluation_json(evaluation, found) | told)
+        print_json(evaluation_json(evaluation, found) | _told(extra) | (_told({"robustness": shown}) if shown else {}))
         return
     print_evaluation(evaluation, found)
     for one in extra.values():
         print_line(stdout(), one.sentence)
     if shown:
-        from striate.cli.output.robustness import print_robustness
-
         print_robustness(stdout(), shown)
+
+
+def _told(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parts of the result as plain values."""
+    return {name: one.to_json() for name, one in parts.items()}
