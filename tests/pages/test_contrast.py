@@ -1,4 +1,4 @@
-"""Words can be read by everybody: a contrast of at least 4.5 on the paper, on boxes and on the deepest tint of a cell."""
+"""Words can be read by everybody: contrast of at least 4.5 on the paper, on boxes and on the deepest tint."""
 
 import re
 from importlib import resources
