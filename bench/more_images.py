@@ -33,6 +33,8 @@ from striate.system.devices import fitting_threads
 
 # How many images learn at most, and how many judge; and the shares of those that learn from which is foreseen.
 LEARNING, JUDGING = 4_000, 2_000
+# Of published sets so many images are drawn from.
+POOL = 10_000
 SHARES = (1.0, 0.25)
 
 
@@ -55,7 +57,7 @@ def published(name: str, data_dir: str, *, net: bool) -> Table:
     """Return some of the published training images; the test images are not looked at."""
     catalog = striate.read(name, data_dir=data_dir)
     catalog = catalog.train if "train" in catalog.splits else catalog
-    rows = np.sort(np.random.default_rng(0).permutation(len(catalog))[: LEARNING + JUDGING])
+    rows = np.sort(np.random.default_rng(0).permutation(len(catalog))[:POOL])
     images = prepare(catalog.subset(rows), None)
     features = lite0(images, 96) if net else images.images.reshape(len(images), -1).astype(np.float32)
     return Table(features, images.labels, None)

@@ -52,7 +52,7 @@ def test_causes_of_training_images(evaluation):
     assert (found[1].kind, found[1].like) == ("near-copy", "t/7.png")
     assert found[1].cause == "near copy of the training image t/7.png, labelled ant"
     assert (found[3].kind, found[3].like) == ("label", "t/9.png"), "a copy of the same label is no cause"
-    assert found[3].cause == "9 of the 10 training images most like it are bee, none is fly: its label may be wrong"
+    assert found[3].cause == "9 of the 10 training images most like it are bee, none is fly: is its label right?"
     assert found[2].kind == "odd-one-out"
     assert (found[4].kind, found[4].cause) == (
         "unlike-its-class", "none of the 10 training images most like it is bee",
@@ -62,6 +62,9 @@ def test_causes_of_training_images(evaluation):
 def test_a_near_copy_known_by_its_sketch_alone(evaluation):
     told = replace(evaluation, near=np.arange(5) == 4)
     assert worst_mistakes(told)[0].cause == "near copy of a training image, perhaps of another label"
+    assert worst_mistakes(told, grounds=Grounds(compared=True))[0].kind == "", (
+        "with the images at hand, only those count"
+    )
 
 
 def test_csv(evaluation, tmp_path):
@@ -97,8 +100,11 @@ def test_copies_are_those_of_a_group_and_labels_the_model_s(monkeypatch):
     monkeypatch.setattr("striate.evaluation.grounds._around", lambda *_: {})
     judged = image_set(3, [0, 1, 1], np.array([5, 6, 7]))
     seen = image_set(4, [0, 1, 2, 0], np.array([5, 5, 6, 9]), first=10)
-    copies = gather_grounds(Model(), judged, seen, np.array([0, 1, 2])).copies
-    assert copies == {0: KnownCopy("11.png", 0)}, "of two copies the one of another label; a moth is nothing it knows"
+    grounds = gather_grounds(Model(), judged, seen, np.array([0, 1, 2]))
+    assert grounds.compared
+    assert grounds.copies == {0: KnownCopy("11.png", 0)}, (
+        "of two copies the one of another label; a moth is nothing it knows"
+    )
 
 
 def test_what_a_model_s_own_features_say(digits_model):

@@ -14,9 +14,6 @@ from striate.evaluation.slices import Slices, find_slices
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Progress, silent
 
-# Of so many of the worst mistakes a cause is looked for among the training images.
-MOST_EXPLAINED = 200
-
 
 @dataclass(frozen=True)
 class Examination:
@@ -46,6 +43,6 @@ def examine(
     """
     grounds = Grounds()
     if model is not None and seen is not None and len(seen):
-        grounds = gather_grounds(model, images, seen, mistake_positions(evaluation, MOST_EXPLAINED), progress)
+        grounds = gather_grounds(model, images, seen, mistake_positions(evaluation), progress)
     slices = find_slices(evaluation, attributes_of(images, catalog))
     return Examination(worst_mistakes(evaluation, grounds=grounds), slices)

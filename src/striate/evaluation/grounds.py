@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from striate.classifier.classifier import Classifier
 
 NEIGHBOURS = 10
+# Of so many images the like are looked for.
+MOST_EXPLAINED = 200
 # So many training images are looked at, evenly over all: features take as long as predictions.
 MOST_TRAINING = 2_000
 # An image is an odd one out where the next training image is further than this share of them have it to theirs.
@@ -38,10 +40,17 @@ class Neighbourhood(NamedTuple):
 
 @dataclass(frozen=True)
 class Grounds:
-    """What is known of judged images beside the probabilities, by their places; what is not known is not there."""
+    """What is known of judged images beside the probabilities, by their places; what is not known is not there.
+
+    Arguments:
+        copies: of images that are near copies of training images, one of these.
+        neighbourhoods: the training images most like some of the images.
+        compared: whether the training images were at hand, so that all copies are known.
+    """
 
     copies: Mapping[int, KnownCopy] = field(default_factory=dict)
     neighbourhoods: Mapping[int, Neighbourhood] = field(default_factory=dict)
+    compared: bool = False
 
 
 def gather_grounds(
@@ -52,7 +61,7 @@ def gather_grounds(
     Arguments:
         model: its features tell what is alike; one that makes none tells only of copies.
         judged, seen: two parts of one set, grouped together; `seen` was trained on.
-        positions: int64 (m,), which of the judged images are asked about.
+        positions: int64 (m,), which of the judged images are asked about, those that matter most first.
     """
     index = {name: i for i, name in enumerate(model.classes)}
     labels = np.array([index.get(name, -1) for name in seen.classes], np.int64)[seen.labels]
@@ -60,7 +69,9 @@ def gather_grounds(
     if not (len(known) and len(positions)):
         return Grounds()
     seen, labels = seen.subset(known), labels[known]
-    return Grounds(_copies(judged, seen, labels, positions), _around(model, judged, seen, labels, positions, progress))
+    copies = _copies(judged, seen, labels, positions)
+    around = _around(model, judged, seen, labels, positions[:MOST_EXPLAINED], progress)
+    return Grounds(copies, around, compared=judged.groups is not None)
 
 
 def _copies(judged: ImageSet, seen: ImageSet, labels: np.ndarray, positions: np.ndarray) -> dict[int, KnownCopy]:

@@ -98,13 +98,13 @@ def _cause(i: int, evaluation: Evaluation, grounds: Grounds) -> tuple[Kind, str,
     copy, around = grounds.copies.get(i), grounds.neighbourhoods.get(i)
     if copy and copy.label != own:
         return "near-copy", f"near copy of the training image {copy.name}, labelled {classes[copy.label]}", copy.name
-    if not copy and evaluation.near is not None and evaluation.near[i]:
+    if not grounds.compared and evaluation.near is not None and evaluation.near[i]:
         return "near-copy", "near copy of a training image, perhaps of another label", ""
     if around:
         share = {label: around.labels.count(label) for label in (own, other)}
         if share[other] >= MOSTLY and not share[own]:
             told = f"{share[other]} of the {NEIGHBOURS} training images most like it are {classes[other]}"
-            return "label", f"{told}, none is {classes[own]}: its label may be wrong", around.nearest
+            return "label", f"{told}, none is {classes[own]}: is its label right?", around.nearest
         if around.odd:
             return "odd-one-out", "further from all training images than 99 of 100 of those from each other", ""
     if outcomes.rank[i] == 1 and outcomes.true[i] >= NEARLY * outcomes.top[i]:
