@@ -53,8 +53,7 @@ class TestRobust:
 
     def test_the_image_has_a_weight_that_is_even(self, monkeypatch):
         monkeypatch.setattr("striate.augmentation.robust.CHANGES", (lambda batch, strength: torch.zeros_like(batch),))
-        monkeypatch.setattr("striate.augmentation.robust.PICTURED", 0.0)
-        left = robust(gray(3000, 255, 2), generator())[:, 0, 0, 0].numpy() / 255
+        left = robust(gray(3000, 255, 2), generator(), pictures=0)[:, 0, 0, 0].numpy() / 255
         assert stats.kstest(left, "uniform").statistic < 0.03
 
     def test_two_chains_share_the_rest_evenly(self, monkeypatch):
@@ -62,17 +61,15 @@ class TestRobust:
             return torch.where(strength.view(-1, 1, 1, 1) > 0, 255, 0).to(torch.uint8).expand_as(batch)
 
         monkeypatch.setattr("striate.augmentation.robust.CHANGES", (by_a_coin,))
-        monkeypatch.setattr("striate.augmentation.robust.PICTURED", 0.0)
-        mixed = robust(gray(4000, 0, 2), generator())[:, 0, 0, 0].double() / 255
+        mixed = robust(gray(4000, 0, 2), generator(), pictures=0)[:, 0, 0, 0].double() / 255
         # Two coins: with both chains black 0, both white m, one of each a share of m that is even over 0…m.
         assert float(mixed.mean()) == pytest.approx(0.25, abs=0.02)
         assert float((mixed == 0).double().mean()) == pytest.approx(0.25, abs=0.04)
 
     def test_pictures_have_pixmix_weights(self, monkeypatch):
-        monkeypatch.setattr("striate.augmentation.robust.PICTURED", 1.0)
         white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
         monkeypatch.setattr("striate.augmentation.robust.mixing_pictures", lambda *of: white)
-        weight = robust(gray(4000, 0, 2), generator())[:, 0, 0, 0].numpy() / 255
+        weight = robust(gray(4000, 0, 2), generator(), pictures=1)[:, 0, 0, 0].numpy() / 255
         assert (weight == 0).mean() == pytest.approx(0.5, abs=0.04)  # sharpened against it, below black
         assert stats.kstest(weight[weight > 0], stats.beta(1, 3).cdf).statistic < 0.04
 

@@ -24,13 +24,14 @@ CHANGES = tuple(
 )  # fmt: skip
 MAGNITUDE = 9 / 30  # of the changes at most, as RandAugment counts: rotation by 9°, a shift by an eighth of the side
 CHAINS, LONGEST = 2, 3
-PICTURED, BETA = 0.5, 3.0  # share of the images that get a picture, and the weights of these: Beta(1, β), mostly little
+BETA = 3.0  # the weight of a picture is from Beta(1, β): mostly little
 
 
 def robust(
     batch: torch.Tensor,
     generator: torch.Generator,
     p: Annotated[float, Between(0, 1, "share of the images that are mixed", above=True)] = 1,
+    pictures: Annotated[float, Between(0, 1, "share of these that get a picture, too; 0 is AugMix alone")] = 0.5,
 ) -> torch.Tensor:
     """Mix a share `p` of the images with two chains of changes of themselves, and half of these with a picture, too.
 
@@ -48,7 +49,7 @@ def robust(
     mixed = rows * per_image(1 - shares.sum(0))
     for share in shares:
         mixed += channels_last(_chain(batch, generator)).float() * per_image(share)
-    return channels_first(to_pixels(_pictured(mixed, generator, PICTURED * p)))
+    return channels_first(to_pixels(_pictured(mixed, generator, pictures * p)))
 
 
 def _chain(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

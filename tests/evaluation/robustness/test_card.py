@@ -180,7 +180,7 @@ class TestPage:
         root = ElementTree.fromstring(svg)
         assert root.attrib["role"] == "img"
         assert card.weakest in root.attrib["aria-label"]
-        assert "currentColor" in svg
+        assert "var(--ink)" in svg
         assert "#1d2433" not in svg
         assert svg in section  # drawn twice, the same twice
 

@@ -6,33 +6,32 @@ import math
 from typing import TYPE_CHECKING
 
 from striate.evaluation.robustness.card import CorruptionResult, RobustnessCard
-from striate.pages.charts import BEST, FAINT, INK, render
+from striate.pages.charts import BEST, FAINT, FIRST, INK, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS, WIDE, HIGH = 7, 1.4, 1.2  # inches for each small drawing
-CURVE = "#4c6ef5"  # stands out on white and on near-black
 
 
 def draw_robustness(card: RobustnessCard) -> tuple[bytes, str]:
-    """Return the card as PNG and as the <svg> element for a page, whose letters take the page's colour.
+    """Return the card as PNG and as the <svg> element for a page, light or dark.
 
     One small drawing for each corruption that has steps: accuracy with its 95 % interval at each, the dotted line that
     of the images as they are. The weakest point is marked.
     """
     rows = [row for row in card.rows if len(row.scores) > 1]
     lines = math.ceil(len(rows) / COLUMNS)
-    png, svg = render((COLUMNS * WIDE, lines * HIGH + 0.3), lambda axes: _draw(axes, card, rows))
-    title = f"Accuracy against severity for {len(rows)} corruptions; {card.weakest}."
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{title.replace(chr(34), "&quot;")}" ', 1)
-    # What is drawn in ink follows the page, light or dark.
-    return png, svg.replace(INK, "currentColor")
+    alt = f"Accuracy against severity for {len(rows)} corruptions; {card.weakest}."
+    return render((COLUMNS * WIDE, lines * HIGH + 0.3), lambda axes: _draw(axes, card, rows), alt)
 
 
 def _draw(whole: Axes, card: RobustnessCard, rows: list[CorruptionResult]) -> None:
     """Put the small drawings in the place of one."""
+    from matplotlib.figure import Figure
+
     figure = whole.figure
+    assert isinstance(figure, Figure)
     whole.remove()
     figure.set_layout_engine(None)  # which takes seconds for so many drawings
     lines = math.ceil(len(rows) / COLUMNS)
@@ -54,9 +53,9 @@ def _draw_row(axes: Axes, card: RobustnessCard, row: CorruptionResult) -> None:
     places = range(len(scores))
     axes.axhline(100 * card.clean.accuracy, color=FAINT, linestyle=":", linewidth=0.8)
     low, high = ([100 * score.interval[end] for score in scores] for end in (0, 1))
-    axes.fill_between(places, low, high, color=CURVE, alpha=0.2, linewidth=0)
+    axes.fill_between(places, low, high, color=FIRST, alpha=0.2, linewidth=0)
     axes.plot(
-        places, [100 * score.accuracy for score in scores], color=CURVE, linewidth=1.4, marker="o", markersize=2.2
+        places, [100 * score.accuracy for score in scores], color=FIRST, linewidth=1.4, marker="o", markersize=2.2
     )
     worst, step = card.worst
     if worst is row:
