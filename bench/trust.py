@@ -66,7 +66,7 @@ def main() -> None:
     for kind in rows[0]["strange"]:
         for told in ("refused", "auroc"):
             record[f"{kind}_{told}"] = summary([row["strange"][kind][told] for row in rows])
-    record["test_refused"] = summary([row["promises"]["known"]["refused"] for row in rows])
+    record["test_refused"] = summary([row["promises"]["known"]["test"]["refused"] for row in rows])
     write(options.name, record, "CPU seconds of calibrating, other processes beside it")
 
 

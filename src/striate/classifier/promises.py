@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from striate.classifier.outputs import Outputs
 from striate.classifier.trust import Trust
 from striate.errors import ArgumentError
 from striate.metrics.groups import grouped_interval
+from striate.metrics.intervals import Z_95
 
 # What is checked at the end of each run.
 SURE, SETS = (0.99, 0.95), (0.95,)
@@ -73,7 +75,7 @@ class PromiseCheck:
         for i, rule in enumerate(self.rules):
             told = _share(covered[:, i], groups)
             worst = _worst_class(covered[:, i], labels, self.classes)
-            kept = told["interval"][1] >= rule.wanted
+            kept = told["interval"][1] + _noise(rule.wanted, rule.groups) >= rule.wanted
             test = {"coverage": told.pop("share"), **told, "mean_size": float(sizes[:, i].mean()), "kept": kept}
             own = int(rule.own.sum())
             sets.append(
@@ -83,7 +85,9 @@ class PromiseCheck:
         refused = None
         if self.trust.novelty:
             told = _share(~known, groups)
-            kept = told["interval"][0] <= self.trust.novelty.false_alarm
+            allowed, scores = self.trust.novelty.false_alarm, self.trust.scores
+            drawn = len(np.unique(scores.groups)) if scores else 0
+            kept = told["interval"][0] - _noise(allowed, drawn) <= allowed
             refused = {"refused": told.pop("share"), **told, "kept": kept}
         return {"sure": sure, "sets": sets, "known": self._known(refused)}
 
@@ -135,6 +139,11 @@ def watching(model: Classifier, sure: float | None, sets: float | None, views: s
 def _share(which: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
     low, high = grouped_interval(which, groups)
     return {"share": float(which.mean()), "interval": [low, high], "images": len(which)}
+
+
+def _noise(share: float, groups: int) -> float:
+    """Return how far a limit may be off by chance: the promise is of all draws of validation images, these are one."""
+    return Z_95 * math.sqrt(share * (1 - share) / max(1, groups))
 
 
 def _precision(

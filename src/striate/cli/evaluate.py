@@ -85,6 +85,7 @@ def evaluate(
     chosen = choose_device(device)
     classifier = load_model(model, weights).to(chosen)
     other = load_model(against).to(chosen) if against else None
+    watch = watching(classifier, sure, sets, views)
     if views is not None:
         classifier = replace(classifier, views=check_views(views))
     console = stderr()
@@ -93,7 +94,6 @@ def evaluate(
         catalog = read(source, **reading, progress=progress)
         catalog = catalog.own(split) if split else catalog
         held = classifier.held_out(catalog, progress, groups)
-        watch = watching(classifier, sure, sets, views)
         evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near, watch=watch)
         found = examine(evaluation, held.images, catalog=catalog, model=classifier, seen=held.seen, progress=progress)
         extra: dict[str, Any] = {"promises": watch.checked(held.images.groups)} if watch else {}

@@ -25,17 +25,11 @@ from striate.metrics.quantiles import conformal_quantile, fewest_for
 HELD_OUT, LEAST_OF_CLASS = 5, 5
 # So many validation images choose the score; all of them set its limit.
 CHOOSING = 1500
-# Sums that are tried beside each detector alone.
-SUMS = (
-    ("appearance", "energy"),
-    ("appearance", "softmax"),
-    ("appearance", "last"),
-    ("appearance", "last", "energy"),
-    ("appearance", "layers", "energy"),
-    ("appearance", "layers", "softmax"),
-    ("appearance", "layers", "last", "energy"),
-    ("last", "energy"),
-)
+# These always take part: pictures of nothing are far more various than those that are made here to choose by, and what
+# a net says of classes that it has learned tells too well which of them was held out.
+ALWAYS = ("appearance", "layers")
+# One of these is chosen beside them.
+BESIDE = (("energy",), ("softmax",), ("last",), ("last", "energy"), ("last", "softmax"))
 
 
 Scores = dict[str, np.ndarray]
@@ -83,13 +77,13 @@ def fit_novelty(
     detectors = _detectors(train, valid)
     some = valid.subset(np.unique(np.linspace(0, len(valid.labels) - 1, CHOOSING).astype(int)))
     tried = _tried(detectors, train, some, strange)
-    best = max(tried, key=lambda one: (one["mean"], -len(one["parts"])))
+    best = max((one for one in tried if one["whole"]), key=lambda one: (one["mean"], -len(one["parts"])))
     kept = tuple(detectors[name] for name in best["parts"])
     scores = [one.scores(valid.seen, valid.logits) for one in kept]
     ranked = tuple(map(ranking, scores))
     limit = conformal_quantile(joint(scores, ranked), 1 - false_alarm, valid.groups)
     novelty = Novelty(kept, ranked, limit, false_alarm)
-    told = [{key: value for key, value in one.items() if key not in ("parts", "mean")} for one in tried]
+    told = [{key: value for key, value in one.items() if key not in ("parts", "mean", "whole")} for one in tried]
     return novelty, {"score": novelty.name, "false_alarm": false_alarm, "candidates": told}
 
 
@@ -111,14 +105,16 @@ def _tried(
     plain = _scores(detectors, valid)
     far = [(plain, _scores(detectors, looked)) for looked in strange.values()]
     close = _held_out(detectors, train, valid)
-    candidates = [(name,) for name in detectors] + [one for one in SUMS if detectors.keys() >= set(one)]
+    always = tuple(name for name in ALWAYS if name in detectors)
+    sums = [always + one for one in BESIDE if detectors.keys() >= set(one)]
     tried = []
-    for parts in candidates:
+    for parts in dict.fromkeys([*((name,) for name in detectors), *sums]):
         figures = [_told_apart(pairs, parts) for pairs in (close, far)]
         known = [one for one in figures if one is not None]
         tried.append({
             "score": " + ".join(detectors[name].name for name in parts), "held_out_classes": figures[0],
             "corruptions": figures[1], "parts": parts, "mean": float(np.mean(known)) if known else 0.0,
+            "whole": parts in sums,
         })  # fmt: skip
     return tried
 
