@@ -98,7 +98,7 @@ def test_the_command_fits_saves_and_evaluates(name, tmp_path, monkeypatch):
     model = striate.load_model(result.model)
     assert result.test.accuracy == model.provenance.test_accuracy == model.evaluate("digits").accuracy
     assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock"} == {
-        "run.json", "recipe.toml", "net.txt", "ledger.csv", "model.striate", "result.json",
+        "run.json", "recipe.toml", "net.txt", "ledger.csv", "model.striate", "result.json", "report.html",
     }  # fmt: skip
     assert json.loads((tmp_path / "run/run.json").read_text())["source"] == "digits"
 

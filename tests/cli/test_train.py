@@ -38,7 +38,8 @@ def test_words_end_with_the_accuracies_the_model_and_the_next_commands(striate, 
     accuracy = r"Accuracy on {} set: \d+\.\d\d% \(\d+ / \d+\)  95 % interval \d+\.\d\d to \d+\.\d\d %"
     assert re.fullmatch(accuracy.format("validation"), lines[0])
     assert re.fullmatch(accuracy.format("test"), lines[1])
-    assert lines[-4] == "model  my run/model.striate"
+    assert lines[-5] == "model  my run/model.striate"
+    assert lines[-4] == "report my run/report.html"
     assert lines[-2] == "  striate predict 'my run/model.striate' IMAGE …"
     assert lines[-1] == f"  striate evaluate 'my run/model.striate' {photos}"
     assert re.search(r"^epoch +loss +train +validation +images/s +seconds", result.stderr, re.M)
@@ -49,7 +50,7 @@ def test_a_run_holds_what_the_docs_say(striate, photos, tmp_path):
     present = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert present == {
         "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate",
-        "result.json", "health.json",
+        "result.json", "health.json", "report.html",
     }  # fmt: skip
     metrics = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == [1, 2]

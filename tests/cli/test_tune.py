@@ -13,7 +13,15 @@ def test_words_name_the_best_and_the_command_that_trains_it(striate, tmp_path):
     assert result.stdout.splitlines()[-1] == "  striate train xo:120 --recipe 'my study/best.toml'"
     assert "    0  " in result.stderr
     present = {path.name for path in (tmp_path / "my study").iterdir()} - {".lock"}
-    assert present == {"study.db", "best.toml", "model.striate", "result.json", "history.png", "tuning.html"}
+    assert present == {
+        "study.db",
+        "best.toml",
+        "model.striate",
+        "result.json",
+        "history.png",
+        "tuning.html",
+        "report.html",
+    }
     trained = striate("train", "xo:120", "--recipe", "my study/best.toml", "--out", "run")
     assert trained.exit_code == 0, trained.output
     line = next(line for line in result.stdout.splitlines() if line.startswith("Accuracy on test"))

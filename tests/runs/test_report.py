@@ -142,3 +142,11 @@ def test_other_images_and_runs_that_are_not_there_are_refused(tmp_path):
     (tmp_path / "run" / "model.striate").unlink()
     with pytest.raises(SourceNotFoundError, match="no model in"):
         remake_report(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_the_card_is_in_it_where_it_is_asked_for(tmp_path):
+    run_one("xo:60", "neighbours", out=tmp_path / "run")
+    assert "Robustness" not in outline_of(tmp_path / "run").words
+    remake_report(tmp_path / "run", robustness=True)
+    assert (2, "Robustness") in outline_of(tmp_path / "run").headings

@@ -71,6 +71,7 @@ def gather_contents(
         model, splits, valid, test,
         run=kept_values(folder.path / "run.json"),
         history=_lines(folder.path / "metrics.jsonl"),
+        health=kept_values(folder.path / "health.json"),
         ladder=kept_values(folder.path / "ladder.json"),
         recipe=_text(folder.recipe),
         promises=model.provenance.promises,

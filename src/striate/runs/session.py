@@ -175,7 +175,9 @@ class Session:
         figures = (test_figures(test) if test else {}) | {
             "promises": with_check(promises, check.result(splits.test.groups))
         }
-        model = replace(model, provenance=replace(model.provenance, **figures))
+        # Equal runs have equal models: how long calibrating took is told beside.
+        kept = {name: value for name, value in figures["promises"].items() if name != "seconds"}
+        model = replace(model, provenance=replace(model.provenance, **figures | {"promises": kept}))
         if self.folder:
             model.save(self.folder.model)
             self.folder.write_result(

@@ -15,10 +15,6 @@ HISTORY = [
     {
         "epoch": epoch, "train_loss": 2 / epoch, "valid_loss": 2.2 / epoch, "train_accuracy": 1 - 0.5 / epoch,
         "valid_accuracy": 1 - 0.6 / epoch, "learning_rate": 0.1 / epoch, "seconds": 1.0,
-        "health": {
-            "dead": {"1.relu": 0.25}, "activation": {"0.conv": [0.0, 1.5]}, "gradient": {"0.conv": 0.01},
-            "update": {"0.conv": 0.001}, "warnings": ["a quarter of 1.relu is dead"],
-        },
     }
     for epoch in (1, 2, 3)
 ]  # fmt: skip
@@ -43,9 +39,20 @@ PROMISES = {
     "sets": [{
         "wanted": 0.95, "classes_of_their_own": 3, "images": 30, "test": {
         "coverage": 0.96, "interval": [0.9, 0.99], "mean_size": 1.4, "worst_class": ["cat", 0.9], "kept": True}}],
-    "known": {"score": "neighbours", "false_alarm": 0.05, "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True}},
+    "known": {
+        "score": "neighbours", "false_alarm": 0.05,
+        "test": {"refused": 0.04, "interval": [0.02, 0.08], "kept": True},
+    },
+}  # fmt: skip
+HEALTH = {
+    "epoch": 3, "health": ["a quarter of 1.relu is dead"],
+    "layers": [
+        {"path": "0.conv", "layer": "Conv2d", "dead": None, "activation": 1.5, "gradient": 0.01, "update": 0.001},
+        {"path": "1.relu", "layer": "ReLU", "dead": 0.25},
+    ],
 }  # fmt: skip
 FULL = {
+    "health": HEALTH,
     "history": HISTORY, "ladder": LADDER, "recipe": "epochs = 3\n", "promises": PROMISES,
     "run": {
         "command": "striate train 'my photos'", "machine": {"system": "Linux", "cpus": 2}, "asked": {"source": "a/b"},

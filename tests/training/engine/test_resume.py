@@ -141,7 +141,7 @@ def test_the_run_folder_holds_everything(whole):
     names = {path.name for path in whole.iterdir()} - {".lock"}
     assert names == {
         "run.json", "recipe.toml", "net.txt", "ledger.csv", "metrics.jsonl", "checkpoint.safetensors", "model.striate",
-        "result.json",
+        "result.json", "health.json", "report.html",
     }  # fmt: skip
 
 

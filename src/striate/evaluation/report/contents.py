@@ -26,6 +26,7 @@ class ReportContents:
         valid, test: how it did on them; None where there are none.
         run: what was asked and on which machine, the contents of run.json.
         history: one mapping an epoch, the lines of metrics.jsonl.
+        health: how the net's layers did when they were last looked at, the contents of health.json.
         ladder: `rungs`, `skipped` and `probes`, the contents of ladder.json.
         recipe: the contents of recipe.toml.
         mistakes: of the judged images, the worst first.
@@ -40,6 +41,7 @@ class ReportContents:
     test: Evaluation | None
     run: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    health: Mapping[str, Any] = field(default_factory=dict)
     ladder: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
     mistakes: Sequence[Mistake] = ()

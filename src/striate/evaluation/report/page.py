@@ -14,8 +14,6 @@ from striate.evaluation.report.pictures import picture_mistakes
 from striate.evaluation.report.trust import (
     draw_reliability,
     figure_rows,
-    health_rows,
-    health_warnings,
     promises_of,
     say_temperature,
 )
@@ -107,7 +105,7 @@ def _trust(contents: ReportContents) -> dict[str, Any]:
     return {
         "reliability": reliability, "diagram": reliability and draw_reliability(reliability),
         "promises": promises_of(promises), "said": say_temperature(promises),
-        "health": health_rows(contents.history), "health_warnings": health_warnings(contents.history),
+        "health": contents.health.get("layers") or [], "ills": contents.health.get("health") or [],
         "robustness": contents.robustness,
     }  # fmt: skip
 

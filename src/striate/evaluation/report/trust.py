@@ -165,26 +165,3 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
     low, high = test["interval"]
     shown = f"{percent_of(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
     yield Promise(what, shown, test.get("kept"))
-
-
-def health_rows(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the health of the net's layers in the last epoch in which it was measured; none where it never was."""
-    told = next((line["health"] for line in reversed(history) if line.get("health")), None)
-    if not told:
-        return []
-    parts = {name: told.get(name) or {} for name in ("dead", "activation", "gradient", "update")}
-    paths = dict.fromkeys(path for part in parts.values() for path in part)
-    return [
-        {
-            "path": path, "dead": parts["dead"].get(path),
-            "activation": (parts["activation"].get(path) or [None] * 2)[1],
-            "gradient": parts["gradient"].get(path), "update": parts["update"].get(path),
-        }
-        for path in paths
-    ]  # fmt: skip
-
-
-def health_warnings(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what was warned of in the last epoch in which the net's health was measured."""
-    told = next((line["health"] for line in reversed(history) if line.get("health")), {})
-    return list(told.get("warnings") or [])

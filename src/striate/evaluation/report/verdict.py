@@ -52,6 +52,10 @@ def _worth(contents: ReportContents) -> str:
     always = f"always saying “{name}” would be right in {percent_of(share, 1)}" if name else ""
     if told.verdict:
         return told.verdict + (f" {always[0].upper()}{always[1:]}." if always else "")
+    if told.tuning:
+        many = told.tuning.get("trials", "several")
+        best = f"It is the best of {many} trials, which tuning.html beside this page compares"
+        return f"{best}; {always}." if always else f"{best}."
     what = "fitted" if told.fitted else "trained"
     alone = f"The model was {what} alone, so nobody knows whether a simpler or a better one would do as well"
     return f"{alone}; {always}." if always else f"{alone}."

@@ -124,8 +124,8 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        judging = slowest / 1000 * ground.judged + self._calibrating_s(result, slowest)
-        closing = closing_seconds(ground.folder is not None) + 1.2 * judging
+        judging = 1.2 * (slowest / 1000 * ground.judged + self._calibrating_s(result, slowest))
+        closing = closing_seconds(ground.folder is not None, ground.judged) + judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
     def _calibrating_s(self, result: Result, image_ms: float) -> float:
