@@ -17,6 +17,7 @@ import numpy as np
 
 from striate.checks.checkup import Checkup
 from striate.checks.classes import find_small_classes, find_untrainable
+from striate.checks.copies import Copies, find_copies_in
 from striate.checks.doubtful import Wanted, describe_odd_ones, describe_suspects, describe_wanted
 from striate.checks.duplicates import describe_copies
 from striate.checks.examined import Examined
@@ -30,6 +31,8 @@ from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, find_groups, grouped
 from striate.data.decoding.decode import WAYS, decode
 from striate.data.decoding.paging import file_and_page
+from striate.data.grouping.choice import parse_groups
+from striate.data.grouping.groups import Groups
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry
 from striate.data.preparing.prepare import prepare
@@ -89,9 +92,10 @@ def check(
         images = prepare(catalog, data.size, data.fit, progress=observer.prepare)
     except DataError:
         return _nothing_readable(catalog)
-    images = grouped(images, find_groups(images, catalog, data.groups, observer.prepare))
+    copies = find_copies_in(images, catalog, observer.prepare)
+    images = grouped(images, _belonging(images, catalog, data.groups, copies, observer))
     examined = Examined(catalog, images, look_at_images(catalog, images, observer.prepare))
-    findings = [*find_unreadable(images.ledger), *_cheap(examined), *_copies(examined, observer)]
+    findings = [*find_unreadable(images.ledger), *_cheap(examined), *describe_copies(examined, copies)]
     more, wanted, pool, notes = _doubts(examined, options, data, observer)
     return Checkup(
         catalog.source, ranked([*findings, *more]), catalog, images, tell_files(examined.appearance), images.ledger,
@@ -131,10 +135,15 @@ def _cheap(examined: Examined) -> list[Finding]:
     ]
 
 
-def _copies(examined: Examined, observer: Observer) -> list[Finding]:
-    from striate.checks.copies import find_copies_in
-
-    return describe_copies(examined, find_copies_in(examined.images, examined.catalog, observer.prepare))
+def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copies, observer: Observer) -> Groups:
+    """Return which images belong together: as the user says, else the copies, which are found already."""
+    if parse_groups(by, catalog.columns).kind != "auto":
+        return find_groups(images, catalog, by, observer.prepare)
+    groups = Groups(copies.ids, "content")
+    if not catalog.together:
+        return groups
+    known = dict(zip(catalog.names, catalog.together, strict=True))
+    return groups.with_known([known[name] for name in images.names])
 
 
 def _doubts(
