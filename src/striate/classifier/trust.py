@@ -166,7 +166,9 @@ class Trust:
         """
         if said is None and not tensors:
             return cls()
-        temperature = said.get("temperature") if isinstance(said, dict) else None
+        if not isinstance(said, dict):
+            raise ModelFileError("it does not say how far to trust it")
+        temperature = said.get("temperature")
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelFileError(f"the temperature must be above 0; got {temperature!r:.40}")
         own = {name.removeprefix("trust."): value for name, value in tensors.items()}
