@@ -49,8 +49,8 @@ def fit_noise(answers: HeldOut) -> LabelNoise:
 
     Source: class-conditional label noise (Angluin and Laird 1988; Patrini et al. 2017, whose transition matrix is R),
     the matrix by expectation maximisation as for annotators (Dawid and Skene 1979). Confident learning (Northcutt et
-    al. 2021) counts the same by thresholds; of labels planted wrong it found about as many, and listed up to six times as
-    many as there were, see `bench/suspects.py`.
+    al. 2021) counts the same by thresholds; of labels planted wrong it found about as many, and listed up to six times
+    as many as there were, see `bench/suspects.py`.
     """
     scale, rate = _fit_two(answers)
     says = _softmax(scale * answers.logits.astype(np.float64))
