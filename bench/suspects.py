@@ -116,7 +116,7 @@ def main() -> None:
         print(name, flush=True)
         start = time.process_time()
         result[name] = measure(images, options.seeds, options.rivals)
-        clock[name] = time.process_time() - start
+        clock[name] = summary([time.process_time() - start])
     rows = {f"{name}, {case}": values for name, cases in result.items() for case, values in cases.items()}
     record = {"seeds": options.seeds, "suspects": rows, "cpu_s": clock}
     write("suspects_pixels" if options.pixels else "suspects", record, "cpu_s: features once, and each case's judging")
