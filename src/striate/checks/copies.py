@@ -108,13 +108,13 @@ class Copies:
 
     def kind_of(self, group: np.ndarray) -> str:
         """Return what most pairs of one of the groups seem to be."""
-        inside = np.isin(self.pairs, group).all(axis=1).tolist()
+        inside = np.isin(self.pairs[:, 0], group)  # the other image is in the same group
         found = Counter(kind for kind, own in zip(self.kinds, inside, strict=True) if own)
         return found.most_common(1)[0][0]
 
     def named(self, group: np.ndarray) -> list[str]:
         """Return the names of the images of a group."""
-        return [self.names[i] for i in group.tolist()]
+        return [self.names[int(i)] for i in group]
 
     @property
     def sentence(self) -> str:
