@@ -108,13 +108,13 @@ class Copies:
 
     def kind_of(self, group: np.ndarray) -> str:
         """Return what most pairs of one of the groups seem to be."""
-        inside = np.isin(self.pairs, group).all(1)
+        inside = np.isin(self.pairs[:, 0], group)  # the other image is in the same group
         found = Counter(kind for kind, own in zip(self.kinds, inside, strict=True) if own)
         return found.most_common(1)[0][0]
 
     def named(self, group: np.ndarray) -> list[str]:
         """Return the names of the images of a group."""
-        return [self.names[i] for i in group]
+        return [self.names[int(i)] for i in group]
 
     @property
     def sentence(self) -> str:
@@ -181,9 +181,9 @@ def _same_files(pairs: np.ndarray, names: Sequence[str], catalog: Catalog) -> np
     """Return bool (m,), which pairs have equal bytes; files are read where pixels are equal only."""
     if isinstance(catalog.images, np.ndarray) or not len(pairs):
         return np.zeros(len(pairs), bool)
-    ways = dict(zip(catalog.names, catalog.images, strict=True))
+    ways: dict[str, object] = dict(zip(catalog.names, catalog.images, strict=True))
     digests: dict[int, object] = {}
-    for i in np.unique(pairs).tolist():
+    for i in map(int, np.unique(pairs)):
         way = ways.get(names[i])
         digests[i] = i  # what cannot be read again equals nothing
         if isinstance(way, WAYS):
