@@ -29,9 +29,10 @@ def _two_threads():
 
 @pytest.fixture(autouse=True, scope="session")
 def _nothing_at_hand():
-    """Let the ladder find no published weights, whatever is installed: its own tests lend it nets."""
+    """Let ladder and checks find no published weights, whatever is installed: their own tests lend them nets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("striate.selection.ladder.pretrained_rungs.PREFERRED", ())
+        patch.setattr("striate.checks.evidence.BACKBONES", ())
         yield
 
 

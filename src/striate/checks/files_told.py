@@ -68,7 +68,7 @@ def find_enlarged(examined: Examined) -> list[Finding]:
         large = np.flatnonzero(side >= at)
         chosen = large[np.unique(np.linspace(0, len(large) - 1, LOOKED_AT).astype(np.int64))]
         try:
-            rows = np.array([place[images.names[i]] for i in chosen.tolist()], np.int64)
+            rows = np.array([place[images.names[int(i)]] for i in chosen], np.int64)
             images = prepare(catalog.subset(rows), (at, at), keep=False, window=images.window)
         except DataError:  # changed since it was looked at
             return []

@@ -42,8 +42,8 @@ class HeldAnswers:
 
     def only(self, positions: np.ndarray) -> HeldAnswers:
         """Return what was said of the images at `positions`."""
-        parts = (each[positions] for each in (self.logits, self.candidates, self.given, self.taught))
-        return HeldAnswers(*parts, self.shrinkage)
+        one, two, three, four = (each[positions] for each in (self.logits, self.candidates, self.given, self.taught))
+        return HeldAnswers(one, two, three, four, self.shrinkage)
 
     def of_given(self, values: np.ndarray) -> np.ndarray:
         """Return those of values (n, c) that belong to the labels, (n,)."""

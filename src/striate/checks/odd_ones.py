@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,8 @@ def _whitened(features: np.ndarray) -> np.ndarray:
     from sklearn.random_projection import GaussianRandomProjection
 
     if features.shape[1] > PROJECTIONS:
-        features = GaussianRandomProjection(PROJECTIONS, random_state=0).fit_transform(features)
+        projection: Any = GaussianRandomProjection
+        features = projection(PROJECTIONS, random_state=0).fit_transform(features)
     centred = features - features.mean(0)
     covariance = centred.T @ centred / len(centred)
     scale = max(float(np.trace(covariance)) / len(covariance), 1e-6)

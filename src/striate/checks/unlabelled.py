@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -107,9 +108,11 @@ def _spread(features: np.ndarray, weights: np.ndarray, count: int, seed: int) ->
     from sklearn.random_projection import GaussianRandomProjection
 
     if features.shape[1] > _CLUSTERED_FEATURES:
-        features = GaussianRandomProjection(_CLUSTERED_FEATURES, random_state=seed).fit_transform(features)
+        projection: Any = GaussianRandomProjection
+        features = projection(_CLUSTERED_FEATURES, random_state=seed).fit_transform(features)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
-    found = KMeans(count, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(unit, sample_weight=weights + 1e-3)
+    clusters: Any = KMeans
+    found = clusters(count, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(unit, sample_weight=weights + 1e-3)
     away = np.square(unit - found.cluster_centers_[found.labels_]).sum(1)
     order = np.lexsort((away, found.labels_))
     first = order[np.unique(found.labels_[order], return_index=True)[1]]

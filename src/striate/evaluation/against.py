@@ -73,7 +73,7 @@ def compare_evaluations(first: Evaluation, second: Evaluation, model: str) -> Ag
     mine = np.array([i for i, name in enumerate(first.names) if name in place], np.int64)
     if not len(mine):
         raise DataError(f"no image is new to both models, so {model} cannot be compared. Give images that are")
-    theirs = np.array([place[first.names[i]] for i in mine.tolist()], np.int64)
+    theirs = np.array([place[first.names[int(i)]] for i in mine], np.int64)
     for i, j in zip(mine.tolist(), theirs.tolist(), strict=True):
         own, other = (one.classes[one.outcomes.labels[at]] for one, at in ((first, i), (second, j)) if one.outcomes)
         if own != other:

@@ -111,7 +111,7 @@ class Surprise:
         """Return float64 (n,): larger for stranger images."""
         from scipy.special import logsumexp
 
-        return -logsumexp(logits.astype(np.float64), axis=1)
+        return -np.asarray(logsumexp(logits.astype(np.float64), axis=1))
 
 
 @dataclass(frozen=True, eq=False)
