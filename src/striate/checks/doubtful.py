@@ -37,7 +37,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
         Mark(
             str(images.names[i]),
             f"labelled {images.classes[given]}, more probably {images.classes[likely]}; wrong with {p:.0%}",
-            True,
+            p > 0.5,
             images.classes[likely],
         )
         for i, given, likely, p in zip(
@@ -64,15 +64,15 @@ def describe_odd_ones(images: ImageSet, odd: OddOnes) -> list[Finding]:
     if not len(odd):
         return []
     marks = tuple(
-        Mark(str(images.names[i]), f"{distance:.1f} times as far from the others as is usual")
-        for i, distance in zip(odd.positions.tolist(), odd.distance.tolist(), strict=True)
+        Mark(str(images.names[i]), f"number {rank} by how far the images nearest to it are")
+        for rank, i in enumerate(odd.positions.tolist(), 1)
     )
-    share = len(marks) / len(images)
+    share, chance = len(marks) / len(images), odd.by_chance
     return [Finding(
-        "odd-one-out", "warning",
-        f"{counted(len(marks))} {is_or_are(len(marks))} like none of the classes", odd.sentence or
-        "they teach a class what it is not, and a test on them says nothing",
-        "look at them: leave out what is of no class, keep what is rare", marks, 100 * share,
+        "odd-one-out", "warning" if len(marks) > 2 * chance else "note", odd.sentence,
+        f"what is of no class teaches a class what it is not, and a test on it says nothing; about {chance} would be "
+        "named where there are none", "look at them: leave out what is of no class, keep what is rare",
+        marks, 100 * share,
     )]  # fmt: skip
 
 

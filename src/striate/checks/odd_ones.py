@@ -44,6 +44,11 @@ class OddOnes:
         return len(self.positions)
 
     @property
+    def by_chance(self) -> int:
+        """About how many would be told of a set without any."""
+        return max(1, round(FALSE_ALARM_SHARE * self.looked_at))
+
+    @property
     def sentence(self) -> str:
         """What a user is told.
 
