@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,8 +71,7 @@ def evaluate(
     from striate.classifier.pretrained import load_model
     from striate.classifier.promises import watching
     from striate.classifier.views import check_views
-    from striate.cli.output.evaluation import evaluation_json, print_evaluation, print_line
-    from striate.cli.output.robustness import print_robustness
+    from striate.cli.output.evaluation import evaluation_json, print_evaluation
     from striate.data.reading import read
     from striate.evaluation.against import compare_evaluations
     from striate.evaluation.examination import examine
@@ -87,8 +87,7 @@ def evaluate(
     watch = watching(classifier, sure, sets, views)
     if views is not None:
         classifier = replace(classifier, views=check_views(views))
-    console = stderr()
-    with progress_bar(console) as progress:
+    with progress_bar(console := stderr()) as progress:
         reading = options.reading(format, images, image_column, label_column, data_dir, pages)
         catalog = read(source, **reading, progress=progress)
         catalog = catalog.own(split) if split else catalog
@@ -112,8 +111,16 @@ def evaluate(
         console.print(f"{len(found.mistakes):,} mistakes written to {mistakes}", markup=False)
     if json:
         print_json(evaluation_json(evaluation, found) | {name: one.to_json() for name, one in extra.items()})
-        return
-    print_evaluation(evaluation, found)
+    else:
+        print_evaluation(evaluation, found)
+        _print_extra(extra)
+
+
+def _print_extra(extra: Mapping[str, Any]) -> None:
+    """Print what was asked for beside the figures."""
+    from striate.cli.output.evaluation import print_line
+    from striate.cli.output.robustness import print_robustness
+
     for name, one in extra.items():
         if name == "robustness":
             print_robustness(stdout(), one)

@@ -98,7 +98,9 @@ def calibrate(
     temperature = fit_temperature(logits, some.labels, some.groups)
     few, alone = _spread(some, size.strange), replace(witness, views="none")
     odd = strange_images(witness.block(few, 0, len(few)))
-    strange = {kind: _look(alone, pixels, deep)[0] for kind, pixels in odd.items()}
+    # These are made of what the model looks at, which its window has brought to 8 bits already.
+    unscaled = replace(alone, preprocessing=replace(alone.preprocessing, window=None))
+    strange = {kind: _look(unscaled, pixels, deep)[0] for kind, pixels in odd.items()}
     novelty, found = fit_novelty(_look(alone, taught, deep)[0], looked, strange)
     observer.prepare("calibrating", size.total, size.total)
     known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit

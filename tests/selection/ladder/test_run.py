@@ -48,7 +48,7 @@ def digits():
 @pytest.fixture(scope="module")
 def climbed(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("ladder") / "run"
-    return run(digits, budget="8s", out=out), out
+    return run(digits, budget="16s", out=out), out
 
 
 def test_the_best_rung_is_kept_and_judged_once(climbed):
@@ -77,7 +77,7 @@ def test_no_test_image_taught_or_chose(climbed, digits):
 
 def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(digits, budget="6s", out=tmp_path / "run", observer=Heard(2))
+        run(digits, budget="14s", out=tmp_path / "run", observer=Heard(2))
     assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance.fitted.startswith("neighbours")
     heard = Heard()
     whole = resume(tmp_path / "run", digits, observer=heard)
@@ -86,9 +86,9 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     assert isinstance(whole.rungs[1], Result)
     other = digits.subset(np.arange(800))
     with pytest.raises(TrainingError, match="was started otherwise"):
-        run(other, budget="6s", out=tmp_path / "run", resume=True)
+        run(other, budget="14s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):
-        run(digits, budget="6s", out=tmp_path / "run")
+        run(digits, budget="14s", out=tmp_path / "run")
 
 
 def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypatch):
