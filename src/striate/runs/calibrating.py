@@ -23,7 +23,7 @@ from striate.observer import Observer
 # At most so many validation images are looked at, so many training images, so many of each kind of pictures of nothing.
 MOST_VALID, MOST_TRAIN, MOST_STRANGE = 16_384, 2000, 60
 # With large nets they are fewer: so many multiply-adds for each part, but never less than so many images.
-VALID_WORK, TRAIN_WORK, STRANGE_WORK = 3e11, 6e10, 1e10
+VALID_WORK, TRAIN_WORK, STRANGE_WORK = 3e11, 2.5e10, 2.5e9
 LEAST_VALID, LEAST_TRAIN, LEAST_STRANGE = 500, 200, 10
 # So many probabilities are held at once, some 80 MB.
 MOST_NUMBERS = 20_000_000
