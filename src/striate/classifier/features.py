@@ -47,8 +47,8 @@ LARGEST_SIDE_PX = 32
 _VERSION = 2
 _MEASURED_IMAGES = 32
 _AT_ONCE = 256
-# What takes one image so many times as long as one of many in float32 is not tried on many.
-_HOPELESS = 4.0
+# What takes one image so many times as long as one of many in float32 is not tried on many, unless that is done in a moment.
+_HOPELESS, _MOMENT_S = 4.0, 0.2
 # bfloat16 must be so much faster: it costs some exactness.
 _HALF_MARGIN = 0.8
 
@@ -222,7 +222,7 @@ def _half_is_faster(run: Callable[[Tensor], Tensor], net: str, shape: tuple[int,
             seconds = {"float32": _best_s(lambda: run(batch))}
             # CPUs without bfloat16 take up to a hundred times as long: one image tells.
             one_s = len(batch) * _best_s(lambda: _in_half(run)(batch[:1]))
-            hopeless = one_s > _HOPELESS * seconds["float32"]
+            hopeless = one_s > max(_HOPELESS * seconds["float32"], _MOMENT_S)
             seconds["bfloat16"] = one_s if hopeless else _best_s(lambda: _in_half(run)(batch))
         remember(key, seconds)
     return seconds["bfloat16"] < _HALF_MARGIN * seconds["float32"]

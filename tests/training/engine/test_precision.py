@@ -7,6 +7,7 @@ from tests.training.stopping import StopAt
 from striate.nets import make_module, parse
 from striate.observer import Observer
 from striate.selection.fit import resume, run_one
+from striate.training.engine import timing
 from striate.training.engine.precision import Rounded, in_precision
 from striate.training.engine.state import Interrupted
 from striate.training.engine.timing import CANDIDATES, faster, measure_precisions, precision_seconds
@@ -118,3 +119,24 @@ def test_the_choice_is_said():
     (said,) = [one for one in heard if one.startswith("precision")]
     for precision in CANDIDATES:
         assert f"{precision} " in said
+
+
+class Slow(torch.nn.Linear):
+    """What stands for a module in bfloat16 on a CPU that has none."""
+
+
+def test_a_hopeless_precision_is_seen_on_few_images(monkeypatch):
+    """CPUs without bfloat16 take up to a hundred times as long: a batch of that would cost most of a short budget."""
+    tried = []
+
+    def step_s(module, batch, labels):
+        slow = isinstance(module, Slow)
+        if slow:
+            tried.append(len(batch))
+        return 0.01 * len(batch) * (50 if slow else 1)
+
+    monkeypatch.setattr(timing, "_step_s", step_s)
+    monkeypatch.setattr(timing, "in_precision", lambda one, named: one if named == "float32" else Slow(4, 2))
+    assert set(measure_precisions(torch.nn.Linear(4, 2), 64, (1, 8, 8), CPU)) == {"float32"}
+    assert tried == [2] * len(tried)
+    assert tried

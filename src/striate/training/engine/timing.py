@@ -30,8 +30,9 @@ _PRECISION_PIXELS = 150_000
 CANDIDATES = ("float32", "bfloat16", "bfloat16-pure")
 # bfloat16 must win clearly: it costs some exactness, and a choice on the edge would flip from run to run.
 MARGIN = 0.8
-# Few images are computed less well than many; what takes so many times as long even so is not tried on many.
-HOPELESS = 6.0
+# Few images are computed less well than many; what takes so many times as long even so is not tried on many,
+# unless that is done in a moment.
+HOPELESS, WORTH_KNOWING_S = 6.0, 0.2
 _MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
 
 
@@ -118,7 +119,7 @@ def measure_precisions(
                 continue
             if precision == "float32":
                 plain_s = part_s
-            elif part_s * count / part > HOPELESS * plain_s:
+            elif part_s * count / part > max(HOPELESS * plain_s, WORTH_KNOWING_S):
                 continue
             trials[precision] = trial
         if len(trials) == 1:
