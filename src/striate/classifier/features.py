@@ -47,7 +47,7 @@ LARGEST_SIDE_PX = 32
 _VERSION = 2
 _MEASURED_IMAGES = 32
 _AT_ONCE = 256
-# What takes one image so many times as long as one of many in float32 is not tried on many, unless that is done in a moment.
+# What takes one image so many times as long as one of many in float32 is not tried on many, unless it takes a moment.
 _HOPELESS, _MOMENT_S = 4.0, 0.2
 # bfloat16 must be so much faster: it costs some exactness.
 _HALF_MARGIN = 0.8
