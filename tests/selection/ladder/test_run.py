@@ -174,7 +174,7 @@ def thinned():
 
 def test_the_ladder_chooses_by_the_metric_and_balances_what_it_can(thinned, tmp_path):
     out = tmp_path / "run"
-    result = run(thinned, budget="6s", metric="balanced-accuracy", balance="loss", out=out)
+    result = run(thinned, budget="14s", metric="balanced-accuracy", balance="loss", out=out)
     chosen = next(one for one in result.rungs if one.name == result.chosen)
     assert chosen.valid.balanced_accuracy == max(one.valid.balanced_accuracy for one in result.rungs)
     assert chosen.valid.uneven
@@ -227,7 +227,7 @@ def test_enlarged_images_are_told_and_trained_on_as_small_as_they_are(tmp_path):
     images = striate.prepare(read("digits").subset(np.arange(400)))
     large = np.stack([np.asarray(Image.fromarray(one[..., 0]).resize((96, 96), 3)) for one in images.images])
     heard = Heard()
-    result = run((large, images.labels), budget="8s", observer=heard, out=tmp_path / "run")
+    result = run((large, images.labels), budget="20s", observer=heard, out=tmp_path / "run")
     assert any("show no detail beyond" in note and "they were enlarged" in note for note in heard.notes)
     swift = next(one for one in result.rungs if one.name == "swift")
     assert swift.classifier.preprocessing.size <= (40, 40)
