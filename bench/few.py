@@ -26,8 +26,8 @@ from striate.baselines.candidates import fit_baseline
 from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.features import Features, net_features
 from striate.data.imageset import ImageSet
-from striate.nets.zoo.downloads import available_weights
-from striate.selection.ladder.pretrained_rungs import PREFERRED, head_for
+from striate.nets.zoo.downloads import BACKBONES, available_weights
+from striate.selection.ladder.pretrained_rungs import head_for
 from striate.training.transfer import at_side, load_start
 
 COUNTS: tuple[int | None, ...] = (5, 10, 20, 50, None)
@@ -64,7 +64,7 @@ def main() -> None:
     held = np.random.default_rng(0).permutation(len(catalog))
     test, rest = held[: len(held) // 5], np.sort(held[len(held) // 5 :])
     rows: dict[str, Any] = {}
-    for name in PREFERRED:
+    for name in BACKBONES:
         weights = available_weights(name)
         if weights is None:
             print(f"{name}: no weights at hand, left out", file=sys.stderr)

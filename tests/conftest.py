@@ -31,8 +31,7 @@ def _two_threads():
 def _nothing_at_hand():
     """Let ladder and checks find no published weights, whatever is installed: their own tests lend them nets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("striate.selection.ladder.pretrained_rungs.PREFERRED", ())
-        patch.setattr("striate.checks.evidence.BACKBONES", ())
+        patch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
         yield
 
 

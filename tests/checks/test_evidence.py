@@ -16,6 +16,7 @@ from striate.classifier.features import net_features
 from striate.classifier.preprocessing import Preprocessing
 from striate.errors import DataError, ModelFileError
 from striate.nets import make_module, parse
+from striate.nets.zoo import downloads
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def digits():
 
 @pytest.fixture
 def no_net(monkeypatch):
-    monkeypatch.setattr(module, "BACKBONES", ())
+    monkeypatch.setattr(downloads, "BACKBONES", ())
 
 
 def test_without_a_net_pixels_are_compared(digits, no_net):
@@ -75,7 +76,7 @@ def test_a_model_of_pixels_has_no_features(digits):
 
 def test_a_net_at_hand_looks_at_the_whole_image(digits, monkeypatch):
     """Any zoo net will do here: of random weights, as if it had been found."""
-    monkeypatch.setattr(module, "BACKBONES", ("damaged", "mobilenet_v2"))
+    monkeypatch.setattr(downloads, "BACKBONES", ("damaged", "mobilenet_v2"))
 
     def weights(name, progress):
         if name == "damaged":
@@ -85,7 +86,7 @@ def test_a_net_at_hand_looks_at_the_whole_image(digits, monkeypatch):
     net = parse("conv(4, 3, pad=1) relu conv(8, 3, pad=1) relu globalavg fc(5)")
     shape = Preprocessing((160, 160), 3, "crop", np.zeros(3, np.float32), np.ones(3, np.float32), 180)
     start = Classifier(tuple("abcde"), shape, net, make_module(net, shape.input_shape))
-    monkeypatch.setattr(module, "available_weights", weights)
+    monkeypatch.setattr(downloads, "available_weights", weights)
     monkeypatch.setattr(module, "load_pretrained", lambda name, path: start)
     few = digits.subset(np.arange(8))
     found = gather_evidence(few)
@@ -106,7 +107,7 @@ def test_many_images_are_looked_at_smaller(digits):
 
 
 def test_bands_and_no_images(digits, monkeypatch):
-    monkeypatch.setattr(module, "available_weights", lambda *_: pytest.fail("no net looks at five bands"))
+    monkeypatch.setattr(downloads, "available_weights", lambda *_: pytest.fail("no net looks at five bands"))
     bands = replace(digits, pixels=np.repeat(digits.pixels, 5, axis=3))
     assert gather_evidence(bands).how == "pixels"
     with pytest.raises(DataError, match="there must be images to check; got none"):

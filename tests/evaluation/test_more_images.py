@@ -144,6 +144,6 @@ def test_pixels_of_a_baseline():
 
 def test_a_net_s_own_features_have_seen_the_images(digits_model, monkeypatch):
     held = digits_model.held_out(striate.read("digits"))
-    monkeypatch.setattr("striate.evaluation.frozen_curve.BACKBONES", ())
+    monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
     with pytest.raises(ArgumentError, match=r"pip install \"striate\[photos\]\""):
         foresee_more(digits_model, held.seen, held.images)

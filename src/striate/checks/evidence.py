@@ -15,11 +15,9 @@ from striate.classifier.pretrained import at_size, load_pretrained
 from striate.data.imageset import ImageSet
 from striate.data.preparing.detail import detail_side
 from striate.errors import DataError, ModelFileError
-from striate.nets.zoo.downloads import available_weights
+from striate.nets.zoo.downloads import weights_at_hand
 from striate.observer import Observer, Progress, silent
 
-# Nets whose published weights are looked for, the best first.
-BACKBONES = ("efficientnet_lite0", "efficientnet_lite2", "mobilenet_v2")
 # A net looks at images at the size that it was trained for; the more there are the smaller, so that all of them take
 # minutes. Small pictures are enlarged to so many times their detail: parts of things are then as large as it knows.
 MEGAPIXELS, LEAST_SIDE_PX, STEP_PX, ENLARGED = 250.0, 96, 32, 4
@@ -80,7 +78,7 @@ def gather_evidence(
     """Return the features by which labels are judged and odd images found.
 
     A model's own answers on images that taught it say nothing of their labels; its features do, if not all. Without a
-    model they are those of the first of `BACKBONES` whose weights are at hand, and without any, pixels.
+    model they are those of the first of the backbones whose weights are at hand, and without any, pixels.
 
     Arguments:
         images: of any size, perhaps enlarged or shrunk for the net.
@@ -122,19 +120,21 @@ def _given(images: ImageSet, model: Classifier, seed: int) -> tuple[Extractor, t
 def _at_hand(images: ImageSet, observer: Observer, seed: int) -> tuple[Extractor, tuple[str, ...]]:
     """Return the features of the best net at hand; of images that are neither gray nor RGB there is none."""
     notes: list[str] = []
-    for name in BACKBONES if images.image_shape[2] in (1, 3) else ():
+    if images.image_shape[2] not in (1, 3):
+        return _pixels(images, seed), (MISSING,)
+    for name, weights in weights_at_hand(notes.append, observer.prepare):
         try:
-            if weights := available_weights(name, observer.prepare):
-                start = load_pretrained(name, weights)
-                side = suitable_side(images, start.preprocessing.size[0])
-                sized = at_size(start, (side, side))
-                # The whole image is looked at: what is odd or wrong may stand at its border.
-                whole = replace(sized, preprocessing=replace(sized.preprocessing, fit="stretch", resize=None))
-                tapped = net_features(whole, name).model
-                assert tapped is not None
-                return Extractor(f"{name} at {side} pixels", tapped), tuple(notes)
+            start = load_pretrained(name, weights)
         except ModelFileError as error:
             notes.append(str(error))
+            continue
+        side = suitable_side(images, start.preprocessing.size[0])
+        sized = at_size(start, (side, side))
+        # The whole image is looked at: what is odd or wrong may stand at its border.
+        whole = replace(sized, preprocessing=replace(sized.preprocessing, fit="stretch", resize=None))
+        tapped = net_features(whole, name).model
+        assert tapped is not None
+        return Extractor(f"{name} at {side} pixels", tapped), tuple(notes)
     return _pixels(images, seed), (*notes, MISSING)
 
 

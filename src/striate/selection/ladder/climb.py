@@ -68,7 +68,7 @@ class Climb:
     @property
     def left_s(self) -> float:
         """Seconds for one fit of a rung that gets all that is left."""
-        return (self.ground.clock.left_s - MOMENT_S) / self.turns
+        return max(0.0, self.ground.clock.left_s - MOMENT_S) / self.turns
 
     def is_done(self, rung: Rung) -> bool:
         """Whether nothing is to be had from a rung any more."""

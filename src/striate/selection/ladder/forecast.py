@@ -37,6 +37,8 @@ class Probe:
     def line(self) -> str:
         """Return what the user is told."""
         tried = f"{self.name} tried: {1 - self.points[-1][1]:.1%} {self.how}"
+        if not self.within_s:
+            return f"{tried}; no time is left for it"
         return f"{tried}; {1 - self.foreseen:.1%} foreseen in {self.within_s:.0f} s"
 
     def to_json(self) -> dict[str, Any]:

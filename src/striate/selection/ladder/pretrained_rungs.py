@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -16,10 +15,10 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import FittedModule
-from striate.errors import DataError, ModelFileError
+from striate.errors import DataError
 from striate.nets import ZOO, Net
 from striate.nets.surgery import with_new_head
-from striate.nets.zoo.downloads import available_weights
+from striate.nets.zoo.downloads import weights_at_hand
 from striate.observer import Observer, Observers
 from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
 from striate.selection.ladder.ground import Borrowed, Ground, Lent, mixed, parts_of, spread
@@ -28,8 +27,6 @@ from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import at_side, load_start
 
 DEFAULT_NET = "mobilenet_v2"
-# Which are lent where the user names none, if they are at hand: the first of them where there is no time to compare.
-PREFERRED = ("efficientnet_lite0", "efficientnet_lite2", DEFAULT_NET)
 # Support vectors do better on features than planes do, but not from a few images a class (ten photographs each: 62 %
 # against 66 %, fifty: alike); of more images they would take too long.
 SVM_IMAGES, SVM_CLASSES, SVM_FROM = 5_000, 100, 40
@@ -229,23 +226,15 @@ def lend(weights: str | Path | None, observer: Observer) -> list[Lent]:
     Raises:
         StriateError: weights that were asked for are not there or do not fit.
     """
-    found = list(_at_hand(observer)) if weights in (None, "imagenet") else []
+    found = (
+        [file for _, file in weights_at_hand(observer.warn, observer.prepare)] if weights in (None, "imagenet") else []
+    )
     if not found and weights is not None:
         found = [weights]
     lent = [Lent(_name(one), cache(partial(load_start, _net_of(one), one, observer.prepare))) for one in found]
     if weights is not None:
         lent[0].load()  # now, should they not be what they are called
     return lent
-
-
-def _at_hand(observer: Observer) -> Iterator[Path]:
-    """Yield the weights of the preferred nets that have any; a damaged file is told and passed over."""
-    for name in PREFERRED:
-        try:
-            if found := available_weights(name, observer.prepare):
-                yield found
-        except ModelFileError as error:
-            observer.warn(str(error))
 
 
 def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: float) -> tuple[Borrowed, Probe]:
