@@ -27,7 +27,7 @@ from striate.system.files import write_atomically
 
 LIMIT_BYTES = 8_000_000
 PACKAGE = "striate.explanation.walk"
-SCRIPTS = ("trace.js", "draw.js", "picture.js", "told.js", "element.js", "maps.js", "view.js")
+SCRIPTS = ("trace.js", "draw.js", "told.js", "picture.js", "sums.js", "maps.js", "stages.js", "runner.js", "panel.js", "view.js")
 # How often a page that came out too large is tried again with less.
 _TRIES = 5
 
@@ -87,14 +87,6 @@ def write_walkthrough(
         ArgumentError: the model cannot be walked, or does not fit; the message says why and what to do.
         DecodingError: the image cannot be read.
         StorageError: the page cannot be written.
-
-    >>> import striate, tempfile
-    >>> net = striate.parse("conv(4, 3) relu fc(10)")
-    >>> from striate.explanation.walk.page import untrained
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     page = write_walkthrough(untrained(net, (1, 8, 8)), np.zeros((8, 8), np.uint8), f"{folder}/walk.html")
-    >>> page.layers, page.computed, page.difference < 1e-4
-    (3, 3, True)
     """
     steps = model_steps(model)
     pixels, name = _pixels(model, image, number)
@@ -123,8 +115,7 @@ def _pixels(model: Classifier, image: Any, number: int) -> tuple[np.ndarray, str
 def _prediction(model: Classifier, pixels: np.ndarray, name: str) -> Prediction:
     # Of this size and these channels already: what was cut from a larger picture is not cut again.
     own = replace(model, preprocessing=replace(model.preprocessing, resize=None, window=None))
-    said = own.predict(pixels)
-    assert isinstance(said, Prediction)
+    (said,) = own.predict(pixels[None])  # pyright: ignore[reportGeneralTypeIssues]
     return replace(said, image=name)
 
 
