@@ -94,7 +94,7 @@ def test_every_word_agrees_with_torch_and_so_does_the_trace_of_any_value():
 def test_the_check_in_python_agrees_too():
     for sentence, shape in [*((one, (3, 9, 8)) for one in LAYERS), *NETS.items()]:
         document, values = document_of(model_of(sentence, shape))
-        assert check.check_document(document, values) < 1e-5, sentence
+        assert check.compare_with_torch(document, values).share < 1e-5, sentence
 
 
 def kinds(kind):
@@ -114,7 +114,7 @@ def test_a_wrong_number_is_found_by_python_and_by_the_page():
     place = document.said["steps"][0]["tensors"]["weight"][0]
     document.numbers[place] += 0.5
     with pytest.raises(StriateError, match="layer 0, conv.* would differ from torch"):
-        check.check_document(document, values)
+        check.compare_with_torch(document, values).require(document)
     (found,) = in_node([document])
     assert found["comparison"]["worst"] > 1e-3
 
@@ -123,7 +123,7 @@ def test_kept_numbers_and_chosen_units():
     model = model_of("conv(4, 3, pad=1) bn relu conv(8, 3, pad=1) relu fc(20) relu fc(5)", (3, 8, 8))
     plan = Plan(14, {3: np.array([1, 6]), 5: np.array([0, 19])})
     document, values = document_of(model, plan=plan)
-    assert check.check_document(document, values) < 1e-4
+    assert check.compare_with_torch(document, values).share < 1e-4
     (found,) = in_node([document], [[(3, [6, 2, 0]), (5, [19]), (7, [2])]])
     assert difference(found["values"], values) < 1e-4
     expected = [values[3][6, 2, 0], values[5][19], values[7][2]]
@@ -157,7 +157,7 @@ def test_a_fitted_linear_model_and_its_absent_classes(digits_model):
     module = FittedModule(None, chosen, head, torch.tensor([0, 2, 4]), 5).eval()
     model = Classifier(tuple("abcde"), shape, Fitted("logistic regression"), module)
     document, values = document_of(model)
-    assert check.check_document(document, values) < 1e-5
+    assert check.compare_with_torch(document, values).share < 1e-5
     (found,) = in_node([document])
     assert difference(found["values"], values) < 1e-5
     place = document.said["pixels"]
@@ -176,11 +176,11 @@ def test_a_head_on_a_net_s_features_takes_the_layers_before_its_fc():
     shape = Preprocessing((8, 8), 3, "crop", np.full(3, 100, np.float32), np.full(3, 60, np.float32))
     document, values = document_of(Classifier(("a", "b"), shape, Fitted("linear", net), module))
     assert [step["kind"] for step in document.said["steps"]] == ["conv", "relu", "globalavg", "select", "fc"]
-    assert check.check_document(document, values) < 1e-5
+    assert check.compare_with_torch(document, values).share < 1e-5
 
 
 @pytest.mark.parametrize("sentence", ["swift_xs", "lenet", "resnet20"])
 def test_rounding_to_sixteen_bits_stays_within_the_tolerance(sentence):
     shape = (1, 28, 28) if sentence == "lenet" else (3, 32, 32)
     document, values = document_of(model_of(sentence, shape, spread=False), plan=Plan(16))
-    assert check.check_document(document, values) < 1e-4
+    assert check.compare_with_torch(document, values).share < 1e-4

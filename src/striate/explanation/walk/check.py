@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,14 @@ def torch_values(model: Classifier, pixels: np.ndarray, steps: Sequence[Step]) -
     with torch.inference_mode():
         x = model.preprocessing.normalise(to_batch(pixels[None], device))
         found = _seen(model.module.eval(), x)
-    return [found[step.path][0].float().cpu().numpy() for step in steps]
+    values = [found[step.path][0].float().cpu().numpy() for step in steps]
+    for step, value in zip(steps, values, strict=True):
+        if not np.isfinite(value).all():
+            raise StriateError(
+                f"a walkthrough needs finite numbers; layer {step.path}, {step.layer}, gives {value[~np.isfinite(value)][0]} "
+                "for this picture. Train the net again with a smaller learning rate"
+            )
+    return values
 
 
 def _seen(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
@@ -47,27 +55,37 @@ def _seen(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return found | {"spread": module.classify(selected) + (found["fc"].logsumexp(1, keepdim=True))}
 
 
-def check_document(document: Document, values: Sequence[np.ndarray]) -> float:
-    """Return the largest difference between what a page carries and torch, as a share of each layer's largest value.
+@dataclass(frozen=True)
+class Difference:
+    """How far a page is from torch: the largest difference, as a share of the largest value of its `step`."""
 
-    Every step is computed in float64 from the content of the page alone.
+    share: float
+    step: int
 
-    Raises:
-        StriateError: it is more than 1e-4: the page must not be written.
-    """
-    worst, where = 0.0, 0
+    def require(self, document: Document) -> None:
+        """Raise a StriateError unless it is at most 1e-4: the page must not be written."""
+        if not self.share <= TOLERANCE:
+            step = document.said["steps"][self.step]
+            raise StriateError(
+                f"the walkthrough is not written: layer {step['path']}, {step['layer']}, would differ from torch by "
+                f"{self.share:.1e} of its largest value, more than {TOLERANCE:.0e}. Please report this with the net's "
+                "sentence"
+            )
+
+
+def compare_with_torch(document: Document, values: Sequence[np.ndarray]) -> Difference:
+    """Return how far a page is from torch's values; every step is computed in float64 from its content alone."""
+    worst = Difference(0.0, 0)
     for i, (own, theirs) in enumerate(zip(recompute(document), values, strict=True)):
-        scale = float(np.abs(theirs).max()) or 1.0
-        difference = float(np.abs(own.reshape(theirs.shape) - theirs).max()) / scale
-        if not difference <= worst:
-            worst, where = difference, i
-    if not worst <= TOLERANCE:
-        step = document.said["steps"][where]
-        raise StriateError(
-            f"the walkthrough is not written: layer {step['path']}, {step['layer']}, would differ from torch by "
-            f"{worst:.1e} of its largest value, more than {TOLERANCE:.0e}. Please report this with the net's sentence"
-        )
+        share = float(np.abs(own.reshape(theirs.shape) - theirs).max()) / largest(theirs)
+        if not share <= worst.share:
+            worst = Difference(share, i)
     return worst
+
+
+def largest(values: np.ndarray) -> float:
+    """Return the largest absolute value, by which differences are judged; 1 where all are 0."""
+    return float(np.abs(values).max()) or 1.0
 
 
 def recompute(document: Document) -> list[np.ndarray]:

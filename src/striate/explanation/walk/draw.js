@@ -10,7 +10,7 @@ const Draw = (() => {
       else if (value === true) made.setAttribute(key, "");
       else if (value !== false && value != null) made.setAttribute(key, value);
     }
-    made.append(...children.flat().filter((child) => child != null && child !== false));
+    made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
     return made;
   }
 
@@ -106,7 +106,7 @@ const Draw = (() => {
   // New content for a container; what had the focus gets it back, by its data-key.
   function fill(container, ...children) {
     const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    container.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
+    container.replaceChildren(...children.flat(Infinity).filter((child) => child != null && child !== false));
     const again = key && [...container.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
     if (again) again.focus({ preventScroll: true });
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -16,10 +17,10 @@ from striate.classifier.prediction import Prediction, image_name
 from striate.classifier.views import view_count
 from striate.data.catalog import Catalog
 from striate.errors import ArgumentError
-from striate.explanation.walk.check import check_document, torch_values
+from striate.explanation.walk.check import TOLERANCE, compare_with_torch, torch_values
 from striate.explanation.walk.document import Document, make_document
-from striate.explanation.walk.numbers import to_text
-from striate.explanation.walk.plan import make_plan
+from striate.explanation.walk.numbers import EXACT_BITS, to_text
+from striate.explanation.walk.plan import LEAST_BITS, make_plan
 from striate.explanation.walk.steps import Step, model_steps
 from striate.observer import Progress, silent
 from striate.pages.page import render_page
@@ -29,7 +30,7 @@ LIMIT_BYTES = 8_000_000
 PACKAGE = "striate.explanation.walk"
 SCRIPTS = ("trace.js", "draw.js", "told.js", "picture.js", "sums.js", "maps.js", "stages.js", "runner.js", "panel.js", "view.js")
 # How often a page that came out too large is tried again with less.
-_TRIES = 5
+_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,18 @@ def _fitted(
     """Return the page, no larger than the limit, its content, and its largest difference from torch."""
     plain = len(_rendered(Document({"steps": []}, np.zeros(0, np.float32)), prediction, model, steps))
     room = float(limit - plain - 1200 * len(steps) - 3 * pixels.size)
+    bits = LEAST_BITS
     for _ in range(_TRIES):
-        plan = make_plan(steps, values, room, limit)
+        plan = make_plan(steps, values, room, limit, bits)
         document = make_document(model, pixels, steps, values, plan)
+        difference = compare_with_torch(document, values)
+        if difference.share > TOLERANCE / 2 and plan.bits < EXACT_BITS:  # deep nets amplify what rounding leaves
+            bits = min(EXACT_BITS, plan.bits + math.ceil(math.log2(2 * difference.share / TOLERANCE)))
+            continue
+        difference.require(document)
         page = _rendered(document, prediction, model, steps)
         if len(page) <= limit:
-            return page, document, check_document(document, values)
+            return page, document, difference.share
         room -= 1.05 * (len(page) - limit)
     raise ArgumentError(f"the page must be at most {limit:,} bytes; got {len(page):,}. Walk a smaller net")
 

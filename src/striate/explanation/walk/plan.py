@@ -18,12 +18,14 @@ from striate.explanation.walk.steps import Step
 
 # So many channels or units of a kept step have their weights in the page.
 MOST_UNITS = 12
-# Bits behind the point, tried one after another, for nets that fit as a whole, and for those that do not.
-_WHOLE_BITS, _PART_BITS = (EXACT_BITS, 21, 19, 17, 16), 14
+# Bits behind the point, tried one after another, for nets that fit as a whole; and for those that do not.
+_WHOLE_BITS, LEAST_BITS = (EXACT_BITS, 22, 21, 20, 19, 18, 17, 16), 14
 # Sign and exponent of trained weights take so many bits once they are deflated.
 _OTHER_BITS = 4.4
 # Values of all layers that a browser can hold: 400 MB.
 MOST_VALUES = 100_000_000
+# Steps of many weights, each of whose units has a row of them.
+SUMS = {"conv", "fc"}
 # Tensors by which numbers are looked up: never rounded.
 INDICES = {"columns", "present"}
 
@@ -50,13 +52,16 @@ def bytes_of(numbers: float, bits: int) -> float:
     return numbers * (bits + _OTHER_BITS) / 8 * 4 / 3
 
 
-def make_plan(steps: Sequence[Step], values: Sequence[np.ndarray], room: float, limit: float) -> Plan:
+def make_plan(
+    steps: Sequence[Step], values: Sequence[np.ndarray], room: float, limit: float, least_bits: int = LEAST_BITS
+) -> Plan:
     """Return what a page carries of these steps.
 
     Arguments:
         values: what torch gives at each step, for the choice of units.
         room: for all numbers, in bytes.
         limit: of the page, in bytes, for the message.
+        least_bits: how finely numbers must be stored at least.
 
     Raises:
         ArgumentError: it does not fit, however little is carried, or no browser could hold the values.
@@ -69,22 +74,22 @@ def make_plan(steps: Sequence[Step], values: Sequence[np.ndarray], room: float, 
         )
     weights = sum(step.weights for step in steps)
     for bits in _WHOLE_BITS:
-        if bytes_of(weights, bits) <= room:
+        if bits >= least_bits and bytes_of(weights, bits) <= room:
             return Plan(bits)
-    kept = [i for i, step in enumerate(steps) if _kept_numbers(step) < step.weights]
+    kept = [i for i, step in enumerate(steps) if step.kind in SUMS and _kept_numbers(step) < step.weights]
     needed = sum(_kept_numbers(step) if i in kept else step.weights for i, step in enumerate(steps))
-    if bytes_of(needed, _PART_BITS) > room:
+    if bytes_of(needed, least_bits) > room:
         raise ArgumentError(
             f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net needs about "
-            f"{bytes_of(needed, _PART_BITS) / 1e6:.0f} MB even with its large layers kept as numbers of this picture. "
+            f"{bytes_of(needed, least_bits) / 1e6:.0f} MB even with its large layers kept as numbers of this picture. "
             "Walk a smaller net, or use a smaller --size if its weights fit one"
         )
     for i in list(kept):  # the first layers first: another picture is followed as far as possible
         more = steps[i].weights - _kept_numbers(steps[i])
-        if bytes_of(needed + more, _PART_BITS) <= room:
+        if bytes_of(needed + more, least_bits) <= room:
             kept.remove(i)
             needed += more
-    return Plan(_PART_BITS, {i: _chosen(i, steps, values) for i in kept})
+    return Plan(least_bits, {i: _chosen(i, steps, values) for i in kept})
 
 
 def _kept_numbers(step: Step) -> int:

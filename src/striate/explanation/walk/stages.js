@@ -78,7 +78,7 @@ const Stages = (() => {
     return [
       h("h2", {}, "Softmax: sums become probabilities"),
       h("p", {}, "The last layer gives each class a sum, its logit. exp makes it positive, and each is divided by the sum of all: together they are 1. ", t === 1 ? "" : `Before that the logits are divided by ${fmt(t)}, the temperature that the validation images called for, so that of all answers given with 80 %, say, about 80 % are right.`),
-      Sums.line(["p", "probability"].slice(1)[0] + " = ", [powers[order[0]], "exp(z / T − largest)"], " / ", [sum, "sum of all exp"], " = ", [probabilities[order[0]], plan.classes[order[0]]]),
+      Sums.line("probability = ", [powers[order[0]], "exp(z / T − largest)"], " / ", [sum, "sum of all exp"], " = ", [probabilities[order[0]], plan.classes[order[0]]]),
       h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["class", "logit z", "z / T", "exp(z / T − largest)", "probability", ""].map((name, i) => h("th" + (i ? ".n" : ""), { scope: "col" }, name)))), h("tbody", {}, shown.map(row)))),
       others.length > 0 && h("p.faint", {}, `The other ${count(others.length)} classes have ${percent(others.reduce((all, k) => all + probabilities[k], 0))} together.`),
       self.isKept(last) && h("p.faint", { "data-kept": "kept" }, "The logits are torch’s numbers for the first picture: the layers before have too many weights to be carried in a page, so they do not follow a changed picture."),

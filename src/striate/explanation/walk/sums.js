@@ -6,8 +6,10 @@ const Sums = (() => {
 
   // A line of arithmetic; parts are numbers with what they are.
   function line(...parts) {
-    return h("p.formula", {}, parts.flat().map((part) => (typeof part === "string" ? part : h("span.term", {}, h("b", { "data-term": part[1], "data-value": part[0] }, fmt(part[0])), h("small", {}, part[1])))));
+    return h("p.formula", {}, parts.map((part) => (typeof part === "string" ? part : h("span.term", {}, h("b", { "data-term": part[1], "data-value": part[0] }, fmt(part[0])), h("small", {}, part[1])))));
   }
+
+  const plus = (bias) => [bias < 0 ? " − " : " + ", [Math.abs(bias), "bias"]];
 
   const same = (context, t) => (context.off ? h("p.warning", {}, "This channel is switched off, so 0 is passed on instead.") : context.kept ? difference(context, t) : null);
 
@@ -34,7 +36,7 @@ const Sums = (() => {
     const most = state.all ? entries.length : Math.max(SHOWN, entries.findIndex((entry) => entry === chosen) + 1);
     const cells = part.cells.map((cell) => ({ value: cell.value, dim: !cell.inside, text: cell.inside ? undefined : "0", title: cell.inside ? `row ${cell.row}, column ${cell.column}: ${cell.value}` : "padding, outside the picture" }));
     return [
-      line([t.value, "this number"], " = ", [t.sum, `sum of ${count(t.parts.length * part.cells.length)} products`], t.bias < 0 ? " − " : " + ", [Math.abs(t.bias), "bias"]),
+      line([t.value, "this number"], " = ", [t.sum, `sum of ${count(t.parts.length * part.cells.length)} products`], ...plus(t.bias)),
       same(context, t), then(context),
       entries.length > 1 && h("h4", {}, "What each input channel adds"),
       entries.length > 1 && rows(entries, most, "channel", (entry) => context.set({ source: entry.id }), chosen.id),
@@ -65,7 +67,7 @@ const Sums = (() => {
     const sides = [["Votes for it", named.filter((vote) => vote.product > 0).sort((a, b) => b.product - a.product)], ["Votes against it", named.filter((vote) => vote.product < 0).sort((a, b) => a.product - b.product)]];
     const follow = (vote) => context.go(source, vote.at);
     return [
-      line([t.value, "this number"], " = ", [t.sum, `sum of ${count(t.votes.length)} votes`], t.bias < 0 ? " − " : " + ", [Math.abs(t.bias), "bias"]),
+      line([t.value, "this number"], " = ", [t.sum, `sum of ${count(t.votes.length)} votes`], ...plus(t.bias)),
       same(context, t), then(context),
       h("div.sides", {}, sides.map(([title, votes]) => h("div", {}, h("h4", {}, `${title}: ${count(votes.length)}`), votes.length ? rows(votes.map(entry), VOTES, title, follow) : h("p.faint", {}, "None."), rest(votes.map(entry), VOTES, "votes")))),
       shape.length === 3 && shape[1] * shape[2] > 1 && template(t, shape),
@@ -106,7 +108,7 @@ const Sums = (() => {
   const mean = (t, context) => [line([t.value, "this number"], " = ", [t.sum, "sum"], ` / ${count(t.count)}`), same(context, t), then(context), h("div.grids", {}, cells(t, context, "window"))];
 
   const norm = (t, context) => [
-    line([t.value, "this number"], " = (", [t.input, "x"], " − ", [t.mean, "mean"], ") / √(", [t.variance, "variance"], ` + ${t.eps}) × `, [t.gain, "gain"], t.bias < 0 ? " − " : " + ", [Math.abs(t.bias), "bias"]),
+    line([t.value, "this number"], " = (", [t.input, "x"], " − ", [t.mean, "mean"], ") / √(", [t.variance, "variance"], ` + ${t.eps}) × `, [t.gain, "gain"], ...plus(t.bias)),
     same(context, t), then(context), back(context),
   ];
 

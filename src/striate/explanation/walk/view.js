@@ -80,7 +80,8 @@ const walk = (() => {
   function go(index, at = null) {
     const to = Math.min(LAST, Math.max(-1, index)), shape = shapeOf(to);
     if (to === -1 && at) state.looked = [at[1], at[2]];
-    const place = at && at.length === shape.length ? at : fitted(shape, at || state.at, at ? null : state.index);
+    const here = state.index < 0 ? [0, ...state.looked] : state.at;
+    const place = at && at.length === shape.length ? at : fitted(shape, at || here, at ? null : state.index);
     Object.assign(state, { index: to, at: place, source: null, all: false, shown: Maps.AT_ONCE });
     return render();
   }
