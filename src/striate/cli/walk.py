@@ -53,9 +53,11 @@ def walk(
         print_json(found.to_json())
         return
     console = stdout()
-    said, kept = found.prediction, found.layers - found.computed
+    said = found.prediction
     console.print(f"{said.image}: {said.label}, {percent(said.probability)}", soft_wrap=True, markup=False)
-    part = f"; {kept} keep the numbers of this picture" if kept else ", for any picture"
-    console.print(f"{found.computed} of {found.layers} layers are computed by the page{part}")
+    parts = [f"{found.computed} layers are computed by the page"]
+    parts += [f"{found.kept} keep the numbers of this picture"] if found.kept else []
+    parts += [f"{found.absent} in the middle are left out, as the net is too large"] if found.absent else []
+    console.print("; ".join(parts), soft_wrap=True)
     console.print(f"{found.compared:,} numbers compared with torch: largest difference {found.difference:.1e}")
     console.print(f"{found.path}  {found.size_bytes / 1e6:.1f} MB", soft_wrap=True, markup=False)

@@ -59,7 +59,7 @@ def make_document(
         "bits": plan.bits,
         "steps": [_described(step, i, values[i], plan, store) for i, step in enumerate(steps)],
     }
-    said["checks"] = [_check(i, value, store) for i, value in enumerate(values)]
+    said["checks"] = [_check(i, value, store) for i, value in enumerate(values) if i not in plan.absent]
     return Document(said, store.values)
 
 
@@ -69,10 +69,14 @@ def _described(step: Step, number: int, value: np.ndarray, plan: Plan, store: St
         "in_shapes": [list(shape) for shape in step.in_shapes], "shape": list(step.shape), "formula": step.formula,
         "note": step.note, "weights": step.weights,
     }  # fmt: skip
+    if number in plan.absent:
+        return said | {"tensors": {}, "absent": True}
     if number not in plan.units:
         tensors = {name: store.add(one, exact=name in INDICES) for name, one in step.tensors.items()}
         return said | {"tensors": tensors}
     units = plan.units[number]
+    if not len(units):
+        return said | {"tensors": {"kept": store.add(value)}, "units": []}
     rows = step.tensors["weight"].reshape(step.shape[0], -1)[units]
     tensors = {"kept": store.add(value), "rows": store.add(rows)}
     if "bias" in step.tensors:

@@ -314,7 +314,7 @@ const Engine = (() => {
   // Which steps hold for the picture that the page was written for only: kept ones and all that follow from them.
   function ofFirstPicture(plan) {
     const only = [];
-    plan.steps.forEach((step, i) => { only[i] = isKept(step) || step.inputs.some((j) => j >= 0 && only[j]); });
+    plan.steps.forEach((step, i) => { only[i] = isKept(step) || Boolean(step.absent) || step.inputs.some((j) => j >= 0 && only[j]); });
     return only;
   }
 
@@ -322,6 +322,7 @@ const Engine = (() => {
   async function run(plan, numbers, values, { from = 0, off = {}, progress = () => {} } = {}) {
     for (let i = from; i < plan.steps.length; i++) {
       const step = plan.steps[i];
+      if (step.absent) continue;
       const y = isKept(step) ? tensor(step, numbers, "kept").slice() : KINDS[step.kind](step, step.inputs.map((j) => values[j]), numbers);
       const size = y.length / step.shape[0];
       for (const channel of off[i] || []) y.fill(0, channel * size, (channel + 1) * size);

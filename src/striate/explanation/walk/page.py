@@ -40,7 +40,9 @@ class Walkthrough:
     Arguments:
         path: where it is.
         size_bytes: how large.
-        layers: how many steps it has; `computed` of them it computes itself, for any picture.
+        computed: how many layers it computes by itself.
+        kept: of how many it keeps the numbers of this picture, with the weights of some units.
+        absent: of how many in the middle of a large net it has nothing.
         difference: the largest difference from torch, as a share of the largest value of a layer.
         compared: how many numbers were compared.
         prediction: what the model says of the picture.
@@ -48,8 +50,9 @@ class Walkthrough:
 
     path: Path
     size_bytes: int
-    layers: int
     computed: int
+    kept: int
+    absent: int
     difference: float
     compared: int
     prediction: Prediction
@@ -57,8 +60,8 @@ class Walkthrough:
     def to_json(self) -> dict[str, Any]:
         """Return the result for programs."""
         return {
-            "path": str(self.path), "bytes": self.size_bytes, "layers": self.layers, "computed": self.computed,
-            "difference": self.difference, "compared": self.compared, "image": self.prediction.image,
+            "path": str(self.path), "bytes": self.size_bytes, "computed": self.computed, "kept": self.kept,
+            "absent": self.absent, "difference": self.difference, "compared": self.compared, "image": self.prediction.image,
             "class": self.prediction.label, "probability": self.prediction.probability,
         }  # fmt: skip
 
@@ -98,10 +101,14 @@ def write_walkthrough(
     progress("checked against torch", 2, 3)
     write_atomically(path, page)
     progress("written", 3, 3)
-    kept = sum("kept" in step["tensors"] for step in document.said["steps"])
-    return Walkthrough(
-        Path(path), len(page), len(steps), len(steps) - kept, difference, sum(one.size for one in values), prediction
-    )
+    state = [_state(step) for step in document.said["steps"]]
+    compared = sum(one.size for one, how in zip(values, state, strict=True) if how != "absent")
+    counts = [state.count(how) for how in ("computed", "kept", "absent")]
+    return Walkthrough(Path(path), len(page), *counts, difference, compared, prediction)
+
+
+def _state(step: dict[str, Any]) -> str:
+    return "absent" if "absent" in step else "kept" if "kept" in step["tensors"] else "computed"
 
 
 def _pixels(model: Classifier, image: Any, number: int) -> tuple[np.ndarray, str]:
@@ -158,8 +165,8 @@ def _rendered(document: Document, prediction: Prediction, model: Classifier, ste
     }
     page = render_page(
         PACKAGE, "walk.html", title=prediction.image, said=prediction, model=model,
-        views=view_count(model.views), kept=[one for one in document.said["steps"] if "units" in one],
-        layers=len(steps), data=_in_script(document.said | told), numbers=to_text(document.numbers),
+        views=view_count(model.views), kept=[one for one in document.said["steps"] if one.get("units")],
+        absent=sum("absent" in one for one in document.said["steps"]), layers=len(steps), data=_in_script(document.said | told), numbers=to_text(document.numbers),
         engine=_script("engine.js"), worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
     )  # fmt: skip
     return page.encode()

@@ -2,7 +2,8 @@
 
 A step is *computed* by the page, for any picture, where its weights are in the page. Of a step whose weights are too
 many the page has torch's values for the one picture that it was written for (*kept*), and the weights of a few chosen
-channels or units, so that their sums can be shown.
+channels or units, so that their sums can be shown. Of the largest nets the layers in the middle are *absent*: the page
+has neither.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ MOST_UNITS = 12
 _WHOLE_BITS, LEAST_BITS = (EXACT_BITS, 22, 21, 20, 19, 18, 17, 16), 14
 # Sign and exponent of trained weights take so many bits once they are deflated.
 _OTHER_BITS = 4.4
-# Values of all layers that a browser can hold: 400 MB.
-MOST_VALUES = 100_000_000
+# Values of all layers that a browser can hold, 400 MB, and multiply-adds that it does in about five seconds.
+MOST_VALUES, MOST_WORK = 100_000_000, 3_500_000_000
+# Of a net that cannot be shown as a whole, the last layers get this share of the page, the first ones the rest.
+_LAST_SHARE = 0.5
 # Steps of many weights, each of whose units has a row of them.
 SUMS = {"conv", "fc"}
 # Tensors by which numbers are looked up: never rounded.
@@ -32,15 +35,17 @@ INDICES = {"columns", "present"}
 
 @dataclass(frozen=True)
 class Plan:
-    """Which steps are kept, and how finely numbers are stored.
+    """Which steps are kept or absent, and how finely numbers are stored.
 
     Arguments:
         bits: behind the point.
         units: by the number of each kept step, int (u,): the channels or units whose weights are in the page.
+        absent: the numbers of the steps of which the page has nothing.
     """
 
     bits: int
     units: dict[int, np.ndarray] = field(default_factory=dict)
+    absent: frozenset[int] = frozenset()
 
 
 def bytes_of(numbers: float, bits: int) -> float:
@@ -64,39 +69,73 @@ def make_plan(
         least_bits: how finely numbers must be stored at least.
 
     Raises:
-        ArgumentError: it does not fit, however little is carried, or no browser could hold the values.
+        ArgumentError: not even the last layer fits.
     """
-    total = sum(step.values for step in steps)
-    if total > MOST_VALUES:
-        raise ArgumentError(
-            f"a walkthrough needs a net of at most {MOST_VALUES:,} values, which a browser can hold; this one has "
-            f"{total:,} for one picture. Walk a smaller net, or use a smaller --size if its weights fit one"
-        )
+    computable = sum(step.values for step in steps) <= MOST_VALUES and sum(step.work for step in steps) <= MOST_WORK
     weights = sum(step.weights for step in steps)
     for bits in _WHOLE_BITS:
-        if bits >= least_bits and bytes_of(weights, bits) <= room:
+        if computable and bits >= least_bits and bytes_of(weights, bits) <= room:
             return Plan(bits)
-    kept = [i for i, step in enumerate(steps) if step.kind in SUMS and _kept_numbers(step) < step.weights]
-    needed = sum(_kept_numbers(step) if i in kept else step.weights for i, step in enumerate(steps))
-    if bytes_of(needed, least_bits) > room:
-        raise ArgumentError(
-            f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net needs about "
-            f"{bytes_of(needed, least_bits) / 1e6:.0f} MB even with its large layers kept as numbers of this picture. "
-            "Walk a smaller net, or use a smaller --size if its weights fit one"
-        )
+    numbers = room / bytes_of(1, least_bits)
+    if not computable or sum(map(_fewest_numbers, steps)) > numbers:
+        kept, absent = _ends(steps, numbers, limit)
+    else:
+        kept, absent = _kept(steps, numbers), frozenset()
+    units = {i: _chosen(i, steps, values) if _is_dear(steps[i]) else np.zeros(0, int) for i in sorted(kept)}
+    return Plan(least_bits, units, absent)
+
+
+def _kept(steps: Sequence[Step], numbers: float) -> set[int]:
+    """Return which steps are kept of a net that can be shown as a whole."""
+    kept = [i for i, step in enumerate(steps) if _is_dear(step)]
+    spare = numbers - sum(map(_fewest_numbers, steps))
     for i in list(kept):  # the first layers first: another picture is followed as far as possible
         more = steps[i].weights - _kept_numbers(steps[i])
-        if bytes_of(needed + more, least_bits) <= room:
+        if more <= spare:
             kept.remove(i)
-            needed += more
-    return Plan(least_bits, {i: _chosen(i, steps, values) for i in kept})
+            spare -= more
+    return set(kept)
+
+
+def _ends(steps: Sequence[Step], numbers: float, limit: float) -> tuple[set[int], frozenset[int]]:
+    """Return which steps are kept and which are absent of a net of which only both ends can be shown."""
+    first_last, held, spent = len(steps), frozenset[int](), 0.0
+    tail = 0
+    for i in reversed(range(len(steps))):
+        tail += _fewest_numbers(steps[i])
+        read = frozenset(source for step in steps[i:] for source in step.inputs if 0 <= source < i)
+        needed = tail + sum(steps[source].values for source in read)
+        if needed <= _LAST_SHARE * numbers:
+            first_last, held, spent = i, read, needed
+        if tail > _LAST_SHARE * numbers:
+            break
+    if first_last == len(steps):
+        raise ArgumentError(
+            f"a walkthrough must fit in {limit / 1e6:.0f} MB; the last layer of this net alone, {steps[-1].layer}, does "
+            "not. Walk a smaller net"
+        )
+    after, values, work = 0, 0, 0
+    for i, step in enumerate(steps[:first_last]):
+        spent, values, work = spent + step.weights, values + step.values, work + step.work
+        if spent > numbers or values > MOST_VALUES or work > MOST_WORK:
+            break
+        after = i + 1
+    kept = {i for i in range(first_last, len(steps)) if _is_dear(steps[i])} | {i for i in held if i >= after}
+    return kept, frozenset(range(after, first_last)) - held
+
+
+def _is_dear(step: Step) -> bool:
+    return step.kind in SUMS and _kept_numbers(step) < step.weights
 
 
 def _kept_numbers(step: Step) -> int:
     """Return how many numbers a step takes that is kept."""
     channels = step.shape[0]
-    units = min(MOST_UNITS, channels)
-    return step.values + units * (step.weights // channels) + channels
+    return step.values + min(MOST_UNITS, channels) * (step.weights // channels) + channels
+
+
+def _fewest_numbers(step: Step) -> int:
+    return _kept_numbers(step) if _is_dear(step) else step.weights
 
 
 def _chosen(number: int, steps: Sequence[Step], values: Sequence[np.ndarray]) -> np.ndarray:

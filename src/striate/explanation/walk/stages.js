@@ -62,9 +62,20 @@ const Stages = (() => {
     ];
   }
 
+  // A layer of which the page has nothing but its shape.
+  function absent(plan, index, { go }) {
+    const step = plan.steps[index], next = plan.steps.findIndex((one, i) => i > index && !one.absent);
+    return [
+      h("h2", {}, Told.title(plan, index)), h("p", {}, Told.about(step)),
+      h("p.faint.facts", {}, [`gives ${Told.product(step.shape)}`, step.formula, step.weights ? `${count(step.weights)} weights` : null, step.note, `path ${step.path}`].filter(Boolean).join(" · ")),
+      h("p.warning", { "data-kept": "absent" }, "The numbers of this layer are not in the page: the net is too large, and the page shows its first and its last layers."),
+      h("p", {}, h("button.small", { type: "button", "data-key": "follow", onclick: () => go(next) }, `On to the next that is here: ${next + 1} · ${Told.title(plan, next)}`)),
+    ];
+  }
+
   function kept({ step, kept: of_first, stale }) {
     if (!of_first) return null;
-    const own = Engine.isKept(step) ? `This layer has ${count(step.weights)} weights, too many to be carried in a page, so the page keeps torch’s numbers for the first picture.` : "This layer follows one whose weights are too many for a page, so its numbers are those of the first picture.";
+    const own = Engine.isKept(step) && !step.units.length ? "This layer follows layers that are too large for a page, so the page keeps torch’s numbers for the first picture." : Engine.isKept(step) ? `This layer has ${count(step.weights)} weights, too many to be carried in a page, so the page keeps torch’s numbers for the first picture.` : "This layer follows one whose weights are too many for a page, so its numbers are those of the first picture.";
     return h("p" + (stale ? ".warning" : ".faint"), { "data-kept": stale ? "stale" : "kept" }, own + (stale ? " You have changed the picture: these numbers do not follow it." : ""));
   }
 
@@ -85,5 +96,5 @@ const Stages = (() => {
     ];
   }
 
-  return { picture, layer, softmax };
+  return { picture, layer, absent, softmax };
 })();

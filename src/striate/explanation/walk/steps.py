@@ -61,6 +61,13 @@ class Step:
         """How many numbers its tensors hold."""
         return sum(value.size for value in self.tensors.values())
 
+    @property
+    def work(self) -> int:
+        """Return its multiply-adds, of sums with weights."""
+        weight = self.tensors.get("weight")
+        places = math.prod(self.shape[1:]) if self.kind == "conv" else 1
+        return weight.size * places if weight is not None and self.kind in ("conv", "fc") else 0
+
 
 @singledispatch
 def describe_layer(layer: Layer, shape: Shape) -> tuple[str, dict[str, Any]]:

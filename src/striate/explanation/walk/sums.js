@@ -164,7 +164,9 @@ const Sums = (() => {
     h("p.warning", {}, `This layer has ${count(context.step.weights)} weights, too many for a page. Those of ${context.step.units.length} ${context.step.shape.length === 3 ? "channels" : "units"} with much to say are here; choose one of them to see its sum:`),
     h("p", {}, context.step.units.map((unit) => h("button.small", { type: "button", "data-key": `unit-${unit}`, onclick: () => context.go(context.index, [unit, ...context.at.slice(1)]) }, Told.channel(context.plan, context.index, unit)))),
   ];
+  const lost = (t, context) => [line([context.shown, "this number"]), then(context), h("p.faint", {}, "What it comes from is not in the page, as the layers before are too large.")];
   const TYPES = {
+    lost,
     conv, fc, max, mean, bn: norm, lrn, softmax, function: applied, add: terms, multiply: terms, copy, select, unknown,
     zero: (t, context) => [line([0, "this number"], " was added, to have more channels"), then(context)],
     absent: (t, context) => [line([context.shown, "this number"], " is what a class without training images gets"), then(context)],

@@ -70,7 +70,8 @@ const walk = (() => {
 
   function strip() {
     const names = [-1, ...plan.steps.keys(), LAST];
-    Draw.fill(by("strip"), names.map((index) => h("button", {
+    const kind = (index) => (plan.steps[index]?.absent ? ".absent" : only[index] ? ".kept" : "");
+    Draw.fill(by("strip"), names.map((index) => h("button" + kind(index), {
       type: "button", "data-step": index, onclick: () => go(index), title: index >= 0 && index < LAST ? plan.steps[index].path : null,
     }, h("b", {}, index < 0 ? "picture" : index === LAST ? "softmax" : `${index + 1} · ${plan.steps[index].kind === "identity" ? "dropout" : plan.steps[index].layer.split("(")[0]}`),
       h("small", {}, Told.product(index < 0 ? plan.input_shape : index === LAST ? [plan.classes.length] : plan.steps[index].shape)))));
@@ -124,14 +125,17 @@ const walk = (() => {
   async function stage() {
     if (state.index < 0) return { elements: Stages.picture(self, { go, set }), box: [...state.looked, ...state.looked] };
     if (state.index === LAST) return { elements: Stages.softmax(self, { go }), box: null };
-    const index = state.index, step = plan.steps[index], own = await values(index), inputs = await Promise.all(step.inputs.map(values));
+    const index = state.index, step = plan.steps[index];
+    if (step.absent) return { elements: Stages.absent(plan, index, { go }), box: step.shape.length === 3 ? Trace.sees(plan, index, state.at) : null };
+    const lost = step.inputs.some((source) => plan.steps[source]?.absent);
+    const own = await values(index), inputs = lost ? [] : await Promise.all(step.inputs.map(values));
     if (!own || inputs.includes(null)) return null;
     const at = state.at, stale = only[index] && !unchanged();
     const context = {
       plan, index, step, state, at, shown: own[Trace.ravel(step.shape, at)], scale: Draw.largest(own), scales: inputs.map(Draw.largest), go, set,
       next: await following(index, at), off: (state.off[index] || []).includes(at[0]), kept: only[index], stale, numbers: self.numbers,
     };
-    const trace = Trace.of(step, inputs, at, self.numbers);
+    const trace = lost ? { type: "lost" } : Trace.of(step, inputs, at, self.numbers);
     context.follow = () => by("stage").querySelector('[data-key="follow"]')?.click();
     return { elements: Stages.layer(context, own, trace, { toggle, only }), box: step.shape.length === 3 ? Trace.sees(plan, index, at) : null };
   }
@@ -141,7 +145,9 @@ const walk = (() => {
     const found = [];
     let before = index;
     for (let i = index + 1; i < LAST && found.length < 4; i++) {
-      const step = plan.steps[i], alone = step.inputs.length === 1 && step.inputs[0] === before;
+      const step = plan.steps[i];
+      if (step.absent) break;
+      const alone = step.inputs.length === 1 && step.inputs[0] === before;
       if (!alone || !(step.kind in Engine.functions || ["bn", "layerscale"].includes(step.kind))) break;
       const own = await values(i);
       if (!own) break;
