@@ -9,7 +9,7 @@ const Maps = (() => {
     const { step, state } = context, [channels, height = 1, width = 1] = step.shape, size = height * width;
     const order = Array.from({ length: channels }, (_, k) => k);
     const strength = (k) => { let most = 0; for (let i = k * size; i < (k + 1) * size; i++) most = Math.max(most, Math.abs(values[i])); return most; };
-    if (state.sorted) {
+    if (isSorted(context)) {
       const strengths = order.map(size > 1 ? strength : (k) => values[k]);
       order.sort((a, b) => strengths[b] - strengths[a]);
     }
@@ -17,6 +17,9 @@ const Maps = (() => {
     if (!shown.includes(state.at[0])) shown.push(state.at[0]);
     return shown;
   }
+
+  // Long rows of units begin with the strongest, unless the reader wants them in order.
+  const isSorted = ({ step, state }) => state.sorted ?? (step.shape[0] > AT_ONCE && (step.shape.length === 1 || step.shape[1] * step.shape[2] === 1));
 
   function maps(context, values) {
     const { plan, index, step, state } = context, [, height, width] = step.shape, size = height * width;
@@ -48,7 +51,7 @@ const Maps = (() => {
     return [
       h("div.tools", {},
         h("h3", {}, most < channels ? `${count(most)} of ${count(channels)} ${what}` : `${count(channels)} ${channels === 1 ? what.slice(0, -1) : what}`),
-        channels > 2 && h("button.small", { type: "button", "data-key": "sorted", "aria-pressed": String(state.sorted), onclick: () => context.set({ sorted: !state.sorted }) }, "Strongest first")),
+        channels > 2 && h("button.small", { type: "button", "data-key": "sorted", "aria-pressed": String(isSorted(context)), onclick: () => context.set({ sorted: !isSorted(context) }) }, "Strongest first")),
       (flat ? units : maps)(context, values),
       most < channels && h("button.small", { type: "button", "data-key": "more", onclick: () => context.set({ shown: state.shown + AT_ONCE }) }, `Show ${Math.min(AT_ONCE, channels - most)} more`),
       h("p.legend", {}, h("i.swatch.minus"), fmt(-context.scale, 3), h("i.swatch.zero"), "0", h("i.swatch.plus"), fmt(context.scale, 3)),

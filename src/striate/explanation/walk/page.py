@@ -117,7 +117,7 @@ def _pixels(model: Classifier, image: Any, number: int) -> tuple[np.ndarray, str
         if not 0 <= number < len(image):
             raise ArgumentError(f"number must be from 0 to {len(image) - 1}; got {number}")
         return model.block(image, number, number + 1)[0], image.names[number]
-    return model.block([image], 0, 1)[0], image_name(image) or "the picture"
+    return model.block([image], 0, 1)[0], image_name(image)
 
 
 def _prediction(model: Classifier, pixels: np.ndarray, name: str) -> Prediction:
@@ -155,8 +155,10 @@ def _fitted(
 
 
 def _rendered(document: Document, prediction: Prediction, model: Classifier, steps: Sequence[Step]) -> bytes:
+    name = prediction.image.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    title = name if name not in ("", "-") else "the picture"
     told = {
-        "image": prediction.image,
+        "image": title,
         "net": str(model.net),
         "says": prediction.label,
         "probability": prediction.probability,
@@ -164,8 +166,8 @@ def _rendered(document: Document, prediction: Prediction, model: Classifier, ste
         "views": view_count(model.views),
     }
     page = render_page(
-        PACKAGE, "walk.html", title=prediction.image, said=prediction, model=model,
-        views=view_count(model.views), kept=[one for one in document.said["steps"] if one.get("units")],
+        PACKAGE, "walk.html", title=title, said=prediction, model=model,
+        views=view_count(model.views), kept=[f"{i + 1} · {one['layer']}" for i, one in enumerate(document.said["steps"]) if one.get("units")],
         absent=sum("absent" in one for one in document.said["steps"]), layers=len(steps), data=_in_script(document.said | told), numbers=to_text(document.numbers),
         engine=_script("engine.js"), worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
     )  # fmt: skip

@@ -18,7 +18,7 @@ const Panel = (() => {
     const [, height, width] = plan.input_shape, area = by("paper");
     area.style.aspectRatio = `${width}/${height}`;
     by("thickness").max = Math.max(2, Math.round(Math.min(height, width) / 4));
-    by("thickness").value = Math.max(1, Math.round(Math.min(height, width) / 14));
+    by("thickness").value = Math.max(2, Math.round(Math.min(height, width) / 14));
     for (const one of document.querySelectorAll("[data-tool]")) one.addEventListener("click", () => choose(one.dataset.tool));
     for (const one of document.querySelectorAll("[data-move]")) one.addEventListener("click", () => shift(...one.dataset.move.split(",").map(Number)));
     by("clear").addEventListener("click", () => walk.setPixels(Uint8ClampedArray.from({ length: walk.pixels.length }, (_, i) => ground[i % ground.length])));

@@ -5,7 +5,7 @@ const Picture = (() => {
 
   // Pillow's bilinear resampling along one axis: for each output place the first input place and whole-number weights.
   function coefficients(from, first, last, to) {
-    const scale = (last - first) / to, filter = Math.max(scale, 1), support = filter, all = [];
+    const scale = Math.fround(last - first) / to, filter = Math.max(scale, 1), support = filter, all = [];
     for (let i = 0; i < to; i++) {
       const centre = first + (i + 0.5) * scale;
       const low = Math.max(0, Math.trunc(centre - support + 0.5)), high = Math.min(from, Math.trunc(centre + support + 0.5));
@@ -19,35 +19,34 @@ const Picture = (() => {
 
   const clip = (sum) => Math.min(255, Math.max(0, Math.floor((sum + 2 ** (BITS - 1)) / 2 ** BITS)));
 
-  // uint8 pixels, channels last, from a box (left, top, right, bottom) of a picture to height × width.
-  function resize({ data, height, width, channels }, toHeight, toWidth, [left, top, right, bottom]) {
-    let rows = data, across = width;
-    if (toWidth !== width || left !== 0 || right !== toWidth) {
-      const columns = coefficients(width, left, right, toWidth);
-      rows = new Uint8ClampedArray(height * toWidth * channels);
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < toWidth; x++) {
-          const [low, weights] = columns[x];
-          for (let k = 0; k < channels; k++) {
-            let sum = 0;
-            for (let n = 0; n < weights.length; n++) sum += data[(y * width + low + n) * channels + k] * weights[n];
-            rows[(y * toWidth + x) * channels + k] = clip(sum);
-          }
+  // Resamples `lines` lines of `from` places each; a place holds `inner` numbers.
+  function along(data, weights, lines, from, inner) {
+    const to = weights.length, made = new Uint8ClampedArray(lines * to * inner);
+    for (let line = 0; line < lines; line++) {
+      for (let i = 0; i < to; i++) {
+        const [low, factors] = weights[i];
+        for (let k = 0; k < inner; k++) {
+          let sum = 0;
+          for (let n = 0; n < factors.length; n++) sum += data[(line * from + low + n) * inner + k] * factors[n];
+          made[(line * to + i) * inner + k] = clip(sum);
         }
-      }
-      across = toWidth;
-    }
-    if (toHeight === height && top === 0 && bottom === toHeight) return Uint8ClampedArray.from(rows);
-    const lines = coefficients(height, top, bottom, toHeight), made = new Uint8ClampedArray(toHeight * across * channels);
-    for (let y = 0; y < toHeight; y++) {
-      const [low, weights] = lines[y];
-      for (let i = 0; i < across * channels; i++) {
-        let sum = 0;
-        for (let n = 0; n < weights.length; n++) sum += rows[(low + n) * across * channels + i] * weights[n];
-        made[y * across * channels + i] = clip(sum);
       }
     }
     return made;
+  }
+
+  // uint8 pixels, channels last, from a box (left, top, right, bottom) of a picture to height × width. Pillow shrinks
+  // rows first; since its version 13 columns first where they shrink much more (`tallFirst`).
+  function resize({ data, height, width, channels }, toHeight, toWidth, box, tallFirst) {
+    const [left, top, right, bottom] = box.map(Math.fround); // as Pillow keeps it
+    const across = toWidth !== width || left !== 0 || right !== toWidth, down = toHeight !== height || top !== 0 || bottom !== toHeight;
+    const columns = across && coefficients(width, left, right, toWidth), rows = down && coefficients(height, top, bottom, toHeight);
+    let made = data, lines = height, wide = width;
+    const shrinkRows = () => { if (across) [made, wide] = [along(made, columns, lines, wide, channels), toWidth]; };
+    const shrinkColumns = () => { if (down) [made, lines] = [along(made, rows, 1, lines, wide * channels), toHeight]; };
+    const order = tallFirst && height - toHeight > 2 * Math.max(0, width - toWidth) ? [shrinkColumns, shrinkRows] : [shrinkRows, shrinkColumns];
+    for (const pass of order) pass();
+    return Uint8ClampedArray.from(made);
   }
 
   // The box of so many pixels in the middle.
@@ -56,20 +55,20 @@ const Picture = (() => {
   const even = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
   // As `fit_pixels` in striate.data.decoding.pixels: crop, pad or stretch to height × width.
-  function fit(image, [, height, width], { fit: how, resize: shorter }) {
+  function fit(image, [, height, width], { fit: how, resize: shorter, tall_first: tall }) {
     const { height: h, width: w, channels: c } = image;
     if (shorter) {
       const scale = Math.min(h, w) / shorter;
-      return resize(image, height, width, centred(h, w, height * scale, width * scale));
+      return resize(image, height, width, centred(h, w, height * scale, width * scale), tall);
     }
     if (h === height && w === width) return Uint8ClampedArray.from(image.data);
-    if (how === "stretch") return resize(image, height, width, [0, 0, w, h]);
+    if (how === "stretch") return resize(image, height, width, [0, 0, w, h], tall);
     if (how === "crop") {
       const scale = Math.min(h / height, w / width);
-      return resize(image, height, width, centred(h, w, height * scale, width * scale));
+      return resize(image, height, width, centred(h, w, height * scale, width * scale), tall);
     }
     const scale = Math.min(height / h, width / w), innerH = Math.max(1, even(h * scale)), innerW = Math.max(1, even(w * scale));
-    const inner = resize(image, innerH, innerW, [0, 0, w, h]), made = new Uint8ClampedArray(height * width * c);
+    const inner = resize(image, innerH, innerW, [0, 0, w, h], tall), made = new Uint8ClampedArray(height * width * c);
     const top = even((height - innerH) / 2), left = even((width - innerW) / 2);
     for (let y = 0; y < innerH; y++) made.set(inner.subarray(y * innerW * c, (y + 1) * innerW * c), ((top + y) * width + left) * c);
     return made;
@@ -128,11 +127,12 @@ const Picture = (() => {
     return [...seen.values()].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
   }
 
-  // A round dot; where it ends between pixels, those get a part of the colour. Returns whether anything changed.
+  // A round dot; where it ends between pixels, those get a part of the colour. A pen as wide as a pixel fills just that.
   function dot(pixels, [c, h, w], y, x, radius, colour) {
     for (let r = Math.max(0, Math.floor(y - radius)); r <= Math.min(h - 1, Math.ceil(y + radius)); r++) {
       for (let q = Math.max(0, Math.floor(x - radius)); q <= Math.min(w - 1, Math.ceil(x + radius)); q++) {
-        const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(r + 0.5 - y, q + 0.5 - x)));
+        const inside = radius <= 0.5 ? Number(r === Math.floor(y) && q === Math.floor(x)) : radius + 0.5 - Math.hypot(r + 0.5 - y, q + 0.5 - x);
+        const share = Math.min(1, Math.max(0, inside));
         for (let k = 0; k < c; k++) {
           const i = (r * w + q) * c + k;
           pixels[i] = Math.round(pixels[i] + share * (colour[k] - pixels[i]));

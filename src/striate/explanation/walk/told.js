@@ -43,14 +43,19 @@ const Told = (() => {
   function channel(plan, index, k) {
     const shape = index < 0 ? plan.input_shape : plan.steps[index].shape;
     if (index < 0) return shape[0] === 3 ? COLOURS[k] : shape[0] === 1 ? "gray" : `band ${k}`;
-    if (shape.length === 1 && index >= plan.steps.length - 1) return plan.classes[k];
-    if (shape.length === 1 && shape[0] === plan.classes.length && ends(plan, index)) return plan.classes[k];
+    if (isClasses(plan, index)) return plan.classes[k];
     return `${shape.length === 3 ? "map" : "unit"} ${k}`;
   }
 
   // Whether only single numbers are changed between a step and the end of the net.
   function ends(plan, index) {
     return plan.steps.slice(index + 1).every((step) => ["scale", "identity", "spread"].includes(step.kind));
+  }
+
+  // Whether a step's units are the classes.
+  function isClasses(plan, index) {
+    const { shape } = plan.steps[index];
+    return shape.length === 1 && shape[0] === plan.classes.length && ends(plan, index);
   }
 
   // Where a number is, in words.
@@ -61,5 +66,5 @@ const Told = (() => {
 
   const title = (plan, index) => (index < 0 ? "the picture" : index >= plan.steps.length ? "softmax" : plan.steps[index].layer.replace(/, init="[^"]*"/, ""));
 
-  return { about, channel, place, title, product };
+  return { about, channel, isClasses, place, title, product };
 })();

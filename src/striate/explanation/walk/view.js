@@ -5,7 +5,7 @@ const walk = (() => {
   const by = (id) => document.getElementById(id);
   const plan = JSON.parse(by("walk-data").textContent);
   const LAST = plan.steps.length;
-  const start = { index: -1, at: null, source: null, all: false, sorted: false, shown: Maps.AT_ONCE, off: {}, looked: null };
+  const start = { index: -1, at: null, source: null, all: false, sorted: null, shown: Maps.AT_ONCE, off: {}, looked: null };
   const state = { ...start };
   const self = { plan, state, numbers: null, first: null, pixels: null, logits: null, firstLogits: null, comparison: null, ms: null };
   let only = [], cache = new Map(), drawing = 0, resting = [];
@@ -64,7 +64,7 @@ const walk = (() => {
     const good = worst <= 1e-4;
     by("check").className = good ? "fine" : "warning";
     by("check").textContent = good
-      ? `Checked as the page opened: ${count(many)} numbers of ${count(plan.steps.length)} layers, computed here, are torch’s; the largest difference is ${worst.toExponential(1)} of its layer’s largest value.`
+      ? `Checked as the page opened: ${count(many)} numbers of ${count(plan.checks.length)} layers, computed here, are torch’s; the largest difference is ${worst.toExponential(1)} of its layer’s largest value.`
       : `This browser computes otherwise than torch: layer ${where + 1} differs by ${worst.toExponential(1)} of its largest value. Do not trust the numbers here.`;
   }
 
@@ -78,20 +78,32 @@ const walk = (() => {
   }
 
   // Go to a step, and there to a number: (channel, row, column), (unit), or for the picture (channel, row, column).
-  function go(index, at = null) {
+  async function go(index, at = null) {
     const to = Math.min(LAST, Math.max(-1, index)), shape = shapeOf(to);
     if (to === -1 && at) state.looked = [at[1], at[2]];
     const here = state.index < 0 ? [0, ...state.looked] : state.at;
     const place = at && at.length === shape.length ? at : fitted(shape, at || here, at ? null : state.index);
-    Object.assign(state, { index: to, at: place, source: null, all: false, shown: Maps.AT_ONCE });
+    Object.assign(state, { index: to, at: place, source: null, all: false, sorted: null, shown: Maps.AT_ONCE });
+    if (!at && to >= 0 && to < LAST) await notable(to);
     return render();
+  }
+
+  // Where nobody asked for a certain one: the strongest unit of a row, and of a kept layer one whose weights are here.
+  async function notable(index) {
+    const step = plan.steps[index], flat = step.shape.length === 1 || step.shape[1] * step.shape[2] === 1, units = step.units || [];
+    if (step.absent || (!flat && (!units.length || units.includes(state.at[0]))) || Told.isClasses(plan, index)) return;
+    const own = await values(index), size = step.shape.length === 1 ? 1 : step.shape[1] * step.shape[2];
+    if (!own || state.index !== index) return;
+    const strength = (k) => Draw.largest(own.subarray(k * size, (k + 1) * size));
+    const choice = units.length ? units : Array.from({ length: step.shape[0] }, (_, k) => k);
+    state.at = [choice.reduce((a, b) => (strength(b) > strength(a) ? b : a)), ...state.at.slice(1)];
   }
   const shapeOf = (index) => (index < 0 ? plan.input_shape : index === LAST ? [plan.classes.length] : plan.steps[index].shape);
 
   // The same part of the picture in another layer; the same channel where there is one.
   function fitted(shape, at, from) {
     const channel = at ? Math.min(at[0], shape[0] - 1) : 0;
-    if (shape.length === 1) return [at && from === LAST - 1 ? channel : 0].map((k) => (shape[0] === plan.classes.length ? best() : k));
+    if (shape.length === 1) return [shape[0] === plan.classes.length ? best() : 0];
     const old = from === null ? null : shapeOf(from);
     if (!at || at.length < 3 || !old || old.length < 3) return [channel, shape[1] >> 1, shape[2] >> 1];
     return [channel, ...[1, 2].map((i) => Math.min(shape[i] - 1, Math.floor(((at[i] + 0.5) / old[i]) * shape[i])))];
