@@ -1,4 +1,4 @@
-"""The page in real Chromium, at the width of a desk and of a phone: what it computes is torch's, clicks and keys work."""
+"""The page in real Chromium, as wide as a desk and a phone: what it computes is torch's, clicks and keys work."""
 
 import shutil
 
@@ -124,7 +124,11 @@ def test_the_page_computes_any_picture_as_torch_does(browser, tmp_path, sentence
 
 
 def test_a_large_net_keeps_numbers_and_says_which(browser, tmp_path):
-    model = model_of("conv(16, 5, stride=2) relu maxpool(3, 2) conv(32, 3) relu fc(900) relu fc(700) relu fc(6)", (3, 48, 48), spread=False)
+    model = model_of(
+        "conv(16, 5, stride=2) relu maxpool(3, 2) conv(32, 3) relu fc(900) relu fc(700) relu fc(6)",
+        (3, 48, 48),
+        spread=False,
+    )
     path, pixels = tmp_path / "walk.html", random_pixels(model, 1)
     found = write_walkthrough(model, pixels, path, limit_bytes=700_000)
     assert found.size_bytes <= 700_000
@@ -142,7 +146,9 @@ def test_a_large_net_keeps_numbers_and_says_which(browser, tmp_path):
     reader.go(kept, [unit])  # its sum is of what it gets now
     expected, _ = torch_at(model, other)
     path_of = reader.run(f"walk.plan.steps[{kept}].path")
-    assert reader.shown("this number") == pytest.approx(expected[path_of][unit], abs=1e-4 * float(np.abs(expected[path_of]).max()))
+    assert reader.shown("this number") == pytest.approx(
+        expected[path_of][unit], abs=1e-4 * float(np.abs(expected[path_of]).max())
+    )
     reader.close()
 
 
@@ -188,12 +194,17 @@ def test_votes_and_softmax(browser, small, size):
     assert reader.run("walk.state.at") == [best]
     votes = [float(one.get_attribute("data-value")) for one in page.locator(".sides .row .n").all()]
     assert len(votes) == 12
-    assert sum(votes) + model.module.state_dict()["11.bias"][best].item() == pytest.approx(expected["11"][best], abs=1e-4)
+    assert sum(votes) + model.module.state_dict()["11.bias"][best].item() == pytest.approx(
+        expected["11"][best], abs=1e-4
+    )
     page.locator(".sides .row").first.click()  # a vote leads to its input
     assert reader.run("walk.state.index") == last - 1
     page.click("#next")
     page.click("#next")
-    shown = {int(one.get_attribute("data-class")): float(one.get_attribute("data-value")) for one in page.locator("td[data-class]").all()}
+    shown = {
+        int(one.get_attribute("data-class")): float(one.get_attribute("data-value"))
+        for one in page.locator("td[data-class]").all()
+    }
     assert [shown[k] for k in range(4)] == pytest.approx(probabilities.tolist(), abs=1e-4)
     assert page.locator("#next").is_disabled()
     reader.close()
@@ -274,7 +285,9 @@ def test_painting_moving_dropping_and_resetting_are_followed(browser, small, siz
     reader.close()
 
 
-@pytest.mark.parametrize(("fit", "resize", "channels"), [("crop", None, 1), ("pad", None, 3), ("stretch", None, 3), ("crop", 20, 3)])
+@pytest.mark.parametrize(
+    ("fit", "resize", "channels"), [("crop", None, 1), ("pad", None, 3), ("stretch", None, 3), ("crop", 20, 3)]
+)
 def test_pictures_come_to_the_net_s_size_as_striate_does_it(browser, tmp_path, fit, resize, channels):
     from dataclasses import replace
 
@@ -283,7 +296,9 @@ def test_pictures_come_to_the_net_s_size_as_striate_does_it(browser, tmp_path, f
     write_walkthrough(model, np.zeros((16, 12, channels), np.uint8), tmp_path / "walk.html")
     reader = Reader(browser, tmp_path / "walk.html")
     generator = np.random.default_rng(4)
-    for i, (h, w, mode) in enumerate([(41, 33, "RGB"), (9, 40, "RGB"), (16, 12, "RGB"), (1, 1, "RGB"), (30, 31, "L"), (300, 17, "RGB")]):
+    for i, (h, w, mode) in enumerate(
+        [(41, 33, "RGB"), (9, 40, "RGB"), (16, 12, "RGB"), (1, 1, "RGB"), (30, 31, "L"), (300, 17, "RGB")]
+    ):
         file = tmp_path / f"{i}.png"
         Image.fromarray(generator.integers(0, 256, (h, w) if mode == "L" else (h, w, 3), np.uint8)).save(file)
         reader.page.set_input_files("#file", file)

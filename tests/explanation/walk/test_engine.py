@@ -64,15 +64,12 @@ def in_node(documents, places=None):
 
 def difference(own, theirs):
     """The largest difference as a share of each layer's largest value, over all layers."""
-    each = [
-        np.abs(np.array(a) - b.ravel()).max() / (np.abs(b).max() or 1)
-        for a, b in zip(own, theirs, strict=True)
-    ]
+    each = [np.abs(np.array(a) - b.ravel()).max() / (np.abs(b).max() or 1) for a, b in zip(own, theirs, strict=True)]
     return max(each)
 
 
 def test_every_word_agrees_with_torch_and_so_does_the_trace_of_any_value():
-    shapes = [(3, 9, 8)] * len(LAYERS) + [shape for shape in NETS.values()]
+    shapes = [(3, 9, 8)] * len(LAYERS) + list(NETS.values())
     documents, torchs, places = [], [], []
     for sentence, shape in zip([*LAYERS, *NETS], shapes, strict=True):
         document, values = document_of(model_of(sentence, shape))
@@ -88,7 +85,11 @@ def test_every_word_agrees_with_torch_and_so_does_the_trace_of_any_value():
         assert difference(found["values"], values) < 1e-5, sentence
         assert found["comparison"]["worst"] < 1e-5, sentence
         for (i, at), traced in zip(some, found["traced"], strict=True):
-            assert traced == pytest.approx(values[i][tuple(at)], abs=1e-5 * float(np.abs(values[i]).max())), (sentence, i, at)
+            assert traced == pytest.approx(values[i][tuple(at)], abs=1e-5 * float(np.abs(values[i]).max())), (
+                sentence,
+                i,
+                at,
+            )
 
 
 def test_the_check_in_python_agrees_too():
@@ -113,7 +114,7 @@ def test_a_wrong_number_is_found_by_python_and_by_the_page():
     document, values = document_of(model_of("conv(4, 3) relu fc(3)", (1, 6, 6)))
     place = document.said["steps"][0]["tensors"]["weight"][0]
     document.numbers[place] += 0.5
-    with pytest.raises(StriateError, match="layer 0, conv.* would differ from torch"):
+    with pytest.raises(StriateError, match=r"layer 0, conv.* would differ from torch"):
         check.compare_with_torch(document, values).require(document)
     (found,) = in_node([document])
     assert found["comparison"]["worst"] > 1e-3
@@ -133,9 +134,9 @@ def test_kept_numbers_and_chosen_units():
 
 
 def test_rounded_numbers_are_the_nearest():
-    values = np.random.default_rng(0).normal(size=10_000).astype(np.float32) * 10.0 ** np.random.default_rng(1).integers(
-        -20, 20, 10_000
-    ).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=10_000).astype(np.float32) * 10.0 ** np.random.default_rng(
+        1
+    ).integers(-20, 20, 10_000).astype(np.float32)
     for bits in (8, 14, 20):
         near = rounded(values, bits)
         assert np.abs(near / values.astype(np.float64) - 1).max() <= 2.0 ** -(bits + 1)
@@ -146,12 +147,14 @@ def test_rounded_numbers_are_the_nearest():
     assert (from_text(to_text(values)) == values).all()
 
 
-def test_a_fitted_linear_model_and_its_absent_classes(digits_model):
+def test_a_fitted_linear_model_and_its_absent_classes():
     from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
     from striate.classifier.heads.linear import Linear
 
     generator = torch.Generator().manual_seed(0)
-    chosen = Selection(torch.arange(3, 60, 2), torch.rand(29, generator=generator), 1 + torch.rand(29, generator=generator))
+    chosen = Selection(
+        torch.arange(3, 60, 2), torch.rand(29, generator=generator), 1 + torch.rand(29, generator=generator)
+    )
     head = Linear(weight=torch.randn(3, 29, generator=generator), bias=torch.randn(3, generator=generator))
     shape = Preprocessing((8, 8), 1, "crop", np.array([100], np.float32), np.array([60], np.float32))
     module = FittedModule(None, chosen, head, torch.tensor([0, 2, 4]), 5).eval()

@@ -37,8 +37,8 @@ def torch_values(model: Classifier, pixels: np.ndarray, steps: Sequence[Step]) -
     for step, value in zip(steps, values, strict=True):
         if not np.isfinite(value).all():
             raise StriateError(
-                f"a walkthrough needs finite numbers; layer {step.path}, {step.layer}, gives {value[~np.isfinite(value)][0]} "
-                "for this picture. Train the net again with a smaller learning rate"
+                f"a walkthrough needs finite numbers; layer {step.path}, {step.layer}, gives "
+                f"{value[~np.isfinite(value)][0]} for this picture. Train the net again with a smaller learning rate"
             )
     return values
 

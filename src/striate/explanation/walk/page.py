@@ -28,7 +28,18 @@ from striate.system.files import write_atomically
 
 LIMIT_BYTES = 8_000_000
 PACKAGE = "striate.explanation.walk"
-SCRIPTS = ("trace.js", "draw.js", "told.js", "picture.js", "sums.js", "maps.js", "stages.js", "runner.js", "panel.js", "view.js")
+SCRIPTS = (
+    "trace.js",
+    "draw.js",
+    "told.js",
+    "picture.js",
+    "sums.js",
+    "maps.js",
+    "stages.js",
+    "runner.js",
+    "panel.js",
+    "view.js",
+)
 # How often a page that came out too large is tried again with less.
 _TRIES = 8
 
@@ -61,8 +72,8 @@ class Walkthrough:
         """Return the result for programs."""
         return {
             "path": str(self.path), "bytes": self.size_bytes, "computed": self.computed, "kept": self.kept,
-            "absent": self.absent, "difference": self.difference, "compared": self.compared, "image": self.prediction.image,
-            "class": self.prediction.label, "probability": self.prediction.probability,
+            "absent": self.absent, "difference": self.difference, "compared": self.compared,
+            "image": self.prediction.image, "class": self.prediction.label, "probability": self.prediction.probability,
         }  # fmt: skip
 
 
@@ -103,8 +114,8 @@ def write_walkthrough(
     progress("written", 3, 3)
     state = [_state(step) for step in document.said["steps"]]
     compared = sum(one.size for one, how in zip(values, state, strict=True) if how != "absent")
-    counts = [state.count(how) for how in ("computed", "kept", "absent")]
-    return Walkthrough(Path(path), len(page), *counts, difference, compared, prediction)
+    computed, kept, absent = (state.count(how) for how in ("computed", "kept", "absent"))
+    return Walkthrough(Path(path), len(page), computed, kept, absent, difference, compared, prediction)
 
 
 def _state(step: dict[str, Any]) -> str:
@@ -151,7 +162,10 @@ def _fitted(
         if len(page) <= limit:
             return page, document, difference.share
         room -= 1.05 * (len(page) - limit)
-    raise ArgumentError(f"the page must be at most {limit:,} bytes; got {len(page):,}. Walk a smaller net")
+    raise ArgumentError(
+        f"a walkthrough must fit in {limit / 1e6:.1f} MB; this net comes out larger, or less exact than torch, however "
+        "little is carried. Walk a smaller net"
+    )
 
 
 def _rendered(document: Document, prediction: Prediction, model: Classifier, steps: Sequence[Step]) -> bytes:
@@ -165,11 +179,13 @@ def _rendered(document: Document, prediction: Prediction, model: Classifier, ste
         "known": prediction.known,
         "views": view_count(model.views),
     }
+    described = document.said["steps"]
     page = render_page(
-        PACKAGE, "walk.html", title=title, said=prediction, model=model,
-        views=view_count(model.views), kept=[f"{i + 1} · {one['layer']}" for i, one in enumerate(document.said["steps"]) if one.get("units")],
-        absent=sum("absent" in one for one in document.said["steps"]), layers=len(steps), data=_in_script(document.said | told), numbers=to_text(document.numbers),
-        engine=_script("engine.js"), worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
+        PACKAGE, "walk.html", title=title, said=prediction, model=model, views=view_count(model.views),
+        layers=len(steps), absent=sum("absent" in one for one in described),
+        kept=[f"{i + 1} · {one['layer']}" for i, one in enumerate(described) if one.get("units")],
+        data=_in_script(document.said | told), numbers=to_text(document.numbers), engine=_script("engine.js"),
+        worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
     )  # fmt: skip
     return page.encode()
 

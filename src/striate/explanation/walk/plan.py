@@ -111,8 +111,8 @@ def _ends(steps: Sequence[Step], numbers: float, limit: float) -> tuple[set[int]
             break
     if first_last == len(steps):
         raise ArgumentError(
-            f"a walkthrough must fit in {limit / 1e6:.0f} MB; the last layer of this net alone, {steps[-1].layer}, does "
-            "not. Walk a smaller net"
+            f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net's last layer alone, {steps[-1].layer}, does not. "
+            "Walk a smaller net"
         )
     after, values, work = 0, 0, 0
     for i, step in enumerate(steps[:first_last]):

@@ -11,6 +11,7 @@ const Runner = (() => {
       const url = URL.createObjectURL(new Blob([source, "\nconst serve = makeServer((m) => postMessage(m)); onmessage = (e) => serve(e.data);"], { type: "text/javascript" }));
       const worker = new Worker(url);
       worker.onmessage = (event) => receive(event.data);
+      worker.onerror = (event) => receive({ kind: "failed", message: event.message || "The browser does not let this page compute beside itself." });
       send = (message) => worker.postMessage(message);
     } catch (error) { // no worker: the same beside the page's own work
       const serve = makeServer((message) => setTimeout(() => receive(message)));

@@ -83,9 +83,7 @@ def describe_layer(layer: Layer, shape: Shape) -> tuple[str, dict[str, Any]]:
 
 
 def _same_name(kind: type[Layer], *settings: str) -> None:
-    describe_layer.register(
-        kind, lambda layer, shape: (layer.word, {name: getattr(layer, name) for name in settings})
-    )
+    describe_layer.register(kind, lambda layer, shape: (layer.word, {name: getattr(layer, name) for name in settings}))
 
 
 for _kind in (layers.Relu, layers.Relu6, layers.Tanh, layers.Sigmoid, layers.Gelu, layers.Silu, layers.Step):

@@ -42,7 +42,12 @@ const walk = (() => {
     Runner.run({ pixels: self.pixels.slice(), off: state.off, from, compare });
   }
   const progress = (done, total) => { by("busy").textContent = `computing ${done} of ${total} layers`; };
-  const failed = (message) => { by("check").textContent = message; by("check").className = "warning"; };
+  function failed(message) {
+    by("check").textContent = message;
+    by("check").className = "warning";
+    by("busy").hidden = true;
+    for (const resolve of resting.splice(0)) resolve();
+  }
 
   async function ran(message) {
     cache = new Map();
@@ -54,7 +59,7 @@ const walk = (() => {
     by("busy").hidden = true;
     by("busy").textContent = "computing";
     Panel.answers(self.probabilities, self.firstProbabilities);
-    await render();
+    await render().catch((error) => failed(String(error)));
     for (const resolve of resting.splice(0)) resolve();
   }
 

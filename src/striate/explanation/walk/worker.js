@@ -39,7 +39,7 @@ function makeServer(post) {
       queue = queue.then(() => run(message)).catch((error) => post({ kind: "failed", message: String(error) }));
     } else if (message.kind === "get") {
       const ready = complete === message.version;
-      post({ kind: "got", id: message.id, version: message.version, values: ready ? values[message.step].slice() : null });
+      post({ kind: "got", id: message.id, version: message.version, values: ready && values[message.step] ? values[message.step].slice() : null });
     }
   };
 }
