@@ -15,8 +15,8 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError, StriateError
 from striate.explanation.walk import check, page
 from striate.explanation.walk.document import make_document
-from striate.explanation.walk.numbers import from_text, rounded, to_text
-from striate.explanation.walk.plan import Plan
+from striate.explanation.walk.numbers import from_text, round_bits, to_text
+from striate.explanation.walk.plan import Carried
 from striate.explanation.walk.steps import describe_layer, model_steps
 from striate.nets import parse, resolve
 from striate.nets.layers import Activation, Layer
@@ -40,13 +40,13 @@ def model_of(sentence: str, shape: tuple[int, int, int], spread: bool = True) ->
     return Classifier(tuple(map(str, range(classes))), preprocessing, resolve(sentence), module)
 
 
-def document_of(model: Classifier, seed: int = 0, plan: Plan | None = None):
+def document_of(model: Classifier, seed: int = 0, plan: Carried | None = None):
     """A page's content for random pixels, and torch's values."""
     c, h, w = model.preprocessing.input_shape
     pixels = np.random.default_rng(seed).integers(0, 256, (h, w, c), np.uint8)
     steps = model_steps(model)
     values = check.torch_values(model, pixels, steps)
-    return make_document(model, pixels, steps, values, plan or Plan(23)), values
+    return make_document(model, pixels, steps, values, plan or Carried(23)), values
 
 
 def in_node(documents, places=None):
@@ -122,7 +122,7 @@ def test_a_wrong_number_is_found_by_python_and_by_the_page():
 
 def test_kept_numbers_and_chosen_units():
     model = model_of("conv(4, 3, pad=1) bn relu conv(8, 3, pad=1) relu fc(20) relu fc(5)", (3, 8, 8))
-    plan = Plan(14, {3: np.array([1, 6]), 5: np.array([0, 19])})
+    plan = Carried(14, {3: np.array([1, 6]), 5: np.array([0, 19])})
     document, values = document_of(model, plan=plan)
     assert check.compare_with_torch(document, values).share < 1e-4
     (found,) = in_node([document], [[(3, [6, 2, 0]), (5, [19]), (7, [2])]])
@@ -138,12 +138,12 @@ def test_rounded_numbers_are_the_nearest():
         1
     ).integers(-20, 20, 10_000).astype(np.float32)
     for bits in (8, 14, 20):
-        near = rounded(values, bits)
+        near = round_bits(values, bits)
         assert np.abs(near / values.astype(np.float64) - 1).max() <= 2.0 ** -(bits + 1)
         assert not (near.view(np.uint32) & np.uint32((1 << (23 - bits)) - 1)).any()
-    assert (rounded(values, 23) == values).all()
+    assert (round_bits(values, 23) == values).all()
     extreme = np.array([0, -0.0, 3.4028235e38, -3.4028235e38, 1e-45], np.float32)
-    assert np.isfinite(rounded(extreme, 8)).all()
+    assert np.isfinite(round_bits(extreme, 8)).all()
     assert (from_text(to_text(values)) == values).all()
 
 
@@ -185,5 +185,5 @@ def test_a_head_on_a_net_s_features_takes_the_layers_before_its_fc():
 @pytest.mark.parametrize("sentence", ["swift_xs", "lenet", "resnet20"])
 def test_rounding_to_sixteen_bits_stays_within_the_tolerance(sentence):
     shape = (1, 28, 28) if sentence == "lenet" else (3, 32, 32)
-    document, values = document_of(model_of(sentence, shape, spread=False), plan=Plan(16))
+    document, values = document_of(model_of(sentence, shape, spread=False), plan=Carried(16))
     assert check.compare_with_torch(document, values).share < 1e-4

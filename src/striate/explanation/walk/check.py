@@ -16,14 +16,14 @@ from striate.classifier.heads.fitted import FittedModule
 from striate.data.tensors import to_batch
 from striate.errors import StriateError
 from striate.explanation.walk.document import Document
-from striate.explanation.walk.steps import Step
+from striate.explanation.walk.steps import WalkStep
 from striate.nets import NetModule
 
 # The largest difference that is let through, as a share of the largest value of a layer.
 TOLERANCE = 1e-4
 
 
-def torch_values(model: Classifier, pixels: np.ndarray, steps: Sequence[Step]) -> list[np.ndarray]:
+def torch_values(model: Classifier, pixels: np.ndarray, steps: Sequence[WalkStep]) -> list[np.ndarray]:
     """Return what the model's own module gives at each step for one picture, float32.
 
     Arguments:
@@ -56,7 +56,7 @@ def _seen(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """How far a page is from torch: the largest difference, as a share of the largest value of its `step`."""
 
     share: float
@@ -73,15 +73,15 @@ class Difference:
             )
 
 
-def compare_with_torch(document: Document, values: Sequence[np.ndarray]) -> Difference:
+def compare_with_torch(document: Document, values: Sequence[np.ndarray]) -> Mismatch:
     """Return how far a page is from torch's values; every step is computed in float64 from its content alone."""
-    worst = Difference(0.0, 0)
+    worst = Mismatch(0.0, 0)
     for i, (own, theirs) in enumerate(zip(recompute(document), values, strict=True)):
         if own is None:
             continue
         share = float(np.abs(own.reshape(theirs.shape) - theirs).max()) / largest(theirs)
         if not share <= worst.share:
-            worst = Difference(share, i)
+            worst = Mismatch(share, i)
     return worst
 
 

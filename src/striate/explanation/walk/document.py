@@ -11,8 +11,8 @@ from PIL import Image
 
 from striate.classifier.classifier import Classifier
 from striate.explanation.walk.numbers import Store
-from striate.explanation.walk.plan import INDICES, Plan
-from striate.explanation.walk.steps import Step
+from striate.explanation.walk.plan import INDICES, Carried
+from striate.explanation.walk.steps import WalkStep
 
 # So many values of each step are kept from torch, which the page compares with its own when it is opened.
 CHECKED = 48
@@ -36,7 +36,7 @@ class Document:
 
 
 def make_document(
-    model: Classifier, pixels: np.ndarray, steps: Sequence[Step], values: Sequence[np.ndarray], plan: Plan
+    model: Classifier, pixels: np.ndarray, steps: Sequence[WalkStep], values: Sequence[np.ndarray], plan: Carried
 ) -> Document:
     """Return the content of a page about one picture.
 
@@ -75,7 +75,7 @@ def shrinks_tall_first() -> bool:
     return tall.resize((6, 4), Image.Resampling.BILINEAR).tobytes() != rows_first.tobytes()
 
 
-def _described(step: Step, number: int, value: np.ndarray, plan: Plan, store: Store) -> dict[str, Any]:
+def _described(step: WalkStep, number: int, value: np.ndarray, plan: Carried, store: Store) -> dict[str, Any]:
     said = {
         "path": step.path, "layer": step.layer, "kind": step.kind, **step.settings, "inputs": list(step.inputs),
         "in_shapes": [list(shape) for shape in step.in_shapes], "shape": list(step.shape), "formula": step.formula,

@@ -13,12 +13,12 @@ EXACT_BITS = 23
 SMALL = 5000
 
 
-def rounded(values: np.ndarray, bits: int) -> np.ndarray:
+def round_bits(values: np.ndarray, bits: int) -> np.ndarray:
     """Return float32 values to the nearest number with `bits` bits behind the point (of 23), ties to even.
 
     The error is at most 2^−(bits + 1) of each value.
 
-    >>> rounded(np.array([1.0009765625, 3.0], np.float32), 8).tolist()
+    >>> round_bits(np.array([1.0009765625, 3.0], np.float32), 8).tolist()
     [1.0, 3.0]
     """
     spare = EXACT_BITS - bits
@@ -59,7 +59,7 @@ class Store:
     def add(self, values: np.ndarray, *, exact: bool = False) -> list[int]:
         """Keep an array, rounded where it is long unless it must be `exact`, and return where it lies."""
         flat = np.ascontiguousarray(values, np.float32).ravel()
-        self._parts.append(flat if exact or flat.size <= SMALL else rounded(flat, self.bits))
+        self._parts.append(flat if exact or flat.size <= SMALL else round_bits(flat, self.bits))
         place = [self._count, flat.size]
         self._count += flat.size
         return place

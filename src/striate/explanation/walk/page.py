@@ -20,8 +20,8 @@ from striate.errors import ArgumentError
 from striate.explanation.walk.check import TOLERANCE, compare_with_torch, torch_values
 from striate.explanation.walk.document import Document, make_document
 from striate.explanation.walk.numbers import EXACT_BITS, to_text
-from striate.explanation.walk.plan import LEAST_BITS, make_plan
-from striate.explanation.walk.steps import Step, model_steps
+from striate.explanation.walk.plan import LEAST_BITS, choose_carried
+from striate.explanation.walk.steps import WalkStep, model_steps
 from striate.observer import Progress, silent
 from striate.pages.page import render_page
 from striate.system.files import write_atomically
@@ -141,7 +141,7 @@ def _prediction(model: Classifier, pixels: np.ndarray, name: str) -> Prediction:
 def _fitted(
     model: Classifier,
     pixels: np.ndarray,
-    steps: Sequence[Step],
+    steps: Sequence[WalkStep],
     values: Sequence[np.ndarray],
     prediction: Prediction,
     limit: int,
@@ -151,7 +151,7 @@ def _fitted(
     room = float(limit - plain - 1200 * len(steps) - 3 * pixels.size)
     bits = LEAST_BITS
     for _ in range(_TRIES):
-        plan = make_plan(steps, values, room, limit, bits)
+        plan = choose_carried(steps, values, room, limit, bits)
         document = make_document(model, pixels, steps, values, plan)
         difference = compare_with_torch(document, values)
         if difference.share > TOLERANCE / 2 and plan.bits < EXACT_BITS:  # deep nets amplify what rounding leaves
@@ -168,7 +168,7 @@ def _fitted(
     )
 
 
-def _rendered(document: Document, prediction: Prediction, model: Classifier, steps: Sequence[Step]) -> bytes:
+def _rendered(document: Document, prediction: Prediction, model: Classifier, steps: Sequence[WalkStep]) -> bytes:
     name = prediction.image.replace("\\", "/").rstrip("/").rpartition("/")[2]
     title = name if name not in ("", "-") else "the picture"
     told = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from striate.errors import ArgumentError
 from striate.explanation.walk.numbers import EXACT_BITS
-from striate.explanation.walk.steps import Step
+from striate.explanation.walk.steps import WalkStep
 
 # So many channels or units of a kept step have their weights in the page.
 MOST_UNITS = 12
@@ -34,7 +34,7 @@ INDICES = {"columns", "present"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class Carried:
     """Which steps are kept or absent, and how finely numbers are stored.
 
     Arguments:
@@ -57,9 +57,9 @@ def bytes_of(numbers: float, bits: int) -> float:
     return numbers * (bits + _OTHER_BITS) / 8 * 4 / 3
 
 
-def make_plan(
-    steps: Sequence[Step], values: Sequence[np.ndarray], room: float, limit: float, least_bits: int = LEAST_BITS
-) -> Plan:
+def choose_carried(
+    steps: Sequence[WalkStep], values: Sequence[np.ndarray], room: float, limit: float, least_bits: int = LEAST_BITS
+) -> Carried:
     """Return what a page carries of these steps.
 
     Arguments:
@@ -75,17 +75,17 @@ def make_plan(
     weights = sum(step.weights for step in steps)
     for bits in _WHOLE_BITS:
         if computable and bits >= least_bits and bytes_of(weights, bits) <= room:
-            return Plan(bits)
+            return Carried(bits)
     numbers = room / bytes_of(1, least_bits)
     if not computable or sum(map(_fewest_numbers, steps)) > numbers:
         kept, absent = _ends(steps, numbers, limit)
     else:
         kept, absent = _kept(steps, numbers), frozenset()
     units = {i: _chosen(i, steps, values) if _is_dear(steps[i]) else np.zeros(0, int) for i in sorted(kept)}
-    return Plan(least_bits, units, absent)
+    return Carried(least_bits, units, absent)
 
 
-def _kept(steps: Sequence[Step], numbers: float) -> set[int]:
+def _kept(steps: Sequence[WalkStep], numbers: float) -> set[int]:
     """Return which steps are kept of a net that can be shown as a whole."""
     kept = [i for i, step in enumerate(steps) if _is_dear(step)]
     spare = numbers - sum(map(_fewest_numbers, steps))
@@ -97,7 +97,7 @@ def _kept(steps: Sequence[Step], numbers: float) -> set[int]:
     return set(kept)
 
 
-def _ends(steps: Sequence[Step], numbers: float, limit: float) -> tuple[set[int], frozenset[int]]:
+def _ends(steps: Sequence[WalkStep], numbers: float, limit: float) -> tuple[set[int], frozenset[int]]:
     """Return which steps are kept and which are absent of a net of which only both ends can be shown."""
     first_last, held, spent = len(steps), frozenset[int](), 0.0
     tail = 0
@@ -111,7 +111,7 @@ def _ends(steps: Sequence[Step], numbers: float, limit: float) -> tuple[set[int]
             break
     if first_last == len(steps):
         raise ArgumentError(
-            f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net's last layer alone, {steps[-1].layer}, does not. "
+            f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net's last layer, {steps[-1].layer}, does not. "
             "Walk a smaller net"
         )
     after, values, work = 0, 0, 0
@@ -124,21 +124,21 @@ def _ends(steps: Sequence[Step], numbers: float, limit: float) -> tuple[set[int]
     return kept, frozenset(range(after, first_last)) - held
 
 
-def _is_dear(step: Step) -> bool:
+def _is_dear(step: WalkStep) -> bool:
     return step.kind in SUMS and _kept_numbers(step) < step.weights
 
 
-def _kept_numbers(step: Step) -> int:
+def _kept_numbers(step: WalkStep) -> int:
     """Return how many numbers a step takes that is kept."""
     channels = step.shape[0]
     return step.values + min(MOST_UNITS, channels) * (step.weights // channels) + channels
 
 
-def _fewest_numbers(step: Step) -> int:
+def _fewest_numbers(step: WalkStep) -> int:
     return _kept_numbers(step) if _is_dear(step) else step.weights
 
 
-def _chosen(number: int, steps: Sequence[Step], values: Sequence[np.ndarray]) -> np.ndarray:
+def _chosen(number: int, steps: Sequence[WalkStep], values: Sequence[np.ndarray]) -> np.ndarray:
     """Return the units with the strongest say: in the most probable class where that is known, else by their values."""
     own = np.abs(values[number].reshape(steps[number].shape[0], -1)).mean(1)
     following = next((i for i in range(number + 1, len(steps)) if "weight" in steps[i].tensors), None)

@@ -26,7 +26,7 @@ _NUMBERS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class WalkStep:
     """One layer of the page.
 
     Arguments:
@@ -128,9 +128,9 @@ def _sides(layer: windows.Window, shape: Shape) -> dict[str, Any]:
     return {"rows": rows, "columns": columns}
 
 
-def net_steps(module: NetModule) -> list[Step]:
+def net_steps(module: NetModule) -> list[WalkStep]:
     """Return the steps of a net; auxiliary heads, which predict nothing, are left off."""
-    steps: list[Step] = []
+    steps: list[WalkStep] = []
     numbers = {INPUT: INPUT}
     for i, node in enumerate(module.graph.nodes):
         if not node.head:
@@ -139,7 +139,7 @@ def net_steps(module: NetModule) -> list[Step]:
     return steps
 
 
-def _step(node: Node, layer: nn.Module, inputs: tuple[int, ...]) -> Step:
+def _step(node: Node, layer: nn.Module, inputs: tuple[int, ...]) -> WalkStep:
     kind, settings = describe_layer(node.layer, node.in_shapes[0])
     tensors = {
         name: value.detach().float().cpu().contiguous().numpy().ravel()
@@ -149,10 +149,10 @@ def _step(node: Node, layer: nn.Module, inputs: tuple[int, ...]) -> Step:
     written, shape = node.written, node.in_shapes[0]
     joins = isinstance(node.layer, structure.Merge)
     told = ("", "") if joins else (written.formula(shape), written.note(shape))
-    return Step(node.path, str(written), kind, settings, inputs, node.in_shapes, node.shape, tensors, *told)
+    return WalkStep(node.path, str(written), kind, settings, inputs, node.in_shapes, node.shape, tensors, *told)
 
 
-def model_steps(model: Classifier) -> list[Step]:
+def model_steps(model: Classifier) -> list[WalkStep]:
     """Return the steps of a classifier, from the normalised picture to the logits.
 
     Raises:
@@ -173,7 +173,7 @@ def model_steps(model: Classifier) -> list[Step]:
     )
 
 
-def _fitted_steps(module: FittedModule, input_shape: Shape) -> list[Step]:
+def _fitted_steps(module: FittedModule, input_shape: Shape) -> list[WalkStep]:
     """Return the steps of a linear head on features: those of the body that it needs, the choice of features, fc."""
     steps, source = _body_steps(module.body) if isinstance(module.body, NetModule) else ([], INPUT)
     shape = input_shape if source == INPUT else steps[source].shape
@@ -195,12 +195,12 @@ def _fitted_steps(module: FittedModule, input_shape: Shape) -> list[Step]:
 def _made(
     kind: str, layer: str, settings: dict[str, Any], source: int, given: Shape, shape: Shape, tensors: Any,
     note: str = "",
-) -> Step:  # fmt: skip
+) -> WalkStep:  # fmt: skip
     arrays = {name: value.detach().float().cpu().numpy().ravel() for name, value in tensors.items()}
-    return Step(kind, layer, kind, settings, (source,), (given,), shape, arrays, note=note)
+    return WalkStep(kind, layer, kind, settings, (source,), (given,), shape, arrays, note=note)
 
 
-def _body_steps(body: NetModule) -> tuple[list[Step], int]:
+def _body_steps(body: NetModule) -> tuple[list[WalkStep], int]:
     """Return the steps that make a body's features, and the number of that which holds them."""
     steps = net_steps(body)
     fcs = [i for i, step in enumerate(steps) if step.kind == "fc"]
