@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.data.reading import read
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
+    from striate.explanation.walk.page import write_walkthrough
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
     from striate.selection.fit import fit, train
@@ -52,6 +53,7 @@ __all__ = [
     "read",
     "resolve",
     "train",
+    "write_walkthrough",
 ]
 
 _HOMES = {
@@ -75,6 +77,7 @@ _HOMES = {
     "read": "data.reading",
     "resolve": "nets",
     "train": "selection.fit",
+    "write_walkthrough": "explanation.walk.page",
 }
 
 

@@ -24,6 +24,7 @@ from striate.cli.report import report
 from striate.cli.runs import runs
 from striate.cli.train import train
 from striate.cli.tune import tune
+from striate.cli.walk import walk
 from striate.errors import StriateError, is_out_of_memory
 from striate.version import __version__
 
@@ -67,7 +68,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, runs, report, cache):
+for command in (train, predict, evaluate, check, net, walk, augment, tune, features, runs, report, cache):
     app.command()(command)
 
 

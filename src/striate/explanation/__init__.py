@@ -1,0 +1,1 @@
+"""What a model sees in an image, and every number on the way there."""
