@@ -1,7 +1,7 @@
 """How Sphinx builds the site: `make docs`, or `sphinx-build -W docs docs/_build/html`.
 
-Pages are Markdown that reads well without Sphinx. What can be had from the code is: references, the outputs and pictures of the
-examples, the walkthrough (see building/). Nothing of it is committed.
+Pages are Markdown that reads well without Sphinx. What can be had from the code is made from it: references, what the
+examples print and draw, the walkthrough (see building/). Nothing of that is committed.
 """
 
 import sys
@@ -13,7 +13,7 @@ from striate import __version__
 
 project = "Striate"
 author = "The Striate developers"
-copyright = "The Striate developers, Apache-2.0"  # noqa: A001 - Sphinx' name
+copyright = "The Striate developers, Apache-2.0"
 version = release = __version__
 
 extensions = [
@@ -32,6 +32,7 @@ suppress_warnings = ["config.cache"]  # the functions of typing below cannot be 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 highlight_language = "text"  # indented blocks are commands and sentences
+smartquotes = False  # --resume stays what is typed
 default_role = "code"  # docstrings write `code` as Markdown does
 copybutton_prompt_text = "$ "
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 
 import striate
 
@@ -38,7 +39,8 @@ def api_pages() -> dict[str, str]:
         pages[path] = "\n".join([f"# {title}: `{name}`", "", _summary(module), "", _module(name)])
         more.append(f"| [`{name}`]({path}) | {_summary(module)} |")
     overview = [
-        "# Python", "", "Written from the docstrings. `import striate` is quick; what a name needs loads on its first use.", "",
+        "# Python", "",
+        "Written from the docstrings. `import striate` is quick; what a name needs loads on its first use.", "",
         "| name | what |", "|---|---|", *rows, "", "## More, by package", "", "| name | what |", "|---|---|", *more, "",
         "```{toctree}", ":hidden:", "", *sorted((path.removesuffix(".md") for path in pages), key=str.lower), "```", "",
     ]  # fmt: skip
@@ -52,11 +54,12 @@ def _page(path: str, value: object) -> str:
 def _directive(path: str, value: object) -> str:
     """Return autodoc's directive for one name."""
     if inspect.isclass(value):
-        members = "" if issubclass(value, Exception) else "   :members:\n   :inherited-members: object, Module, Exception\n"
+        members = "" if issubclass(value, Exception) else "   :members:\n   :exclude-members: set_fit_request, set_score_request\n"
         return _rst(f".. autoclass:: {path}\n{members}")
     if inspect.isroutine(value):
         return _rst(f".. autofunction:: {path}\n")
-    return _rst(f".. autodata:: {path}\n   :no-value:\n")
+    names = ", ".join(f"`{name}`" for name in value) if isinstance(value, Mapping) else ""
+    return f"**`{path}`**: a mapping by name{': ' if names else ''}{names}\n"
 
 
 def _module(name: str) -> str:

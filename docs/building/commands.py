@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from rich.text import Text
-from striate.cli import app
 from typer.main import get_command
+
+from striate.cli import app
 
 MARKUP = re.compile(r"\[(bold|dim)\](.*?)\[/\1\]")
 

@@ -48,16 +48,15 @@ class ExampleDirective(SphinxDirective):
         made = [title, source, nodes.raw("", "</details>", format="html")]
         if output:
             made += [nodes.paragraph("", "", nodes.literal("", command), nodes.Text(" prints")), _wrap(shown)]
-        return made + [self._picture(path) for path in pictures(folder)]
+        shown = nodes.container("", *map(self._picture, pictures(folder)), classes=["example-pictures"])
+        return [*made, shown] if shown.children else made
 
     def _picture(self, path: Path) -> nodes.Node:
         """Return a figure; the picture is copied where Sphinx finds it, its name says what it shows."""
-        words = path.stem.replace("-", " ")
+        words = path.stem.replace("-", " ").capitalize()
         relative = "/" + path.relative_to(self.env.srcdir).as_posix()
         figure = nodes.figure("", nodes.image("", uri=relative, alt=words), classes=["example-picture"])
         figure += nodes.caption("", words)
-        # As a directive of docutils would: the image is collected by its path relative to the sources.
-        figure[0]["uri"] = relative
         return figure
 
 
@@ -74,15 +73,19 @@ def run_example(command: str, kept: Path) -> Path:
     for old in kept.glob(f"{Path(words[1]).stem}-*"):
         shutil.rmtree(old)
     folder.mkdir(parents=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "110"}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the commands are those of our own pages
         [sys.executable, "-W", "error", str(ROOT / words[1]), *words[2:]],
-        cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=LONGEST_S, check=False,
+        cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8", timeout=LONGEST_S, check=False,
     )  # fmt: skip
     if done.returncode:
         raise ExtensionError(f"{command} ended with {done.returncode}:\n{done.stderr}")
     (folder / "output.txt").write_text(done.stdout, "utf-8")
     return folder
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which our own programs run: this checkout's package, drawings without a screen."""
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "110", "MPLBACKEND": "agg"}
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -6,17 +6,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from sphinx.application import Sphinx
+
 from building.api import api_pages
 from building.commands import command_pages
 from building.settings import settings_pages
 from building.words import word_pages
-from sphinx.application import Sphinx
 
 MAKERS = (command_pages, word_pages, settings_pages, api_pages)
 
 
 def write_references(folder: Path) -> None:
-    """Write the pages into a folder of their own; a page that is as it was keeps its time, one without a source goes."""
+    """Write the pages into a folder of their own; one that is as it was keeps its time, one without a source goes."""
     pages = {name: text for maker in MAKERS for name, text in maker().items()}
     for old in folder.rglob("*.md"):
         if old.relative_to(folder).as_posix() not in pages:

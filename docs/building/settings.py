@@ -19,8 +19,9 @@ def settings_pages() -> dict[str, str]:
 def _recipes() -> str:
     lines = [
         "# Recipes, setting by setting", "",
-        "A recipe decides everything of a training but the data. `--recipe NAME|FILE` takes one, `--set NAME=VALUE` changes a "
-        "setting; each run folder has the one it used.", "", "| setting | what | values | default |", "|---|---|---|---|",
+        "A recipe decides everything of a training but the data. `--recipe NAME|FILE` takes one, `--set NAME=VALUE` "
+        "changes a setting; each run folder has the one it used.", "",
+        "| setting | what | values | default |", "|---|---|---|---|",
     ]  # fmt: skip
     hints = get_type_hints(Recipe)
     for each in dataclasses.fields(Recipe):
@@ -29,7 +30,14 @@ def _recipes() -> str:
     lines += ["", "## Published recipes", ""]
     for path in sorted(resources.files("striate.training.recipes").iterdir(), key=lambda path: path.name):
         if path.name.endswith(".toml"):
-            lines += [f"### {path.name.removesuffix('.toml')}", "", "```toml", path.read_text("utf-8").rstrip(), "```", ""]
+            lines += [
+                f"### {path.name.removesuffix('.toml')}",
+                "",
+                "```toml",
+                path.read_text("utf-8").rstrip(),
+                "```",
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -51,12 +59,18 @@ def _value(value: Any) -> str:
 def _augmentations() -> str:
     lines = [
         "# Augmentations, word by word", "",
-        "Written from the functions themselves, as `striate augment --list` is; `striate augment SOURCE --augment \"WORDS\" -o "
+        "Written from the functions themselves, as `striate augment --list` is; `striate augment SOURCE --augment "
+        "\"WORDS\" -o "
         "sheet.png` draws what they do to your own images.", "",
     ]  # fmt: skip
     for name, function in AUGMENTATIONS.items():
         text = (function.__doc__ or "").split("\n\n")[0]
         arguments = describe_arguments(function)
-        lines += [f"## `{name}{arguments if arguments != '()' else ''}`", "", " ".join(text.split()).replace("*", "\\*"), ""]
+        lines += [
+            f"## `{name}{arguments if arguments != '()' else ''}`",
+            "",
+            " ".join(text.split()).replace("*", "\\*"),
+            "",
+        ]
         lines += [f"- {line}" for line in describe_ranges(function)] + [""]
     return "\n".join(lines)

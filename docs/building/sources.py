@@ -64,7 +64,11 @@ def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         # The formatter's anchors are L-1, those of code hosts L1.
         body = re.sub(r'(id|name|href)="(#?)L-(\d+)"', r'\1="\2L\3"', highlight(text, lexer, formatter))
         title = os.path.basename(path)
-        yield f"source/{path}", {"title": title, "body": f"<section class='source-file'><h1>{path}</h1>{body}</section>"}, "page.html"
+        yield (
+            f"source/{path}",
+            {"title": title, "body": f"<section class='source-file'><h1>{path}</h1>{body}</section>"},
+            "page.html",
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -14,33 +14,54 @@ from striate.nets.rules import RULES
 SHAPE = (8, 16, 16)
 # An example's arguments, where a layer wants some: by the name of the field.
 WANTED = {"units": "10", "filters": "16", "size": "3", "stride": "2", "channels": "16", "p": "0.1", "factor": "0.5"}
-STRUCTURES = {
-    "[ … ]*n": ("A chain n times, each time with weights of its own; `[ … ]` alone groups.", "[conv(16, 3, pad=1) relu]*2"),
-    "name: item": ("A name for a layer or a group, which the table's first column and `trace` then use.",
-                   "stem: [conv(16, 3) relu]"),
-    "residual(body ; shortcut)": ("Adds what the body makes to what the shortcut makes; without a shortcut to the input.",
-                                  "residual(conv(16, 3, pad=1) bn ; conv(16, 1))"),
-    "concat(a | b | …)": ("Joins the channels of its branches.", "concat(conv(4, 1) | conv(8, 3, pad=1) | maxpool(3, 1, pad=1))"),
-    "gate(body)": ("Multiplies the input by what the body makes of it.", "gate(globalavg conv(8, 1) sigmoid)"),
-    "aux(body ; weight)": ("An auxiliary head: trained with that weight, not there in prediction.",
-                           "conv(16, 3) aux(fc(10) ; 0.3) relu"),
-}  # fmt: skip
+STRUCTURES = (
+    (
+        "[ … ]*n",
+        "A chain n times, each time with weights of its own; `[ … ]` alone groups.",
+        "[conv(16, 3, pad=1) relu]*2",
+    ),
+    ("name: item", "A name for a layer or a group, which `trace` and the table then use.", "stem: [conv(16, 3) relu]"),
+    (
+        "residual(body ; shortcut)",
+        "Adds what the body makes to what the shortcut makes; without a shortcut to the input itself.",
+        "residual(conv(16, 3, pad=1) bn ; conv(16, 1))",
+    ),
+    (
+        "concat(a | b | …)",
+        "Joins the channels of its branches.",
+        "concat(conv(4, 1) | conv(8, 3, pad=1) | maxpool(3, 1, pad=1))",
+    ),
+    ("gate(body)", "Multiplies the input by what the body makes of it.", "gate(globalavg conv(8, 1) sigmoid)"),
+    (
+        "aux(body ; weight)",
+        "An auxiliary head: trained with that weight, not there in prediction.",
+        "conv(16, 3) aux(fc(10) ; 0.3) relu",
+    ),
+)
 
 
 def word_pages() -> dict[str, str]:
     """Return the page of the notation and the page of the named architectures."""
     lines = [
         "# The notation, word by word", "",
-        "Written from the layers themselves. [A net is a sentence](../notation.md) explains how words are put together. Every "
-        f"example is the layer table of one word, on images of {'×'.join(map(str, SHAPE))} (channels, height, width).", "",
+        "Written from the layers themselves. [A net is a sentence](../notation.md) explains how words are put "
+        f"together. Every example is the layer table of one word, on images of {_say(SHAPE)}: channels, height, width.",
+        "",
         "## Structure", "",
     ]  # fmt: skip
-    for usage, (text, sentence) in STRUCTURES.items():
+    for usage, text, sentence in STRUCTURES:
         lines += [f"### `{usage}`", "", text, "", *_example(sentence)]
     lines += ["## Layers", ""]
     for word, kind in sorted(WORDS.items()):
         lines += _word(word, kind)
-    lines += ["## First weights", "", "What `init=` takes, of a layer or of a recipe:", "", "| name | weights |", "|---|---|"]
+    lines += [
+        "## First weights",
+        "",
+        "What `init=` takes, of a layer or of a recipe:",
+        "",
+        "| name | weights |",
+        "|---|---|",
+    ]
     lines += [f"| `{'gaussian(std)' if name == 'gaussian' else name}` | {text} |" for name, text in RULES.items()]
     return {"notation.md": "\n".join([*lines, ""]), "zoo.md": _zoo()}
 
@@ -92,12 +113,16 @@ def _example(sentence: str) -> list[str]:
 def _zoo() -> str:
     lines = [
         "# The named architectures", "",
-        "What `striate net --list` lists; the table of each is `striate net NAME`. `classes` is the number of outputs that "
-        "the published net has; a training puts its own in its place.", "",
+        "What `striate net --list` lists; the table of each is `striate net NAME`. `classes` is the number of outputs "
+        "that the published net has; a training puts its own in its place.", "",
         "| name | input | classes | parameters | multiply-adds | what |", "|---|---|--:|--:|--:|---|",
     ]  # fmt: skip
     for name, known in ZOO.items():
         table = known.net().table(known.input_shape)
-        shape = "×".join(map(str, known.input_shape))
-        lines.append(f"| `{name}` | {shape} | {known.classes} | {table.parameters:,} | {table.multiply_adds:,} | {known.description} |")
+        figures = f"{known.classes} | {table.parameters:,} | {table.multiply_adds:,}"
+        lines.append(f"| `{name}` | {_say(known.input_shape)} | {figures} | {known.description} |")
     return "\n".join([*lines, ""])
+
+
+def _say(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
