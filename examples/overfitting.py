@@ -17,7 +17,7 @@ NET = "conv(16, 3, pad=1) relu maxpool(2) conv(16, 3, pad=1) relu fc(64) relu fc
 DROPPED = NET.replace("fc(64) relu", "fc(64) relu dropout(0.5)")  # half of the units, another half in every step
 MOVED = ["translate(1) rotate(10) zoom(0.1)"]  # shifted, turned, larger or smaller: still the same digit
 WAYS = {"neither": (NET, []), "dropout": (DROPPED, []), "augmentation": (NET, MOVED), "both": (DROPPED, MOVED)}
-SEEDS, STEPS, TRAINING = range(5), 400, 50
+SEEDS, STEPS, TRAINING = range(4), 300, 50
 
 data = striate.prepare(striate.read("digits"), size=(8, 8))
 images = torch.tensor(data.images).permute(0, 3, 1, 2)  # uint8 (n, 1, 8, 8)

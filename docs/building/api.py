@@ -54,7 +54,11 @@ def _page(path: str, value: object) -> str:
 def _directive(path: str, value: object) -> str:
     """Return autodoc's directive for one name."""
     if inspect.isclass(value):
-        members = "" if issubclass(value, Exception) else "   :members:\n   :exclude-members: set_fit_request, set_score_request\n"
+        members = (
+            ""
+            if issubclass(value, Exception)
+            else "   :members:\n   :exclude-members: set_fit_request, set_score_request\n"
+        )
         return _rst(f".. autoclass:: {path}\n{members}")
     if inspect.isroutine(value):
         return _rst(f".. autofunction:: {path}\n")

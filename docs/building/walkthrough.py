@@ -1,6 +1,6 @@
 """The directive `walkthrough`: a live page of a small net's numbers, made by `striate walk` at build time.
 
-The net learns X and O in seconds; the image is one that it has not seen. Where there is no such command, nothing is shown.
+The net learns X and O in seconds; the image is one that it has not seen. Where there is no such command, nothing shows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from building.examples import ROOT, environment
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
@@ -18,6 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from typer.main import get_command
 
+from building.examples import ROOT, environment
 from striate.cli import app as commands
 from striate.data.builtin.drawn import make_xo
 
