@@ -33,7 +33,7 @@ first = alexnet.table((3, 224, 224)).to_dict()["layers"]
 note = next(row for row in first if row["layer"].startswith("conv"))
 print(f"\nwith 224 pixels: {note['formula']}; {note['note']}")
 
-print(f"\n{'the others, as published':<26}{'parameters':>12}{'multiply-adds':>17}")
+print(f"\n{'before and after':<26}{'parameters':>12}{'multiply-adds':>17}")
 for name in ("lenet", "alexnet", "zfnet", "vgg16", "googlenet", "resnet50", "mobilenet_v2"):
     known = ZOO[name]
     table = resolve(name).table(known.input_shape)
@@ -42,4 +42,4 @@ for name in ("lenet", "alexnet", "zfnet", "vgg16", "googlenet", "resnet50", "mob
 if len(sys.argv) > 1:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "alexnet-as-striate-net-draws-it.svg").write_text(alexnet.svg((3, 227, 227)), "utf-8")
+    (folder / "AlexNet-as-its-svg-draws-it.svg").write_text(alexnet.svg((3, 227, 227)), "utf-8")

@@ -34,7 +34,8 @@ print("the same from the net:", np.allclose(scores, by_hand))
 # One template has to serve every way of writing a digit: it is close to the mean of its class, less that of the others.
 means = np.stack([images[training][data.labels[training] == k].mean(0)[0] for k in range(10)])
 alike = [np.corrcoef(t.ravel(), (m - means.mean(0)).ravel())[0, 1] for t, m in zip(templates, means, strict=True)]
-print("\ncorrelation of a template with its class' mean, less the mean of all:", *(f"{r:.2f}" for r in alike))
+print("\ncorrelation of each template with its class' mean, less the mean of all")
+print("        ", *(f"{r:7.2f}" for r in alike))
 
 if len(sys.argv) > 1:
     folder = Path(sys.argv[1])

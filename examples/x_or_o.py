@@ -108,6 +108,4 @@ if len(sys.argv) > 1:
     for each, drawing, a, b in zip(axes.flat, some, hand, taught, strict=True):
         each.imshow(drawing, cmap="gray")
         each.set(xticks=[], yticks=[], title=f"{CLASSES[a]} · {CLASSES[b]}")
-    figure.savefig(
-        folder / "shifted-turned-thickened-all-of-it-and-what-votes-by-hand-and-the-learned-net-say.png", dpi=80
-    )
+    figure.savefig(folder / "what-the-votes-by-hand-and-the-learned-net-say.png", dpi=80)

@@ -53,7 +53,8 @@ class ExampleDirective(SphinxDirective):
 
     def _picture(self, path: Path) -> nodes.Node:
         """Return a figure; the picture is copied where Sphinx finds it, its name says what it shows."""
-        words = path.stem.replace("-", " ").capitalize()
+        words = path.stem.replace("-", " ")
+        words = words[0].upper() + words[1:]
         relative = "/" + path.relative_to(self.env.srcdir).as_posix()
         figure = nodes.figure("", nodes.image("", uri=relative, alt=words), classes=["example-picture"])
         figure += nodes.caption("", words)
