@@ -181,10 +181,8 @@ def test_references_name_everything(building):
 @pytest.mark.slow
 @pytest.mark.skipif(not SITE, reason="needs Sphinx, MyST and furo: pip install '.[docs]'")
 def test_the_site_builds_without_a_warning(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-d", tmp_path / "trees", DOCS, tmp_path / "html"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-d", tmp_path / "trees"]
+    done = subprocess.run([*command, DOCS, tmp_path / "html"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     html = (tmp_path / "html" / "tour.html").read_text("utf-8")
     links = re.findall(r'href="(source/[^"#]+)#(L\d+)"', html)

@@ -68,7 +68,7 @@ def run_example(command: str, kept: Path) -> Path:
         ExtensionError: it ended with an error.
     """
     words = shlex.split(command)
-    folder = kept / f"{Path(words[1]).stem}-{_digest(command, ROOT / words[1])}"
+    folder = kept / f"{Path(words[1]).stem}-{digest_of(command, (ROOT / words[1]).read_text('utf-8'))}"
     if (folder / "output.txt").exists():
         return folder
     for old in kept.glob(f"{Path(words[1]).stem}-*"):
@@ -95,11 +95,12 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
-def _digest(command: str, script: Path) -> str:
-    """Return what a run depends on, as a short text."""
-    digest = hashlib.sha256(command.encode())
-    for path in [script, *sorted((ROOT / "src").rglob("*.py"))]:
-        digest.update(path.read_bytes())
+def digest_of(*texts: str) -> str:
+    """Return what a run depends on as a short text: the texts and the whole package."""
+    digest = hashlib.sha256("\0".join(texts).encode())
+    for path in sorted((ROOT / "src").rglob("*.*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

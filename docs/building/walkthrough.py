@@ -17,7 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from typer.main import get_command
 
-from building.examples import ROOT, environment
+from building.examples import ROOT, digest_of, environment
 from striate.cli import app as commands
 from striate.data.builtin.drawn import make_xo
 
@@ -41,14 +41,19 @@ class WalkthroughDirective(SphinxDirective):
 
 def _make(app: Sphinx) -> None:
     """Train the net and have the command write its page, unless that was done before."""
-    folder = Path(app.srcdir) / "_build" / "walk"
-    if "walk" not in getattr(get_command(commands), "commands", {}) or (folder / PAGE).exists():
+    folder, made_of = Path(app.srcdir) / "_build" / "walk", digest_of(NET)
+    stamp = folder / "made-of"
+    if "walk" not in getattr(get_command(commands), "commands", {}):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    if stamp.exists() and stamp.read_text("utf-8") == made_of:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     images, _ = make_xo(802, seed=1)
     Image.fromarray(images[801, :, :, 0]).save(folder / "drawing.png")
     _run("train", "xo", "--net", NET, "--epochs", "8", "--out", str(folder / "run"))
     _run("walk", str(folder / "run" / "model.striate"), str(folder / "drawing.png"), "-o", str(folder / PAGE))
+    stamp.write_text(made_of, "utf-8")
 
 
 def _run(*words: str) -> None:
