@@ -136,8 +136,6 @@ def test_figures_of_the_speed_are_those_of_the_records():
         f"answers in {record('start', 'help_s'):.2f} s",
     ):
         assert said in text
-    gpus = [record(path.stem).get("machine", {}).get("gpu") for path in (ROOT / "bench" / "records").glob("*.json")]
-    assert any(gpus) == ("No GPU was measured" not in text)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def api_pages() -> dict[str, str]:
     for name, title in MODULES.items():
         path = f"api/{name.removeprefix('striate.')}.md"
         module = importlib.import_module(name)
-        pages[path] = "\n".join([f"# {title}: `{name}`", "", _summary(module), "", _module(name)])
+        pages[path] = "\n".join([f"# {title}: `{name}`", "", _module(name)])
         more.append(f"| [`{name}`]({path}) | {_summary(module)} |")
     overview = [
         "# Python", "",

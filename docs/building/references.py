@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 from building.api import api_pages
@@ -32,7 +33,15 @@ def write_references(folder: Path) -> None:
             shutil.rmtree(empty)
 
 
+def _dashes(app: Sphinx, page: nodes.document) -> None:
+    """Draw as a dash what stands between an argument and its meaning; elsewhere two hyphens begin an option."""
+    for text in list(page.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Have the pages written when a build begins."""
     app.connect("builder-inited", lambda app: write_references(Path(app.srcdir) / "reference"))
+    app.connect("doctree-read", _dashes)
     return {"parallel_read_safe": True, "version": "1"}
