@@ -4,7 +4,7 @@ BIN := .venv/bin
 # As the command line does: threads that wait soon sleep, so that a busy machine stays quick.
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: setup demo test test-all lint format bench clean
+.PHONY: setup demo test test-all lint format bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test      set up, run the tests (make test-all: the slow ones too)"
 	@echo "make lint      ruff and pyright;  make format mends what ruff can"
 	@echo "make bench     the short benchmarks"
+	@echo "make docs      set up, build the documentation: docs/_build/html/index.html"
 
 setup: .venv/ready
 
@@ -43,5 +44,14 @@ format: setup
 bench: setup
 	$(BIN)/python -m bench
 
+# Examples are run and references written from the code; a warning is an error.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
+	@echo 'open docs/_build/html/index.html'
+
+.venv/docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/reference .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,5 +1,12 @@
-"""Activations: what they do to a value and to a gradient, and how many ReLU units of a trained net are dead."""
+"""Activations: what they do to a value and to a gradient, and how many ReLU units of a trained net are dead.
 
+`python activations.py FOLDER` draws the curves there.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -30,3 +37,16 @@ for rate in (0.0, 0.4, 1.0, 1.5):
     dead = [100 * (net.values[path] == 0).all(0).mean() for path in ("0.0.1", "0.1.1")]
     shares = ", ".join(f"{share:.0f} %" for share in dead)
     print(f"learning rate {rate}: dead units {shares}; {100 * accuracy:.1f} % of the digits learned")
+
+if len(sys.argv) > 1:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    x = np.linspace(-6, 6, 241)
+    figure, axes = plt.subplots(1, 4, figsize=(10, 2.5), layout="constrained")
+    for axis, word in zip(axes, ("sigmoid", "tanh", "relu", "leakyrelu(0.1)"), strict=True):
+        unit = parse(word).reference((len(x),))
+        axis.plot(x, unit.forward(x[None])[0], label="value")
+        axis.plot(x, unit.backward(np.ones((1, len(x))))[0], "--", label="gradient")
+        axis.set(title=word, ylim=(-1.2, 1.8), xlabel="x")
+    axes[0].legend(loc="upper left")
+    figure.savefig(folder / "activations-and-their-gradients.png", dpi=80)

@@ -17,7 +17,7 @@ FILTERS = {
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 folder.mkdir(parents=True, exist_ok=True)
-photograph = load_sample_image("china.jpg")
+photograph = np.asarray(Image.fromarray(load_sample_image("china.jpg")).reduce(2))
 Image.fromarray(photograph).save(folder / "photograph.png")
 channels_first = photograph.transpose(2, 0, 1)[None]
 for name, kernel in FILTERS.items():

@@ -1,5 +1,12 @@
-"""The drawback of comparing pixels: an image shifted by a pixel is further from itself than from other digits."""
+"""The drawback of comparing pixels: an image shifted by a pixel is further from itself than from other digits.
 
+`python shift.py FOLDER` draws one of them there.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 
 import striate
@@ -27,3 +34,17 @@ for pixels in (0, 1, 2):
     shifted[:, :, pixels:] = test[:, :, : test.shape[2] - pixels]
     right = (model.predict_proba(shifted).argmax(1) == truth).mean()
     print(f"3 nearest neighbours, test images shifted by {pixels}: {right:.1%} right")
+
+if len(sys.argv) > 1:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    one, moved = first[3], np.zeros_like(first[3])
+    moved[:, 1:] = one[:, :-1]
+    nearest = images[np.where(other[:, 3], distances[:, 3], distances.max() + 1).argmin()]
+    figure, axes = plt.subplots(1, 3, figsize=(6, 2.4), layout="constrained")
+    for axis, image, title in zip(
+        axes, (one, moved, nearest), ("an image", "shifted by 1", "another digit"), strict=True
+    ):
+        axis.imshow(image, cmap="gray")
+        axis.set(xticks=[], yticks=[], title=title, xlabel=f"{np.abs(image - one).sum():,} away")
+    figure.savefig(folder / "an-image-itself-shifted-and-another-digit-that-is-nearer.png", dpi=80)

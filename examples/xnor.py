@@ -1,7 +1,13 @@
-"""XNOR takes several layers: two nets with weights set by hand, and one that learns it from random weights."""
+"""XNOR takes several layers: two nets with weights set by hand, and one that learns it from random weights.
+
+`python xnor.py FOLDER` draws there where each net says 1.
+"""
 
 import itertools
+import sys
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from striate.nets import parse
@@ -57,3 +63,24 @@ for step in range(201):
     if step % 100 == 0:
         print(f"  step {step:3}: error {error:.4f}")
 show("learned", learner.forward(INPUTS).argmax(1))
+
+if len(sys.argv) > 1:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    between = np.linspace(-0.3, 1.3, 161)
+    plane = np.stack(np.meshgrid(between, between), -1).reshape(-1, 2)
+    answers = {
+        "OR(AND(A, B), A'B')": case_1.forward(plane),
+        "NOT((A + B)·(A' + B'))": case_2.forward(plane),
+        "learned": learner.probabilities(plane)[:, 1],
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3.1), sharey=True, layout="constrained")
+    for axis, (name, ones) in zip(axes, answers.items(), strict=True):
+        axis.imshow(
+            ones.reshape(161, 161), cmap="Blues", origin="lower", extent=(-0.3, 1.3, -0.3, 1.3), vmin=0, vmax=1.4
+        )
+        for (a, b), truth in zip(INPUTS, XNOR, strict=True):
+            axis.text(a, b, truth, ha="center", va="center")
+        axis.set(title=name, xlabel="A", xticks=[0, 1], yticks=[0, 1])
+    axes[0].set_ylabel("B")
+    figure.savefig(folder / "where-each-net-says-1.png", dpi=80)

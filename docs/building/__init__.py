@@ -1,0 +1,1 @@
+"""Extensions of Sphinx that make pages from the code."""
