@@ -18,6 +18,7 @@ from striate.cli.cache import cache
 from striate.cli.check import check
 from striate.cli.evaluate import evaluate
 from striate.cli.features import features
+from striate.cli.filter import filter
 from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.report import report
@@ -67,7 +68,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, runs, report, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, filter, runs, report, cache):
     app.command()(command)
 
 
