@@ -96,7 +96,8 @@ class Filtered:
         if len(self.kernel.matrices) > 1:
             said.append("shown is the strength of both directions together, the root of the sum of their squares")
         elif not np.isclose(self.kernel.sum, 1):
-            flat = "black" if abs(self.kernel.sum) < 1e-9 else f"{self.kernel.sum:.4g} times as bright"
+            zero = "mid-gray" if self.show == "shift" else "black"
+            flat = zero if abs(self.kernel.sum) < 1e-9 else f"{self.kernel.sum:.4g} times as bright"
             said.append(f"the kernel's weights sum to {self.kernel.sum:.4g}, not to 1: flat areas become {flat}")
         values = f"values run from {self.low:.0f} to {self.high:.0f}"
         cut = f"{100 * self.below:.1f} % are cut off at 0 and {100 * self.above:.1f} % at 255"
