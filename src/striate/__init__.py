@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
     from striate.errors import StriateError
+    from striate.explanation.filters import filter_image
+    from striate.explanation.look.look import look
     from striate.estimator import ImageClassifier
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
@@ -43,9 +45,11 @@ __all__ = [
     "Table",
     "__version__",
     "check",
+    "filter_image",
     "fit",
     "load_model",
     "load_pretrained",
+    "look",
     "make_module",
     "parse",
     "prepare",
@@ -66,9 +70,11 @@ _HOMES = {
     "StriateError": "errors",
     "Table": "nets",
     "check": "checks.check",
+    "filter_image": "explanation.filters",
     "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",
+    "look": "explanation.look.look",
     "make_module": "nets",
     "parse": "nets",
     "prepare": "data.preparing.prepare",

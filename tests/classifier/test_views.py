@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import striate
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import look
+from striate.classifier.views import logits_over_views
 from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
@@ -48,7 +48,7 @@ def published(net, images, preprocessing):
 def test_six_views_are_the_published_ones(channels, count):
     net, images, preprocessing = setting(channels, count=count)
     with torch.inference_mode():
-        averaged, alone = look(net, to_batch(images), preprocessing, "mirror-shift")
+        averaged, alone = logits_over_views(net, to_batch(images), preprocessing, "mirror-shift")
         torch.testing.assert_close(averaged, published(net, images, preprocessing), rtol=1e-5, atol=1e-6)
         assert torch.equal(alone, net(preprocessing.normalise(to_batch(images))))
 

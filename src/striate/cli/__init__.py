@@ -19,6 +19,7 @@ from striate.cli.check import check
 from striate.cli.evaluate import evaluate
 from striate.cli.features import features
 from striate.cli.filter import filter
+from striate.cli.look import look
 from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.report import report
@@ -68,7 +69,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, filter, runs, report, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, look, filter, runs, report, cache):
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from striate.classifier.classifier import Classifier
 from striate.explanation.look.places import LayerPlace, blocks, layers_of, shape_of, units_first
 from striate.observer import Progress, silent
+from striate.system.devices import fitting_threads, kept_memory
 
 # Share of its range within which a tanh or sigmoid is at its end, where hardly any gradient passes.
 NEAR_END = 0.01
@@ -20,7 +21,8 @@ ENDS: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (-1.0, 1.0), nn.Sig
 ONE_SIDED = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish, nn.Mish)
 # Of these a unit that is never above 0 hands back no gradient either: it is dead.
 NO_GRADIENT = (nn.ReLU, nn.ReLU6)
-_AT_ONCE = 64
+# So many images, or pixels, at once: what all layers make of them should stay near the processor.
+_AT_ONCE, _AT_ONCE_PX = 64, 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +143,14 @@ def measure_activity(
 
     handles = [one.module.register_forward_hook(reader(one)) for one in layers.values()]
     model.module.eval()
+    h, w = model.preprocessing.size
+    at_once = max(1, min(_AT_ONCE, _AT_ONCE_PX // (h * w)))
     try:
-        for start, _, batch in blocks(model, images, _AT_ONCE):
-            counts.clear()
-            with torch.inference_mode():
+        with fitting_threads(), kept_memory(), torch.inference_mode():
+            for start, _, batch in blocks(model, images, at_once):
+                counts.clear()
                 logits.append(model.module(model.preprocessing.normalise(batch)).float().cpu())
-            progress("looking at images", start + len(batch), len(images))
+                progress("looking at images", start + len(batch), len(images))
     finally:
         for handle in handles:
             handle.remove()
@@ -166,6 +170,7 @@ class _Gathering:
     def __init__(self, place: LayerPlace, most: int):
         self.place, self.most, self.count, self.finite = place, most, 0, True
         self.total = self.squares = 0.0
+        self.pivot: float | None = None
         self.shape: tuple[int, ...] = ()
         self.near_end = 0.0
         self.top = self.least = torch.zeros(0)
@@ -174,18 +179,22 @@ class _Gathering:
     def add(self, output: Tensor, start: int) -> None:
         """Take in what the layer made of a block of images."""
         units, self.shape = units_first(self.place, output), shape_of(self.place, output)
-        self.finite = self.finite and bool(units.isfinite().all())
-        high, where = units.max(2)
-        top, least = high.amax(0), units.amin((0, 2))
+        top, least = units.amax((0, 2)), units.amin((0, 2))
+        self.finite = self.finite and bool((top.isfinite() & least.isfinite()).all())
         self.top = torch.maximum(self.top, top) if self.count else top
         self.least = torch.minimum(self.least, least) if self.count else least
         self.count += units.numel()
-        self.total += float(units.sum(dtype=torch.float64))
-        self.squares += float(units.square().sum(dtype=torch.float64))
+        flat = (output.movedim(1, -1) if output.ndim == 4 and not output.is_contiguous() else output).reshape(-1)
+        # Counted from near the mean, so that squares of large numbers do not eat the spread; a fifth of var_mean's time.
+        self.pivot = self.pivot if self.pivot is not None else float(flat.mean().nan_to_num())
+        apart = flat - self.pivot
+        self.total += float(apart.sum())
+        self.squares += float(torch.dot(apart, apart))
         if ends := ENDS.get(type(self.place.module)):
             margin = NEAR_END * (ends[1] - ends[0])
             self.near_end += float(((units < ends[0] + margin) | (units > ends[1] - margin)).sum())
         if self.most:
+            high, where = units.max(2)
             self._rank(high, where, torch.arange(start, start + len(high), device=high.device))
 
     def _rank(self, high: Tensor, where: Tensor, rows: Tensor) -> None:
@@ -195,19 +204,20 @@ class _Gathering:
                 torch.cat(pair)
                 for pair in ((self.values, high), (self.places, where), (self.images, rows))
             )  # fmt: skip
-        order = high.nan_to_num(-torch.inf).sort(0, descending=True, stable=True).indices[: self.most]
+        order = high.nan_to_num(-torch.inf).sort(dim=0, descending=True, stable=True).indices[: self.most]
         self.values, self.places, self.images = (one.gather(0, order) for one in (high, where, rows))
 
     def told(self, path: str) -> LayerActivity:
         """Return the figures."""
         module, mean = self.place.module, self.total / self.count
+        deviation, mean = max(0.0, self.squares / self.count - mean * mean) ** 0.5, mean + (self.pivot or 0.0)
         silent = (self.top <= 0).nonzero().flatten().tolist() if isinstance(module, ONE_SIDED) else None
         low, middle, high = (
             torch.quantile(self.top.cpu().nan_to_num(), torch.tensor([0.05, 0.5, 0.95])).tolist()
             if len(self.top) <= 1 << 20 else (float(self.top.min()),) * 3
         )  # fmt: skip
         return LayerActivity(
-            path, self.place.layer, self.shape, mean, max(0.0, self.squares / self.count - mean * mean) ** 0.5,
+            path, self.place.layer, self.shape, mean, deviation,
             float(self.least.min()), float(self.top.max()), (low, middle, high),
             None if silent is None else tuple(silent), isinstance(module, NO_GRADIENT),
             self.near_end / self.count if type(module) in ENDS else None, int((self.top == self.least).sum()),

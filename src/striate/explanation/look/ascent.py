@@ -121,8 +121,10 @@ def raise_targets(
 def _ascend(model: Classifier, targets: Sequence[Target], steps: int, seed: int, tell: Any) -> list[Ascent]:
     device = next(model.module.parameters(), next(iter(model.module.buffers()), torch.zeros(0))).device
     generator = torch.Generator().manual_seed(seed)
+    model.module.eval()
     pixels = _first_pixels(model, generator).to(device).repeat(len(targets), 1, 1, 1)
-    start, _ = _answers(model, targets, pixels.round())
+    with torch.inference_mode():
+        start, _ = _answers(model, targets, pixels.round())
     h, w = model.preprocessing.size
     reach = max(1, min(h, w) // 16)
     for step in range(steps):
@@ -139,7 +141,8 @@ def _ascend(model: Classifier, targets: Sequence[Target], steps: int, seed: int,
         pixels = (pixels + length * slope / size.clamp_min(1e-20)).clamp(0, 255).detach()
         tell(step + 1)
     pixels = pixels.round()
-    value, _ = _answers(model, targets, pixels)
+    with torch.inference_mode():
+        value, _ = _answers(model, targets, pixels)
     shown = pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
     probabilities = model.predict_proba(shown) if model.classes else None
     return [

@@ -100,7 +100,7 @@ def marked(pixels: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndar
     shown = image_picture(pixels)
     large = enlarged(shown)
     factor = large.shape[0] // shown.shape[0]
-    large = np.ascontiguousarray(np.broadcast_to(large, (*large.shape[:2], 3)))
+    large = np.broadcast_to(large, (*large.shape[:2], 3)).copy()
     if box is None:
         return large
     thick = max(1, max(large.shape[:2]) // 96)

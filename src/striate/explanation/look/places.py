@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from striate.nets.windows import Globalavg, Subsample, Window
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Mish,
 )  # fmt: skip
+# How the paths of layers begin that lie behind the taps of a net whose features are wanted.
+_TAPS = re.compile(r"^\d+(\.branch1\.1)*\.branch1\.(?!branch|join)(?=[^\W\d])")
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm)
 
 
@@ -34,12 +37,14 @@ class LayerPlace:
         layer: what it is, as the net's sentence or torch says it.
         module: what computes it.
         units_last: whether its units are counted by the last axis of its output, as of tokens, rather than the second.
+        node: its number in the net's graph; None in other modules.
     """
 
     path: str
     layer: str
     module: nn.Module
     units_last: bool = False
+    node: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,24 @@ def layers_of(model: Classifier) -> list[LayerPlace]:
     if net is None:
         return []
     if isinstance(net, NetModule):
-        nodes = [node for node in net.graph.nodes if not node.head]
-        return [LayerPlace(node.path, str(node.written), net.layer(node.path)) for node in nodes]
+        nodes = [(i, node) for i, node in enumerate(net.graph.nodes) if not node.head]
+        names = _short([node.path for _, node in nodes])
+        return [
+            LayerPlace(names[node.path], str(node.written), net.layer(node.path), node=i) for i, node in nodes
+        ]  # fmt: skip
     parts = {path: part for path, part in net.named_modules() if path and not any(True for _ in part.children())}
     last = _units_last(model, parts)
     return [LayerPlace(path, repr(part).splitlines()[0][:80], part, path in last) for path, part in parts.items()]
+
+
+def _short(paths: list[str]) -> dict[str, str]:
+    """Return {path: what people call it}: of a net that was tapped for features, without the taps that lie around it.
+
+    >>> _short(["0", "9.branch1.1.branch1.block16.0"])
+    {'0': '0', '9.branch1.1.branch1.block16.0': 'block16.0'}
+    """
+    short = {path: _TAPS.sub("", path) or path for path in paths}
+    return short if len(set(short.values())) == len(paths) else {path: path for path in paths}
 
 
 def find_layer(model: Classifier, path: str) -> LayerPlace:
@@ -87,12 +105,12 @@ def find_layer(model: Classifier, path: str) -> LayerPlace:
     """
     net, layers = net_of(model), layers_of(model)
     for one in layers:
-        if one.path == path:
+        if path and path in (one.path, net.graph.nodes[one.node].path if one.node is not None else ""):  # pyright: ignore
             return one
     if net is not None and path:
-        if isinstance(net, NetModule) and any(one.path.startswith(f"{path}.") for one in layers):
-            node = net.graph.nodes[net.graph.number(path)]  # a part's last layer is what comes out of it
-            return LayerPlace(node.path, str(node.written), net.layer(node.path))
+        below = [one for one in layers if one.node is not None and one.path.startswith(f"{path}.")]
+        if below:
+            return below[-1]  # a part's last layer is what comes out of it
         if path in dict(net.named_modules()) and not isinstance(net, NetModule):
             part = net.get_submodule(path)
             return LayerPlace(path, type(part).__name__, part, path in _units_last(model, dict(net.named_modules())))
@@ -154,6 +172,32 @@ def _units_last(model: Classifier, parts: dict[str, nn.Module]) -> set[str]:
     return found
 
 
+def layer_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each layer's output for one image, units first, by its path; of parts too."""
+    net, shapes = net_of(model), {}
+    if net is None:
+        return {}
+    places = {one.path: one for one in layers_of(model)}
+    if not isinstance(net, NetModule):
+        last = _units_last(model, parts := {path: part for path, part in net.named_modules() if path})
+        places = {path: LayerPlace(path, "", part, path in last) for path, part in parts.items()} | places
+
+    def reader(place: LayerPlace):
+        def read(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim > 1:
+                shapes[place.path] = shape_of(place, output)
+
+        return read
+
+    handles = [place.module.register_forward_hook(reader(place)) for place in places.values()]
+    try:
+        look_at_nothing(model)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes
+
+
 def look_at_nothing(model: Classifier) -> None:
     """Run a model on one image of zeros, for hooks to see what is called."""
     device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
@@ -173,15 +217,15 @@ def view_of(model: Classifier, layer: LayerPlace, shape: tuple[int, ...]) -> Vie
     if len(shape) != 3 or net is None:
         return None
     if isinstance(net, NetModule):
-        return _views(net.graph).get(layer.path)
+        return None if layer.node is None else _views(net.graph)[layer.node]
     return measured_view(model, layer, (shape[1], shape[2]))
 
 
-def _views(graph: Graph) -> dict[str, View]:
+def _views(graph: Graph) -> dict[int, View | None]:
     found: dict[int, View | None] = {INPUT: View((0, 0), (1, 1), (1, 1))}
     for i, node in enumerate(graph.nodes):
         found[i] = _below(node, [found[source] for source in node.inputs])
-    return {node.path: view for i, node in enumerate(graph.nodes) if (view := found[i]) is not None}
+    return found
 
 
 def _below(node: Node, before: list[View | None]) -> View | None:

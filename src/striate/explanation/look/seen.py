@@ -11,6 +11,7 @@ from striate.augmentation.sheet import choose_images
 from striate.classifier.classifier import Classifier
 from striate.data.builtin.names import is_name
 from striate.data.catalog import Catalog
+from striate.data.decoding.pixels import fit_pixels
 from striate.data.reading import read
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
@@ -90,8 +91,10 @@ def _of_memory(model: Classifier, memory: Any, most: int) -> SeenImages:
     """Return training images that the model keeps, brought from their small size to its own."""
     # By turns one of each class: what is cut off at `most` is the same share of each.
     order = np.argsort(_turns(np.asarray(memory.labels)), kind="stable")[:most]
-    small = np.asarray(memory.thumbnails)[order]
-    pixels, (h, w) = model.block(small, 0, len(small)), small.shape[1:3]
+    small, size = np.asarray(memory.thumbnails)[order], model.preprocessing.size
+    h, w = small.shape[1:3]
+    # They were cut as the model wants it before they were made small.
+    pixels = np.stack([fit_pixels(one, size, "stretch") for one in small])
     notes = (
         (f"They are kept at {h}×{w} pixels, so that small things are blurred; name a SOURCE for sharp ones.",)
         if (h, w) < model.preprocessing.size else ()

@@ -133,8 +133,9 @@ def _first_filters(model: Classifier, first: _FirstLayer) -> Gallery:
     seen = [i // (count // groups) * own for i in range(count)]
     pictures = tuple(
         LookPicture(
-            str(i), weights_picture(one / std[seen[i] : seen[i] + own, None, None]), _sees(seen[i], own, channels)
-        )
+            str(i), weights_picture(one / std[seen[i] : seen[i] + own, None, None]),
+            "all 0" if not one.any() else _sees(seen[i], own, channels),
+        )  # fmt: skip
         for i, one in enumerate(weights[:MOST_FILTERS])
     )
     said = [f"{first.layer} at {first.path}: {count:,} filters of {h}×{w} pixels that slide over the image.", _GRAY]
