@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
     from striate.errors import StriateError
+    from striate.estimator import ImageClassifier
     from striate.explanation.filters import filter_image
     from striate.explanation.look.look import look
-    from striate.estimator import ImageClassifier
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
+    from striate.notebook.progress import show_progress
     from striate.selection.fit import fit, train
     from striate.training.recipe import Recipe
 
@@ -55,6 +56,7 @@ __all__ = [
     "prepare",
     "read",
     "resolve",
+    "show_progress",
     "train",
 ]
 
@@ -80,6 +82,7 @@ _HOMES = {
     "prepare": "data.preparing.prepare",
     "read": "data.reading",
     "resolve": "nets",
+    "show_progress": "notebook.progress",
     "train": "selection.fit",
 }
 

@@ -59,14 +59,14 @@ def test_constant_images_look_alike_in_every_view(views):
     images[:] = 77
     preprocessing = replace(preprocessing, mean=np.full(3, 100, np.float32))
     with torch.inference_mode():
-        torch.testing.assert_close(*look(net, to_batch(images), preprocessing, views))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, views))
 
 
 def test_the_mirror_image_has_the_same_class():
     net, images, preprocessing = setting()
     with torch.inference_mode():
         pixels = to_batch(images)
-        one, other = (look(net, batch, preprocessing, "mirror") for batch in (pixels, pixels.flip(3)))
+        one, other = (logits_over_views(net, batch, preprocessing, "mirror") for batch in (pixels, pixels.flip(3)))
     torch.testing.assert_close(one[0], other[0])
     assert not torch.allclose(one[1], other[1])
 
@@ -74,7 +74,7 @@ def test_the_mirror_image_has_the_same_class():
 def test_images_of_one_pixel():
     net, images, preprocessing = setting(side=1, net="fc(3)")
     with torch.inference_mode():
-        torch.testing.assert_close(*look(net, to_batch(images), preprocessing, "mirror-shift"))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, "mirror-shift"))
 
 
 @pytest.fixture(scope="module")

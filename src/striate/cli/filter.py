@@ -44,7 +44,7 @@ def filter(
     1 keep the brightness; weights that sum to 0 make flat areas black and leave the edges. Each colour is filtered by
     itself, with the convolution that nets are made of; a net learns such weights.
     """
-    from striate.explanation.filters import filter_image, save_filtered
+    from striate.explanation.filters import save_filtered
 
     with progress_bar(stderr()) as progress:
         filtered, path = save_filtered(image, kernel, out, show, progress)
@@ -58,5 +58,3 @@ def filter(
     for note in filtered.notes:
         stderr().print(note, style="dim", markup=False)
     stdout().print(str(path), soft_wrap=True, markup=False)
-
-

@@ -16,15 +16,20 @@ def look(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]", show_default="images that the model keeps",
+            metavar="[SOURCE]",
+            show_default="images that the model keeps",
             help="Images to look at it with: a folder, a table, a built-in set.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page.")] = Path("look.html"),
-    png: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the pictures as PNG into this folder too.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the pictures as PNG into this folder too.")
+    ] = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH", help="Show the units of this layer, by its path in the layer table; again for more."),
+        typer.Option(
+            metavar="PATH", help="Show the units of this layer, by its path in the layer table; again for more."
+        ),
     ] = None,
     unit: Annotated[
         list[str] | None,
@@ -33,7 +38,9 @@ def look(
     class_: Annotated[
         list[str] | None,
         typer.Option(
-            "--class", metavar="NAME", show_default="all of them where that is quick",
+            "--class",
+            metavar="NAME",
+            show_default="all of them where that is quick",
             help="Make an image that raises this class; again for more.",
         ),
     ] = None,

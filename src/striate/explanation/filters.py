@@ -89,6 +89,9 @@ class Filtered:
     above: float
     repairs: tuple[str, ...] = ()
 
+    def _repr_png_(self) -> bytes:
+        return _encoded(self.pixels, "PNG")
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the picture: what became of values that no pixel can have."""
@@ -191,8 +194,6 @@ def save_filtered(
         DecodingError: it cannot be read, or has bands that no picture format has.
         StorageError: the result cannot be written.
     """
-    from PIL import Image
-
     from striate.system.files import write_atomically
 
     source, chosen = Path(image), read_kernel(kernel)
@@ -210,23 +211,24 @@ def save_filtered(
             raise DecodingError(f"{filtered.pixels.shape[2]} bands, of which no picture can be made; 1 or 3 are wanted")
     except DecodingError as error:
         raise DecodingError(f"{source}: {error}") from None
-    content = io.BytesIO()
-    gray = filtered.pixels.shape[2] == 1
-    Image.fromarray(filtered.pixels[..., 0] if gray else filtered.pixels).save(content, _FORMATS[path.suffix.lower()])
-    write_atomically(path, content.getvalue())
+    write_atomically(path, _encoded(filtered.pixels, _FORMATS[path.suffix.lower()]))
     return filtered, path
+
+
+def _encoded(pixels: np.ndarray, form: str) -> bytes:
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, form)
+    return content.getvalue()
 
 
 def _decoded(image: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return uint8 (h, w, c) of a picture of any depth, by itself: the range that its values use becomes 0…255."""
     from striate.classifier.inputs import as_inputs
-    from striate.data.decoding.decode import decode, read_values
-    from striate.data.decoding.windows import choose_window
+    from striate.data.decoding.alone import decode_alone
 
-    given = as_inputs(image)
-    deep = read_values(given)
-    window = None if deep is None else choose_window([deep.values], [deep.top])
-    decoded = decode(given, window)
+    decoded = decode_alone(as_inputs(image))
     return decoded.pixels, decoded.repairs
 
 

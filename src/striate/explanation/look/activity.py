@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.classifier.classifier import Classifier
-from striate.explanation.look.places import LayerPlace, blocks, layers_of, shape_of, units_first
+from striate.explanation.look.places import LayerPlace, layers_of, output_shape_of, pixel_blocks, units_first
 from striate.observer import Progress, silent
 from striate.system.devices import fitting_threads, kept_memory
 
@@ -72,7 +72,8 @@ class LayerActivity:
             "path": self.path, "layer": self.layer, "shape": list(self.shape), "units": self.units, "mean": self.mean,
             "std": self.std, "low": self.low, "high": self.high, "never_above_0": self.silent_share,
             "never_above_0_units": None if self.silent is None else list(self.silent),
-            "dead": self.silent_share if self.dead else None, "saturated": self.saturated, "constant_units": self.constant,
+            "dead": self.silent_share if self.dead else None, "saturated": self.saturated,
+            "constant_units": self.constant,
         }  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def measure_activity(
     at_once = max(1, min(_AT_ONCE, _AT_ONCE_PX // (h * w)))
     try:
         with fitting_threads(), kept_memory(), torch.inference_mode():
-            for start, _, batch in blocks(model, images, at_once):
+            for start, _, batch in pixel_blocks(model, images, at_once):
                 counts.clear()
                 logits.append(model.module(model.preprocessing.normalise(batch)).float().cpu())
                 progress("looking at images", start + len(batch), len(images))
@@ -178,14 +179,14 @@ class _Gathering:
 
     def add(self, output: Tensor, start: int) -> None:
         """Take in what the layer made of a block of images."""
-        units, self.shape = units_first(self.place, output), shape_of(self.place, output)
+        units, self.shape = units_first(self.place, output), output_shape_of(self.place, output)
         top, least = units.amax((0, 2)), units.amin((0, 2))
         self.finite = self.finite and bool((top.isfinite() & least.isfinite()).all())
         self.top = torch.maximum(self.top, top) if self.count else top
         self.least = torch.minimum(self.least, least) if self.count else least
         self.count += units.numel()
         flat = (output.movedim(1, -1) if output.ndim == 4 and not output.is_contiguous() else output).reshape(-1)
-        # Counted from near the mean, so that squares of large numbers do not eat the spread; a fifth of var_mean's time.
+        # Counted from near the mean, as squares of large numbers eat the spread; a fifth of var_mean's time.
         self.pivot = self.pivot if self.pivot is not None else float(flat.mean().nan_to_num())
         apart = flat - self.pivot
         self.total += float(apart.sum())

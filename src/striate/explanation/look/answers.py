@@ -96,7 +96,7 @@ def _box(peaks: Peaks, view: View | None, place: int, size: tuple[int, int]) -> 
 
 
 def _said(labels: Sequence[str], values: Sequence[float], view: View | None, images: int) -> str:
-    if not values or values[0] <= 0 and np.ptp(values) == 0:
+    if not values or (values[0] <= 0 and np.ptp(values) == 0):
         return f"never above 0 in {images:,} images"
     told = f"{values[-1]:.3g} to {values[0]:.3g}"
     common = Counter(label for label in labels if label).most_common(1)

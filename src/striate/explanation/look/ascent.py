@@ -24,7 +24,7 @@ _CAVEAT = "It shows what raises it most from this start, not what it means"
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class RaiseTarget:
     """What is to be raised: a unit of a layer, or the score of a class before the softmax.
 
     Arguments:
@@ -54,7 +54,7 @@ class Ascent:
         probability: of the class, calibrated; None of a unit.
     """
 
-    target: Target
+    target: RaiseTarget
     pixels: np.ndarray
     start: float
     value: float
@@ -88,7 +88,7 @@ class Ascent:
 
 
 def raise_targets(
-    model: Classifier, targets: Sequence[Target], steps: int = STEPS, seed: int = 0, progress: Progress = silent
+    model: Classifier, targets: Sequence[RaiseTarget], steps: int = STEPS, seed: int = 0, progress: Progress = silent
 ) -> list[Ascent]:
     """Return for each target an image that raises it, measured as it is shown: rounded to whole pixel values.
 
@@ -101,7 +101,7 @@ def raise_targets(
     made: list[Ascent] = []
     h, w = model.preprocessing.size
     at_once = max(1, _AT_ONCE_PX // (h * w))
-    groups: dict[str | None, list[Target]] = {}
+    groups: dict[str | None, list[RaiseTarget]] = {}
     for one in targets:
         groups.setdefault(one.layer and one.layer.path, []).append(one)
     done, total = 0, steps * sum(-(-len(own) // at_once) for own in groups.values())
@@ -118,7 +118,7 @@ def raise_targets(
     return sorted(made, key=lambda one: order[id(one.target)])
 
 
-def _ascend(model: Classifier, targets: Sequence[Target], steps: int, seed: int, tell: Any) -> list[Ascent]:
+def _ascend(model: Classifier, targets: Sequence[RaiseTarget], steps: int, seed: int, tell: Any) -> list[Ascent]:
     device = next(model.module.parameters(), next(iter(model.module.buffers()), torch.zeros(0))).device
     generator = torch.Generator().manual_seed(seed)
     model.module.eval()
@@ -164,7 +164,7 @@ def _first_pixels(model: Classifier, generator: torch.Generator) -> Tensor:
     return (mean[None, :, None, None] + _NOISE * noise / noise.std().clamp_min(1e-6)).clamp(0, 255)
 
 
-def _answers(model: Classifier, targets: Sequence[Target], pixels: Tensor) -> tuple[Tensor, Tensor]:
+def _answers(model: Classifier, targets: Sequence[RaiseTarget], pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each target says of its image, at its best place (n,), and what is to be raised (n,)."""
     batch = model.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
     layer, rows = targets[0].layer, torch.arange(len(targets))

@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
 from striate.errors import ArgumentError, unknown
 from striate.explanation.look.activity import Activity, LayerActivity, measure_activity
 from striate.explanation.look.answers import MOST_UNITS, UnitAnswers, answers_of
-from striate.explanation.look.ascent import STEPS, Ascent, Target, raise_targets
+from striate.explanation.look.ascent import STEPS, Ascent, RaiseTarget, raise_targets
 from striate.explanation.look.pictures import Gallery
 from striate.explanation.look.places import LayerPlace, find_layer, is_activation, layer_shapes, layers_of, net_of
 from striate.explanation.look.remembered import head_galleries
 from striate.explanation.look.seen import SeenImages, gather_images
 from striate.explanation.look.weights import weight_galleries
+from striate.notebook.tables import html_table
 from striate.observer import Progress, silent
 
 # Images for the classes are made without being asked for where that takes seconds.
@@ -82,6 +81,11 @@ class Look:
     def __repr__(self) -> str:
         return f"<Look into {self.name}: {self.sentence}>"
 
+    def _repr_html_(self) -> str:
+        rows = [(one.path, one.layer, one.mean, one.std, len(one.silent or ()), one.units) for one in self.layers]
+        headings = ("part", "layer", "mean", "spread", "never above 0", "units")
+        return html_table(f"{self.name}: {self.sentence}", headings, rows, [*self.notes, "save(path) writes the page."])
+
     @property
     def sentence(self) -> str:
         """What was found, in one line."""
@@ -119,7 +123,9 @@ class Look:
         raised = [one for one in self.ascents if one.raised is not None]
         if raised:
             above = sum(bool(one.raised) for one in raised)
-            said.append(f"  {above} of {len(raised)} images made for units or classes raise them above every real image")
+            said.append(
+                f"  {above} of {len(raised)} images made for units or classes raise them above every real image"
+            )
         return said + [f"  {note}" for note in self.notes]
 
     def to_json(self) -> dict[str, Any]:
@@ -221,7 +227,7 @@ Units = list[tuple[LayerPlace, list[int]]]
 
 
 def _asked_units(model: Classifier, asked: LookOptions) -> tuple[list[LayerPlace], Units, bool]:
-    """Return the layers, and the units, to show by what they answer to, and whether the layers were chosen for the user.
+    """Return layers and units to show by what they answer to, and whether the layers were chosen for the user.
 
     Raises:
         ArgumentError: no such layer, or no such unit of it.
@@ -268,10 +274,10 @@ def _asked_classes(model: Classifier, asked: LookOptions) -> list[int]:
     return [model.classes.index(name) for name in dict.fromkeys(asked.classes)]
 
 
-def _unit_targets(units: Units, activity: Activity | None, images: int) -> list[Target]:
+def _unit_targets(units: Units, activity: Activity | None, images: int) -> list[RaiseTarget]:
     peaks = activity.peaks if activity else {}
     return [
-        Target(
+        RaiseTarget(
             f"{place.path}:{number}", place, number,
             float(peaks[place.path].values[0, number]) if place.path in peaks else None, images,
         )
@@ -279,9 +285,9 @@ def _unit_targets(units: Units, activity: Activity | None, images: int) -> list[
     ]  # fmt: skip
 
 
-def _class_targets(model: Classifier, classes: list[int], activity: Activity | None, images: int) -> list[Target]:
+def _class_targets(model: Classifier, classes: list[int], activity: Activity | None, images: int) -> list[RaiseTarget]:
     most = activity.logits.amax(0).tolist() if activity else [None] * len(model.classes)
-    return [Target(model.classes[i], None, i, most[i], images) for i in classes]
+    return [RaiseTarget(model.classes[i], None, i, most[i], images) for i in classes]
 
 
 def _weights_told(model: Classifier) -> list[str]:
@@ -290,14 +296,16 @@ def _weights_told(model: Classifier) -> list[str]:
     random = any("first weights" in one for one in told.weights or ())
     if random or not (told.data or told.weights or told.fitted or told.recipe or told.ladder):
         return [
-            "Nothing says that it was trained: as far as is known its weights are random, and every picture shows chance."
+            "Nothing says that it was trained: as far as is known its weights are random, and what is drawn is chance."
         ]
     return []
 
 
 def _seen_told(model: Classifier, seen: SeenImages, source: Any) -> list[str]:
     if not len(seen):
-        return ["It was looked at without images, as the model keeps none: name a SOURCE to see what its units answer to."]
+        return [
+            "It was looked at without images, as the model keeps none: name a SOURCE to see what its units answer to."
+        ]
     if source is not None and (seen.labels < 0).all():
         return ["None of the images has a label that the model knows."]
     return []
@@ -307,13 +315,13 @@ def _choices_told(model: Classifier, asked: LookOptions, chosen: bool, classes: 
     said = []
     if chosen:
         said.append(
-            f"Of a few layers the first {MOST_UNITS} units that are awake are shown; --layer PATH and --unit PATH:NUMBER "
-            "name others."
+            f"Of a few layers the first {MOST_UNITS} units that are awake are shown; --layer PATH and "
+            "--unit PATH:NUMBER name others."
         )
     if not classes and asked.classes is None and not asked.units and net_of(model) is not None:
         said.append(
-            "No images were made that raise a class or a unit, which takes a while here: name some with --class NAME or "
-            "--unit PATH:NUMBER."
+            "No images were made that raise a class or a unit, which takes a while here: name some with "
+            "--class NAME or --unit PATH:NUMBER."
         )
     return said
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import io
 import re
 from collections.abc import Sequence
@@ -14,9 +13,6 @@ from typing import Any
 import numpy as np
 
 from striate.explanation.look.activity import LayerActivity
-from striate.explanation.look.answers import UnitAnswers
-from striate.explanation.look.ascent import Ascent
-from striate.explanation.look.look import Look
 from striate.explanation.look.pictures import LookPicture, gallery_sheet
 from striate.pages.page import render_page
 from striate.pages.thumbnails import SIDE_PX, Thumbnail, thumbnail
@@ -49,8 +45,8 @@ class _LayerLine:
     bar: float
 
 
-def look_page(found: Look) -> str:
-    """Return the page of a look as HTML."""
+def look_page(found: Any) -> str:
+    """Return the page of a `Look` as HTML."""
     room = _Room(MOST_BYTES)
     layers = [
         {"path": path, "word": own[0].word, "units": [(one, room.all_of(one.pictures)) for one in own]}
@@ -90,7 +86,7 @@ def _lines(layers: Sequence[LayerActivity]) -> list[_LayerLine]:
         _LayerLine(
             one.path, one.layer, "×".join(map(str, one.shape)), f"{one.mean:.3g}", f"{one.std:.3g}",
             f"{one.low:.3g} … {one.high:.3g}",
-            "" if one.silent is None else f"{len(one.silent):,} of {one.units:,} ({100 * (one.silent_share or 0):.0f} %)",
+            "" if one.silent is None else f"{len(one.silent):,} of {one.units:,} ({one.silent_share or 0:.0%})",
             "" if one.saturated is None else f"{100 * one.saturated:.1f} %",
             (one.silent_share or 0) > 0.5 or (one.saturated or 0) > 0.5,
             # A spread of a thousandth of the widest has a bar too: the scale is logarithmic over three decades.
@@ -100,7 +96,7 @@ def _lines(layers: Sequence[LayerActivity]) -> list[_LayerLine]:
     ]  # fmt: skip
 
 
-def write_pictures(found: Look, folder: Path) -> list[Path]:
+def write_pictures(found: Any, folder: Path) -> list[Path]:
     """Write a PNG for each kind of picture, each layer's units, and each image that was made; return their paths."""
     made: dict[str, np.ndarray] = {}
     for gallery in found.galleries:

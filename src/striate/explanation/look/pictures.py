@@ -73,7 +73,7 @@ def brightness_picture(values: np.ndarray) -> np.ndarray:
 
 
 def image_picture(pixels: np.ndarray) -> np.ndarray:
-    """Return an image uint8 (h, w, c) of any bands as one of 1 or 3 channels: of others the first three, or the first."""
+    """Return an image uint8 (h, w, c) with 1 or 3 channels: of other numbers the first three, or the first."""
     return pixels if pixels.shape[2] in (1, 3) else pixels[..., :3] if pixels.shape[2] > 3 else pixels[..., :1]
 
 

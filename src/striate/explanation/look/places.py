@@ -67,7 +67,7 @@ class View:
 
 
 def net_of(model: Classifier) -> nn.Module | None:
-    """Return the module in which there are layers: of what was fitted the net whose features it sees, if there is one."""
+    """Return the module in which there are layers: of what was fitted the net whose features it sees, if any."""
     return model.module.body if isinstance(model.module, FittedModule) else model.module
 
 
@@ -134,7 +134,7 @@ def units_first(layer: LayerPlace, output: Tensor) -> Tensor:
     return output.flatten(2) if output.ndim > 2 else output[..., None]
 
 
-def shape_of(layer: LayerPlace, output: Tensor) -> tuple[int, ...]:
+def output_shape_of(layer: LayerPlace, output: Tensor) -> tuple[int, ...]:
     """Return the shape of a layer's output for one image, units first."""
     shape = tuple(output.shape[1:])
     return (shape[-1], *shape[:-1]) if layer.units_last and len(shape) > 1 else shape
@@ -185,7 +185,7 @@ def layer_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
     def reader(place: LayerPlace):
         def read(module: nn.Module, inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and output.ndim > 1:
-                shapes[place.path] = shape_of(place, output)
+                shapes[place.path] = output_shape_of(place, output)
 
         return read
 
@@ -208,7 +208,7 @@ def look_at_nothing(model: Classifier) -> None:
 def view_of(model: Classifier, layer: LayerPlace, shape: tuple[int, ...]) -> View | None:
     """Return where the places of a layer look; None where each sees the whole image, or there are no places.
 
-    Of a net it follows from the windows, its gates aside, which see the whole image; of any other module it is measured.
+    Of a net it follows from the windows, gates aside, which see the whole image; of other modules it is measured.
 
     Arguments:
         shape: of the layer's output for one image, with the units first.
@@ -272,7 +272,7 @@ def _seen_from(model: Classifier, layer: LayerPlace, noise: Tensor, place: list[
     """Return ((top, left), (bottom, right)) of the pixels whose change changes a place of a layer."""
     noise = noise.requires_grad_()
     kept = output_of(model.module, layer.module, model.preprocessing.normalise(noise))
-    value = units_first(layer, kept).reshape(len(noise), *shape_of(layer, kept))
+    value = units_first(layer, kept).reshape(len(noise), *output_shape_of(layer, kept))
     # Odd weights, so that no two units cancel.
     weights = torch.linspace(0.5, 1.7, value.shape[1], device=value.device)[:, None]
     (slope,) = torch.autograd.grad((value[:, :, place[0], place[1]] * weights.T).sum(), noise)
@@ -308,7 +308,7 @@ def output_of(module: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
     return kept[0]
 
 
-def blocks(model: Classifier, images: Any, at_once: int) -> Iterator[tuple[int, Any, Tensor]]:
+def pixel_blocks(model: Classifier, images: Any, at_once: int) -> Iterator[tuple[int, Any, Tensor]]:
     """Yield images block by block: the place of the first, uint8 (m, h, w, c), and the batch on the model's device."""
     from striate.data.tensors import to_batch
 

@@ -89,7 +89,9 @@ def _support(model: Classifier, module: FittedModule, head: Vectors, shape: tupl
         first = own[size.cpu()[own].argsort(descending=True, stable=True)][:EXAMPLES]
         for i, pixels in zip(first.tolist(), _pixels(model, module, head.vectors[first], shape), strict=True):
             pictures.append(LookPicture(name, image_picture(pixels), f"weight {float(size[i]):.3g}"))
-    said = f"It keeps {len(owner):,} images at the borders between classes; shown are those of each class that weigh most."
+    said = (
+        f"It keeps {len(owner):,} images at the borders between classes; shown are those of each class that weigh most."
+    )
     return Gallery(
         "support-vectors", "Support vectors", (said, *_more_classes(names)), tuple(pictures), len(owner)
     )  # fmt: skip
@@ -108,12 +110,18 @@ def _asked(
         said = "How many questions of its trees are about each pixel; brighter is more."
     else:
         counts = asked_counts(model, module, head, images)
-        said = f"How often its trees asked for each pixel while they looked at {len(images):,} images; brighter is more."
+        said = (
+            f"How often its trees asked for each pixel while they looked at {len(images):,} images; brighter is more."
+        )
     picture = brightness_picture(spread_out(module, counts[None], shape)[0].sum(0))
     never = int((counts == 0).sum())
-    told = f"It has {len(head.roots):,} trees; {never:,} of the {len(counts):,} pixel values that it may ask were not asked."
-    detail = f"at most {float(counts.max()):.3g} times {'an image' if images is not None and len(images) else ''}".strip()
-    return Gallery("pixels", "The pixels that its trees ask for", (said, told), (LookPicture("asked", picture, detail),), 1)
+    told = f"It has {len(head.roots):,} trees; {never:,} of the {len(counts):,} pixel values were never asked for."
+    detail = (
+        f"at most {float(counts.max()):.3g} times {'an image' if images is not None and len(images) else ''}".strip()
+    )
+    return Gallery(
+        "pixels", "The pixels that its trees ask for", (said, told), (LookPicture("asked", picture, detail),), 1
+    )
 
 
 def asked_counts(model: Classifier, module: FittedModule, head: Trees, images: np.ndarray) -> Tensor:

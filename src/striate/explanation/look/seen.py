@@ -74,7 +74,9 @@ def _of_catalog(
     few = choose_images(catalog, most, seed)
     images = model.prepare(few, progress, keep=False)
     if not len(images):
-        raise ArgumentError(f"{origin} must hold images that can be read; none of {len(few):,} can. striate check says why")
+        raise ArgumentError(
+            f"{origin} must hold images that can be read; none of {len(few):,} can. striate check says why"
+        )
     places = {name: i for i, name in enumerate(model.classes)}
     known = np.array([places.get(name, -1) for name in images.classes] or [-1])
     labels = np.where(images.labels >= 0, known[images.labels], -1)

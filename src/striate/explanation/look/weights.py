@@ -37,9 +37,8 @@ class _FirstLayer:
 
 def weight_galleries(model: Classifier) -> tuple[list[Gallery], list[str]]:
     """Return a model's first filters or templates, and what is to be said where there are none."""
-    if isinstance(model.module, FittedModule) and isinstance(model.module.head, Linear):
-        if (made := linear_templates(model)) is not None:
-            return [made], []
+    if (made := linear_templates(model)) is not None:
+        return [made], []
     first = _first_layer(model)
     if first is None:
         return [], [] if net_of(model) is None else ["No layer of it stands on the pixels themselves."]
@@ -93,7 +92,8 @@ def _smaller(model: Classifier, shape: tuple[int, ...]) -> tuple[str, ...]:
 def _first_layer(model: Classifier) -> _FirstLayer | None:
     """Return the first layer with filters that an image passes, if what it gets are still pixels."""
     found: list[_FirstLayer] = []
-    shapes, handles = [model.preprocessing.input_shape], []
+    shapes: list[tuple[int, ...]] = [model.preprocessing.input_shape]
+    handles = []
 
     def reader(path: str, layer: str):
         def read(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -133,9 +133,10 @@ def _first_filters(model: Classifier, first: _FirstLayer) -> Gallery:
     seen = [i // (count // groups) * own for i in range(count)]
     pictures = tuple(
         LookPicture(
-            str(i), weights_picture(one / std[seen[i] : seen[i] + own, None, None]),
+            str(i),
+            weights_picture(one / std[seen[i] : seen[i] + own, None, None]),
             "all 0" if not one.any() else _sees(seen[i], own, channels),
-        )  # fmt: skip
+        )
         for i, one in enumerate(weights[:MOST_FILTERS])
     )
     said = [f"{first.layer} at {first.path}: {count:,} filters of {h}×{w} pixels that slide over the image.", _GRAY]
