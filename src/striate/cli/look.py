@@ -59,7 +59,7 @@ def look(
     """Look inside a model: its first filters or templates, what its units answer to, which of them are dead.
 
     [bold]striate look model.striate photos/ -o look.html[/bold]
-    [bold]striate look mobilenet_v2 photos/ --unit features.0.1:5 --class "tabby cat"[/bold]
+    [bold]striate look mobilenet_v2 photos/ --unit stem.2:5 --class "tabby cat"[/bold]
 
     The page has the filters of the first layer as pictures (of a linear model a template for each class; of neighbours
     the images it keeps; of trees the pixels they ask for), the spread of the activations layer by layer with dead and

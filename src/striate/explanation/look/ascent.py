@@ -19,6 +19,7 @@ STEPS = 160
 # A step is so many pixel values long for the mean pixel, at first and at last.
 _FIRST_STEP, _LAST_STEP = 6.0, 1.0
 _NOISE = 12.0
+_LAST_PART = 0.2
 _AT_ONCE_PX = 1 << 19
 _CAVEAT = "It shows what raises it most from this start, not what it means"
 
@@ -93,7 +94,7 @@ def raise_targets(
     """Return for each target an image that raises it, measured as it is shown: rounded to whole pixel values.
 
     Each begins as smooth noise around the preprocessing's mean. In each step the images are shifted by a few pixels, so
-    that no pixel matters by itself, and follow the gradient, blurred, the less the later; pixels stay in 0…255.
+    that no pixel matters by itself, and follow the gradient, blurred, the less the later; pixels stay in 0…255. The last fifth of the steps raises the best place alone, without either.
 
     Source: Erhan and others 2009, "Visualizing higher-layer features of a deep network"; jitter and blur as in
     Olah and others 2017, "Feature Visualization".
@@ -129,13 +130,16 @@ def _ascend(model: Classifier, targets: Sequence[RaiseTarget], steps: int, seed:
     reach = max(1, min(h, w) // 16)
     for step in range(steps):
         part = step / steps
-        shift = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+        last = part >= 1 - _LAST_PART
+        shift = [0, 0] if last else torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
         moved = pixels.roll(shift, (2, 3)).requires_grad_()
-        _, wanted = _answers(model, targets, moved)
+        best, wanted = _answers(model, targets, moved)
+        # At last what is measured is what is raised: the best place alone, where it is.
+        wanted = best if last else wanted
         (slope,) = torch.autograd.grad(wanted.sum(), moved, allow_unused=True)
         if slope is None:
             break
-        slope = _blurred(slope.roll([-one for one in shift], (2, 3)), (1 - part) * min(h, w) / 24)
+        slope = _blurred(slope.roll([-one for one in shift], (2, 3)), 0.0 if last else (1 - part) * min(h, w) / 24)
         size = slope.square().mean((1, 2, 3), keepdim=True).sqrt()
         length = _FIRST_STEP + (_LAST_STEP - _FIRST_STEP) * part
         pixels = (pixels + length * slope / size.clamp_min(1e-20)).clamp(0, 255).detach()

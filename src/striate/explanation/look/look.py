@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
-from striate.errors import ArgumentError, unknown
+from striate.errors import ArgumentError, some, unknown
 from striate.explanation.look.activity import Activity, LayerActivity, measure_activity
 from striate.explanation.look.answers import MOST_UNITS, UnitAnswers, answers_of
 from striate.explanation.look.ascent import STEPS, Ascent, RaiseTarget, raise_targets
@@ -181,6 +182,8 @@ def look(model: Classifier | str | Path, source: Any = None, progress: Progress 
     >>> [one.key for one in found.galleries], found.images, [one.path for one in found.layers]
     (['first-layer'], 40, ['0', '1', '2', '3'])
     """
+    if spare := options.keys() - {one.name for one in fields(LookOptions)}:
+        raise ArgumentError(unknown("option", min(spare), [one.name for one in fields(LookOptions)]))
     asked = LookOptions(**options)
     name = asked.name or (str(model) if isinstance(model, str | Path) else "a model")
     model = _loaded(model, progress)
@@ -216,7 +219,7 @@ def _loaded(model: Classifier | str | Path, progress: Progress) -> Classifier:
 def _check(asked: LookOptions) -> None:
     for name in ("layers", "units", "classes"):
         if isinstance(getattr(asked, name), str):
-            raise ArgumentError(f"{name} must be a list of texts; got {getattr(asked, name)!r}. Write [{name!r}]")
+            raise ArgumentError(f"{name} must be a list of texts; got {getattr(asked, name)!r}. Write [{getattr(asked, name)!r}]")
     for name, low, high in (("images", 1, 1_000_000), ("steps", 1, 100_000), ("seed", 0, 2**31)):
         value = getattr(asked, name)
         if not isinstance(value, int) or not low <= value <= high:
@@ -264,14 +267,24 @@ def _asked_classes(model: Classifier, asked: LookOptions) -> list[int]:
         h, w = model.preprocessing.size
         quick = h * w <= _QUICK_PX and len(model.classes) <= _QUICK_CLASSES and net_of(model) is not None
         return [*range(len(model.classes))] if quick and not head and not asked.units else []
-    for name in asked.classes:
-        if name not in model.classes:
-            raise ArgumentError(unknown("class", name, model.classes))
+    places = [_class_number(model, name) for name in asked.classes]
     if asked.classes and head in _WITHOUT_GRADIENT:
         raise ArgumentError(f"no image can be made that raises a class of {model.net}: no gradient comes back from it")
     if len(asked.classes) > _MOST_TARGETS:
         raise ArgumentError(f"at most {_MOST_TARGETS} classes can be asked for at once; got {len(asked.classes):,}")
-    return [model.classes.index(name) for name in dict.fromkeys(asked.classes)]
+    return list(dict.fromkeys(places))
+
+
+def _class_number(model: Classifier, name: str) -> int:
+    """Return the number of a class, by its name or by one of the names of which it is made, as "tabby cat"."""
+    if name in model.classes:
+        return model.classes.index(name)
+    found = [i for i, own in enumerate(model.classes) if name in own.split(", ")]
+    if len(found) == 1:
+        return found[0]
+    near = difflib.get_close_matches(name, model.classes, 3, 0.4)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    raise ArgumentError(f"no class is called {name[:80]!r}{hint} The classes: {some(model.classes, 20)}")
 
 
 def _unit_targets(units: Units, activity: Activity | None, images: int) -> list[RaiseTarget]:

@@ -119,7 +119,7 @@ def find_layer(model: Classifier, path: str) -> LayerPlace:
         raise ArgumentError(f"--layer must name a layer; {model.net} has none")
     near = difflib.get_close_matches(path, names, 3)
     hint = f"; did you mean {', '.join(near)}?" if near else "."
-    raise ArgumentError(f"no layer has the path {path!r}{hint} Paths: {some(names, 40)}")
+    raise ArgumentError(f"no layer has the path {path!r}{hint} Paths: {some(names, 12 if near else 60)}")
 
 
 def is_activation(layer: LayerPlace) -> bool:
