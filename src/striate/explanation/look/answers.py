@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.explanation.look.activity import Activity, Peaks
-from striate.explanation.look.pictures import LookPicture, marked
+from striate.explanation.look.pictures import LookPicture, cut_around, marked
 from striate.explanation.look.places import LayerPlace, View, view_of
 from striate.explanation.look.seen import SeenImages
 
@@ -77,12 +77,18 @@ def _answers(model: Classifier, peaks: Peaks, unit: int, view: View | None, seen
     rows, values = peaks.images[:, unit].tolist(), peaks.values[:, unit].tolist()
     boxes = [_box(peaks, view, int(place), model.preprocessing.size) for place in peaks.places[:, unit].tolist()]
     labels = [model.classes[i] if (i := int(seen.labels[row])) >= 0 else "" for row in rows]
+    cuts = [
+        cut_around(seen.pixels[row], box) if box else (seen.pixels[row], box)
+        for row, box in zip(rows, boxes, strict=True)
+    ]
     pictures = tuple(
-        LookPicture(label or seen.names[row], marked(seen.pixels[row], box), f"{value:.3g}")
-        for row, label, value, box in zip(rows, labels, values, boxes, strict=True)
+        LookPicture(label or seen.names[row], marked(*cut), f"{value:.3g}")
+        for row, label, value, cut in zip(rows, labels, values, cuts, strict=True)
     )
     names = tuple(seen.names[row] for row in rows)
     said = _said(labels, values, view, len(seen))
+    if any(cut.shape != seen.pixels.shape[1:] for cut, _ in cuts):
+        said += "; shown is the part of the image around them"
     return UnitAnswers(
         peaks.layer.path, peaks.layer.layer, unit, pictures, names, tuple(labels), tuple(values), tuple(boxes), said
     )

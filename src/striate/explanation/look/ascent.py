@@ -94,7 +94,8 @@ def raise_targets(
     """Return for each target an image that raises it, measured as it is shown: rounded to whole pixel values.
 
     Each begins as smooth noise around the preprocessing's mean. In each step the images are shifted by a few pixels, so
-    that no pixel matters by itself, and follow the gradient, blurred, the less the later; pixels stay in 0…255. The last fifth of the steps raises the best place alone, without either.
+    that no pixel matters by itself, and follow the gradient, blurred, the less the later; pixels stay in 0…255. The
+    last fifth of the steps raises the best place alone, without shift and blur.
 
     Source: Erhan and others 2009, "Visualizing higher-layer features of a deep network"; jitter and blur as in
     Olah and others 2017, "Feature Visualization".

@@ -219,7 +219,9 @@ def _loaded(model: Classifier | str | Path, progress: Progress) -> Classifier:
 def _check(asked: LookOptions) -> None:
     for name in ("layers", "units", "classes"):
         if isinstance(getattr(asked, name), str):
-            raise ArgumentError(f"{name} must be a list of texts; got {getattr(asked, name)!r}. Write [{getattr(asked, name)!r}]")
+            raise ArgumentError(
+                f"{name} must be a list of texts; got {getattr(asked, name)!r}. Write [{getattr(asked, name)!r}]"
+            )
     for name, low, high in (("images", 1, 1_000_000), ("steps", 1, 100_000), ("seed", 0, 2**31)):
         value = getattr(asked, name)
         if not isinstance(value, int) or not low <= value <= high:

@@ -13,6 +13,8 @@ MOST_BANDS = 8
 # Outliers aside, so that one large weight does not leave all others gray.
 _SHARE = 0.995
 _ENLARGED_PX = 96
+# The part of a large image that is shown around a small place has at least so many pixels a side.
+_LEAST_CUT_PX = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,21 @@ def marked(pixels: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndar
         ):  # fmt: skip
             large[rows, columns] = shade
     return large
+
+
+def cut_around(pixels: np.ndarray, box: tuple[int, int, int, int]) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Return the part of an image around a small (top, left, bottom, right), and the box within it; else all of it."""
+    side = max(box[2] - box[0], box[3] - box[1])
+    wanted = max(4 * side, _LEAST_CUT_PX)
+    if 6 * side > max(pixels.shape[:2]) or 2 * wanted > max(pixels.shape[:2]):
+        return pixels, box
+    corner = []
+    for i in range(2):
+        middle = (box[i] + box[i + 2]) // 2
+        corner.append(max(0, min(middle - wanted // 2, pixels.shape[i] - wanted)))
+    top, left = corner
+    cut = pixels[top : top + wanted, left : left + wanted]
+    return cut, (box[0] - top, box[1] - left, box[2] - top, box[3] - left)
 
 
 def gallery_sheet(pictures: Sequence[LookPicture], most_px: int = 1200) -> np.ndarray:
