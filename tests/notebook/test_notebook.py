@@ -34,10 +34,11 @@ def test_values_show_themselves(digits_model):
     told = Provenance(ladder=[{"name": NASTY, "valid_accuracy": 0.5, "valid_interval": [0.4, 0.6]}], chosen=NASTY)
     model = striate.Classifier(**(vars(digits_model) | {"provenance": told}))
     evaluation = digits_model.evaluate(striate.read("digits"))
+    checkup = striate.check(striate.read("xo:9"), CheckOptions(labels=False))
     for value, shown in (
         (data, "40 images from xo"), (images, "40 images 9×9×1"), (data.ledger, "40 used"),
         (striate.parse("conv(6, 5) fc(10)"), "conv(6, 5) fc(10)"), (nasty, "none of these"), (model, "The ladder"),
-        (digits_model, "10 classes"), (evaluation, "precision"), (striate.check(data, CheckOptions(labels=False)), "severity"),
+        (digits_model, "10 classes"), (evaluation, "precision"), (checkup, "severity"),
         (striate.parse("fc(10)").table((1, 8, 8)), "<table>"),
     ):  # fmt: skip
         made = value._repr_html_()

@@ -253,18 +253,21 @@ def measured_view(model: Classifier, layer: LayerPlace, places: tuple[int, int])
     """
     device = next(model.module.parameters()).device
     noise = 60 * torch.randn(2, *model.preprocessing.input_shape, generator=torch.Generator().manual_seed(0)) + 128
-    middle = [side // 2 for side in places]
-    beside = [min(one + 1, side - 1) for one, side in zip(middle, places, strict=True)]
-    first, second = (_seen_from(model, layer, noise.to(device), place) for place in (middle, beside))
-    if first is None or second is None:
+    # Where a field ends is seen from the first places, where it begins from the last: elsewhere the edges cut it.
+    rows = [[min(k, side - 1) for side in places] for k in (0, 1)]
+    rows += [[max(side - 1 - k, 0) for side in places] for k in (1, 0)]
+    seen = [_seen_from(model, layer, noise.to(device), row) for row in rows]
+    if any(one is None for one in seen):
         return None
-    jump = [max(0, second[0][i] - first[0][i]) for i in range(2)]
-    sides = model.preprocessing.size
-    touched = [first[0][i] <= 0 and first[1][i] >= sides[i] for i in range(2)]
-    if all(touched):
+    start, stop, jump = [], [], []
+    for i, side in enumerate(model.preprocessing.size):
+        ends, begins = [one[1][i] for one in seen[:2]], [one[0][i] for one in seen[2:]]
+        steps = [ends[1] - ends[0]] * (ends[1] < side) + [begins[1] - begins[0]] * (begins[0] > 0)
+        jump.append(next((step for step in steps if step > 0), max(1, round(side / places[i]))))
+        start.append(begins[1] - (places[i] - 1) * jump[i])
+        stop.append(ends[0])
+    if all(one[0][i] <= 0 and one[1][i] >= model.preprocessing.size[i] for one in seen for i in range(2)):
         return None
-    jump = [jump[i] or max(1, round(sides[i] / places[i])) for i in range(2)]
-    start, stop = ([end[i] - middle[i] * jump[i] for i in range(2)] for end in first)
     return View((start[0], start[1]), (stop[0], stop[1]), (jump[0], jump[1]))
 
 
