@@ -33,6 +33,7 @@ FLOORS = """
     augmentation
     data nets pages
     system metrics calls units
+    notebook
     observer
     errors version
 """
@@ -137,7 +138,10 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # A command's signature is its page of help: each option is an argument.
 COMMANDS = {
     f"striate.cli.{name}"
-    for name in ("augment", "check", "evaluate", "features", "net", "predict", "train", "tune", "walk")
+    for name in (
+        "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
+        "walk",
+    )  # fmt: skip
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}
@@ -186,7 +190,7 @@ def test_the_check_of_sizes_can_fail():
 
 
 # One name in several homes, where it means the same: a command and what it calls; what each file of the zoo has.
-SAME_MEANING = {"check", "train", "tune", "published_key"}
+SAME_MEANING = {"check", "look", "train", "tune", "published_key"}
 
 
 def test_no_two_public_things_of_one_name():

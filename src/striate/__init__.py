@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
     from striate.explanation.walk.page import write_walkthrough
+    from striate.explanation.filters import filter_image
+    from striate.explanation.look.look import look
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
+    from striate.notebook.progress import show_progress
     from striate.selection.fit import fit, train
     from striate.training.recipe import Recipe
 
@@ -44,14 +47,17 @@ __all__ = [
     "Table",
     "__version__",
     "check",
+    "filter_image",
     "fit",
     "load_model",
     "load_pretrained",
+    "look",
     "make_module",
     "parse",
     "prepare",
     "read",
     "resolve",
+    "show_progress",
     "train",
     "write_walkthrough",
 ]
@@ -68,14 +74,17 @@ _HOMES = {
     "StriateError": "errors",
     "Table": "nets",
     "check": "checks.check",
+    "filter_image": "explanation.filters",
     "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",
+    "look": "explanation.look.look",
     "make_module": "nets",
     "parse": "nets",
     "prepare": "data.preparing.prepare",
     "read": "data.reading",
     "resolve": "nets",
+    "show_progress": "notebook.progress",
     "train": "selection.fit",
     "write_walkthrough": "explanation.walk.page",
 }

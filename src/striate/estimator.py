@@ -14,6 +14,7 @@ from striate.data.decoding.pixels import MOST_CHANNELS
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.pixel_columns import as_images, square_side
 from striate.errors import ArgumentError, ShapeError
+from striate.observer import Observer
 from striate.selection.fit import run_one
 
 GROUP = "group"
@@ -120,6 +121,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             groups=told,
             ratios=(1 - self.valid_share, self.valid_share, 0.0),
             device=self.device,
+            observer=Observer(),  # a search fits hundreds: nobody wants to see each
             seed=self.seed,
             **{name: value for name, value in changes.items() if value is not None},
         )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import striate
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import look
+from striate.classifier.views import logits_over_views
 from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
@@ -48,7 +48,7 @@ def published(net, images, preprocessing):
 def test_six_views_are_the_published_ones(channels, count):
     net, images, preprocessing = setting(channels, count=count)
     with torch.inference_mode():
-        averaged, alone = look(net, to_batch(images), preprocessing, "mirror-shift")
+        averaged, alone = logits_over_views(net, to_batch(images), preprocessing, "mirror-shift")
         torch.testing.assert_close(averaged, published(net, images, preprocessing), rtol=1e-5, atol=1e-6)
         assert torch.equal(alone, net(preprocessing.normalise(to_batch(images))))
 
@@ -59,14 +59,14 @@ def test_constant_images_look_alike_in_every_view(views):
     images[:] = 77
     preprocessing = replace(preprocessing, mean=np.full(3, 100, np.float32))
     with torch.inference_mode():
-        torch.testing.assert_close(*look(net, to_batch(images), preprocessing, views))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, views))
 
 
 def test_the_mirror_image_has_the_same_class():
     net, images, preprocessing = setting()
     with torch.inference_mode():
         pixels = to_batch(images)
-        one, other = (look(net, batch, preprocessing, "mirror") for batch in (pixels, pixels.flip(3)))
+        one, other = (logits_over_views(net, batch, preprocessing, "mirror") for batch in (pixels, pixels.flip(3)))
     torch.testing.assert_close(one[0], other[0])
     assert not torch.allclose(one[1], other[1])
 
@@ -74,7 +74,7 @@ def test_the_mirror_image_has_the_same_class():
 def test_images_of_one_pixel():
     net, images, preprocessing = setting(side=1, net="fc(3)")
     with torch.inference_mode():
-        torch.testing.assert_close(*look(net, to_batch(images), preprocessing, "mirror-shift"))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, "mirror-shift"))
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from striate.augmentation.arguments import describe_arguments
 from striate.augmentation.batch import step_seed
 from striate.augmentation.pipeline import AUGMENTATIONS, make_augmentation
 from striate.data.catalog import Catalog
+from striate.data.contact_sheet import FAINT, INK, PAPER, write_line
 from striate.data.imageset import ImageSet
 from striate.data.tensors import to_batch
 from striate.errors import ArgumentError
@@ -26,7 +25,6 @@ from striate.system.files import write_atomically
 SMALLEST_PX, LARGEST_PX = 96, 256  # the longer side of a picture on the sheet
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 _GAP_PX, _LINE_PX, _LABEL_PX = 8, 17, 150
-_PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +88,15 @@ def draw_sheet(rows: Sequence[SheetRow], heading: str = "") -> Image.Image:
     step_x = width + _GAP_PX
     step_y = max(height, 4 * _LINE_PX) + lines * _LINE_PX + _GAP_PX
     left, top = _LABEL_PX + 2 * _GAP_PX, _GAP_PX + 2 * _LINE_PX
-    sheet = Image.new("RGB", (left + count * step_x, top + len(rows) * step_y), _PAPER)
+    sheet = Image.new("RGB", (left + count * step_x, top + len(rows) * step_y), PAPER)
     pen = ImageDraw.Draw(sheet)
-    _write(pen, (_GAP_PX, _GAP_PX // 2), heading, sheet.width - 2 * _GAP_PX, _INK)
+    write_line(pen, (_GAP_PX, _GAP_PX // 2), heading, sheet.width - 2 * _GAP_PX, INK)
     for k in range(count):
-        _write(pen, (left + k * step_x, top - _LINE_PX), str(k) if k else "original", width, _FAINT)
+        write_line(pen, (left + k * step_x, top - _LINE_PX), str(k) if k else "original", width, FAINT)
     for i, row in enumerate(rows):
         y = top + i * step_y
         first, *others = row.title.split("\n")
-        _write(pen, (_GAP_PX, y), first, _LABEL_PX, _INK)
+        write_line(pen, (_GAP_PX, y), first, _LABEL_PX, INK)
         _write_lines(pen, (_GAP_PX, y + _LINE_PX), others, _LABEL_PX)
         for k, (pixels, caption) in enumerate(zip(row.pictures, row.captions, strict=True)):
             x = left + k * step_x
@@ -165,23 +163,4 @@ def _picture(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
 
 def _write_lines(pen: ImageDraw.ImageDraw, where: tuple[int, int], lines: Sequence[str], width: int) -> None:
     for j, line in enumerate(lines):
-        _write(pen, (where[0], where[1] + j * _LINE_PX), line, width, _FAINT)
-
-
-def _write(pen: ImageDraw.ImageDraw, where: tuple[int, int], text: str, width: int, ink: tuple[int, int, int]) -> None:
-    """Write one line, cut to `width`; any name is taken, also one with line breaks or undecodable bytes."""
-    text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text)
-    font = _font()
-    if pen.textlength(text, font) > width:
-        while text and pen.textlength(text + "…", font) > width:
-            text = text[:-1]
-        text += "…"
-    pen.text(where, text, ink, font)
-
-
-@functools.cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    import matplotlib as mpl
-
-    # DejaVu knows many more scripts than Pillow's own font.
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 11)
+        write_line(pen, (where[0], where[1] + j * _LINE_PX), line, width, FAINT)

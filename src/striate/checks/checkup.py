@@ -11,6 +11,7 @@ from striate.checks.finding import SEVERITIES, Finding, counted
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Ledger
+from striate.notebook.tables import html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,11 @@ class Checkup:
 
     def __repr__(self) -> str:
         return f"<Checkup of {self.source}: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(one.severity, one.kind, one.title, len(one.images) or None) for one in self.findings]
+        headings = ("severity", "kind", "what", "images")
+        return html_table(f"{self.source}: {self.sentence}", headings, rows, self.notes)
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Return the findings of one kind."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from striate.notebook.tables import html_table
+
 Severity = Literal["serious", "warning", "note"]
 Kind = Literal[
     "unreadable", "exact-copies", "near-copies", "leak", "conflicting-labels", "wrong-labels", "odd-one-out", "blank",
@@ -58,6 +60,11 @@ class Finding:
     marks: tuple[Mark, ...] = ()
     weight: float = 0.0
     figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        rows = [(mark.image, mark.detail, mark.likely, "yes" if mark.leave_out else "") for mark in self.marks]
+        notes = [f"What it does: {self.effect}.", f"What to do: {self.advice}"]
+        return html_table(f"{self.severity}: {self.title}", ("image", "what", "likely", "leave out"), rows, notes)
 
     @property
     def images(self) -> tuple[str, ...]:

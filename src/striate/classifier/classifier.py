@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from striate.classifier.blocks import Images, OneImage, pixel_block
+from striate.classifier.classifier_html import classifier_html
 from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
@@ -73,6 +74,9 @@ class Classifier:
     def __repr__(self) -> str:
         h, w = self.preprocessing.size
         return f"<Classifier of {len(self.classes)} classes on {h}×{w}×{self.preprocessing.channels} images>"
+
+    def _repr_html_(self) -> str:
+        return classifier_html(self)
 
     def predict_proba(
         self, images: Images, *, batch_size: int | None = None, progress: Progress = silent

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import Views, look
+from striate.classifier.views import Views, logits_over_views
 from striate.nets import NetModule
 from striate.nets.layers import Activation
 from striate.nets.modules.timm_models import TimmModule
@@ -139,6 +139,6 @@ def outputs_of(
         seen.update(features)
         return logits
 
-    logits, alone = (one.cpu().numpy() for one in look(module, batch, preprocessing, views, first))
+    logits, alone = (one.cpu().numpy() for one in logits_over_views(module, batch, preprocessing, views, first))
     features = {name: value.float().cpu().numpy() for name, value in seen.items()}
     return Outputs(start, start + len(pixels), pixels, logits, logits if views == "none" else alone, features)

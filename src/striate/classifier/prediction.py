@@ -10,6 +10,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
+from striate.notebook.tables import html_bar, html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,13 @@ class Prediction:
         if self.known is False:
             return f"<Prediction{self.image and f' of {self.image}'}: none of these, else {self.label}>"
         return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, html_bar(probability)) for name, probability in self.top(5)]
+        notes = ["none of these: it is unlike all that the model has learned"] if self.known is False else []
+        notes += [] if self.sure is None else ["sure enough" if self.sure else "not sure enough for what was asked"]
+        notes += [f"one of: {', '.join(self.set)}"] if self.set else []
+        return html_table(self.image or self.label, ("class", "probability"), rows, notes)
 
     @property
     def label(self) -> str:

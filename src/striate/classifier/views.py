@@ -31,7 +31,7 @@ def view_count(views: Views) -> int:
     return {"none": 1, "mirror": 2, "mirror-shift": 6}[views]
 
 
-def look(
+def logits_over_views(
     module: torch.nn.Module,
     pixels: torch.Tensor,
     preprocessing: Preprocessing,

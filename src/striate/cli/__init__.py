@@ -18,6 +18,8 @@ from striate.cli.cache import cache
 from striate.cli.check import check
 from striate.cli.evaluate import evaluate
 from striate.cli.features import features
+from striate.cli.filter import filter
+from striate.cli.look import look
 from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.report import report
@@ -68,7 +70,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, walk, augment, tune, features, runs, report, cache):
+for command in (
+    train, predict, evaluate, check, explain, look, walk, filter, net, augment, tune, features,
+    export, serve, runs, report, cache,
+):  # fmt: skip
     app.command()(command)
 
 

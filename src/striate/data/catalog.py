@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from striate.data.contact_sheet import choose_rows, contact_sheet
 from striate.data.decoding.windows import PixelWindow
 from striate.data.ledger import Ledger
 from striate.errors import ArgumentError, unknown
+from striate.notebook.tables import html_table
 
 SPLITS = ("train", "valid", "test")
 
@@ -60,6 +63,14 @@ class Catalog:
 
     def __repr__(self) -> str:
         return f"<Catalog of {len(self):,} images from {self.source}, {len(self.classes)} classes>"
+
+    def _repr_html_(self) -> str:
+        counts = self.counts()
+        rows = [(name, *(of[name] for of in counts.values())) for name in self.classes]
+        headings = ("class", *(split or "images" for split in counts))
+        caption = f"{len(self):,} images from {self.source} ({self.format}), {len(self.classes):,} classes"
+        told = [self.ledger.summary()] if len(self.ledger) else []
+        return html_table(caption, headings, rows, [*told, *self.notes, *self.doubts])
 
     @property
     def labelled(self) -> bool:
@@ -109,6 +120,21 @@ class Catalog:
         """Return what is wrong with the images, a `Checkup`: `striate.check` of this catalog, with its arguments."""
         # The one call upwards, where users look for it: by name, for nothing here depends on what checks are.
         return import_module("striate.checks.check").check(self, *arguments, **options)
+
+    def show(self, n: int = 24, seed: int = 0) -> Image.Image:
+        """Return a contact sheet of `n` images, drawn at random, by turns one from each class, with their labels.
+
+        A notebook shows it; elsewhere `.show()` opens it and `.save("sheet.png")` keeps it.
+
+        >>> from striate.data.reading import read
+        >>> read("digits").show(10).mode
+        'RGB'
+        """
+        rows = choose_rows(self.labels, n, seed)
+        words = [(self.classes[i] if (i := int(self.labels[row])) >= 0 else "", str(self.names[row])) for row in rows]
+        return contact_sheet(
+            [self.images[row] for row in rows], words, f"{len(rows):,} of {len(self):,}: {self.source}"
+        )
 
     def class_counts(self) -> dict[str, int]:
         """Return {class: images}, of all splits together."""

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from PIL import Image
 
+from striate.data.contact_sheet import choose_rows, contact_sheet
 from striate.data.decoding.pixels import Fit
 from striate.data.decoding.windows import PixelWindow
 from striate.data.ledger import Ledger
+from striate.notebook.tables import html_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,12 @@ class ImageSet:
         h, w, c = self.image_shape
         return f"<ImageSet of {len(self):,} images {h}×{w}×{c}, {len(self.classes)} classes>"
 
+    def _repr_html_(self) -> str:
+        h, w, c = self.image_shape
+        found = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes)).tolist()
+        caption = f"{len(self):,} images {h}×{w}×{c}, {len(self.classes):,} classes"
+        return html_table(caption, ("class", "images"), zip(self.classes, found, strict=True), self.notes)
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(h, w, c) of every image."""
@@ -66,6 +75,12 @@ class ImageSet:
         if len(self.rows) and np.array_equal(self.rows, np.arange(self.rows[0], self.rows[0] + len(self.rows))):
             return self.pixels[self.rows[0] : self.rows[0] + len(self.rows)]
         return self.pixels[self.rows]
+
+    def show(self, n: int = 24, seed: int = 0) -> Image.Image:
+        """Return a contact sheet of `n` images as they were prepared; see `Catalog.show`."""
+        rows = choose_rows(self.labels, n, seed)
+        words = [(self.classes[i] if (i := int(self.labels[row])) >= 0 else "", str(self.names[row])) for row in rows]
+        return contact_sheet([self.pixels[self.rows[row]] for row in rows], words, f"{len(rows):,} of {len(self):,}")
 
     def subset(self, indices: np.ndarray) -> ImageSet:
         """Return the images at `indices` (int (m,), positions in this set); no pixels are copied."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from striate.notebook.tables import html_table
 from striate.system.files import write_atomically
 
 Status = Literal["used", "repaired", "skipped"]
@@ -49,6 +50,10 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"<Ledger of {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        told = [(entry.name, entry.status, entry.detail) for entry in self if entry.status != "used"]
+        return html_table(self.summary(), ("file", "what", "why"), told)
 
     def revised(self, entries: Iterable[Entry]) -> Ledger:
         """Return a ledger in which `entries` replace those of the same name and new names are added at the end."""

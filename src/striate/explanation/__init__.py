@@ -1,1 +1,1 @@
-"""What a model sees in an image, and every number on the way there."""
+"""What a model sees: explanations of its answers, a look inside, the walkthrough, filters made by hand."""

@@ -13,6 +13,7 @@ import numpy as np
 from striate.errors import ShapeError
 from striate.metrics.averages import TopK, brier_scores, log_losses, mean_interval, top_k_of
 from striate.metrics.by_class import ClassCounts, Metric, count_classes, count_pairs, dense_matrix
+from striate.metrics.evaluation_html import evaluation_html
 from striate.metrics.groups import SampleSize, sample_size
 from striate.metrics.macro import balanced_accuracy_interval, macro_f1_interval
 from striate.metrics.outcomes import Outcomes
@@ -57,6 +58,9 @@ class Evaluation:
     group_ids: np.ndarray | None = None
     called_sizes: tuple[SampleSize, ...] = ()
     near: np.ndarray | None = None
+
+    def _repr_html_(self) -> str:
+        return evaluation_html(self)
 
     @property
     def total(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from striate.nets.graph import Graph, make_graph
 from striate.nets.layers import Shape
 from striate.nets.structure import Chain
+from striate.notebook.tables import html_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,10 @@ class Net:
 
     def __str__(self) -> str:
         return str(self.chain)
+
+    def _repr_html_(self) -> str:
+        hint = "net.table((channels, height, width)) shows its layers, net.svg(…) draws it"
+        return html_table(str(self), notes=[hint])
 
     def graph(self, input_shape: Shape) -> Graph:
         """Return the net unrolled for images of (c, h, w), or for (k,) numbers.

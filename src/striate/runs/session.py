@@ -82,6 +82,9 @@ class RunResult:
     train_s: float
     run: Path | None
 
+    def _repr_html_(self) -> str:
+        return self.classifier._repr_html_()
+
     @property
     def model(self) -> Path | None:
         """Where the model is saved."""

@@ -17,6 +17,7 @@ from striate.classifier.pretrained import load_model
 from striate.data.dataset import DataOptions
 from striate.data.without import read_without
 from striate.errors import ArgumentError
+from striate.notebook.progress import default_observer
 from striate.observer import Progress, silent
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, asked_before, found_again
@@ -253,6 +254,7 @@ def _sorted(
         {one.name: settings.pop(one.name) for one in fields(kind) if one.name in settings}
         for kind in (Asked, DataOptions, RunOptions)
     )
+    run.setdefault("observer", default_observer())
     return (
         Asked(net, recipe, **_named(asked), settings=settings),
         DataOptions(**_named(data)),

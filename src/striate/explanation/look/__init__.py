@@ -1,0 +1,1 @@
+"""A look inside a model: its filters, its templates, what its units answer to."""
