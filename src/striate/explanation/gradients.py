@@ -53,9 +53,13 @@ class Attribution:
         return gaussian_filter(self.pixels, _SMOOTH_SHARE * min(self.pixels.shape))
 
 
-def integrate(subject: Subject) -> Attribution | None:
-    """Return the integrated gradients of an image; None where the model has no gradient."""
-    steps, most = _FIRST_STEPS, _MOST_STEPS[max(subject.size) <= _SMALL_PX]
+def integrate(subject: Subject, most: int | None = None) -> Attribution | None:
+    """Return the integrated gradients of an image; None where the model has no gradient.
+
+    Arguments:
+        most: not to double the steps beyond; None for what suits the image's size.
+    """
+    steps, most = _FIRST_STEPS, most or _MOST_STEPS[max(subject.size) <= _SMALL_PX]
     while True:
         found = _integrated(subject, steps)
         if found is None or found.error <= COMPLETE / 2 or steps >= most:

@@ -68,6 +68,16 @@ class Subject:
         """Return the logits float64 (n, k) of the image where it is hidden at bool (n, h, w)."""
         return without(self.model, self.pixels, self.hidden, hide)
 
+    def about(self, target: int, gone: np.ndarray | None = None) -> Subject:
+        """Return the same image with another class asked about.
+
+        Arguments:
+            gone: float64 (k,), the logits of the image hidden altogether; None: they are computed.
+        """
+        gone = self.answers(self.hidden[None])[0] if gone is None else gone
+        scores = log_odds(np.stack([self.logits, gone]), target)
+        return replace(self, target=target, whole=float(scores[0]), gone=float(scores[1]))
+
     def scores_without(self, hide: np.ndarray) -> np.ndarray:
         """Return the log-odds float64 (n,) of the class where the image is hidden at bool (n, h, w)."""
         return log_odds(self.answers_without(hide), self.target)

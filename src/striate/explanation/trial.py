@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from striate.explanation.subject import Subject
+from striate.explanation.subject import Subject, log_odds
 
 # The shares of the image that are hidden, or shown alone: what a map says of its first places counts most.
-LEVELS = (0.1, 0.2, 0.35, 0.5)
+LEVELS = (0.1, 0.25, 0.5)
 RANDOM_MAPS = 19
 # How smooth random maps are, in shares of the shorter side; each its own, between these.
 _SMOOTH = (1 / 12, 1 / 5)
@@ -44,7 +44,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Rivals:
-    """What a map has to beat on this image: random maps, and a blob in the middle.
+    """What a map has to beat on an image: random maps, and a blob in the middle.
 
     Arguments:
         random: of each random map.
@@ -60,22 +60,33 @@ class Rivals:
         return (1 + as_good) / (1 + len(self.random))
 
 
-def try_maps(subject: Subject, maps: np.ndarray) -> list[Trial]:
-    """Return how maps, float (n, h, w), do on an image."""
+def answers_by_maps(subject: Subject, maps: np.ndarray) -> np.ndarray:
+    """Return a model's logits, float64 (n, 2, levels, k), where maps (n, h, w) hide an image, and where they show it.
+
+    They serve for any class that is asked about.
+    """
     if not len(maps):
-        return []
-    ranks = ranked(maps)
-    levels = np.array(LEVELS)[None, :, None, None]
-    first = ranks[:, None] < levels  # (n, levels, h, w): the places that a map marks most
-    hide = np.concatenate([first, ~first], 1)
-    shares = subject.shares(subject.scores_without(hide.reshape(-1, *subject.size))).reshape(len(maps), 2, -1)
+        return np.zeros((0, 2, len(LEVELS), len(subject.logits)))
+    first = ranked(maps)[:, None] < np.array(LEVELS)[None, :, None, None]  # the places that a map marks most
+    hide = np.stack([first, ~first], 1)
+    logits = subject.answers_without(hide.reshape(-1, *subject.size))
+    return logits.reshape(*hide.shape[:3], -1)
+
+
+def judge_maps(subject: Subject, logits: np.ndarray) -> list[Trial]:
+    """Return how maps do by the logits that `answers_by_maps` gives, for the class of `subject`."""
+    shares = subject.shares(log_odds(logits.reshape(-1, logits.shape[-1]), subject.target)).reshape(logits.shape[:3])
     return [Trial(float(deleted.mean()), float(inserted.mean())) for deleted, inserted in shares]
 
 
-def find_rivals(subject: Subject) -> Rivals:
-    """Return how random maps and a blob in the middle do on an image."""
-    maps = np.concatenate([random_maps(subject.size, RANDOM_MAPS), middle_blob(subject.size)[None]])
-    *random, blob = try_maps(subject, maps)
+def rivals_of(size: tuple[int, int]) -> np.ndarray:
+    """Return the random maps of an image's (h, w), and last the blob, float64 (n, h, w)."""
+    return np.concatenate([random_maps(size, RANDOM_MAPS), middle_blob(size)[None]])
+
+
+def judge_rivals(subject: Subject, logits: np.ndarray) -> Rivals:
+    """Return how the maps of `rivals_of` do, by their `answers_by_maps`."""
+    *random, blob = judge_maps(subject, logits)
     return Rivals(tuple(random), blob)
 
 
