@@ -136,7 +136,7 @@ MOST_LINES, MOST_ARGUMENTS, MOST_MODULE_LINES = 60, 8, 350
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # A command's signature is its page of help: each option is an argument.
 COMMANDS = {
-    f"striate.cli.{name}" for name in ("augment", "check", "evaluate", "features", "net", "predict", "train", "tune")
+    f"striate.cli.{name}" for name in ("augment", "check", "evaluate", "explain", "features", "net", "predict", "train", "tune")
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}
@@ -185,7 +185,7 @@ def test_the_check_of_sizes_can_fail():
 
 
 # One name in several homes, where it means the same: a command and what it calls; what each file of the zoo has.
-SAME_MEANING = {"check", "train", "tune", "published_key"}
+SAME_MEANING = {"check", "explain", "train", "tune", "published_key"}
 
 
 def test_no_two_public_things_of_one_name():

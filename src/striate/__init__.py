@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from striate.data.reading import read
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
+    from striate.explanation.explain import explain
+    from striate.explanation.explanation import Explanation
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
     from striate.selection.fit import fit, train
@@ -34,6 +36,7 @@ __all__ = [
     "Catalog",
     "Classifier",
     "Evaluation",
+    "Explanation",
     "ImageClassifier",
     "ImageSet",
     "Net",
@@ -43,6 +46,7 @@ __all__ = [
     "Table",
     "__version__",
     "check",
+    "explain",
     "fit",
     "load_model",
     "load_pretrained",
@@ -58,6 +62,7 @@ _HOMES = {
     "Catalog": "data.catalog",
     "Classifier": "classifier.classifier",
     "Evaluation": "metrics.evaluation",
+    "Explanation": "explanation.explanation",
     "ImageClassifier": "estimator",
     "ImageSet": "data.imageset",
     "Net": "nets",
@@ -66,6 +71,7 @@ _HOMES = {
     "StriateError": "errors",
     "Table": "nets",
     "check": "checks.check",
+    "explain": "explanation.explain",
     "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-from scipy.stats import binom
 
 from striate.classifier.blocks import Images
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry
 from striate.errors import ArgumentError, unknown
 from striate.explanation.change import find_changes
 from striate.explanation.explanation import ExplainedMap, Explanation
@@ -21,15 +22,13 @@ from striate.explanation.gradients import Attribution, integrate
 from striate.explanation.likeness import likenesses
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import occlude
-from striate.explanation.shuffling import compare_with_shuffled
+from striate.explanation.shuffling import compare_with_shuffled, stands_on_pixels
 from striate.explanation.similar import find_similar, find_voters
-from striate.explanation.subject import Subject, answers_of, look_at
+from striate.explanation.subject import Subject, look_at
 from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
 from striate.explanation.verdict import judge, no_ground
 from striate.observer import Progress, silent
 
-# A model that would guess the kept validation images as well with this chance, or a higher one, is taken to guess.
-_GUESSING = 0.2
 _STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "random maps", "shuffled weights",
            "what would change it")  # fmt: skip
 _VIEWS = {"mirror": "the image and its mirror image", "mirror-shift": "the image, its mirror image and shifted copies"}
@@ -98,9 +97,8 @@ def explain_pixels(
     own, other, rival = np.split(logits, [len(rows), len(rows) + (runner is not None)])
     told()
     learned = compare_with_shuffled(subject)
-    ground = no_ground(
-        learned, subject.whole - subject.gone, bool((pixels == pixels[0, 0]).all()), guesses(subject.model)
-    )
+    plain = bool((pixels == pixels[0, 0]).all())
+    ground = no_ground(learned, subject.whole - subject.gone, plain, stands_on_pixels(subject.model))
     found = _judged(subject, made, layers, (own, rival), ground)
     told()
     seconds = None
@@ -118,6 +116,28 @@ def explain_pixels(
     )  # fmt: skip
     told()
     return explanation
+
+
+def explain_catalog(
+    model: Classifier, catalog: Catalog, about: str | None = None, progress: Progress = silent
+) -> tuple[list[Explanation], list[Entry]]:
+    """Return an explanation of each readable image, and the ledger's lines of the others.
+
+    Arguments:
+        about, progress: as for `explain`.
+
+    Raises:
+        ArgumentError: no such class.
+        DataError: none of the images can be read.
+    """
+    _target(model, about)  # before anything is read
+    images = model.prepare(catalog, progress, keep=False)
+    said = [
+        explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, progress)
+        for i in range(len(images))
+    ]
+    skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
+    return said, skipped
 
 
 class _Stages:
@@ -170,7 +190,7 @@ def _make_maps(subject: Subject, told: _Stages) -> tuple[list[_Made], list[Layer
     layers = layer_maps(subject) if found is not None else []
     if layers:
         of = joined(layers)
-        names = " and ".join(f"layer {one.layer} ({one.places[0]}×{one.places[1]} places)" for one in of)
+        names = " and ".join(f"layer {one.name}" for one in of)
         how = _HOW["grad-cam"].format(layers=names or "its layers")
         made.append(_Made("grad-cam", joined_map(of, subject.size), how))
     else:
@@ -219,20 +239,7 @@ def _judged(
         verdict = judge(one.values, trial, rivals, ground, alike.get(one.kind), one.incomplete)
         found.append(ExplainedMap(one.kind, _TITLES[one.kind], about, one.how, one.values, verdict))
     for layer, trial in zip(layers, trials[len(made) :], strict=True):
-        title = f"Layer {layer.layer}, {layer.places[0]}×{layer.places[1]} places"
+        title = f"Layer {layer.name}"
         verdict = judge(layer.values, trial, rivals, ground)
         found.append(ExplainedMap(f"grad-cam:{layer.layer}", title, about, "", layer.values, verdict))
     return tuple(found)
-
-
-def guesses(model: Classifier) -> bool:
-    """Return whether a model tells the validation images that it keeps no better than by guessing the commonest class.
-
-    A model that keeps none is given the benefit of the doubt.
-    """
-    golden = model.samples.golden
-    if golden is None or not len(golden.labels):
-        return False
-    right = int((answers_of(model, golden.images).argmax(1) == golden.labels).sum())
-    common = np.bincount(golden.labels).max() / len(golden.labels)
-    return bool(binom.sf(right - 1, len(golden.labels), common) > _GUESSING)

@@ -25,6 +25,8 @@ from striate.explanation.subject import Subject, as_batch, contrast, differentia
 _REMEMBERED = 4
 # Smaller maps have no places to speak of; the map of all is made of the two deepest layers with so many places a side.
 _LEAST_SIDE, LEAST_JOINED, JOINED = 2, 5, 2
+# Layers are of different sizes if one has so many times the places of the other, a side; so many are shown.
+_FINER, MOST_LAYERS = 1.5, 4
 # The image is shown shifted by these shares of its shorter side, in both directions: a maximum, or a stride, lets one
 # place of many speak for all, and which one changes with a shift. The maps are shifted back and averaged.
 _SHIFTS = {True: (-1 / 8, -1 / 16, 0, 1 / 16, 1 / 8), False: (-1 / 16, 0, 1 / 16)}
@@ -48,13 +50,21 @@ class LayerMap:
     places: tuple[int, int]
     values: np.ndarray
 
+    @property
+    def name(self) -> str:
+        """What people call it: the end of its path, and its places."""
+        return f"{'.'.join(self.layer.split('.')[-2:])} ({self.places[0]}×{self.places[1]} places)"
 
-def layer_maps(subject: Subject) -> list[LayerMap]:
+
+def layer_maps(subject: Subject, *, shifted: bool = True) -> list[LayerMap]:
     """Return the map of each size of layer, the deepest first; none where there is no gradient or no map at all.
 
     Over several views of the image each view's map is turned back and they are averaged.
+
+    Arguments:
+        shifted: whether to average over shifted copies of the image; without is quicker, and worse.
     """
-    shifts = _shifts(subject.size)
+    shifts = _shifts(subject.size) if shifted else [(0, 0)]
     most = max(1, _AT_ONCE_PIXELS // subject.pixels[..., 0].size)
     found: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
     for start in range(0, len(shifts), most):
@@ -124,7 +134,7 @@ def _watched(subject: Subject, images: np.ndarray) -> dict[tuple[int, int], tupl
         graded = {key: [(part, next(grads)) for part in parts] for key, parts in watch.seen.items()}
     last = {size: max(part.turn for key in graded if key[1] == size for part, _ in graded[key]) for _, size in graded}
     found = {}
-    for size in sorted(last, key=lambda size: -last[size]):
+    for size in _distinct(sorted(last, key=lambda size: -last[size])):
         made = _of_size(size, [graded[key] for key in sorted(graded) if key[1] == size])
         if made is not None:
             found[size] = made
@@ -210,6 +220,18 @@ def _alike(places: tuple[int, int], image: tuple[int, int]) -> bool:
     if min(places) < 1 or places[0] > image[0] or places[1] > image[1]:
         return False
     return abs(places[0] * image[1] / image[0] - places[1]) <= 1
+
+
+def _distinct(sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the sizes that are clearly finer than those before; of nearly equal ones, as by padding, the smaller."""
+    kept: list[tuple[int, int]] = []
+    for size in sizes:
+        alike = [i for i, other in enumerate(kept) if 1 / _FINER < min(size) / min(other) < _FINER]
+        if alike and size < kept[alike[0]]:
+            kept[alike[0]] = size
+        elif not alike:
+            kept.append(size)
+    return kept[:MOST_LAYERS]
 
 
 def _of_size(

@@ -14,9 +14,11 @@ from scipy.ndimage import gaussian_filter
 
 from striate.explanation.subject import Subject, as_batch, contrast, differentiating
 
-# The way from the hidden image is walked in so many steps, and in twice as many until they add up to the difference.
-_FIRST_STEPS = 16
-_MOST_STEPS = {True: 128, False: 32}
+# The way from the hidden image is walked in so many steps, and, of small images, in twice as many until they add up to
+# the difference.
+_FIRST_STEPS = {True: 16, False: 24}
+_MOST_STEPS = {True: 128, False: 24}
+_QUICK_STEPS = 8
 _SMALL_PX = 64
 COMPLETE = 0.1
 _AT_ONCE_PIXELS = 400_000
@@ -53,16 +55,17 @@ class Attribution:
         return gaussian_filter(self.pixels, _SMOOTH_SHARE * min(self.pixels.shape))
 
 
-def integrate(subject: Subject, most: int | None = None) -> Attribution | None:
+def integrate(subject: Subject, *, quick: bool = False) -> Attribution | None:
     """Return the integrated gradients of an image; None where the model has no gradient.
 
     Arguments:
-        most: not to double the steps beyond; None for what suits the image's size.
+        quick: whether a few steps will do, however far they are from adding up.
     """
-    steps, most = _FIRST_STEPS, most or _MOST_STEPS[max(subject.size) <= _SMALL_PX]
+    small = max(subject.size) <= _SMALL_PX
+    steps = _QUICK_STEPS if quick else _FIRST_STEPS[small]
     while True:
         found = _integrated(subject, steps)
-        if found is None or found.error <= COMPLETE / 2 or steps >= most:
+        if found is None or quick or found.error <= COMPLETE / 2 or 2 * steps > _MOST_STEPS[small]:
             return found
         steps *= 2
 

@@ -32,8 +32,8 @@ def likenesses(subject: Subject, cam: np.ndarray | None, gradients: np.ndarray |
     other = shuffled_subject(subject)
     pairs = {"occlusion": (occlude(subject, _COARSE).of(subject.target), occlude(other, _COARSE).of(other.target))}
     if cam is not None:
-        pairs["grad-cam"] = cam, joined_map(joined(layer_maps(other)), other.size)
-    if gradients is not None and (found := integrate(other, 1)):
+        pairs["grad-cam"] = cam, joined_map(joined(layer_maps(other, shifted=False)), other.size)
+    if gradients is not None and (found := integrate(other, quick=True)):
         pairs["integrated-gradients"] = gradients, found.smoothed
     return {kind: rank_correlation(*pair) for kind, pair in pairs.items()}
 

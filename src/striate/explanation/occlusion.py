@@ -11,8 +11,8 @@ import numpy as np
 
 from striate.explanation.subject import Subject, log_odds
 
-# A patch covers this share of each side and moves by a third of itself: any part is seen by nine patches.
-PATCH_SHARE, _STEPS = 3 / 8, 3
+# A patch covers this share of each side and moves by a third of itself over small images, by half of itself over others.
+PATCH_SHARE, _STEPS, _COARSE_STEPS, _SMALL_PX = 3 / 8, 3, 2, 64
 # What a patch does counts at each pixel by its distance, with this spread in sides of the patch: the best place is then
 # where the most harmful patches have their centre, not anywhere below one of them.
 _SPREAD = 0.4
@@ -41,12 +41,13 @@ class Occlusion:
         return (down.T @ lost.reshape(len(down), len(right)) @ right).astype(np.float32)
 
 
-def occlude(subject: Subject, steps: int = _STEPS) -> Occlusion:
+def occlude(subject: Subject, steps: int | None = None) -> Occlusion:
     """Return what patches all over the image do to the answer.
 
     Arguments:
-        steps: in how many steps a patch moves by its own side.
+        steps: in how many steps a patch moves by its own side; None for what suits the image's size.
     """
+    steps = steps or (_STEPS if max(subject.size) <= _SMALL_PX else _COARSE_STEPS)
     hide = patches(subject.size, steps)
     return Occlusion(hide, subject.answers_without(hide), subject.logits, steps)
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.stats import binom
 from torch import Tensor, nn
 
 from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.heads.trees import Trees
-from striate.explanation.subject import Subject, log_odds, without
+from striate.explanation.subject import Subject, answers_of, log_odds, without
 from striate.explanation.trial import random_maps
 
 COPIES = 19
@@ -34,10 +36,13 @@ class Learned:
     Arguments:
         evidence: what the class's log-odds lose when parts of the image, and all of it, are hidden, on average.
         shuffled: the same of each copy, for the class of the same rank in its answer.
+        guessing: the chance that guessing the commonest class would tell the kept validation images as well as the
+            model does; None where it keeps none.
     """
 
     evidence: float
     shuffled: tuple[float, ...]
+    guessing: float | None = None
 
     @property
     def p_value(self) -> float:
@@ -59,7 +64,23 @@ def compare_with_shuffled(subject: Subject, told: Callable[[int, int], None] = l
     for seed in range(COPIES):
         values.append(_evidence(shuffled(subject.model, seed), subject, hide, rank))
         told(seed + 1, COPIES)
-    return Learned(evidence, tuple(values))
+    return Learned(evidence, tuple(values), guessing_chance(subject.model))
+
+
+def guessing_chance(model: Classifier) -> float | None:
+    """Return the chance of telling as many of the kept validation images by guessing; None where none are kept."""
+    golden = model.samples.golden
+    if golden is None or not len(golden.labels):
+        return None
+    right = int((answers_of(model, golden.images).argmax(1) == golden.labels).sum())
+    common = np.bincount(golden.labels).max() / len(golden.labels)
+    return float(binom.sf(right - 1, len(golden.labels), common))
+
+
+def stands_on_pixels(model: Classifier) -> bool:
+    """Return whether a model is a head that was fitted to pixels, so that it has no weights to start from."""
+    module = model.module
+    return isinstance(module, FittedModule) and (module.body is None or not any(True for _ in module.body.parameters()))
 
 
 def _evidence(model: Classifier, subject: Subject, hide: np.ndarray, rank: int) -> float:

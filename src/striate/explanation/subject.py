@@ -17,8 +17,9 @@ from striate.system.devices import fitting_threads
 
 # So many images are put together at once: more would only fill memory.
 _AT_ONCE = 64
-# What is hidden is blurred by this share of the shorter side, or gets the mean colour, whichever hides more.
-_BLUR_SHARE = 1 / 3
+# What is hidden is blurred by this share of the shorter side, or gets the mean colour, whichever hides more; where
+# neither takes this much from the log-odds, its squares are shuffled, so many a side.
+_BLUR_SHARE, _LEAST_TAKEN, _SQUARES = 1 / 3, 1.0, 16
 
 
 def log_odds(logits: np.ndarray, target: int) -> np.ndarray:
@@ -107,8 +108,8 @@ def without(model: Classifier, pixels: np.ndarray, hidden: np.ndarray, hide: np.
 def look_at(model: Classifier, pixels: np.ndarray, target: int | None = None) -> Subject:
     """Return an image with the class that is asked about.
 
-    Of two ways to hide a part of it, blurred and in the mean colour, the one that leaves less of the class is taken.
-    Both leave an image of one colour as it is.
+    Of two ways to hide a part of it, blurred and in the mean colour, the one that leaves less of the class is taken, and
+    where a model knows the class by its mean colour, shuffled squares. All leave an image of one colour as it is.
 
     Arguments:
         pixels: uint8 (h, w, c), as the model's net is given it.
@@ -119,6 +120,9 @@ def look_at(model: Classifier, pixels: np.ndarray, target: int | None = None) ->
     logits = answers_of(plain, np.stack([pixels, *ways]))
     target = int(logits[0].argmax()) if target is None else target
     scores = log_odds(logits, target)
+    if scores[0] - scores[1:].min() < _LEAST_TAKEN:
+        ways.append(_squares_shuffled(pixels))
+        scores = np.append(scores, log_odds(answers_of(plain, ways[-1][None]), target))
     way = int(scores[1:].argmin())
     return Subject(plain, pixels, target, ways[way], float(scores[0]), float(scores[1 + way]), logits[0])
 
@@ -130,6 +134,21 @@ def hidden_ways(pixels: np.ndarray) -> list[np.ndarray]:
     blurred = np.stack([gaussian_filter(exact[..., i], sigma) for i in range(pixels.shape[2])], -1)
     mean = np.broadcast_to(exact.mean((0, 1)), exact.shape)
     return [np.rint(one).clip(0, 255).astype(np.uint8) for one in (blurred, mean)]
+
+
+def _squares_shuffled(pixels: np.ndarray) -> np.ndarray:
+    """Return an image (h, w, c) whose small squares are shuffled, and the pixels that make no whole square."""
+    (h, w), side = pixels.shape[:2], max(1, min(pixels.shape[:2]) // _SQUARES)
+    rows, columns = h // side, w // side
+    order = np.random.default_rng(0).permutation(rows * columns)
+    down, right = (order // columns).reshape(rows, columns) * side, (order % columns).reshape(rows, columns) * side
+    result, inner = pixels.copy(), np.arange(side)
+    from_rows = (down[:, None, :, None] + inner[None, :, None, None]).repeat(side, 3)
+    from_columns = (right[:, None, :, None] + inner[None, None, None, :]).repeat(side, 1)
+    result[: rows * side, : columns * side] = pixels[from_rows, from_columns].reshape(
+        rows * side, columns * side, pixels.shape[2]
+    )
+    return result
 
 
 def contrast(subject: Subject, images: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ LEAST_EVIDENCE = 0.1
 MOST_ALIKE = 0.9
 # Attributions that miss the difference which they should add up to by more than this share are not what they claim.
 MOST_INCOMPLETE = 0.25
+# A model that tells the validation images that it keeps as well as guessing does, with the first chance or a higher one,
+# has learned nothing; with the second or a lower one it has, whatever shuffled copies do.
+_GUESSES, _KNOWS = 0.2, 0.01
 NOTHING = "This map tells nothing"
 
 
@@ -62,21 +65,22 @@ class Verdict:
         }  # fmt: skip
 
 
-def no_ground(learned: Learned, evidence: float, plain: bool, guesses: bool) -> str:
+def no_ground(learned: Learned, evidence: float, plain: bool, on_pixels: bool) -> str:
     """Return why no map of this answer can tell anything; empty where maps may.
 
     Arguments:
         evidence: what the class's log-odds lose when the image is hidden altogether.
         plain: whether the image is of one colour.
-        guesses: whether the model tells the validation images that it keeps no better than by guessing.
+        on_pixels: whether the model was fitted to pixels: shuffled, such a one is as sure, and no net at first weights.
     """
     if plain:
         return "the image is of one colour, and no place in it differs from another"
-    if guesses:
+    known = learned.guessing
+    if known is not None and known > _GUESSES:
         return "the model tells the validation images that it keeps no better than guessing would"
     if min(evidence, learned.evidence) < LEAST_EVIDENCE:
         return "the answer is about the same with the image hidden, so that it does not come from the image"
-    if learned.p_value > LEVEL:
+    if learned.p_value > LEVEL and not on_pixels and not (known is not None and known <= _KNOWS):
         better = sum(one >= learned.evidence for one in learned.shuffled)
         return (
             f"{better} of {len(learned.shuffled)} copies of the model with shuffled weights, which know nothing, answer "
