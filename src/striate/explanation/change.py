@@ -222,7 +222,7 @@ def _gray(pixels: np.ndarray) -> np.ndarray:
 
 _KINDS: dict[str, list[tuple[str, Change]]] = {
     "mirroring it": [("mirroring it", lambda pixels: np.ascontiguousarray(pixels[:, ::-1]))],
-    "taking its colours": [("taking its colours", _gray)],
+    "taking its colours away": [("taking its colours away", _gray)],
     "darkening it": [(f"darkening it to {f:.0%}".replace("%", " %"), _times(f)) for f in (0.75, 0.5, 0.25)],
     "brightening it": [(f"brightening it to {f:.0%}".replace("%", " %"), _times(f)) for f in (1.25, 1.5, 2.0)],
     "lowering its contrast": [

@@ -234,9 +234,7 @@ def _distinct(sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept[:MOST_LAYERS]
 
 
-def _of_size(
-    size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]]]
-) -> tuple[str, np.ndarray] | None:
+def _of_size(size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]]]) -> tuple[str, np.ndarray] | None:
     """Return path and maps (n, h, w) of the last part of this size that has a gradient in every call."""
     for back in range(1, _REMEMBERED + 1):
         chosen = [parts[-back] for parts in calls if len(parts) >= back]
