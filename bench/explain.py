@@ -140,8 +140,9 @@ def random_nets(seeds: int) -> list[striate.Classifier]:
     for name in NETS:
         net = resolve(name, classes=10, channels=3, side=32)
         for init in FIRST:
-            made += [striate.Classifier(classes, pixels, net, make_module(net, (3, 32, 32), seed=seed, init=init).eval())
-                     for seed in range(seeds)]  # fmt: skip
+            for seed in range(seeds):
+                module = make_module(net, (3, 32, 32), seed=seed, init=init).eval()
+                made.append(striate.Classifier(classes, pixels, net, module))
     return made
 
 

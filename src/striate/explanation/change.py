@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, rotate
 
-from striate.classifier.classifier import Classifier
 from striate.explanation.subject import Subject, answers_of, log_odds
 
 # The image is hidden in cells, so many a side, ever more of them in the order of their weight, up to so many.
@@ -228,7 +227,9 @@ _KINDS: dict[str, list[tuple[str, Change]]] = {
     "lowering its contrast": [
         (f"lowering its contrast to {f:.0%}".replace("%", " %"), _times(f, None)) for f in (0.6, 0.3)
     ],
-    "blurring it": [(f"blurring it by {s:.0%} of its side".replace("%", " %"), _blurred(s)) for s in (0.01, 0.03, 0.06)],
+    "blurring it": [
+        (f"blurring it by {s:.0%} of its side".replace("%", " %"), _blurred(s)) for s in (0.01, 0.03, 0.06)
+    ],
     "shifting it": [
         (f"shifting it {where} by {s:.0%}".replace("%", " %"), _moved(i * s, j * s))
         for s in (1 / 16, 1 / 8) for where, i, j in (("up", -1, 0), ("down", 1, 0), ("left", 0, -1), ("right", 0, 1))

@@ -9,7 +9,6 @@ Source: Selvaraju et al. 2017, "Grad-CAM"; for layers before the last, each plac
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +20,9 @@ from torch.nn import functional
 
 from striate.explanation.subject import Subject, as_batch, contrast, differentiating
 
-# Of each size so many last parts are remembered: the very last may have no gradient, as a transformer's tokens.
-_REMEMBERED = 4
+# Of each size so many last parts are remembered: the very last may have no gradient, and a transformer's last block has
+# none at all of its parts.
+_REMEMBERED, _REMEMBERED_TOKENS = 4, 24
 # Smaller maps have no places to speak of; the map of all is made of the two deepest layers with so many places a side.
 _LEAST_SIDE, LEAST_JOINED, JOINED = 2, 5, 2
 # Layers are of different sizes if one has so many times the places of the other, a side; so many are shown.
@@ -154,7 +154,7 @@ class _Watch:
 
     def __init__(self, module: nn.Module, size: tuple[int, int]):
         self.module, self.size = module, size
-        self.seen: dict[tuple[int, tuple[int, int]], deque[_Part]] = {}
+        self.seen: dict[tuple[int, tuple[int, int]], list[_Part]] = {}
         self.call, self.turn, self.hooks = -1, 0, []
 
     def __enter__(self) -> _Watch:
@@ -178,11 +178,15 @@ class _Watch:
             self.turn += 1
             if known := places_of((1, *output.shape[1:]), self.size):
                 kind, size = known
-                self.seen.setdefault((self.call, size), deque(maxlen=_REMEMBERED)).append(
-                    _Part(path, self.turn, output, kind)
-                )
+                parts = self.seen.setdefault((self.call, size), [])
+                parts.append(_Part(path, self.turn, output, kind))
+                del parts[: -_most(kind)]
 
         return hear
+
+
+def _most(kind: str) -> int:
+    return _REMEMBERED_TOKENS if kind == "tokens" else _REMEMBERED
 
 
 def places_of(shape: tuple[int, ...], image: tuple[int, int]) -> tuple[str, tuple[int, int]] | None:
@@ -236,9 +240,10 @@ def _distinct(sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _of_size(size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]]]) -> tuple[str, np.ndarray] | None:
     """Return path and maps (n, h, w) of the last part of this size that has a gradient in every call."""
-    for back in range(1, _REMEMBERED + 1):
+    for back in range(1, _REMEMBERED_TOKENS + 1):
         chosen = [parts[-back] for parts in calls if len(parts) >= back]
-        if len(chosen) < len(calls) or any(grad is None or not bool(grad.abs().sum() > 0) for _, grad in chosen):
+        # Of tokens the one for the class may have a gradient where the places have none.
+        if len(chosen) < len(calls) or not all(_has_gradient(part, grad, size) for part, grad in chosen):
             continue
         maps = []
         for call, (part, grad) in enumerate(chosen):
@@ -247,6 +252,10 @@ def _of_size(size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]
             maps.append(one[..., ::-1] if call % 2 else one)  # every second view is a mirror image
         return chosen[0][0].path, np.ascontiguousarray(np.mean(maps, 0))
     return None
+
+
+def _has_gradient(part: _Part, grad: Tensor | None, size: tuple[int, int]) -> bool:
+    return grad is not None and bool(_spatial(part, grad, size).abs().sum() > 0)
 
 
 def _spatial(part: _Part, values: Tensor, size: tuple[int, int]) -> Tensor:

@@ -60,8 +60,8 @@ def template(subject: Subject) -> np.ndarray:
 def tree_map(subject: Subject) -> np.ndarray | None:
     """Return what the questions on the way to the leaves say for the class, at the pixels that they ask for.
 
-    Each question gives its pixel by how much it changes what the tree says of the class; where only leaves say anything,
-    as in boosted trees, what the leaf says is shared by the questions on the way to it.
+    Each question gives its pixel by how much it changes what the tree says of the class; where only leaves say
+    anything, as in boosted trees, what the leaf says is shared by the questions on the way to it.
 
     Returns:
         float32 (h, w), negative where it speaks against the class; None of a model that is no trees on pixels.
@@ -84,7 +84,8 @@ def tree_map(subject: Subject) -> np.ndarray | None:
     for column, part in _questions(module.head, chosen, present.index(subject.target)):
         parts[columns[column]] += part
     small = parts.reshape(shape).sum(0).astype(np.float32)
-    return np.asarray(Image.fromarray(small).resize(subject.size[::-1], Image.Resampling.NEAREST))
+    height, width = subject.size
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.NEAREST))
 
 
 def _questions(trees: Trees, features: np.ndarray, own: int) -> list[tuple[int, float]]:

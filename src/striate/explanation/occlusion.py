@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.explanation.subject import Subject, log_odds
 
-# A patch covers this share of each side and moves by a third of itself over small images, by half of itself over others.
+# A patch covers this share of each side and moves by a third of itself over small images, else by half of itself.
 PATCH_SHARE, _STEPS, _COARSE_STEPS, _SMALL_PX = 3 / 8, 3, 2, 64
 # What a patch does counts at each pixel by its distance, with this spread in sides of the patch: the best place is then
 # where the most harmful patches have their centre, not anywhere below one of them.

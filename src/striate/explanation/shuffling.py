@@ -9,7 +9,6 @@ Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps", there with new w
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +23,8 @@ from striate.classifier.heads.trees import Trees
 from striate.explanation.subject import Subject, answers_of, log_odds, without
 from striate.explanation.trial import random_maps
 
-COPIES = 19
+# So many copies of models of small images, and of large ones; none may answer to the image as much as the model.
+_COPIES, _COPIES_OF_LARGE, _SMALL_PX = 39, 19, 64
 # Larger weights are shuffled along their axes, which is as good and far quicker.
 _MOST_SHUFFLED = 1_000_000
 
@@ -50,20 +50,14 @@ class Learned:
         return (1 + sum(one >= self.evidence for one in self.shuffled)) / (1 + len(self.shuffled))
 
 
-def compare_with_shuffled(subject: Subject, told: Callable[[int, int], None] = lambda done, total: None) -> Learned:
-    """Return how much a model's answer rests on the image, beside copies of it that know nothing.
-
-    Arguments:
-        told: hears how many copies of how many are done.
-    """
+def compare_with_shuffled(subject: Subject) -> Learned:
+    """Return how much a model's answer rests on the image, beside copies of it that know nothing."""
     (half,) = random_maps(subject.size, 1, seed=1) > 0
     hide = np.stack([np.zeros_like(half), half, ~half, np.ones_like(half)])
     rank = int((subject.logits > subject.logits[subject.target]).sum())
     evidence = _evidence(subject.model, subject, hide, rank)
-    values = []
-    for seed in range(COPIES):
-        values.append(_evidence(shuffled(subject.model, seed), subject, hide, rank))
-        told(seed + 1, COPIES)
+    copies = _COPIES if max(subject.size) <= _SMALL_PX else _COPIES_OF_LARGE
+    values = [_evidence(shuffled(subject.model, seed), subject, hide, rank) for seed in range(copies)]
     return Learned(evidence, tuple(values), guessing_chance(subject.model))
 
 

@@ -75,8 +75,8 @@ class Subject:
         Arguments:
             gone: float64 (k,), the logits of the image hidden altogether; None: they are computed.
         """
-        gone = self.answers(self.hidden[None])[0] if gone is None else gone
-        scores = log_odds(np.stack([self.logits, gone]), target)
+        without = self.answers(self.hidden[None])[0] if gone is None else gone
+        scores = log_odds(np.stack([self.logits, without]), target)
         return replace(self, target=target, whole=float(scores[0]), gone=float(scores[1]))
 
     def scores_without(self, hide: np.ndarray) -> np.ndarray:
@@ -108,8 +108,8 @@ def without(model: Classifier, pixels: np.ndarray, hidden: np.ndarray, hide: np.
 def look_at(model: Classifier, pixels: np.ndarray, target: int | None = None) -> Subject:
     """Return an image with the class that is asked about.
 
-    Of two ways to hide a part of it, blurred and in the mean colour, the one that leaves less of the class is taken, and
-    where a model knows the class by its mean colour, shuffled squares. All leave an image of one colour as it is.
+    Of two ways to hide a part of it, blurred and in the mean colour, the one that leaves less of the class is taken,
+    and where a model knows the class by its mean colour, shuffled squares. All leave an image of one colour as it is.
 
     Arguments:
         pixels: uint8 (h, w, c), as the model's net is given it.

@@ -10,8 +10,7 @@ import numpy as np
 from striate.explanation.shuffling import Learned
 from striate.explanation.trial import Rivals, Trial
 
-# A map must do better than all but this share of random maps, and the model's answer rest on the image as that of so
-# few copies with shuffled weights.
+# A map must do better than all but this share of random maps.
 LEVEL = 0.05
 # Log-odds that change by less are no evidence: from 50 % to 52.5 %.
 LEAST_EVIDENCE = 0.1
@@ -19,8 +18,8 @@ LEAST_EVIDENCE = 0.1
 MOST_ALIKE = 0.9
 # Attributions that miss the difference which they should add up to by more than this share are not what they claim.
 MOST_INCOMPLETE = 0.25
-# A model that tells the validation images that it keeps as well as guessing does, with the first chance or a higher one,
-# has learned nothing; with the second or a lower one it has, whatever shuffled copies do.
+# A model that tells the validation images that it keeps as well as guessing does, with the first chance or a higher
+# one, has learned nothing; with the second or a lower one it has, whatever shuffled copies do.
 _GUESSES, _KNOWS = 0.2, 0.01
 NOTHING = "This map tells nothing"
 
@@ -79,12 +78,12 @@ def no_ground(learned: Learned, evidence: float, plain: bool, on_pixels: bool) -
     if known is not None and known > _GUESSES:
         return "the model tells the validation images that it keeps no better than guessing would"
     if min(evidence, learned.evidence) < LEAST_EVIDENCE:
-        return "the answer is about the same with the image hidden, so that it does not come from the image"
-    if learned.p_value > LEVEL and not on_pixels and not (known is not None and known <= _KNOWS):
-        better = sum(one >= learned.evidence for one in learned.shuffled)
+        return "the class is about as probable with the image hidden, so that it does not come from the image"
+    better = sum(one >= learned.evidence for one in learned.shuffled)
+    if better and not on_pixels and not (known is not None and known <= _KNOWS):
         return (
-            f"{better} of {len(learned.shuffled)} copies of the model with shuffled weights, which know nothing, answer "
-            "to this image as much as it does"
+            f"{better} of {len(learned.shuffled)} copies of the model with shuffled weights, which know nothing, "
+            "answer to this image as much as it does"
         )
     return ""
 
@@ -113,7 +112,7 @@ def judge(
     if ground:
         why = ground
     elif likeness is not None and likeness >= MOST_ALIKE:
-        why = (f"a copy of the model with shuffled weights gives nearly the same one (rank correlation {likeness:.2f}), "
+        why = (f"a copy of the model with shuffled weights gives nearly the same (rank correlation {likeness:.2f}), "
                "so that it shows the picture, not what the model has learned")  # fmt: skip
     elif incomplete is not None and incomplete > MOST_INCOMPLETE:
         why = f"its parts miss what they should add up to by {incomplete:.0%}".replace("%", " %")
