@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from striate.explanation.walk.page import write_walkthrough
     from striate.explanation.filters import filter_image
     from striate.explanation.look.look import look
+    from striate.explanation.explain import explain
+    from striate.explanation.explanation import Explanation
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
     from striate.notebook.progress import show_progress
@@ -38,6 +40,7 @@ __all__ = [
     "Catalog",
     "Classifier",
     "Evaluation",
+    "Explanation",
     "ImageClassifier",
     "ImageSet",
     "Net",
@@ -48,6 +51,7 @@ __all__ = [
     "__version__",
     "check",
     "filter_image",
+    "explain",
     "fit",
     "load_model",
     "load_pretrained",
@@ -66,6 +70,7 @@ _HOMES = {
     "Catalog": "data.catalog",
     "Classifier": "classifier.classifier",
     "Evaluation": "metrics.evaluation",
+    "Explanation": "explanation.explanation",
     "ImageClassifier": "estimator",
     "ImageSet": "data.imageset",
     "Net": "nets",
@@ -75,6 +80,7 @@ _HOMES = {
     "Table": "nets",
     "check": "checks.check",
     "filter_image": "explanation.filters",
+    "explain": "explanation.explain",
     "fit": "selection.fit",
     "load_model": "classifier.pretrained",
     "load_pretrained": "classifier.pretrained",

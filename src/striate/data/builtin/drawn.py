@@ -94,15 +94,19 @@ def make_shapes(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def shape_masks(n: int, *, seed: int = 0) -> np.ndarray:
+    """Return where the shapes of `make_shapes(n, seed=seed)` are, bool (n, 32, 32): to see whether a map points there.
+
+    >>> shape_masks(4).shape, bool((shape_masks(4).mean((1, 2)) < 0.4).all())
+    ((4, 32, 32), True)
+    """
+    draws = _generator(n, seed).random((n, 14))
+    return _covered(draws, np.arange(n) % len(SHAPE_CLASSES)) > 0.5
+
+
 def _shapes(draws: np.ndarray, labels: np.ndarray, noise: np.random.Generator) -> np.ndarray:
     n = len(draws)
-    radius = 6 + 5 * draws[:, 0]
-    shift = (draws[:, 1:3] - 0.5) * 2 * (14.5 - radius)[:, None]
-    x, y = _local(32, shift, draws[:, 3] * 2 * np.pi)
-    angle = np.arctan2(y, x)
-    outlines = np.stack([outline(angle) for outline in _OUTLINES.values()])
-    outline = np.take_along_axis(outlines, labels[None, :, None, None], 0)[0]
-    inside = np.clip(outline * radius[:, None, None] - np.hypot(x, y) + 0.5, 0, 1)[..., None]
+    inside = _covered(draws, labels)[..., None]
     shade = _local(32, np.zeros((n, 2)), draws[:, 4] * 2 * np.pi)[0][..., None] / 45 + 0.5
     ground = draws[:, None, None, 5:8] * (1 - shade) + draws[:, None, None, 8:11] * shade
     # A colour too near to the background's mean goes to the other side of it.
@@ -112,6 +116,17 @@ def _shapes(draws: np.ndarray, labels: np.ndarray, noise: np.random.Generator) -
     colour = np.where(near, np.where(mean > 0.5, mean - 0.45, mean + 0.45), colour)
     picture = ground * (1 - inside) + colour * inside
     return _bytes((picture + noise.normal(0, 0.02, picture.shape)).clip(0, 1) * 255)
+
+
+def _covered(draws: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how much of each pixel is inside of a shape, 0 to 1, (n, 32, 32)."""
+    radius = 6 + 5 * draws[:, 0]
+    shift = (draws[:, 1:3] - 0.5) * 2 * (14.5 - radius)[:, None]
+    x, y = _local(32, shift, draws[:, 3] * 2 * np.pi)
+    angle = np.arctan2(y, x)
+    outlines = np.stack([outline(angle) for outline in _OUTLINES.values()])
+    outline = np.take_along_axis(outlines, labels[None, :, None, None], 0)[0]
+    return np.clip(outline * radius[:, None, None] - np.hypot(x, y) + 0.5, 0, 1)
 
 
 def _polygon(sides: int) -> Callable[[np.ndarray], np.ndarray]:

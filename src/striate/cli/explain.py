@@ -1,0 +1,89 @@
+"""`striate explain`: what a model sees of images, on one page, each map with a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striate.cli import options
+from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
+
+if TYPE_CHECKING:
+    from striate.explanation.explanation import Explanation
+
+PAGE = "explain.html"
+MOST_IMAGES = 50
+
+
+def explain(
+    model: options.Model,
+    images_: Annotated[
+        list[str], typer.Argument(metavar="IMAGE…", help="Image files, folders or patterns such as 'photos/*.jpg'.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="PAGE.html", help="Where the page goes.")] = Path(PAGE),
+    png: Annotated[Path | None, typer.Option("--png", metavar="DIR", help="Write every map as a PNG file too.")] = None,
+    about: Annotated[
+        str | None,
+        typer.Option("--class", metavar="NAME", show_default="the answer", help="Explain this class instead."),
+    ] = None,
+    weights: options.Weights = None,
+    device: options.Device = None,
+    format: options.Format = None,
+    data_dir: options.DataDir = None,
+    pages: options.Pages = None,
+    json: options.Json = False,
+) -> None:
+    """Say what a model sees of images: maps with a verdict each, similar training images, what would change the answer.
+
+    [bold]striate explain cats.striate tom.jpg -o tom.html[/bold]
+
+    Grad-CAM, occlusion and integrated gradients always look convincing. So each map is tried before it is shown: what
+    it marks is hidden, and shown alone; only one that finds the answer better than random maps, in a model that does
+    better than copies of it with shuffled weights, is drawn. Of the others it is said that they tell nothing.
+
+    An image that cannot be read is named on stderr, the others are still explained, and the exit code is 1.
+    """
+    from striate.classifier.pretrained import load_model
+    from striate.data.gathering import gather
+    from striate.explanation.explain import explain_catalog
+    from striate.explanation.page import write_explanations, write_pictures
+    from striate.system.devices import choose_device
+
+    classifier = load_model(model, weights).to(choose_device(device))
+    console = stderr()
+    reading = {"format": format, "data_dir": data_dir, "pages": pages}
+    with progress_bar(console) as progress:
+        catalog = gather(images_, reading, progress)
+        if len(catalog) > MOST_IMAGES:
+            raise typer.BadParameter(f"explain takes at most {MOST_IMAGES} images at a time; got {len(catalog):,}")
+        said, skipped = explain_catalog(classifier, catalog, about, progress)
+    for entry in skipped:
+        console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
+    page = write_explanations(said, out, model.stem)
+    written = write_pictures(said, png) if png else []
+    if json:
+        print_json({"page": str(page), "png": [str(path) for path in written],
+                    "images": [one.to_json() for one in said]})  # fmt: skip
+    else:
+        for one in said:
+            _print(one)
+        stdout().print(str(page), soft_wrap=True, markup=False)
+    if skipped:
+        raise typer.Exit(1)
+
+
+def _print(one: Explanation) -> None:
+    console = stdout()
+    said = one.prediction
+    answer = f"none of these, else {said.label}" if said.known is False else said.label
+    asked = "" if one.about == said.label else f"; explained: {one.about}"
+    lines = [f"{one.image}: {answer} {percent(said.probability)}{asked}", f"  {one.sentence}"]
+    lines += [f"  {each.title}: {each.verdict.words}" for each in one.maps]
+    lines += [f"  no {kind}: {why}" for kind, why in one.missing]
+    if one.similar:
+        lines.append(f"  It looks like these: {one.similar.sentence(one.about)}")
+    lines.append(f"  {one.changes.sentence}")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)

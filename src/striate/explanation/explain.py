@@ -1,0 +1,245 @@
+"""From a model and an image to an explanation: maps are made, tried against random ones, and only then shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from striate.classifier.blocks import Images
+from striate.classifier.classifier import Classifier
+from striate.classifier.heads.fitted import FittedModule
+from striate.classifier.inputs import as_inputs
+from striate.classifier.prediction import Prediction, image_name, is_one_image
+from striate.data.catalog import Catalog
+from striate.data.ledger import Entry
+from striate.errors import ArgumentError, unknown
+from striate.explanation.change import find_changes
+from striate.explanation.explanation import ExplainedMap, Explanation
+from striate.explanation.gradcam import LayerMap, joined, joined_map, layer_maps
+from striate.explanation.gradients import Attribution, integrate
+from striate.explanation.likeness import likenesses
+from striate.explanation.made_of import is_linear, template, tree_map
+from striate.explanation.occlusion import occlude
+from striate.explanation.shuffling import compare_with_shuffled, stands_on_pixels
+from striate.explanation.similar import find_similar, find_voters
+from striate.explanation.subject import Subject, look_at
+from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
+from striate.explanation.verdict import judge, no_ground
+from striate.observer import Progress, silent
+
+_STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "random maps", "shuffled weights",
+           "what would change it")  # fmt: skip
+_VIEWS = {"mirror": "the image and its mirror image", "mirror-shift": "the image, its mirror image and shifted copies"}
+_HOW = {
+    "grad-cam": "What the maps of {layers} say for it, by their gradients.",
+    "occlusion": "What the answer loses when a patch is hidden, patch by patch.",
+    "integrated-gradients": "Each pixel's part in the difference to the hidden image, smoothed; {steps} steps, and the "
+    "parts miss that difference by {missed}.",
+    "template": "The template of the class, less the mean of the others, times the image: all that a linear model "
+    "does; the parts miss the difference to the hidden image by {missed}.",
+    "trees": "The pixels that the trees asked for, by how much each question changed their answer.",
+}
+_TITLES = {"grad-cam": "Grad-CAM", "occlusion": "Occlusion", "integrated-gradients": "Integrated gradients",
+           "template": "Template × image", "trees": "What the trees asked"}  # fmt: skip
+
+
+def explain(model: Classifier, image: Any, about: str | None = None, progress: Progress = silent) -> Explanation:
+    """Return what a model sees of one image: maps with verdicts, what it is like, what would change the answer.
+
+    Arguments:
+        image: whatever `Classifier.predict` takes as one image.
+        about: the class to explain; None for the model's answer.
+        progress: told how far it is.
+
+    Raises:
+        ArgumentError: not one image, or no such class.
+        DecodingError: the image cannot be read.
+
+    >>> from striate.classifier.classifier import Classifier  # doctest: +SKIP
+    >>> explain(Classifier.load("cats.striate"), "tom.jpg").save("tom.html")  # doctest: +SKIP
+    """
+    given = as_inputs(image)
+    if not is_one_image(given):
+        raise ArgumentError("explain takes one image; give several one after the other")
+    pixels = model.block(cast("Images", [given]), 0, 1)[0]
+    return explain_pixels(model, pixels, image_name(image), about, progress)
+
+
+def explain_pixels(
+    model: Classifier, pixels: np.ndarray, name: str = "", about: str | None = None, progress: Progress = silent
+) -> Explanation:
+    """Return the explanation of an image that is already as the model's net is given it.
+
+    Arguments:
+        pixels: uint8 (h, w, c).
+        name: of the image.
+        about, progress: as for `explain`.
+
+    Raises:
+        ArgumentError: no such class, or a model without classes.
+    """
+    told = _Stages(name, progress)
+    told()
+    subject = look_at(model, pixels, _target(model, about))
+    prediction = _prediction(subject, name)
+    made, layers, missing = _make_maps(subject, told)
+    occlusion = occlude(subject)
+    made.append(_Made("occlusion", occlusion.of(subject.target), _HOW["occlusion"]))
+    made.sort(key=lambda one: list(_TITLES).index(one.kind))
+    told()
+    runner = _runner_up(subject)
+    second = None if runner is None else occlusion.of(runner)
+    rows = [one.values for one in (*made, *layers)]
+    stacked = np.stack([*rows, *([] if second is None else [second]), *rivals_of(subject.size)])
+    logits = answers_by_maps(subject, stacked)
+    own, other, rival = np.split(logits, [len(rows), len(rows) + (runner is not None)])
+    told()
+    learned = compare_with_shuffled(subject)
+    plain = bool((pixels == pixels[0, 0]).all())
+    ground = no_ground(learned, subject.whole - subject.gone, plain, stands_on_pixels(subject.model))
+    found = _judged(subject, made, layers, (own, rival), ground)
+    told()
+    seconds = None
+    if runner is not None and second is not None:
+        asked = subject.about(runner)
+        weak = ground or ("" if asked.whole > asked.gone else "the class is as probable with the image hidden")
+        verdict = judge(second, judge_maps(asked, other)[0], judge_rivals(asked, rival), weak)
+        title, cls = "Occlusion, for the second class", model.classes[runner]
+        seconds = ExplainedMap("occlusion", title, cls, _HOW["occlusion"], second, verdict)
+    explanation = Explanation(
+        name, pixels, prediction, model.classes[subject.target], model.trust.temperature != 1.0,
+        _VIEWS.get(model.views, ""), ground, learned, found[: len(made)], found[len(made) :], missing, seconds,
+        template(subject) if is_linear(subject) else None, find_similar(subject), find_voters(subject),
+        find_changes(subject),
+    )  # fmt: skip
+    told()
+    return explanation
+
+
+def explain_catalog(
+    model: Classifier, catalog: Catalog, about: str | None = None, progress: Progress = silent
+) -> tuple[list[Explanation], list[Entry]]:
+    """Return an explanation of each readable image, and the ledger's lines of the others.
+
+    Arguments:
+        about, progress: as for `explain`.
+
+    Raises:
+        ArgumentError: no such class.
+        DataError: none of the images can be read.
+    """
+    _target(model, about)  # before anything is read
+    images = model.prepare(catalog, progress, keep=False)
+    said = [
+        explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, progress)
+        for i in range(len(images))
+    ]
+    skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
+    return said, skipped
+
+
+class _Stages:
+    """Tells which stage of an explanation begins."""
+
+    def __init__(self, name: str, progress: Progress):
+        self.what, self.progress, self.done = f"explaining {name}".strip(), progress, 0
+
+    def __call__(self) -> None:
+        self.progress(self.what, self.done, len(_STAGES))
+        self.done = min(self.done + 1, len(_STAGES))
+
+
+def _target(model: Classifier, about: str | None) -> int | None:
+    if about is None:
+        return None
+    if about not in model.classes:
+        raise ArgumentError(unknown("class", about, model.classes))
+    return model.classes.index(about)
+
+
+def _prediction(subject: Subject, name: str) -> Prediction:
+    said = subject.model.predict(subject.pixels[None])
+    assert isinstance(said, list)
+    return replace(said[0], image=name)
+
+
+def _runner_up(subject: Subject) -> int | None:
+    """Return the most probable class beside the one that is asked about; None where there is no other."""
+    order = [int(i) for i in np.argsort(-subject.logits, kind="stable") if i != subject.target]
+    return order[0] if order else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A map before its verdict: how it was made, and by which share attributions miss what they should add up to."""
+
+    kind: str
+    values: np.ndarray
+    how: str
+    incomplete: float | None = None
+
+
+def _make_maps(subject: Subject, told: _Stages) -> tuple[list[_Made], list[LayerMap], tuple[tuple[str, str], ...]]:
+    """Return the maps of all kinds but occlusion, those of single layers, and (kind, why) of what cannot be."""
+    made: list[_Made] = []
+    missing: list[tuple[str, str]] = []
+    told()
+    found = integrate(subject)
+    layers = layer_maps(subject) if found is not None else []
+    if layers:
+        of = joined(layers)
+        names = " and ".join(f"layer {one.name}" for one in of)
+        how = _HOW["grad-cam"].format(layers=names or "its layers")
+        made.append(_Made("grad-cam", joined_map(of, subject.size), how))
+    else:
+        missing.append(("grad-cam", _no_cam(subject, found)))
+    told()
+    if found is not None:
+        kind = "template" if is_linear(subject) else "integrated-gradients"
+        missed = f"{found.error:.1%}".replace("%", " %") if found.difference else "nothing"
+        how = _HOW[kind].format(steps=found.steps, missed=missed)
+        made.append(_Made(kind, found.pixels if kind == "template" else found.smoothed, how, found.error))
+    else:
+        missing.append(("integrated-gradients", f"{_kind_of(subject)} has no gradient: its answer changes in steps"))
+    if (asked := tree_map(subject)) is not None:
+        made.append(_Made("trees", asked, _HOW["trees"]))
+    return made, layers if len(layers) > 1 else [], tuple(missing)
+
+
+def _no_cam(subject: Subject, found: Attribution | None) -> str:
+    if found is None:
+        return f"{_kind_of(subject)} has no gradient, by which places would be weighed"
+    if is_linear(subject):
+        return "a linear model has no layers whose maps could be weighed; its template says all"
+    return "no part of the net gives a map of the image that has a gradient"
+
+
+def _kind_of(subject: Subject) -> str:
+    module = subject.model.module
+    words = {"trees": "a model of trees", "neighbours": "a vote of neighbours", "constant": "a constant answer"}
+    head = module.head.word if isinstance(module, FittedModule) else ""
+    return words.get(head, "this model")
+
+
+def _judged(
+    subject: Subject, made: list[_Made], layers: list[LayerMap], logits: tuple[np.ndarray, np.ndarray], ground: str
+) -> tuple[ExplainedMap, ...]:
+    """Return the maps and those of single layers with their verdicts.
+
+    Arguments:
+        logits: of these maps, and of their rivals, see `answers_by_maps`.
+    """
+    trials, rivals = judge_maps(subject, logits[0]), judge_rivals(subject, logits[1])
+    kinds = {one.kind: one.values for one in made}
+    alike = likenesses(subject, kinds.get("grad-cam"), kinds.get("integrated-gradients"))
+    about, found = subject.model.classes[subject.target], []
+    for one, trial in zip(made, trials[: len(made)], strict=True):
+        verdict = judge(one.values, trial, rivals, ground, alike.get(one.kind), one.incomplete)
+        found.append(ExplainedMap(one.kind, _TITLES[one.kind], about, one.how, one.values, verdict))
+    for layer, trial in zip(layers, trials[len(made) :], strict=True):
+        title = f"Layer {layer.name}"
+        verdict = judge(layer.values, trial, rivals, ground)
+        found.append(ExplainedMap(f"grad-cam:{layer.layer}", title, about, "", layer.values, verdict))
+    return tuple(found)

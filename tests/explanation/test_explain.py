@@ -1,0 +1,184 @@
+"""Explanations whole: verdicts on models that know something and nothing, what would change the answer, the page."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import striate
+from striate.classifier.heads.distances import nearest
+from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.samples import Golden, Samples
+from striate.data.builtin.drawn import make_shapes
+from striate.errors import ArgumentError
+from striate.explanation.change import find_changes
+from striate.explanation.explain import explain
+from striate.explanation.page import explanations_page, write_pictures
+from striate.explanation.shuffling import shuffled
+from striate.explanation.similar import find_voters
+from striate.explanation.subject import look_at
+from striate.nets import make_module, parse
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return striate.prepare(striate.read("digits"))
+
+
+@pytest.fixture(scope="module")
+def said(digits_model, digits):
+    return [explain(digits_model, image) for image in digits.images[100:112]]
+
+
+def test_maps_of_a_trained_net_mostly_tell_something(said):
+    telling = [any(one.verdict.tells for one in each.maps) for each in said]
+    assert np.mean(telling) >= 0.75
+    for each in said:
+        assert [one.kind for one in each.maps] == ["grad-cam", "occlusion", "integrated-gradients"]
+        for one in each.maps:
+            assert one.verdict.words.startswith("It tells something" if one.verdict.tells else "This map tells nothing")
+            assert (one.verdict.p_value <= 0.05) or not one.verdict.tells
+
+
+def test_an_image_of_one_colour_has_nothing_to_tell(digits_model):
+    for value in (0, 90, 255):
+        each = explain(digits_model, np.full((8, 8, 1), value, np.uint8))
+        assert not any(one.verdict.tells for one in (*each.maps, *each.layers))
+        assert "one colour" in each.sentence
+
+
+def test_nets_at_first_weights_tell_nothing():
+    pixels = Preprocessing((32, 32), 3, "crop", np.full(3, 120, np.float32), np.full(3, 60, np.float32))
+    images, told = make_shapes(3, seed=50)[0], []
+    for sentence in ("conv(8, 3, pad=1) relu maxpool(2) conv(8, 3, pad=1) relu fc(4)", "fc(16) relu fc(4)"):
+        net = parse(sentence)
+        for init in (None, "gaussian(0.3)"):
+            for seed in range(3):
+                module = make_module(net, (3, 32, 32), seed=seed, init=init).eval()
+                model = striate.Classifier(("a", "b", "c", "d"), pixels, net, module)
+                told += [any(one.verdict.tells for one in explain(model, image).maps) for image in images[seed:]]
+    assert len(told) == 24
+    assert sum(told) <= 2
+
+
+def test_a_trained_model_with_new_weights_is_caught_by_the_images_that_it_keeps(digits_model, digits):
+    assert digits_model.samples.golden is not None
+    module = make_module(digits_model.net, digits_model.preprocessing.input_shape, seed=5).eval()
+    for image in digits.images[:3]:
+        each = explain(replace(digits_model, module=module), image)
+        assert not any(one.verdict.tells for one in each.maps)
+        assert "guessing" in each.ground or "copies" in each.ground or "hidden" in each.ground
+
+
+def test_a_model_that_guesses_is_said_to_guess(digits_model, digits):
+    golden = digits_model.samples.golden
+    wrong = Golden(golden.images, (golden.labels + 1) % 10, golden.probabilities)
+    each = explain(replace(digits_model, samples=Samples(wrong)), digits.images[0])
+    assert "guessing" in each.sentence
+
+
+def test_shuffled_copies_have_the_same_weights_elsewhere(digits_model):
+    before = {name: value.clone() for name, value in digits_model.module.state_dict().items()}
+    copy = shuffled(digits_model, 0).module.state_dict()
+    for name, value in digits_model.module.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert torch.equal(value.flatten().sort().values, copy[name].flatten().sort().values)
+        assert value.ndim < 2 or not torch.equal(value, copy[name])
+
+
+def test_an_image_that_the_model_keeps_is_most_like_itself(digits_model):
+    memory = digits_model.samples.memory
+    each = explain(digits_model, memory.thumbnails[7])
+    assert each.similar.images[0].name == memory.names[7]
+    assert each.similar.images[0].distance < 1e-3
+    assert "this image itself" in each.similar.sentence(each.about)
+    without = explain(replace(digits_model, samples=Samples()), memory.thumbnails[7])
+    assert without.similar is None
+    assert "keeps no training images" in explanations_page([without])
+
+
+def test_the_neighbours_that_voted_are_the_nearest(digits):
+    model = striate.fit(digits.subset(np.arange(300)), net="neighbours")
+    for image in digits.images[400:403]:
+        voters = find_voters(look_at(model, image))
+        head = model.module.head
+        flat = torch.from_numpy(image.transpose(2, 0, 1).reshape(1, -1).astype(np.float32))
+        found = nearest(flat, head.vectors, head.k, head.metric)[0]
+        assert [one.label for one in voters] == [model.classes[int(head.labels[i])] for i in found[: len(voters)]]
+        assert np.array_equal(voters[0].picture[..., 0].ravel(), head.vectors[found[0]].numpy())
+
+
+class Bright(torch.nn.Module):
+    """Bright or dark by the mean of the upper left quarter alone."""
+
+    def forward(self, images):
+        bright = 20 * (images[:, :, :8, :8].mean((1, 2, 3)) - 0.4)
+        return torch.stack([bright, -bright], 1)
+
+
+def bright_model():
+    from striate.nets.modules.own import OwnModule
+
+    pixels = Preprocessing((16, 16), 1, "crop", np.zeros(1, np.float32), np.full(1, 255, np.float32))
+    return striate.Classifier(("bright", "dark"), pixels, OwnModule(Bright()), Bright().eval())
+
+
+def test_what_changes_the_answer_changes_it():
+    image = np.full((16, 16, 1), 20, np.uint8)
+    image[:8, :8] = 160
+    model = bright_model()
+    changes = find_changes(look_at(model, image))
+    for one in changes.simple:
+        assert model.predict(one.pixels).label == one.becomes == "dark"
+    assert {one.words.split(" to ")[0] for one in changes.simple} >= {"mirroring it", "darkening it"}
+    assert "brightening it" in changes.kept
+    hidden = changes.hiding.mask((16, 16))
+    assert hidden[:8, :8].any()
+    assert not hidden[10:, 10:].any()  # no cell that is not needed
+    wish = find_changes(look_at(model, np.ascontiguousarray(image[:, ::-1]), 0))
+    assert wish.wish == "bright"
+    assert any(one.words == "mirroring it" for one in wish.simple)
+
+
+def test_nothing_changes_an_answer_that_is_always_the_same(digits):
+    model = striate.fit(digits.subset(np.arange(60)), net="majority")
+    each = explain(model, digits.images[0])
+    assert each.changes.sentence.startswith("Nothing that was tried")
+    assert not any(one.verdict.tells for one in each.maps)
+
+
+def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
+    hostile = "<script>alert(1)</script>&.png"
+    named = replace(digits_model, classes=("<b>0", *digits_model.classes[1:]))
+    each = replace(explain(named, digits.images[0], about="<b>0"), image=hostile)
+    page = explanations_page([each, *said[:2]], hostile)
+    assert "<script" not in page
+    assert "<b>0" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    empty = [one for one in (*each.maps, *each.layers) if not one.verdict.tells]
+    assert page.count("tells nothing</span>") >= len(empty)
+    written = write_pictures([each, each], tmp_path / "out")
+    assert len({path.name for path in written}) == len(written)
+    assert all(path.parent == tmp_path / "out" for path in written)
+    each.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_an_explanation_as_plain_values(said):
+    told = json.loads(json.dumps(said[0].to_json()))
+    assert told["about"] == told["class"]
+    h, w = told["size"]
+    for one in told["maps"]:
+        (x, y), (left, top, right, bottom) = one["peak"], one["box"]
+        assert 0 <= left <= x < right <= w
+        assert 0 <= top <= y < bottom <= h
+        assert {"tells", "verdict", "deletion", "insertion", "p_value", "beats_middle"} <= one.keys()
+
+
+def test_an_unknown_class_and_several_images_are_refused(digits_model, digits):
+    with pytest.raises(ArgumentError, match="unknown class"):
+        explain(digits_model, digits.images[0], about="eleven")
+    with pytest.raises(ArgumentError, match="one image"):
+        explain(digits_model, [digits.images[0], digits.images[1]])
