@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.errors import ArgumentError
@@ -15,12 +17,14 @@ from striate.observer import Progress, silent
 from striate.shipping.example import example_path, write_example
 from striate.shipping.int8 import Int8Trial, try_int8
 from striate.shipping.runtime import OnnxSession, import_runtime
-from striate.shipping.verify import Parity, Predict, verify_catalog, verify_golden
+from striate.shipping.verify import Parity, Predict, ask, verify_catalog, verify_golden
 from striate.system.files import replace_atomically
 
 ONNX, PAGE = ".onnx", ".html"
 # A file of protocol buffers holds no more.
 _MOST_BYTES = 2_000_000_000
+# A page of a model without golden images checks itself by so many others.
+_FEW_CHECKED = 12
 
 
 @dataclass(frozen=True)
@@ -127,13 +131,25 @@ def export_model(
         else:
             parities.append(verified(classifier, session.predict, catalog, progress))
         if page:
-            from striate.shipping.app.page import app_page
-
-            temporary.write_text(app_page(classifier, model, session.predict), "utf-8")
+            temporary.write_text(_page(classifier, model, catalog), "utf-8")
 
     replace_atomically(out, write)
     example = write_example(classifier, out, example_path(out)) if options.example else None
     return Exported(out, parities[0], out.stat().st_size if out.is_file() else len(model), notes, trial, example)
+
+
+def _page(classifier: Classifier, model: bytes, catalog: Catalog | None) -> str:
+    """Return the page with images to check itself by: golden ones, or a few of the catalog at the model's size."""
+    from striate.shipping.app.page import app_page
+
+    golden = classifier.samples.golden
+    if golden is not None:
+        images = golden.images
+    else:
+        assert catalog is not None
+        few = catalog.subset(np.unique(np.linspace(0, len(catalog) - 1, _FEW_CHECKED).astype(int)))
+        images = classifier.block(classifier.prepare(few, keep=False), 0, len(few))
+    return app_page(classifier, model, images, ask(classifier, images).probabilities)
 
 
 def check_verifiable(classifier: Classifier, verify: str | None) -> None:
