@@ -191,9 +191,9 @@ def quantise(model: bytes, images: np.ndarray, *, per_channel: bool) -> bytes:
     """
     import onnx
 
-    names = [n.name for n in onnx.load_from_string(model).graph.node if n.name.startswith(_NET)]
-    kinds = {n.op_type for n in onnx.load_from_string(model).graph.node if n.name in set(names)}
-    if not kinds & {"Conv", "Gemm", "MatMul"}:
+    chosen = [node for node in onnx.load_from_string(model).graph.node if _gains(node.name, node.op_type)]
+    names = [node.name for node in chosen]
+    if not {node.op_type for node in chosen} & {"Conv", "Gemm", "MatMul"}:
         raise ArgumentError("--int8 needs convolutions or fully connected layers; this model has none. Leave it out")
     with tempfile.TemporaryDirectory() as folder, _quiet():
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -207,6 +207,13 @@ def quantise(model: bytes, images: np.ndarray, *, per_channel: bool) -> bytes:
             per_channel=per_channel, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
         return made.read_bytes()
+
+
+def _gains(name: str, kind: str) -> bool:
+    """Whether a node of the net is quantised: what multiplies or moves values, not the arithmetic of an activation."""
+    moved = kind in ("MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Relu", "Clip", "Flatten")
+    summed = kind == "Add" and name.rpartition("/")[0].endswith("add")
+    return name.startswith(_NET) and (kind in ("Conv", "Gemm", "MatMul") or moved or summed)
 
 
 def _right(predict: Callable, classifier: Classifier, held: HeldOut, progress: Progress) -> np.ndarray:
