@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, DataError
 from striate.observer import Progress, silent
 from striate.shipping.example import example_path, write_example
 from striate.shipping.int8 import Int8Trial, try_int8
@@ -176,9 +177,13 @@ def verified(
 
 def _catalog(options: ExportOptions, progress: Progress) -> Catalog:
     from striate.data.gathering import gather
+    from striate.data.reading import read
 
     assert options.verify is not None
-    return gather([options.verify], dict(options.reading), progress)
+    with suppress(DataError):
+        if len(found := read(options.verify, **dict(options.reading), progress=progress)):
+            return found
+    return gather([options.verify], dict(options.reading), progress)  # images without labels do as well
 
 
 def _quantised(

@@ -18,8 +18,8 @@ from striate.errors import ArgumentError
 from striate.shipping.onnx.builder import ML, GraphBuilder
 from striate.shipping.onnx.layers import array
 
-# At most so many numbers are compared at once when the sum of absolute differences is taken, some 16 MB an image.
-_AT_ONCE = 1 << 22
+# At most so many numbers are compared at once when the sum of absolute differences is taken, some 1 MB an image.
+_AT_ONCE = 1 << 18
 # One against one needs a column for each pair of classes; more numbers than these are too many for a file.
 _MOST_DUAL = 1 << 26
 
@@ -101,9 +101,12 @@ def _absolute(head: Neighbours, b: GraphBuilder, features: str) -> str:
     queries = b.op("Unsqueeze", _rounded(b, features) if whole else features, b.ints(1))
     rows = max(1, _AT_ONCE // vectors.shape[1])
     kept = b.constant(vectors, None, "vectors")
+    # Places that seem to depend on the images: else a runtime would keep all vectors as floats when it loads the graph.
+    nothing = b.op("Mul", b.op("Shape", features, end=1), b.ints(0))
     parts = []
     for start in range(0, len(vectors), rows):
-        some = b.slice(kept, 0, start, min(start + rows, len(vectors)))
+        first, last = (b.op("Add", nothing, b.ints(place)) for place in (start, min(start + rows, len(vectors))))
+        some = b.op("Slice", kept, first, last, b.ints(0))
         away = b.op("Abs", b.op("Sub", queries, b.cast(some) if whole else some))
         parts.append(b.reduce("Sum", away, 2))
     return b.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
