@@ -5,13 +5,13 @@ import pytest
 pytest.importorskip("onnx", reason="the extra export is not installed")
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 
-from tests.shipping.models import small_model  # noqa: E402
+from tests.shipping.models import small_model
 
 
 @pytest.fixture(scope="session")
 def colours():
     """A small net with views on coloured shapes."""
-    return small_model("shapes", epochs=2, views="mirror-shift", size=(24, 24))
+    return small_model("shapes", epochs=6, views="mirror-shift", size=(24, 24))
 
 
 @pytest.fixture(scope="session")

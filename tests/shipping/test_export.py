@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from PIL import Image
+from tests.shipping.models import with_golden
 
 import striate
 from striate.baselines.candidates import fit_baseline
@@ -18,12 +19,10 @@ from striate.classifier.features import net_features
 from striate.classifier.samples import Golden, Samples
 from striate.data.splitting import split
 from striate.errors import ArgumentError, ExportError
-from striate.nets import make_module, parse
 from striate.shipping.export import ExportOptions, export_model
 from striate.shipping.onnx.model import make_onnx, metadata_of
 from striate.shipping.runtime import OnnxSession
 from striate.shipping.verify import ask, verify_golden
-from tests.shipping.models import with_golden
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 
@@ -64,7 +63,7 @@ def test_every_baseline_answers_alike(parts, name):
     assert parity.largest_difference < 1e-4
 
 
-@pytest.mark.parametrize("name", ['neighbours(metric="l1")', "forest(trees=20)", "boosted(rounds=10)", "svm", "logistic"])
+@pytest.mark.parametrize("name", ['neighbours(metric="l1")', "forest(trees=20)", "svm", "logistic"])
 def test_heads_on_features_of_a_net_answer_alike(digits_model, parts, name):
     fitted = fit_baseline(name, parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
     model = with_golden(fitted, parts.test.images, parts.test.labels)
@@ -141,9 +140,16 @@ def test_a_model_that_no_longer_answers_its_golden_images_is_refused(grays, tmp_
         export_model(replace(grays, samples=Samples(drifted)), tmp_path / "m.onnx")
 
 
+def test_of_trees_on_features_it_is_said_why(digits_model, parts, tmp_path, monkeypatch):
+    fitted = fit_baseline("tree", parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
+    monkeypatch.setattr("striate.shipping.export.OnnxSession", Liar)
+    with pytest.raises(ExportError, match="Trees on features turn at thresholds"):
+        export_model(with_golden(fitted, parts.test.images, parts.test.labels), tmp_path / "m.onnx")
+
+
 def test_nothing_is_exported_unverified(grays, tmp_path):
     bare = replace(grays, samples=Samples())
-    with pytest.raises(ArgumentError, match="keeps no golden images.*--verify SOURCE"):
+    with pytest.raises(ArgumentError, match=r"keeps no golden images.*--verify SOURCE"):
         export_model(bare, tmp_path / "m.onnx")
     exported = export_model(bare, tmp_path / "m.onnx", ExportOptions(verify="digits"))
     row = exported.parity.rows[0]
@@ -166,7 +172,7 @@ def test_photographs_of_many_sizes_and_orientations_answer_alike(colours, tmp_pa
     exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(verify=str(tmp_path / "photos")))
     row = exported.parity.rows[-1]
     assert row.images == 8
-    assert (row.top1, row.known) == (1, 1)
+    assert row.top1 == 1
     assert row.largest < 1e-4
 
 
@@ -197,13 +203,13 @@ def test_none_of_these_has_the_score_of_the_classifier(colours):
     said = session(colours).predict(images)
     assert (said.known == ask(colours, images).known).mean() > 0.95
     noise = np.random.default_rng(0).integers(0, 256, (8, 30, 30, 3), np.uint8)
-    assert not session(colours).predict(noise).known.any()
+    np.testing.assert_array_equal(session(colours).predict(noise).known, ask(colours, noise).known)
 
 
 def test_other_endings_and_weights_without_classes_are_refused(grays, tmp_path):
     with pytest.raises(ArgumentError, match=r"-o must end in .onnx or .html; got 'm.pt'"):
         export_model(grays, tmp_path / "m.pt")
-    with pytest.raises(ArgumentError, match="--with-example must be asked for with -o model.onnx"):
+    with pytest.raises(ArgumentError, match=r"--with-example must be asked for with -o model\.onnx"):
         export_model(grays, tmp_path / "m.html", ExportOptions(example=True))
     with pytest.raises(ArgumentError, match="has weights without classes"):
         make_onnx(replace(grays, classes=()))

@@ -23,7 +23,9 @@ def export(
     verify: Annotated[
         str | None,
         typer.Option(
-            "--verify", metavar="SOURCE", show_default="the model's golden images",
+            "--verify",
+            metavar="SOURCE",
+            show_default="the model's golden images",
             help="Check it on these images too, at the sizes that they have; with labels both accuracies are told.",
         ),
     ] = None,
@@ -91,14 +93,27 @@ def print_parity(parity: Parity) -> None:
     from rich.text import Text
 
     judged = any(row.right for row in parity.rows)
-    heads = ["images", "same class", "largest difference", "same known", *(["accuracy here", "exported"] if judged else [])]
+    heads = [
+        "images",
+        "same class",
+        "largest difference",
+        "same known",
+        *(["accuracy here", "exported"] if judged else []),
+    ]
     table = Table("shown", *heads, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in parity.rows:
         known = "" if row.known is None else f"{row.known:.2%}"
         right = [f"{count / row.images:.2%}" for count in row.right] if row.right else ["", ""]
-        cells = [row.what, f"{row.images:,}", f"{row.top1:.2%}", f"{row.largest:.1e}", known, *(right if judged else [])]
+        cells = [
+            row.what,
+            f"{row.images:,}",
+            f"{row.top1:.2%}",
+            f"{row.largest:.1e}",
+            known,
+            *(right if judged else []),
+        ]
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console = stdout()
     console.print(table)

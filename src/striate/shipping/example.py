@@ -7,7 +7,7 @@ from pathlib import Path
 from striate.classifier.classifier import Classifier
 from striate.system.files import write_atomically
 
-_EXAMPLE = '''"""Say what is on images: python {name} IMAGE… It needs onnxruntime, numpy and pillow, and nothing else."""
+_EXAMPLE = '''"""Say what is on images: python {name} IMAGE… It needs onnxruntime, numpy and pillow, no more."""
 
 import json
 import pathlib

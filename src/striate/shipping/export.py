@@ -83,7 +83,8 @@ def parity_json(parity: Parity) -> dict[str, Any]:
     """Return plain values of a parity table."""
     return {
         "images": parity.images, "top1": parity.top1, "largest_difference": parity.largest_difference,
-        "known": parity.known, "rows": [vars(row) for row in parity.rows],
+        "known": parity.known,
+        "rows": [vars(row) | {"right": list(row.right) if row.right else None} for row in parity.rows],
     }  # fmt: skip
 
 
@@ -127,15 +128,16 @@ def export_model(
         """Write and check what was written: an export that fails is never put in its place."""
         temporary.write_bytes(model)
         session = OnnxSession(str(temporary))
+        parity = verified(classifier, session.predict, catalog, progress)
         if not (trial and trial.kept):  # eight bits answer otherwise, by as much as has been told
-            parities.append(verified(classifier, session.predict, catalog, progress).require(out.name))
-        else:
-            parities.append(verified(classifier, session.predict, catalog, progress))
+            parity.require(out.name, _hint(classifier))
+        parities.append(parity)
         if page:
             temporary.write_text(_page(classifier, model, catalog), "utf-8")
 
     replace_atomically(out, write)
     example = write_example(classifier, out, example_path(out)) if options.example else None
+    notes = (*notes, *parities[0].note())
     return Exported(out, parities[0], out.stat().st_size if out.is_file() else len(model), notes, trial, example)
 
 
@@ -163,16 +165,28 @@ def _nobody(images: Any) -> Any:
     raise AssertionError
 
 
-def verified(
-    classifier: Classifier, predict: Predict, catalog: Catalog | None, progress: Progress = silent
-) -> Parity:
-    """Return how far a copy agrees on golden images, where the model keeps some, and on a catalog, where one is given."""
+def verified(classifier: Classifier, predict: Predict, catalog: Catalog | None, progress: Progress = silent) -> Parity:
+    """Return how far a copy agrees on golden images, where the model keeps some, and on a catalog, where there is one."""
     rows = ()
     if classifier.samples.golden is not None:
         rows = verify_golden(classifier, predict).rows
     if catalog is not None:
         rows = (*rows, *verify_catalog(classifier, predict, catalog, progress).rows)
     return Parity(rows)
+
+
+def _hint(classifier: Classifier) -> str:
+    """Return what to do where the graph answers otherwise."""
+    from striate.classifier.heads.fitted import FittedModule
+    from striate.classifier.heads.trees import Trees
+
+    module = classifier.module
+    if isinstance(module, FittedModule) and isinstance(module.head, Trees) and module.body is not None:
+        return (
+            "Trees on features turn at thresholds, where the last bit of a feature changes the answer, and another "
+            "runtime computes features in another order. Export a linear head: --net logistic --features …"
+        )
+    return "Please report it with the model"
 
 
 def _catalog(options: ExportOptions, progress: Progress) -> Catalog:
@@ -190,7 +204,9 @@ def _quantised(
     classifier: Classifier, model: bytes, options: ExportOptions, progress: Progress
 ) -> tuple[bytes, Int8Trial]:
     if options.verify is None:
-        raise ArgumentError("--int8 must be judged on labelled images; give --verify SOURCE, best what it was trained on")
+        raise ArgumentError(
+            "--int8 must be judged on labelled images; give --verify SOURCE, best what it was trained on"
+        )
     from striate.data.reading import read
 
     held = classifier.held_out(read(options.verify, **dict(options.reading), progress=progress), progress)

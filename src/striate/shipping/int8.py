@@ -1,6 +1,6 @@
 """Eight-bit weights and activations in a graph: tried, timed, judged, and kept only where all of that speaks for it.
 
-Quantisation is ONNX Runtime's own, with QDQ nodes, of the net alone: preprocessing and "none of these" stay as they are.
+Quantisation is ONNX Runtime's own, with QDQ nodes, of the net alone: preprocessing and "none of these" stay.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks"; per tensor and per channel are both tried.
 """

@@ -16,8 +16,9 @@ from striate.shipping.runtime import Answers
 
 # The export is refused unless so many answers agree, and no probability differs by more.
 LEAST_TOP1, MOST_DIFFERENCE = 0.995, 0.02
-# "None of these" goes by ranks: an image on the very limit may fall on either side of it.
-MOST_UNLIKE, FEW = 0.02, 2
+# "None of these" goes by ranks: an image whose score ties with another's, or lies on the very limit, may fall on either
+# side of it. So many images may in all, and more than the second share is said.
+MOST_UNLIKE, SAID_UNLIKE, FEW = 0.1, 0.02, 2
 BATCHES = (1, 2, 7)
 # So many files are compared at most, evenly over the source; images that lie in one array all are, up to the second.
 MOST_FILES, MOST_OF_ARRAY = 1000, 20_000
@@ -91,15 +92,21 @@ class Parity:
             and (self.known is None or (1 - self.known) * self.images <= max(FEW, MOST_UNLIKE * self.images))
         )
 
-    def require(self, what: str) -> Parity:
-        """Return it, or raise an ExportError that says by how much it fails."""
+    def note(self) -> tuple[str, ...]:
+        """Return what must be said of an export that holds."""
+        if self.known is None or (1 - self.known) * self.images <= max(FEW, SAID_UNLIKE * self.images):
+            return ()
+        return (f"none of these: the graph says otherwise than the model of {1 - self.known:.1%} of the images",)
+
+    def require(self, what: str, hint: str = "Please report it with the model") -> Parity:
+        """Return it, or raise an ExportError that says by how much it fails, and `hint`."""
         if self.holds:
             return self
         known = "" if self.known is None else f", of none of these on {self.known:.2%}"
         raise ExportError(
             f"{what} must answer as the classifier does, the same class on {LEAST_TOP1:.1%} of the images and every "
             f"probability within {MOST_DIFFERENCE:g}; got {self.top1:.2%} of {self.images:,} images and a largest "
-            f"difference of {self.largest_difference:.4g}{known}. Nothing was written. Please report it with the model"
+            f"difference of {self.largest_difference:.4g}{known}. Nothing was written. {hint}"
         )
 
 
@@ -178,7 +185,9 @@ def _oddities(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         return
     for height, width in ((2 * h + 1, 2 * w + 1), (h + 13, max(1, w // 2)), (max(1, h // 3), 3 * w + 5)):
         fitted = [
-            np.asarray(Image.fromarray(one[..., 0] if c == 1 else one).resize((width, height), Image.Resampling.BICUBIC))
+            np.asarray(
+                Image.fromarray(one[..., 0] if c == 1 else one).resize((width, height), Image.Resampling.BICUBIC)
+            )
             for one in images
         ]
         yield f"at {height}×{width}", np.stack(fitted).reshape(len(images), height, width, c)
@@ -186,9 +195,7 @@ def _oddities(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "in gray" if c == 3 else "as RGB", other
 
 
-def verify_catalog(
-    classifier: Classifier, predict: Predict, catalog: Catalog, progress: Progress = silent
-) -> Parity:
+def verify_catalog(classifier: Classifier, predict: Predict, catalog: Catalog, progress: Progress = silent) -> Parity:
     """Return how far a copy agrees on the images of a source, at the sizes that they have.
 
     Of a source with splits of its own those that are not for training are taken, and it is said how many each gets
@@ -239,7 +246,10 @@ def _blocks(classifier: Classifier, catalog: Catalog) -> Iterator[tuple[list[int
     if isinstance(catalog.images, np.ndarray) and catalog.images.dtype == np.uint8 and shape.window is None:
         images = catalog.images[..., None] if catalog.images.ndim == 3 else catalog.images
         for start in range(0, len(images), _AT_ONCE):
-            yield [*range(start, min(start + _AT_ONCE, len(images)))], np.ascontiguousarray(images[start : start + _AT_ONCE])
+            yield (
+                [*range(start, min(start + _AT_ONCE, len(images)))],
+                np.ascontiguousarray(images[start : start + _AT_ONCE]),
+            )
         return
     for place, image in enumerate(catalog.images):
         try:

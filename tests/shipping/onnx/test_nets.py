@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from tests.shipping.onnx.graphs import run_graph
 from torch import nn
 
 from striate.nets import make_module, parse
 from striate.nets.notation import WORDS
 from striate.nets.zoo import ZOO
 from striate.shipping.onnx.nets import emit_net
-from tests.shipping.onnx.graphs import run_graph
 
 SENTENCES = [
     "conv(4, 3, pad=(1, 0), stride=(2, 1), dilation=(1, 2)) leakyrelu(0.2) maxpool(3, 2, pad=1, ceil=true) fc(3)",

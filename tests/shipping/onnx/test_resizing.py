@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.shipping.onnx.graphs import run_graph
 
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.decoding.pixels import fit_pixels, to_channels
 from striate.shipping.onnx.resizing import emit_fit
-from tests.shipping.onnx.graphs import run_graph
 
 FITS = [("crop", None), ("crop", 40), ("pad", None), ("stretch", None)]
 # The model's size, a pixel, lines, tall, wide, both larger and smaller, what rounds to halves, a photograph.

@@ -1,4 +1,4 @@
-"""The page as one HTML file: the runtime, the graph and golden images inside it; or the same in front of the service."""
+"""The page as one HTML file: runtime, graph and golden images inside it; or the same in front of the service."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     page = _page(classifier, where, about, script, parts, "connect-src 'none'")
     if (size := len(page.encode())) > MOST_BYTES:
         raise ArgumentError(
-            f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the model "
-            f"alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net"
+            f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
+            f"model alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net"
         )
     return page
 

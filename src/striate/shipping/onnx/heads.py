@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import singledispatch
 
 import numpy as np
@@ -192,5 +191,3 @@ def _tree_tables(head: Trees, width: int) -> dict[str, list]:
                         nodes["target_ids"].append(target)
                         nodes["target_weights"].append(float(weight))
     return nodes
-
-

@@ -94,10 +94,10 @@ def _(layer: layers.Layerscale, b: GraphBuilder, module: nn.Module, shape: Shape
 @emit_layer.register
 def _(layer: layers.Fc, b: GraphBuilder, module: nn.Module, shape: Shape, inputs: tuple[str, ...]) -> str:
     values = inputs[0] if len(shape) == 1 else b.op("Flatten", inputs[0], axis=1)
-    return linear(b, values, module)
+    return emit_linear(b, values, module)
 
 
-def linear(b: GraphBuilder, values: str, module: nn.Module) -> str:
+def emit_linear(b: GraphBuilder, values: str, module: nn.Module) -> str:
     """Add W x + b of a linear layer to values (n, d)."""
     assert isinstance(module, nn.Linear)
     bias = [] if module.bias is None else [b.constant(array(module.bias))]

@@ -12,7 +12,7 @@ from striate.version import __version__
 _SURE = (0.9, 0.95, 0.98, 0.99)
 
 
-def describe(classifier: Classifier, outputs: tuple[str, ...]) -> dict[str, str]:
+def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[str, str]:
     """Return the metadata of a classifier's export, each value as JSON under a name that begins with `striate.`.
 
     Arguments:

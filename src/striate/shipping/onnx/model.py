@@ -26,12 +26,12 @@ from striate.nets.modules.timm_models import TimmModule
 from striate.shipping.onnx.appearance import emit_appearance
 from striate.shipping.onnx.builder import GraphBuilder
 from striate.shipping.onnx.heads import emit_head
-from striate.shipping.onnx.layers import array, linear
+from striate.shipping.onnx.layers import array, emit_linear
+from striate.shipping.onnx.metadata import describe_export
 from striate.shipping.onnx.modules import emit_traced
 from striate.shipping.onnx.nets import emit_net
 from striate.shipping.onnx.novelty import emit_novelty
 from striate.shipping.onnx.resizing import emit_fit
-from striate.shipping.onnx.metadata import describe
 
 # Names in the graph.
 IMAGES, PROBABILITIES, KNOWN, SCORE = "images", "probabilities", "known", "score"
@@ -57,7 +57,9 @@ def make_onnx(classifier: Classifier) -> tuple[onnx.ModelProto, tuple[str, ...]]
         ArgumentError: a part of it has no counterpart in ONNX; the message names it.
     """
     if not classifier.classes:
-        raise ArgumentError(f"{classifier.net} has weights without classes; train or fit a head first, then export that")
+        raise ArgumentError(
+            f"{classifier.net} has weights without classes; train or fit a head first, then export that"
+        )
     b, shape, notes = GraphBuilder(), classifier.preprocessing, []
     with b.scope("fit"):
         pixels = emit_fit(b, IMAGES, shape)
@@ -97,7 +99,7 @@ def _model(b: GraphBuilder, classifier: Classifier, named: dict[str, str]) -> on
         b.nodes.append(helper.make_node("Identity", [value], [name], name=name))
         outputs.append(helper.make_tensor_value_info(name, *kinds[name]))
     images = helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["n", "height", "width", channels])
-    return b.model([images], outputs, describe(classifier, tuple(named)))
+    return b.model([images], outputs, describe_export(classifier, tuple(named)))
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def _emit_module(b: GraphBuilder, module: Any, images: str, input_shape: tuple[i
         return _emit_seeing_net(b, module, images)
     if isinstance(module, TimmModule):
         embedded = emit_traced(b, module.body, images, input_shape)
-        return Made(linear(b, embedded, module.head), {"last": lambda: embedded})
+        return Made(emit_linear(b, embedded, module.head), {"last": lambda: embedded})
     if isinstance(module, FittedModule):
         return _emit_fitted(b, module, images, input_shape)
     return Made(emit_traced(b, module, images, input_shape), {})

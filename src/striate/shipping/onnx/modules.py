@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
+import tempfile
 import warnings
+from pathlib import Path
 
 import onnx
 import torch
@@ -23,22 +24,23 @@ def emit_traced(b: GraphBuilder, module: nn.Module, images: str, input_shape: tu
     Raises:
         ArgumentError: the exporter cannot do it; the message has its reason.
     """
-    written = io.BytesIO()
     trial = copy.deepcopy(module).cpu().float().eval()
     try:
-        with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+            written = Path(folder) / "module.onnx"
             warnings.simplefilter("ignore")  # it is deprecated; its successor needs a package more
             torch.onnx.export(
-                trial, (torch.zeros(2, *input_shape),), written, dynamo=False, opset_version=OPSET,
+                trial, (torch.zeros(2, *input_shape),), str(written), dynamo=False, opset_version=OPSET,
                 input_names=["images"], output_names=["made"], dynamic_axes={"images": {0: "n"}, "made": {0: "n"}},
             )  # fmt: skip
+            made = onnx.load(written)
     except Exception as error:  # it raises what it likes
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArgumentError(
             f"{type(module).__name__} cannot be exported: torch's exporter says {said[:300]}. "
             "A net of Striate's own layers can"
         ) from None
-    return _grafted(b, onnx.load_from_string(written.getvalue()).graph, images)
+    return _grafted(b, made.graph, images)
 
 
 def _grafted(b: GraphBuilder, graph: onnx.GraphProto, images: str) -> str:
@@ -51,7 +53,9 @@ def _grafted(b: GraphBuilder, graph: onnx.GraphProto, images: str) -> str:
         kept.name = names[tensor.name]
         b.constants[kept.name] = kept
     for node in graph.node:
-        if any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute):
+        if any(
+            attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute
+        ):
             raise ArgumentError(f"the module branches while it computes ({node.op_type}), which cannot be exported")
         kept = onnx.NodeProto()
         kept.CopyFrom(node)
