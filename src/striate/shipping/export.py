@@ -15,7 +15,7 @@ from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
 from striate.errors import ArgumentError, DataError
 from striate.observer import Progress, silent
-from striate.shipping.example import example_path, write_example
+from striate.shipping.example import check_example, example_path, write_example
 from striate.shipping.int8 import Int8Trial, try_int8
 from striate.shipping.runtime import OnnxSession, import_runtime
 from striate.shipping.verify import Parity, Predict, ask, verify_catalog, verify_golden
@@ -108,6 +108,8 @@ def export_model(
     page = out.suffix.lower() == PAGE
     if page and options.example:
         raise ArgumentError("--with-example must be asked for with -o model.onnx; a page has nothing to call")
+    if options.example:
+        check_example(classifier)
     import_runtime()
     check_verifiable(classifier, options.verify)
     from striate.shipping.onnx.model import make_onnx
@@ -136,7 +138,7 @@ def export_model(
             temporary.write_text(_page(classifier, model, catalog), "utf-8")
 
     replace_atomically(out, write)
-    example = write_example(classifier, out, example_path(out)) if options.example else None
+    example = write_example(out, example_path(out)) if options.example else None
     notes = (*notes, *parities[0].note())
     return Exported(out, parities[0], out.stat().st_size if out.is_file() else len(model), notes, trial, example)
 
@@ -166,7 +168,7 @@ def _nobody(images: Any) -> Any:
 
 
 def verified(classifier: Classifier, predict: Predict, catalog: Catalog | None, progress: Progress = silent) -> Parity:
-    """Return how far a copy agrees on golden images, where the model keeps some, and on a catalog, where there is one."""
+    """Return how far a copy agrees on golden images and on a catalog, where there are any."""
     rows = ()
     if classifier.samples.golden is not None:
         rows = verify_golden(classifier, predict).rows

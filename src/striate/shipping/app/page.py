@@ -47,6 +47,11 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
             f"a page needs a model that looks at gray or RGB images; this one looks at {channels} bands, which no "
             "browser reads. Export it as -o model.onnx"
         )
+    if classifier.preprocessing.window is not None:
+        raise ArgumentError(
+            "a page needs a model of 8-bit images; this one looks at deeper values by a window, no browser gives those. "
+            "Export it as -o model.onnx"
+        )
     few = max(_FEWEST, _GOLDEN_BYTES // images[0].nbytes)
     images, probabilities = images[:few], probabilities[:few]
     golden = {"shape": list(images.shape), "probabilities": [round(float(p), 7) for p in probabilities.ravel()]}
