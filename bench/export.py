@@ -1,8 +1,8 @@
-"""Whether an exported model answers as the model does: on its validation and test images, at native sizes, in a browser.
+"""Whether an exported model answers as the model does: on validation and test images, at native sizes, in a browser.
 
-Each model is exported, and the graph judges the same validation and test images, split as in its training; the images of
-a folder are compared once more at the sizes that they have. With `--int8` eight bits are tried, with `--page` the page is
-opened from its file by Chromium without a network, where it checks itself on the golden images.
+Each model is exported, and the graph judges the same validation and test images, split as in its training; the images
+of a folder are compared once more at the sizes that they have. With `--int8` eight bits are tried, with `--page` the
+page is opened from its file by Chromium without a network, where it checks itself on the golden images.
 
     python -m bench export --page --int8 swift.striate=cifar10 mobilenet.striate=trashnet/ lenet.striate=digits
 """

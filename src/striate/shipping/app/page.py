@@ -18,7 +18,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.errors import ArgumentError
 from striate.pages.page import percent_of, render_page
-from striate.shipping.onnx.metadata import licence_of
+from striate.shipping.onnx.metadata import licence_of, sources_of_weights
 from striate.version import __version__
 
 MOST_BYTES = 25_000_000
@@ -49,7 +49,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
         )
     if classifier.preprocessing.window is not None:
         raise ArgumentError(
-            "a page needs a model of 8-bit images; this one looks at deeper values by a window, no browser gives those. "
+            "a page needs a model of 8-bit images; this one looks at deeper values, which no browser gives. "
             "Export it as -o model.onnx"
         )
     few = max(_FEWEST, _GOLDEN_BYTES // images[0].nbytes)
@@ -104,7 +104,7 @@ def _title(classes: Sequence[str]) -> str:
 def _facts(classifier: Classifier) -> list[tuple[str, str]]:
     """Return what people may want to know of the model."""
     said, shape = classifier.provenance, classifier.preprocessing
-    weights = list(said.weights or ())
+    weights = sources_of_weights(said)
     novelty = classifier.trust.novelty
     facts = [
         ("classes", ", ".join(classifier.classes[:200]) + (" …" if len(classifier.classes) > 200 else "")),

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from striate.classifier.classifier import Classifier
+from striate.classifier.provenance import Provenance
+from striate.nets.zoo import ZOO
 from striate.version import __version__
 
 # For these precisions it is said from which probability on an answer is sure enough.
@@ -19,7 +21,7 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
         outputs: the graph's.
     """
     shape, said, novelty = classifier.preprocessing, classifier.provenance, classifier.trust.novelty
-    weights = list(said.weights or ())
+    weights = sources_of_weights(said)
     told: dict[str, Any] = {
         "version": __version__,
         "classes": list(classifier.classes),
@@ -52,11 +54,26 @@ def _channels(channels: int) -> str:
     return "RGB, or gray that is repeated" if channels == 3 else f"{channels} bands"
 
 
+def sources_of_weights(said: Provenance) -> list[str]:
+    """Return where the weights that it began with, or stands on, came from; nothing of one from scratch."""
+    return [*(said.weights or ()), *([f"features of {said.features}"] if said.features else ())]
+
+
 def licence_of(weights: list[str]) -> str:
     """Return under what the weights may be used: those of published ones, where there are any."""
+    own = "as the images that it was trained on allow; Striate asks for nothing"
     if not weights:
-        return "as the images that it was trained on allow; Striate asks for nothing"
-    return "of the published weights named under weights, see there; and as the images that it was trained on allow"
+        return own
+    said = " ".join(weights)
+    if "timm/" in said:
+        published = "timm names the licence of each of its models' weights"
+    elif "efficientnet_lite" in said:
+        published = "Apache-2.0 (EfficientNet-Lite, as Google published it)"
+    elif any(name in said for name in ZOO):
+        published = "BSD-3-Clause (torchvision)"
+    else:
+        published = "that of the weights that it began with"
+    return f"{published}, learned from images that have terms of their own, ImageNet's among them; else {own}"
 
 
 def _thresholds(classifier: Classifier) -> dict[str, float]:
