@@ -176,6 +176,26 @@ def test_photographs_of_many_sizes_and_orientations_answer_alike(colours, tmp_pa
     assert row.largest < 1e-4
 
 
+@pytest.mark.parametrize(("bands", "dtype"), [(5, np.uint8), (1, np.uint16)])
+def test_bands_and_deep_values_answer_alike_and_are_no_pictures_for_pages(bands, dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = (
+        rng.integers(0, 200 if dtype == np.uint8 else 4000, (90, 12, 12, bands)).astype(dtype),
+        np.arange(90) % 2,
+    )
+    images[labels == 1] //= 2
+    model = striate.train((images, labels), net="conv(4, 3) relu fc(classes)", epochs=1, seed=0)
+    exported = export_model(model, tmp_path / "m.onnx")
+    assert exported.parity.largest_difference < 1e-4
+    assert (metadata_of(onnx.load(tmp_path / "m.onnx"))["striate.input"]["window"] is None) == (dtype == np.uint8)
+    for out, options in (("a.html", ExportOptions()), ("b.onnx", ExportOptions(example=True))):
+        with pytest.raises(
+            ArgumentError, match=r"bands, which no browser|which no browser gives|needs a model of gray or RGB"
+        ):
+            export_model(model, tmp_path / out, options)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
 def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
     exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(example=True))
     text = exported.example.read_text()

@@ -42,7 +42,7 @@ def check_example(classifier: Classifier) -> None:
     if shape.channels not in (1, 3) or shape.window is not None:
         raise ArgumentError(
             "--with-example needs a model of gray or RGB pictures of 8 bits; this one looks at "
-            f"{shape.channels} bands{'' if shape.window is None else ' by a window of deeper values'}. The graph's "
+            f"{'deeper values' if shape.window is not None else f'{shape.channels} bands'}. The graph's "
             "metadata, striate.input, says what it takes"
         )
 

@@ -24,6 +24,7 @@ from striate.errors import ArgumentError
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.observer import Progress, silent
 from striate.shipping.runtime import OnnxSession
+from striate.shipping.verify import after_window
 
 # A loss of more of the accuracy than this is refused; a gain of less speed is not worth it.
 MOST_LOSS, LEAST_SPEEDUP = 0.005, 1.05
@@ -169,7 +170,7 @@ def calibration_images(classifier: Classifier, held: HeldOut) -> np.ndarray:
             "the model keeps none. Give --verify the SOURCE that it was trained on"
         )
     rows = np.unique(np.linspace(0, len(memory.labels) - 1, CALIBRATED_ON).astype(int))
-    return classifier.block(memory.thumbnails[rows], 0, len(rows))
+    return after_window(classifier).block(memory.thumbnails[rows], 0, len(rows))
 
 
 class _Reader:

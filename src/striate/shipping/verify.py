@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,11 +136,16 @@ def ask(classifier: Classifier, images: np.ndarray) -> Answers:
 
     novelty = classifier.trust.novelty
     parts = []
-    for block in classifier.outputs(images, features=novelty is not None):
+    for block in after_window(classifier).outputs(images, features=novelty is not None):
         rows = softmax_at(block.logits, classifier.trust.temperature)
         known = novelty.known(block.pixels, block.features, block.alone) if novelty else None
         parts.append(Answers(rows, known))
     return Answers.joined(parts)
+
+
+def after_window(classifier: Classifier) -> Classifier:
+    """Return the classifier for images whose values its window has brought to 0 … 255, as a graph takes them."""
+    return replace(classifier, preprocessing=replace(classifier.preprocessing, window=None))
 
 
 def verify_golden(classifier: Classifier, predict: Predict) -> Parity:
