@@ -60,13 +60,11 @@ def judge(path: Path, source: str, options: Any) -> dict[str, Any]:
     session = OnnxSession(made)
     golden = verify_golden(model, session.predict)
     figures: dict[str, Any] = {"graph_mb": len(made) / 1e6, "golden_difference": golden.largest_difference}
-    asked = DataOptions()
-    dataset = make_dataset(source, asked, 0, Observer())
-    seed = int((model.provenance.recipe or {}).get("seed", model.provenance.seed or 0))
-    splits = split(dataset.images, asked.shares(), seed)
-    for name in ("valid", "test"):
-        figures |= compared(model, session, getattr(splits, name), name)
     catalog = read(source)
+    if valid := validation_images(model, source):
+        figures |= compared(model, session, valid, valid.labels, "valid")
+    held = model.held_out(catalog)
+    figures |= compared(model, session, held.images, held.labels, "test")
     if not isinstance(catalog.images, np.ndarray):
         row = verify_catalog(model, session.predict, catalog).rows[0]
         figures |= {
@@ -77,7 +75,7 @@ def judge(path: Path, source: str, options: Any) -> dict[str, Any]:
     if options.page:
         figures |= opened(model)
     if options.int8:
-        trial = try_int8(model, made, model.held_out(catalog))[1]
+        trial = try_int8(model, made, held)[1]
         print(trial.say(), flush=True)
         figures |= {
             "int8_points": 100 * trial.comparison.difference, "int8_mb": trial.after_bytes / 1e6,
@@ -87,14 +85,27 @@ def judge(path: Path, source: str, options: Any) -> dict[str, Any]:
     return figures
 
 
-def compared(model: Classifier, session: OnnxSession, images: ImageSet, name: str) -> dict[str, Any]:
-    """Return how many of a split's images the model and its graph get right, and how far they are apart."""
+def validation_images(model: Classifier, source: str) -> ImageSet | None:
+    """Return the images that validated in its training, split again as then; None where that cannot be done."""
+    asked = DataOptions()
+    images = make_dataset(source, asked, 0, Observer()).images
+    if images.image_shape[:2] != model.preprocessing.size:
+        return None  # split by the digests of other pixels
+    seed = int((model.provenance.recipe or {}).get("seed", model.provenance.seed or 0))
+    splits = split(images, asked.shares(), seed)
+    return splits.valid if len(splits.valid) == (model.provenance.splits or {}).get("valid") else None
+
+
+def compared(
+    model: Classifier, session: OnnxSession, images: ImageSet, labels: np.ndarray, name: str
+) -> dict[str, Any]:
+    """Return how many of some images the model and its graph get right, and how far they are apart."""
     right, largest, began = np.zeros(2, int), 0.0, time.perf_counter()
     for start in range(0, len(images), AT_ONCE):
-        some = images.subset(np.arange(start, min(start + AT_ONCE, len(images))))
-        block = model.block(some, 0, len(some))
+        stop = min(start + AT_ONCE, len(images))
+        block = model.block(images, start, stop)
         both = [ask(model, block).probabilities, session.predict_batches(block, 32).probabilities]
-        right += [int((one.argmax(1) == some.labels).sum()) for one in both]
+        right += [int((one.argmax(1) == labels[start:stop]).sum()) for one in both]
         largest = max(largest, float(np.abs(both[0] - both[1]).max()))
     print(f"{name}: {len(images):,} images in {time.perf_counter() - began:.0f} s", flush=True)
     return {
