@@ -231,6 +231,8 @@ def test_other_endings_and_weights_without_classes_are_refused(grays, tmp_path):
         export_model(grays, tmp_path / "m.pt")
     with pytest.raises(ArgumentError, match=r"--with-example must be asked for with -o model\.onnx"):
         export_model(grays, tmp_path / "m.html", ExportOptions(example=True))
+    with pytest.raises(ArgumentError, match=r"--int8 must be asked for with -o model\.onnx"):
+        export_model(grays, tmp_path / "m.html", ExportOptions(int8=True, verify="digits"))
     with pytest.raises(ArgumentError, match="has weights without classes"):
         make_onnx(replace(grays, classes=()))
 

@@ -106,8 +106,10 @@ def export_model(
     if out.suffix.lower() not in (ONNX, PAGE):
         raise ArgumentError(f"-o must end in {ONNX} or {PAGE}; got {out.name!r}. Try -o model.onnx, or -o app.html")
     page = out.suffix.lower() == PAGE
-    if page and options.example:
-        raise ArgumentError("--with-example must be asked for with -o model.onnx; a page has nothing to call")
+    if page and (options.example or options.int8):
+        option = "--with-example" if options.example else "--int8"
+        why = "a page has nothing to call" if options.example else "speed here says nothing of speed in a browser"
+        raise ArgumentError(f"{option} must be asked for with -o model.onnx; {why}")
     if options.example:
         check_example(classifier)
     import_runtime()
@@ -135,7 +137,7 @@ def export_model(
             parity.require(out.name, _hint(classifier))
         parities.append(parity)
         if page:
-            temporary.write_text(_page(classifier, model, catalog), "utf-8")
+            temporary.write_text(_page(classifier, model, catalog), "utf-8", errors="replace")
 
     replace_atomically(out, write)
     example = write_example(out, example_path(out)) if options.example else None

@@ -60,7 +60,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     where = "Runs in this browser alone: no picture leaves this device, and no network is needed."
     script = _script("inline.js", bundled=True)
     page = _page(classifier, where, about, script, parts, "connect-src 'none'")
-    if (size := len(page.encode())) > MOST_BYTES:
+    if (size := len(page.encode(errors="replace"))) > MOST_BYTES:
         raise ArgumentError(
             f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
             f"model alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net"

@@ -45,7 +45,7 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
             "by": novelty.name, "limit": novelty.limit, "false_alarm": novelty.false_alarm,
             "meaning": "known is score ≤ limit; an image that is not known is none of the classes",
         }  # fmt: skip
-    return {f"striate.{name}": json.dumps(value, ensure_ascii=False) for name, value in told.items()}
+    return {f"striate.{name}": json.dumps(value) for name, value in told.items()}
 
 
 def _channels(channels: int) -> str:
