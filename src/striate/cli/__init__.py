@@ -18,6 +18,7 @@ from striate.cli.cache import cache
 from striate.cli.check import check
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
+from striate.cli.export import export
 from striate.cli.features import features
 from striate.cli.filter import filter
 from striate.cli.look import look

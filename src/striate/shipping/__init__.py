@@ -1,0 +1,1 @@
+"""Taking a classifier elsewhere: one ONNX graph, a page that runs in the browser, a service."""
