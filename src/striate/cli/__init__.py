@@ -22,6 +22,7 @@ from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.report import report
 from striate.cli.runs import runs
+from striate.cli.serve import serve
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.errors import StriateError, is_out_of_memory
@@ -67,7 +68,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, runs, report, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, serve, runs, report, cache):
     app.command()(command)
 
 

@@ -1,0 +1,1 @@
+"""Shipping a classifier: an ONNX graph, a page for the browser, a web service."""
