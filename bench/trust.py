@@ -93,7 +93,8 @@ def flat(row: dict[str, Any]) -> dict[str, float]:
 def judge(model: Classifier, splits: Any, strange: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return what a model promises and what that is worth."""
     start = time.process_time()
-    model, found, outputs = calibrate(model, splits.train, splits.valid, Observer())
+    calibrated = calibrate(model, splits.train, splits.valid, Observer())
+    model, found, outputs = calibrated.model, calibrated.told, calibrated.outputs
     seconds = time.process_time() - start
     check, before, after, known = PromiseCheck(model.trust, model.classes), [], [], []
     for block in model.outputs(splits.test, features=True):

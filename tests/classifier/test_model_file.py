@@ -81,7 +81,7 @@ def test_foreign_files(tmp_path, content):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"format": 3}, "format 3, this Striate reads formats 1 to 2. Upgrade"),
+        ({"format": 4}, "format 4, this Striate reads formats 1 to 3. Upgrade"),
         ({"format": None}, "does not say its format"),
         ({"kind": "trees of tomorrow"}, "unknown kind of model"),
         ({"classes": ["a"]}, "does not match 1 classes"),

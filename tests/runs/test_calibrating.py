@@ -27,11 +27,11 @@ def test_large_nets_and_many_classes_look_at_fewer_images(digits_model):
     assert calibration_size(large, 10**6, 10**6).train == LEAST_TRAIN
     assert calibration_size(digits_model, 50, 7).valid == 7
     assert calibration_size(digits_model, 50, 7).seconds(1.0) < small.seconds(1.0)
-    assert calibration_size(digits_model, 50, 0).seconds(1.0) == 0
+    assert calibration_size(digits_model, 50, 0).total == 50
 
 
 def test_the_same_images_give_the_same_trust(digits_model, splits):
-    first, second = (calibrate(digits_model, splits.train, splits.valid, Observer())[0].trust for _ in range(2))
+    first, second = (calibrate(digits_model, splits.train, splits.valid, Observer()).model.trust for _ in range(2))
     said, tensors = first.describe()
     again, others = second.describe()
     assert said == again
@@ -41,7 +41,8 @@ def test_the_same_images_give_the_same_trust(digits_model, splits):
 
 
 def test_the_outputs_are_those_of_the_validation_images(digits_model, splits):
-    model, told, outputs = calibrate(digits_model, splits.train, splits.valid, Observer())
+    found = calibrate(digits_model, splits.train, splits.valid, Observer())
+    model, told, outputs = found.model, found.told, found.outputs
     judged = model.judge(splits.valid, splits.valid.labels, outputs=outputs)
     assert judged.accuracy == model.judge(splits.valid, splits.valid.labels).accuracy
     assert judged.log_loss == pytest.approx(model.judge(splits.valid, splits.valid.labels).log_loss, rel=1e-5)
@@ -50,10 +51,11 @@ def test_the_outputs_are_those_of_the_validation_images(digits_model, splits):
 
 def test_without_validation_images_nothing_is_promised(digits_model, splits):
     bare = replace(digits_model, trust=striate.classifier.trust.Trust())
-    model, told, outputs = calibrate(bare, splits.train, splits.valid.subset(np.arange(0)), Observer())
+    found = calibrate(bare, splits.train, splits.valid.subset(np.arange(0)), Observer())
+    model, told = found.model, found.told
     assert model.trust.scores is None
     assert model.trust.novelty is None
-    assert (told["known"]["score"], told["temperature"]["value"], outputs) == (None, 1.0, [])
+    assert (told["known"]["score"], told["temperature"]["value"], found.outputs) == (None, 1.0, ())
 
 
 def test_what_was_learned_in_the_end_is_calibrated_as_it_was_before(digits_model, splits):
@@ -69,9 +71,9 @@ def test_what_was_learned_in_the_end_is_calibrated_as_it_was_before(digits_model
 
     fitted = replace(digits_model)
     object.__setattr__(fitted, "outputs", too_good)
-    flattered = calibrate(fitted, splits.train, splits.valid, Observer())[0].trust
-    model, told, outputs = calibrate(fitted, splits.train, splits.valid, Observer(), before=digits_model)
+    flattered = calibrate(fitted, splits.train, splits.valid, Observer()).model.trust
+    found = calibrate(fitted, splits.train, splits.valid, Observer(), before=digits_model)
     assert flattered.scores.right.all()
-    assert not model.trust.scores.right.all()
-    assert outputs == []
-    assert "last" not in told["known"]["score"]
+    assert not found.model.trust.scores.right.all()
+    assert (found.outputs, found.seen) == ([], {})
+    assert "last" not in found.told["known"]["score"]

@@ -20,6 +20,7 @@ from striate.classifier.heads.fitted import (
 from striate.classifier.model_file import TENSORS
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.classifier.samples import Samples
 from striate.classifier.trust import Trust
 from striate.classifier.views import check_views
 from striate.errors import ArgumentError, ModelFileError, ShapeError
@@ -52,8 +53,8 @@ def describe_parts(parts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     if len(parts["sketches"]):
         tensors["sketches"] = parts["sketches"]
     description["trust"], kept = parts["trust"].describe()
-    tensors |= kept
-    return description, tensors
+    description["samples"], images = parts["samples"].describe()
+    return description, tensors | kept | images
 
 
 def rebuild_parts(
@@ -82,9 +83,12 @@ def rebuild_parts(
         "views": check_views(description.get("views", "none")),  # files of before there were views have none
     }
     trust = {name: tensors.pop(name) for name in list(tensors) if name.startswith("trust.")}
+    samples = {name: tensors.pop(name) for name in list(tensors) if name.startswith("samples.")}
     weights = {name.removeprefix("weights."): torch.from_numpy(value.copy()) for name, value in tensors.items()}
     parts["net"], parts["module"] = rebuild_module(description, weights, preprocessing.input_shape, own)
     parts["trust"] = Trust.rebuilt(description.get("trust"), trust, len(parts["classes"]))
+    shape = preprocessing.input_shape
+    parts["samples"] = Samples.rebuilt(description.get("samples"), samples, shape, len(parts["classes"]))
     return parts
 
 

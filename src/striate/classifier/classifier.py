@@ -15,6 +15,7 @@ from striate.classifier.inputs import as_inputs
 from striate.classifier.prediction import Prediction, image_name, is_one_image
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
+from striate.classifier.samples import Samples
 from striate.classifier.trust import Trust
 from striate.classifier.unseen import HeldOut, hold_out
 from striate.data.catalog import Catalog
@@ -55,6 +56,7 @@ class Classifier:
         views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
         sketches: int8 (s, d), by which near copies of the images in `trained_on` are known again; perhaps of a part.
         trust: how far to trust it: temperature, what the validation images promise, what is none of the classes.
+        samples: a few of its images, to check copies of it by and to explain by.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +68,7 @@ class Classifier:
     views: Views = "none"
     sketches: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int8))
     trust: Trust = field(default_factory=Trust)
+    samples: Samples = field(default_factory=Samples)
 
     def __repr__(self) -> str:
         h, w = self.preprocessing.size

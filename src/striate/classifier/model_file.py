@@ -22,8 +22,8 @@ from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
 from striate.version import __version__
 
-# Files of format 1 say nothing of how far to trust the model; what has format 2 is not to be read without.
-FORMAT, READ = 2, (1, 2)
+# Files of format 1 say nothing of how far to trust the model, those of format 2 keep no images.
+FORMAT, READ = 3, (1, 2, 3)
 # A sentence, a module of the user's own, a model of timm's by its name, what was fitted and not trained by steps.
 KINDS = ("net", "module", "timm", "fitted")
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"

@@ -110,6 +110,15 @@ def train(
         ),
     ] = False,
     tensorboard: Annotated[bool, _option("Also write TensorBoard scalars.", options.RUN, "--tensorboard")] = False,
+    samples: Annotated[
+        bool,
+        _option(
+            "Keep a few of the images in the model file (at most 32 whole, 400 small), by which exports are checked "
+            "and answers explained. --no-samples where pictures may not leave: the model is then weights alone.",
+            options.RUN,
+            "--samples/--no-samples",
+        ),
+    ] = True,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -154,7 +163,8 @@ def train(
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
     with TrainView(stderr(quiet=not is_first()), chooses) as view:
-        run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN, options.typed(context))
+        typed = options.typed(context)
+        run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN, typed, samples)
         if resume:
             view.note(f"run {folder.path}")
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ MOST_VALID, MOST_TRAIN, MOST_STRANGE = 16_384, 2000, 60
 # With large nets they are fewer: so many multiply-adds for each part, but never less than so many images.
 VALID_WORK, TRAIN_WORK, STRANGE_WORK = 3e11, 2.5e10, 2.5e9
 LEAST_VALID, LEAST_TRAIN, LEAST_STRANGE = 500, 200, 10
+# A model keeps at most so many training images; these if it has to look at them for that alone.
+MOST_KEPT, KEPT_WORK, LEAST_KEPT = 400, 1e10, 60
 # So many probabilities are held at once, some 80 MB.
 MOST_NUMBERS = 20_000_000
 # What a net that is not known layer by layer may take a pixel.
@@ -36,13 +39,36 @@ LOOK_MS, CHOOSING_S = 0.3, 0.3
 NUMBER_S = 2e-7
 
 
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What calibrating a model came to.
+
+    Arguments:
+        model: the model with its `trust`.
+        told: what was found, as plain values.
+        outputs: what the model made of all validation images; none where not all of them were looked at.
+        taught: the training images that were looked at; None where there was nothing to calibrate by.
+        seen: by name, float32 (n, d), what the model itself saw of these; nothing where another one looked at them.
+    """
+
+    model: Classifier
+    told: Mapping[str, Any]
+    outputs: Sequence[Outputs] = ()
+    taught: ImageSet | None = None
+    seen: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class CalibrationSize:
-    """How many images are looked at to calibrate a model; it depends on the model and the data, not on the clock."""
+    """How many images are looked at to calibrate a model, and `kept` to keep some with it.
+
+    It depends on the model and the data, not on the clock.
+    """
 
     valid: int
     train: int
     strange: int
+    kept: int
     classes: int
 
     @property
@@ -52,9 +78,10 @@ class CalibrationSize:
 
     def seconds(self, image_ms: float) -> float:
         """Return about how long that takes where the model takes so many milliseconds an image."""
+        keeping = self.kept * (image_ms + LOOK_MS) / 1000
         looking = self.total * (image_ms + LOOK_MS) / 1000
         choosing = CHOOSING_S + NUMBER_S * self.valid * (self.classes + self.train)
-        return looking + choosing if self.valid else 0.0
+        return keeping + (looking + choosing if self.valid else 0.0)
 
 
 def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSize:
@@ -69,28 +96,27 @@ def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSi
         min(valid, few, within(VALID_WORK / view_count(model.views), LEAST_VALID, MOST_VALID)),
         min(train, within(TRAIN_WORK, LEAST_TRAIN, MOST_TRAIN)),
         min(valid, few, within(STRANGE_WORK, LEAST_STRANGE, MOST_STRANGE)),
+        min(train, within(KEPT_WORK, LEAST_KEPT, MOST_KEPT)),
         len(model.classes),
     )
 
 
 def calibrate(
     model: Classifier, train: ImageSet, valid: ImageSet, observer: Observer, before: Classifier | None = None
-) -> tuple[Classifier, dict[str, Any], list[Outputs]]:
-    """Return the model with its `trust`, what was found as plain values, and what it made of all validation images.
+) -> Calibrated:
+    """Return the model with its `trust`, what was found, and what it made of all validation images.
 
     Arguments:
         train: what it was trained on.
         valid: what it was not trained on, perhaps chosen by.
         before: the same kind of model, fitted without the validation images, where the model itself has learned them:
             what these promise is measured with it, and only what does not depend on learned features is kept.
-
-    The outputs are of the model itself, and none where not all validation images were looked at.
     """
     start, witness = time.perf_counter(), before or model
     size = calibration_size(witness, len(train), len(valid))
     if not size.valid:
         told = {"temperature": Temperature().to_json(), "known": {"score": None, "why": "no validation images"}}
-        return model, told, []
+        return Calibrated(model, told)
     observer.prepare("calibrating", 0, size.total)
     some, taught, deep = _spread(valid, size.valid), _spread(train, size.train), before is None
     looked, outputs = _look(witness, some, deep)
@@ -101,13 +127,15 @@ def calibrate(
     # These are made of what the model looks at, which its window has brought to 8 bits already.
     unscaled = replace(alone, preprocessing=replace(alone.preprocessing, window=None))
     strange = {kind: _look(unscaled, pixels, deep)[0] for kind, pixels in odd.items()}
-    novelty, found = fit_novelty(_look(alone, taught, deep)[0], looked, strange)
+    learned = _look(alone, taught, deep)[0]
+    novelty, found = fit_novelty(learned, looked, strange)
     observer.prepare("calibrating", size.total, size.total)
     known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit
     scores = ValidationScores.of(softmax_at(logits, temperature.value), some.labels, known, some.groups)
     told = {"temperature": temperature.to_json(), "known": found, "seconds": round(time.perf_counter() - start, 2)}
     whole = before is None and len(some) == len(valid)
-    return replace(model, trust=Trust(temperature.value, scores, novelty)), told, outputs if whole else []
+    trusted = replace(model, trust=Trust(temperature.value, scores, novelty))
+    return Calibrated(trusted, told, outputs if whole else [], taught, learned.seen if deep else {})
 
 
 def _look(model: Classifier, images: ImageSet | np.ndarray, deep: bool) -> tuple[Looked, list[Outputs]]:

@@ -19,6 +19,7 @@ import torch
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.promises import PromiseCheck, with_check
+from striate.classifier.samples import Samples
 from striate.data.dataset import DataOptions, Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
@@ -28,6 +29,7 @@ from striate.observer import Observer
 from striate.runs.calibrating import calibrate
 from striate.runs.folder import RunFolder
 from striate.runs.report import leave_report
+from striate.runs.sampling import keep_samples
 from striate.system.cache import HOMELESS, is_homeless
 from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.machine import describe_machine
@@ -50,6 +52,7 @@ class RunOptions:
         observer: hears about the progress.
         began: when the command began, by `time.perf_counter`: a budget counts from there; None is now.
         command: as it was typed, for the report; None where the run is started from Python.
+        samples: whether the model keeps a few of its images, to check copies of it by and to explain by.
     """
 
     out: str | Path | None = None
@@ -59,6 +62,7 @@ class RunOptions:
     observer: Observer = field(default_factory=Observer)
     began: float | None = None
     command: str | None = None
+    samples: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,7 @@ class Session:
         processes: those that work together; the first one writes and talks.
         observer: hears about the progress; silent in all processes but the first.
         command: as it was typed, None where the run is started from Python.
+        samples: whether the model keeps a few of its images.
     """
 
     folder: RunFolder | None
@@ -114,6 +119,7 @@ class Session:
     processes: Processes
     observer: Observer
     command: str | None = None
+    samples: bool = True
 
     def describe(
         self, dataset: Dataset, run: Mapping[str, Any], recipe: str, net: str, asked: Mapping[str, Any]
@@ -131,6 +137,7 @@ class Session:
         told = {
             "asked": dict(asked),
             "prepared": list(dataset.images.image_shape[:2]),
+            "samples": self.samples,
             "command": self.command,
             "machine": describe_machine(str(self.device), torch.get_num_threads()),
         }
@@ -164,14 +171,16 @@ class Session:
         if not self.processes.first:
             return RunResult(model, valid, None, train_s, path)
         unseen = splits.valid if calibrating is None else calibrating
-        model, promises, outputs = calibrate(model, splits.train, unseen, self.observer, before)
+        calibrated = calibrate(model, splits.train, unseen, self.observer, before)
+        model, promises = calibrated.model, calibrated.told
         if valid is None and len(splits.valid):
-            made = outputs if unseen is splits.valid else ()
+            made = calibrated.outputs if unseen is splits.valid else ()
             valid = model.judge(splits.valid, splits.valid.labels, progress=self.observer.prepare, outputs=made)
         check = PromiseCheck(model.trust, model.classes)
         test = judge_images(model, splits.test, self.observer, splits.train, check)
         seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
-        model = replace(model, sketches=_kept_sketches(splits), trained_on=seen)
+        samples = keep_samples(calibrated, splits.train, splits.valid) if self.samples else Samples()
+        model = replace(model, sketches=_kept_sketches(splits), trained_on=seen, samples=samples)
         figures = (test_figures(test) if test else {}) | {
             "promises": with_check(promises, check.result(splits.test.groups))
         }
@@ -217,7 +226,9 @@ def open_session(run: RunOptions, *, alone: str = "", doing: str = "training") -
         resumed = processes.from_first(folder is not None and folder.exists)
         if folder and processes.first:
             stack.enter_context(folder.held(doing))
-        yield Session(folder, resumed, device, processes, observer, run.command)
+        # A run that was begun without keeps none, whatever it is gone on with by.
+        samples = run.samples and not (resumed and folder and folder.description().get("samples") is False)
+        yield Session(folder, resumed, device, processes, observer, run.command, samples)
 
 
 def _folder(run: RunOptions, observer: Observer) -> RunFolder | None:
