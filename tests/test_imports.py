@@ -136,7 +136,8 @@ MOST_LINES, MOST_ARGUMENTS, MOST_MODULE_LINES = 60, 8, 350
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # A command's signature is its page of help: each option is an argument.
 COMMANDS = {
-    f"striate.cli.{name}" for name in ("augment", "check", "evaluate", "features", "net", "predict", "serve", "train", "tune")
+    f"striate.cli.{name}"
+    for name in ("augment", "check", "evaluate", "features", "net", "predict", "serve", "train", "tune")
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}

@@ -21,16 +21,22 @@ def serve(
     host: Annotated[
         str, typer.Option(rich_help_panel=ACCESS, help="The address to listen on; 0.0.0.0 is all of this machine's.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=ACCESS, help="0 takes one that is free.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, rich_help_panel=ACCESS, help="0 takes one that is free.")
+    ] = 8000,
     token_file: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel=ACCESS, metavar="FILE", show_default="the variable STRIATE_TOKEN, else everybody may ask",
+            rich_help_panel=ACCESS,
+            metavar="FILE",
+            show_default="the variable STRIATE_TOKEN, else everybody may ask",
             help="A file with the token that clients must bring: Authorization: Bearer TOKEN.",
         ),
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Of one request, in MiB.")] = 32,
-    max_pixels: Annotated[float, typer.Option(min=0.001, rich_help_panel=LIMITS, help="Of one image, in megapixels.")] = 50,
+    max_pixels: Annotated[
+        float, typer.Option(min=0.001, rich_help_panel=LIMITS, help="Of one image, in megapixels.")
+    ] = 50,
     max_images: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="In one request.")] = 64,
     queue: Annotated[
         int, typer.Option(min=1, rich_help_panel=LIMITS, help="Images that may wait; more are refused with 429.")
@@ -38,7 +44,9 @@ def serve(
     timeout: Annotated[
         str, typer.Option(rich_help_panel=LIMITS, metavar="TIME", help="For a body to arrive, and then for its answer.")
     ] = "30s",
-    log: Annotated[bool, typer.Option("--log/--no-log", help="Write a line of JSON for each request to stdout.")] = True,
+    log: Annotated[
+        bool, typer.Option("--log/--no-log", help="Write a line of JSON for each request to stdout.")
+    ] = True,
     weights: options.Weights = None,
     device: options.Device = None,
 ) -> None:

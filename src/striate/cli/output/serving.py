@@ -44,8 +44,7 @@ def run_service(console: Console, wanted: Sequence[Wanted], serving: Serving, *,
             )  # fmt: skip
         port = listener.getsockname()[1]
         shown = f"[{serving.host}]" if ":" in serving.host else serving.host
-        note(f"serving at http://{shown}:{port} (its API at /docs); Ctrl-C stops")
-        service.run(listener)
+        service.run(listener, lambda: note(f"serving at http://{shown}:{port} (its API at /docs); Ctrl-C stops"))
     finally:
         listener.close()
     note("stopped: all requests that had come were answered")

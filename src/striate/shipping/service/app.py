@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from striate.shipping.service.contract import ANSWER, BODY, MODEL, MODELS, STATUS, answers
+from striate.shipping.service.contract import ANSWER, BODY, MODEL, MODELS, PARAMETERS, STATUS, answers
 from striate.shipping.service.limits import Limits, Refusal
 from striate.shipping.service.metrics import CONTENT_TYPE, Metrics
 from striate.shipping.service.models import Served
@@ -18,11 +18,10 @@ from striate.shipping.service.predictor import Predictor, Question, Sent
 from striate.version import __version__
 
 _CODES = {404: "no-such-path", 405: "no-such-method"}
-_TELLING = "Calibrated classifiers of images. Every refusal is {\"error\": {\"code\", \"message\"}} with a number of its request."
+_TELLING = (
+    'Calibrated classifiers of images. Every refusal is {"error": {"code", "message"}} with a number of its request.'
+)
 Model = Annotated[str | None, Query(description="Which model, where there are several.", max_length=200)]
-Top = Annotated[int, Query(ge=1, le=10_000, description="How many classes to tell of each image.")]
-Sure = Annotated[float | None, Query(gt=0, lt=1, description="Say which answers are among those of which so many are right, as 0.99.")]
-Sets = Annotated[float | None, Query(gt=0, lt=1, description="Give sets of classes that hold the true one so often, as 0.95.")]
 
 
 def as_json(value: Any, status: int = 200) -> Response:
@@ -46,20 +45,19 @@ def make_app(predictor: Predictor, metrics: Metrics) -> FastAPI:
 
 def _add_predict(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
     @app.post(
-        "/v1/predict", summary="Say what is on images.", tags=["predict"], openapi_extra={"requestBody": BODY},
+        "/v1/predict", summary="Say what is on images.", tags=["predict"],
+        openapi_extra={"requestBody": BODY, "parameters": PARAMETERS},
         response_class=Response,
         responses=answers(ANSWER, "One prediction for each image, in their order.", 400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
     )  # fmt: skip
-    async def predict(
-        request: Request, model: Model = None, top: Top = 3, sure: Sure = None, sets: Sets = None
-    ) -> Response:
+    async def predict(request: Request) -> Response:
         """One image as the body, several as the files of a form, or {"images": [base64, …]}.
 
         Where one of several images cannot be read, none is answered, and the error names all that cannot.
         """
         visit = request.scope["state"]["visit"]
         sent = Sent(visit.receive, request.headers.get("content-type", ""), visit.length)
-        answer = await predictor.answer(Question(model, top, sure, sets), sent)
+        answer = await predictor.answer(Question.of(request.query_params), sent)
         count = len(answer.predictions)
         visit.about |= {"model": answer.served.name, "images": count}
         metrics.images.labels(answer.served.name).inc(count)
@@ -90,7 +88,9 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
              responses=answers(STATUS, "It lives.", 503))  # fmt: skip
     async def healthz() -> Response:
         alive = predictor.batcher.alive
-        return as_json({"status": "alive"}) if alive else _unwell("dead", "the service computes no longer: start it again")
+        return (
+            as_json({"status": "alive"}) if alive else _unwell("dead", "the service computes no longer: start it again")
+        )
 
     @app.get("/readyz", summary="Whether a request would be answered now.", tags=["health"], response_class=Response,
              responses=answers(STATUS, "It would.", 503))  # fmt: skip

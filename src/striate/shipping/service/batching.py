@@ -6,6 +6,7 @@ Nobody waits for a batch to fill: an idle service answers one image at once, a b
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import deque
@@ -14,6 +15,17 @@ from collections.abc import Callable
 import numpy as np
 
 from striate.shipping.service.runtimes import Judged, Runtime
+
+_NICER = 5
+
+
+def step_back() -> None:
+    """Let the calling thread, and those that it starts, yield the processor to those that answer; where that can be."""
+    try:
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICER))
+    except (AttributeError, OSError):  # not on Windows; on macOS it would be the whole process
+        return
 
 
 class _Asked:
@@ -84,6 +96,7 @@ class Batcher:
     def _run(self) -> None:
         from striate.system.devices import fitting_threads
 
+        step_back()
         with fitting_threads():
             while True:
                 with self._changed:

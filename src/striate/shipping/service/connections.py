@@ -104,7 +104,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer without a request, and close once the client can have read it."""
         self._turned_away = True
         content = json.dumps(refusal.to_json()).encode()
-        head = f"HTTP/1.1 {refusal.status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+        head = (
+            f"HTTP/1.1 {refusal.status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+        )
         if refusal.retry_after_s:
             head += f"retry-after: {refusal.retry_after_s:.0f}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + content)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.shipping.service.predictor import MOST_TOP
+
 _TEXT, _NUMBER, _WHOLE, _YES = {"type": "string"}, {"type": "number"}, {"type": "integer"}, {"type": "boolean"}
 _IMAGE = {"type": "string", "contentEncoding": "base64"}
 
@@ -14,16 +16,30 @@ PREDICTION: dict[str, Any] = {
         "image": {**_TEXT, "description": "The name that the client gave; empty where it gave none."},
         "class": {**_TEXT, "description": "The most probable class."},
         "probability": {**_NUMBER, "minimum": 0, "maximum": 1, "description": "Of that class, calibrated."},
-        "top": {"type": "array", "items": {"type": "array", "prefixItems": [_TEXT, _NUMBER], "minItems": 2, "maxItems": 2}},
-        "known": {"type": ["boolean", "null"], "description": "false: none of the classes; null: the model cannot tell."},
+        "top": {
+            "type": "array",
+            "items": {"type": "array", "prefixItems": [_TEXT, _NUMBER], "minItems": 2, "maxItems": 2},
+        },
+        "known": {
+            "type": ["boolean", "null"],
+            "description": "false: none of the classes; null: the model cannot tell.",
+        },
         "sure": {**_YES, "description": "With ?sure: whether it is one of the answers of which so many are right."},
-        "set": {"type": "array", "items": _TEXT, "description": "With ?sets: the classes that hold the true one so often."},
+        "set": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "With ?sets: the classes that hold the true one so often.",
+        },
     },
 }
 ANSWER: dict[str, Any] = {
     "type": "object",
     "required": ["model", "version", "predictions"],
-    "properties": {"model": _TEXT, "version": _TEXT, "predictions": {"type": "array", "items": PREDICTION, "minItems": 1}},
+    "properties": {
+        "model": _TEXT,
+        "version": _TEXT,
+        "predictions": {"type": "array", "items": PREDICTION, "minItems": 1},
+    },
 }
 MODEL: dict[str, Any] = {
     "type": "object",
@@ -56,7 +72,10 @@ BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}
+            "schema": {
+                "type": "object",
+                "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
         },
         "application/json": {
             "schema": {
@@ -80,6 +99,23 @@ BODY: dict[str, Any] = {
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     },
 }
+
+
+def _parameter(name: str, schema: dict[str, Any], what: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": what}
+
+
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+PARAMETERS = [
+    _parameter("model", {"type": "string"}, "Which model, where there are several."),
+    _parameter(
+        "top",
+        {"type": "integer", "minimum": 1, "maximum": MOST_TOP, "default": 3},
+        "How many classes to tell of each image.",
+    ),
+    _parameter("sure", _SHARE, "Say which answers are among those of which so many are right, as 0.99."),
+    _parameter("sets", _SHARE, "Give sets of classes that hold the true one so often, as 0.95."),
+]
 REASONS = {
     400: "The body is malformed, or breaks off.",
     401: "The service wants its token.",

@@ -6,10 +6,10 @@ import asyncio
 import hmac
 import json
 import math
+import random
 import re
 import time
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -21,7 +21,18 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
-ROUTES = ("/", "/docs", "/page.js", "/openapi.json", "/v1/predict", "/v1/model", "/v1/models", "/healthz", "/readyz", "/metrics")
+ROUTES = (
+    "/",
+    "/docs",
+    "/page.js",
+    "/openapi.json",
+    "/v1/predict",
+    "/v1/model",
+    "/v1/models",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
 # What tells nothing of images or traffic is open: the page, which asks for the token, and whether the service lives.
 _OPEN = ("/", "/docs", "/page.js", "/openapi.json", "/healthz", "/readyz")
 _ID = re.compile(rb"[\w.-]{1,64}")
@@ -103,7 +114,7 @@ class Visit:
     def __init__(self, scope: Mapping[str, Any], receive: Any, send: Send):
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
-        self.id = given.decode() if _ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        self.id = given.decode() if _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
         self.start, self.status, self.bytes, self.code = time.perf_counter(), 0, 0, ""
         self.about: dict[str, Any] = {}
         self._receive, self._send = receive, send
@@ -170,4 +181,7 @@ class Visit:
 
 def _place(error: BaseException) -> list[str]:
     """Return where an error came from, without its message: that could hold what a client sent."""
-    return [f"{one.filename.rsplit('striate', 1)[-1]}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)[-6:]]
+    return [
+        f"{one.filename.rsplit('striate', 1)[-1]}:{one.lineno} {one.name}"
+        for one in traceback.extract_tb(error.__traceback__)[-6:]
+    ]

@@ -17,6 +17,7 @@ from striate.shipping.service.limits import Refusal
 
 # A picture may be written in many passes over all of its pixels; ordinary ones have up to a dozen.
 _MOST_SCANS = 100
+_TINY_BYTES, _TINY_PX = 16 << 10, 128 * 128
 _START_OF_SCAN = b"\xff\xda"
 
 
@@ -54,6 +55,17 @@ def take_files(uploads: Sequence[Upload], first: int, shape: Preprocessing, limi
     return taken
 
 
+def is_tiny(content: bytes) -> bool:
+    """Whether a file is decoded, or refused, in less time than it takes to hand it to another thread."""
+    if len(content) > _TINY_BYTES:
+        return False
+    try:
+        header = probe(content)
+    except DecodingError:
+        return True
+    return header.height * header.width <= _TINY_PX
+
+
 def pixels_of(content: bytes, shape: Preprocessing, limit_px: int) -> np.ndarray:
     """Return the pixels uint8 (h, w, c) that a model is given of one file, as `striate predict` gives them.
 
@@ -88,7 +100,9 @@ def _refused(why: str, content: bytes) -> Refusal:
     if not content:
         return Refusal(422, "empty-file", "a file must be an image; got no bytes")
     if why.startswith("not an image"):  # what a file begins with is the client's, and stays out of answers and logs
-        return Refusal(415, "not-an-image", "a file must be an image that is read, such as JPEG or PNG; it begins like none")
+        return Refusal(
+            415, "not-an-image", "a file must be an image that is read, such as JPEG or PNG; it begins like none"
+        )
     if not format_of(content):
         return Refusal(415, "unsupported-image", f"a file must be an image that is read: {why}")
     return Refusal(422, "damaged-image", f"an image must be whole: {why}")

@@ -41,7 +41,9 @@ class Wanted:
         if not equals or Path(word).is_file() or "(" in name:
             name, path = Path(word).name.removesuffix(".striate"), word
         if not path or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable() or "/" in name:
-            raise ArgumentError(f"a model must be FILE or NAME=FILE, the name of up to {_LONGEST_NAME} letters; got {word!r}")
+            raise ArgumentError(
+                f"a model must be FILE or NAME=FILE, the name of up to {_LONGEST_NAME} letters; got {word!r}"
+            )
         return cls(name, path)
 
 
@@ -79,15 +81,14 @@ class Served:
         Raises:
             Refusal: 422, the validation images cannot promise one of them.
         """
-        if (sure, sets) not in self.rules:
-            try:
-                found = self.model.trust.asked(sure, sets, len(self.model.classes))
-            except ArgumentError as error:
-                raise Refusal(422, "not-promised", str(error)) from None
-            if len(self.rules) >= _MOST_RULES:
-                self.rules.clear()
-            self.rules[sure, sets] = found
-        return self.rules[sure, sets]
+        try:
+            found = self.model.trust.asked(sure, sets, len(self.model.classes))
+        except ArgumentError as error:
+            raise Refusal(422, "not-promised", str(error)) from None
+        if len(self.rules) >= _MOST_RULES:
+            self.rules.clear()
+        self.rules[sure, sets] = found
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return what a client should know of the model."""

@@ -102,4 +102,6 @@ def _file_name(said: dict[str, str]) -> str | None:
 
 
 def _malformed(why: str) -> Refusal:
-    return Refusal(400, "malformed-form", f"the body must be a whole multipart/form-data: {why}. Use a client's own form")
+    return Refusal(
+        400, "malformed-form", f"the body must be a whole multipart/form-data: {why}. Use a client's own form"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.prediction import Prediction
+from striate.classifier.trust import Answering
 from striate.data.decoding.quiet import QUIET
-from striate.shipping.service.batching import Batcher
+from striate.shipping.service.batching import Batcher, step_back
 from striate.shipping.service.bodies import Body, Holding, Receive, Upload, check_type, uploads_of
-from striate.shipping.service.intake import Stop, Taken, take_files
+from striate.shipping.service.intake import Stop, Taken, is_tiny, take_files
 from striate.shipping.service.limits import Limits, Refusal, busy, too_large
 from striate.shipping.service.models import Models, Served
 from striate.system.devices import usable_cpus
 
+MOST_TOP = 10_000
 # Smaller bodies are taken apart at once, larger ones in a thread, so that others are not held up.
 _SMALL_BYTES = 64 << 10
 # So many files of a request are decoded by one thread, one after the other.
@@ -36,6 +39,20 @@ class Question:
     top: int = 3
     sure: float | None = None
     sets: float | None = None
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Question:
+        """Return what an address asks.
+
+        Raises:
+            Refusal: 422, a parameter that there is not, or out of range.
+        """
+        if spare := sorted(set(query) - {"model", "top", "sure", "sets"}):
+            raise Refusal(422, "bad-parameter", f"parameters must be model, top, sure and sets; got {spare[0][:40]!r}")
+        top, model = query.get("top", "3"), query.get("model")
+        if not (top.isascii() and top.isdecimal() and len(top) < 9 and 1 <= int(top) <= MOST_TOP):
+            raise Refusal(422, "bad-parameter", f"top must be a whole number from 1 to {MOST_TOP:,}; got {top[:40]!r}")
+        return cls(model, int(top), _share(query, "sure"), _share(query, "sets"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class Predictor:
         self.holding = Holding(limits.held_bytes)
         self.waiting = 0
         self.stopping = False
-        self._pool = ThreadPoolExecutor(max(2, usable_cpus()), "striate-decode")
+        self._pool = ThreadPoolExecutor(max(2, usable_cpus()), "striate-decode", step_back)
 
     def start(self) -> None:
         """Begin to compute."""
@@ -99,12 +116,12 @@ class Predictor:
             Refusal: there is none, see `Limits` and `striate.shipping.service.limits`.
         """
         served = self.models.find(question.model)
-        rules = served.answering(question.sure, question.sets)
         check_type(sent.content_type)
         if sent.length is not None and sent.length > self.limits.body_bytes:
             raise too_large(self.limits.body_bytes)
         if self.full:
             raise busy(self._wait_s(served))
+        rules = await self._rules(served, question)
         with Body(self.holding, self.limits) as body:
             await body.read(sent.receive, sent.length)
             uploads = await self._taken_apart(body, sent.content_type)
@@ -112,6 +129,13 @@ class Predictor:
                 judged = await self._judged(uploads, served, sent.receive)
         names, classes = [upload.name for upload in uploads], served.model.classes
         return Answer(served, rules.tell(names, classes, judged.probabilities, judged.known), question.top)
+
+    async def _rules(self, served: Served, question: Question) -> Answering:
+        """Return the rules for what is asked beside classes; new ones take their time, in a thread."""
+        asked = question.sure, question.sets
+        if asked in served.rules:
+            return served.rules[asked]
+        return await asyncio.get_running_loop().run_in_executor(self._pool, served.answering, *asked)
 
     def _wait_s(self, served: Served) -> float:
         """Return in how many seconds, about, the queue will be done."""
@@ -132,9 +156,7 @@ class Predictor:
         content, body.content = body.content, bytearray()
         if len(content) <= _SMALL_BYTES:
             return uploads_of(content, content_type, self.limits)
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, uploads_of, content, content_type, self.limits
-        )
+        work = asyncio.get_running_loop().run_in_executor(self._pool, uploads_of, content, content_type, self.limits)
         return await work
 
     async def _judged(self, uploads: Sequence[Upload], served: Served, receive: Receive) -> Any:
@@ -161,14 +183,25 @@ class Predictor:
 
     async def _decoded(self, uploads: Sequence[Upload], served: Served, stop: Stop) -> np.ndarray:
         loop, shape, limit_px = asyncio.get_running_loop(), served.model.preprocessing, self.limits.image_px
+        if len(uploads) == 1 and is_tiny(uploads[0].content):  # a thread would cost more than it spares
+            return _pixels_of([take_files(uploads, 0, shape, limit_px, stop)], 1)
         parts: list[Taken] = list(await asyncio.gather(*(
             loop.run_in_executor(self._pool, take_files, uploads[i : i + _FILES_AT_ONCE], i, shape, limit_px, stop)
             for i in range(0, len(uploads), _FILES_AT_ONCE)
         )))  # fmt: skip
-        if wrong := [one for part in parts for one in part.wrong]:
-            raise _refused(wrong, len(uploads))
-        pixels = [one for part in parts for one in part.pixels]
-        return pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
+        return _pixels_of(parts, len(uploads))
+
+
+def _share(query: Mapping[str, str], name: str) -> float | None:
+    if name not in query:
+        return None
+    try:
+        share = float(query[name])
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise Refusal(422, "bad-parameter", f"{name} must be between 0 and 1, as 0.99; got {query[name][:40]!r}")
+    return share
 
 
 class _Leaving:
@@ -196,6 +229,14 @@ class _Leaving:
         self.left = True
         if self._task:
             self._task.cancel()
+
+
+def _pixels_of(parts: Sequence[Taken], count: int) -> np.ndarray:
+    """Return uint8 (n, h, w, c) of all files, or raise what is wrong with some of them."""
+    if wrong := [one for part in parts for one in part.wrong]:
+        raise _refused(wrong, count)
+    pixels = [one for part in parts for one in part.pixels]
+    return pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
 
 
 def _refused(wrong: Sequence[tuple[int, str, Refusal]], count: int) -> Refusal:

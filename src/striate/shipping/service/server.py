@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,6 +38,8 @@ from striate.shipping.service.predictor import Predictor
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHORTEST_TOKEN = 16
 _SPARE_FILES = 128
+# How long a thread that computes in Python may keep the one that answers waiting.
+_SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,7 @@ class Service:
         note: is told what a person should know.
     """
 
-    def __init__(
-        self, wanted: Sequence[Wanted], serving: Serving, note: Callable[[str], object] = lambda text: None
-    ):
+    def __init__(self, wanted: Sequence[Wanted], serving: Serving, note: Callable[[str], object] = lambda text: None):
         self.serving, self.note = serving, note
         self.log, self.metrics = JsonLog(serving.log), Metrics()
         self.models = Models(wanted, serving.loading, self._tell)
@@ -109,8 +110,14 @@ class Service:
         """Return the ASGI application."""
         return Front(make_app(self.predictor, self.metrics), self.serving.token, self.log, self.metrics)
 
-    def run(self, listener: socket.socket) -> None:
-        """Serve until it is stopped by a signal or by `stop`."""
+    def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> None:
+        """Serve until it is stopped by a signal or by `stop`.
+
+        Arguments:
+            listener: from `listen`.
+            started: is called once requests are answered.
+        """
+        self._started = started
         limits = self.serving.limits
         config = uvicorn.Config(
             self.app(), http=partial(GuardedProtocol, limits=limits), ws="none", lifespan="off",  # pyright: ignore[reportArgumentType]
@@ -118,8 +125,13 @@ class Service:
             timeout_graceful_shutdown=limits.stop_s,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         self._server = _Server(config, self)
-        with self._quiet():
-            self._server.run([listener])
+        switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            with self._quiet():
+                self._server.run([listener])
+        finally:
+            sys.setswitchinterval(switch_s)
 
     def stop(self) -> None:
         """Stop as a signal would; from any thread."""
@@ -131,6 +143,10 @@ class Service:
         self._reloading = asyncio.create_task(self.models.watch(self.serving.reload_s))
         for one in self.models.served.values():
             self.log.tell("serving", model=one.name, version=one.version, runtime=one.runtime.name)
+
+    def begun(self) -> None:
+        """Say that requests are answered."""
+        self._started()
 
     async def end(self) -> None:
         """End what works beside the routes."""
@@ -175,6 +191,7 @@ class _Server(uvicorn.Server):
         """Start."""
         await self._service.begin()
         await super().startup(sockets)
+        self._service.begun()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: take no more, answer what is there."""
@@ -220,7 +237,9 @@ def listen(host: str, port: int) -> socket.socket:
         StorageError: the address cannot be had; the message says why.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
