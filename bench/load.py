@@ -1,4 +1,4 @@
-"""A load generator for HTTP on this machine: connections that stay open, and the answers of each, none unaccounted for."""
+"""A load generator for HTTP on this machine: open connections, and what became of every request."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
 
 def post(path: str, body: bytes, content_type: str = "application/octet-stream") -> bytes:
     """Return the bytes of a POST."""
-    head = f"POST {path} HTTP/1.1\r\nhost: {LOOPBACK}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nhost: {LOOPBACK}\r\ncontent-type: {content_type}\r\n"
+    return head.encode() + b"content-length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def form(path: str, files: Sequence[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""`striate serve` under load on this machine: what of the bare runtime's speed is left, waits, overload, memory, the stop.
+"""`striate serve` under load: what of the bare runtime's speed is left, waits, overload, memory, the stop.
 
     python -m bench.serve MODEL SOURCE --seconds 15 --requests 100000
 
@@ -235,8 +235,9 @@ def main() -> None:
     if asked.requests:
         asyncio.run(soak(server, single[:64], malformed(files), asked.requests, asked.connections // 2))
     asyncio.run(stop_under_load(server, single, asked.connections))
-    write(asked.name, {"model": str(model.net), "source": Path(asked.source).name, "files": len(files), "loads": RESULTS},
-          f"each load {asked.seconds:g} s, {asked.connections} connections, the generator on the same {os.cpu_count()} cores")  # fmt: skip
+    about = {"model": str(model.net), "source": Path(asked.source).name, "files": len(files)}
+    clock = f"each load {asked.seconds:g} s, {asked.connections} connections, the generator on the same cores"
+    write(asked.name, {**about, "loads": RESULTS}, clock)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def serve(
 
     In a browser the same address shows a page to drop pictures on; /docs lists the API, /metrics is for Prometheus,
     /healthz and /readyz for whoever watches. Requests that come together are computed together. A model's file that
-    changes is loaded anew, without a lost request. Ctrl-C takes no more requests, answers those that are there, and ends.
+    changes is loaded anew, without a lost request. Ctrl-C takes no more requests, answers those that are there, ends.
 
     Only this machine can ask, unless --host says otherwise. Then give a token, and put a proxy with TLS in front: the
     service speaks plain HTTP.

@@ -38,8 +38,8 @@ def run_service(console: Console, wanted: Sequence[Wanted], serving: Serving, *,
             )
         if serving.host not in LOOPBACK and serving.token is None:
             console.print(
-                f"warning: whoever reaches {serving.host} may ask: there is no token. Set STRIATE_TOKEN or --token-file, "
-                "and put a proxy with TLS in front",
+                f"warning: whoever reaches {serving.host} may ask: there is no token. Set STRIATE_TOKEN or "
+                "--token-file, and put a proxy with TLS in front",
                 style="yellow", markup=False,
             )  # fmt: skip
         port = listener.getsockname()[1]

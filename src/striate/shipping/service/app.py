@@ -9,8 +9,8 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from striate.shipping.service.contract import ANSWER, BODY, MODEL, MODELS, PARAMETERS, STATUS, answers
-from striate.shipping.service.limits import Limits, Refusal
+from striate.shipping.service.contract import ANSWER, BODY, MODEL, MODELS, PARAMETERS, PLAIN, REASONS, STATUS, answers
+from striate.shipping.service.limits import Limits, RefusedError
 from striate.shipping.service.metrics import CONTENT_TYPE, Metrics
 from striate.shipping.service.models import Served
 from striate.shipping.service.page import docs_page, front_page, front_script, policy_of
@@ -34,7 +34,7 @@ def make_app(predictor: Predictor, metrics: Metrics) -> FastAPI:
     """Return the routes; what stands before them is `Front`."""
     app = FastAPI(
         title="Striate", version=__version__, description=_TELLING, docs_url=None, redoc_url=None,
-        exception_handlers={kind: _refuse for kind in (Refusal, HTTPException, RequestValidationError, Exception)},
+        exception_handlers=dict.fromkeys((RefusedError, HTTPException, RequestValidationError, Exception), _refuse),
     )  # fmt: skip
     _add_predict(app, predictor, metrics)
     _add_models(app, predictor)
@@ -48,7 +48,7 @@ def _add_predict(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         "/v1/predict", summary="Say what is on images.", tags=["predict"],
         openapi_extra={"requestBody": BODY, "parameters": PARAMETERS},
         response_class=Response,
-        responses=answers(ANSWER, "One prediction for each image, in their order.", 400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=answers(ANSWER, "One prediction for each image, in their order.", *REASONS),
     )  # fmt: skip
     async def predict(request: Request) -> Response:
         """One image as the body, several as the files of a form, or {"images": [base64, …]}.
@@ -101,8 +101,7 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         return _unwell(why, "a request would not be answered now")
 
     @app.get("/metrics", summary="Counters and clocks, for Prometheus.", tags=["health"], response_class=Response,
-             responses={200: {"description": "Prometheus' text.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-                        401: answers(STATUS, "", 401)[401]})  # fmt: skip
+             responses=answers(STATUS, "", 401) | {200: PLAIN})  # fmt: skip
     async def metrics_text() -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
@@ -131,7 +130,7 @@ def _page(content: str) -> Response:
 
 
 def _unwell(code: str, message: str) -> Response:
-    return as_json(Refusal(503, code, message).to_json(), 503)
+    return as_json(RefusedError(503, code, message).to_json(), 503)
 
 
 def _limits(limits: Limits) -> dict[str, Any]:
@@ -151,15 +150,15 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return _Answered()
 
 
-def _refusal_of(error: Exception) -> Refusal:
+def _refusal_of(error: Exception) -> RefusedError:
     """Return what an error is answered with; what the client sent is not repeated."""
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusedError):
         return error
     if isinstance(error, HTTPException):
         code = _CODES.get(error.status_code, "refused")
         message = f"{error.detail}: see /docs for what there is"
-        return Refusal(error.status_code, code, message, headers=dict(error.headers or {}))
+        return RefusedError(error.status_code, code, message, headers=dict(error.headers or {}))
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        return Refusal(422, "bad-parameter", f"{first['loc'][-1]}: {first['msg']}")
-    return Refusal(500, "internal", "something went wrong here; the log has it under this request")
+        return RefusedError(422, "bad-parameter", f"{first['loc'][-1]}: {first['msg']}")
+    return RefusedError(500, "internal", "something went wrong here; the log has it under this request")

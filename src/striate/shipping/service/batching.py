@@ -1,6 +1,7 @@
 """Micro-batching: while a batch is computed the next images gather, and all that wait go together.
 
-Nobody waits for a batch to fill: an idle service answers one image at once, a busy one in full batches.
+An idle service answers one image at once. A busy one, whose last batch had several, waits a moment for the next to
+fill, no longer than that batch took: each costs something, however few images it has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from striate.shipping.service.runtimes import Judged, Runtime
 
 _NICER = 5
+# How long a busy service waits for a batch to fill, at most; and for how long after a batch it counts as busy.
+_GATHER_S, _BUSY_S = 0.005, 0.05
 
 
 def step_back() -> None:
@@ -58,7 +61,8 @@ class Batcher:
         self._watch = watch
         self._queues: dict[Runtime, deque[_Asked]] = {}
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopped = self._idle = False
+        self._last_images, self._last_s, self._ended = 0, 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="striate-batches", daemon=True)
 
     def start(self) -> None:
@@ -89,8 +93,10 @@ class Batcher:
         with self._changed:
             if self._stopped:
                 raise RuntimeError("the batcher has stopped")
-            self._queues.setdefault(runtime, deque()).append(asked)
-            self._changed.notify()
+            queue = self._queues.setdefault(runtime, deque())
+            queue.append(asked)
+            if self._idle or _images_in(queue, runtime.batch) >= runtime.batch:
+                self._changed.notify()
         return await future
 
     def _run(self) -> None:
@@ -100,13 +106,28 @@ class Batcher:
         with fitting_threads():
             while True:
                 with self._changed:
+                    self._idle = True
                     while not self._queues and not self._stopped:
                         self._changed.wait()
+                    self._idle = False
+                    self._gather()
                     if self._stopped:
                         return
                     runtime, batch = self._next()
                 if batch:
                     self._compute(runtime, batch)
+
+    def _gather(self) -> None:
+        """Wait for more images, where the last batch was of several and has just ended."""
+        now = time.perf_counter()
+        if self._last_images < 2 or now > self._ended + _BUSY_S:
+            return
+        end = now + min(_GATHER_S, self._last_s)
+        while not self._stopped and now < end:
+            if any(_images_in(queue, runtime.batch) >= runtime.batch for runtime, queue in self._queues.items()):
+                return
+            self._changed.wait(end - now)
+            now = time.perf_counter()
 
     def _next(self) -> tuple[Runtime, list[Slice]]:
         """Take a batch of the model whose first images wait longest."""
@@ -139,7 +160,9 @@ class Batcher:
                 for one in batch:
                     self._compute(runtime, [one])
             return
-        self._watch(runtime, len(judged.probabilities), time.perf_counter() - start)
+        self._ended = time.perf_counter()
+        self._last_images, self._last_s = len(judged.probabilities), self._ended - start
+        self._watch(runtime, self._last_images, self._last_s)
         at, finished = 0, list[Slice]()
         for one in batch:
             asked, first, stop = one
@@ -150,6 +173,16 @@ class Batcher:
             if not asked.left:
                 finished.append(one)
         _deliver(finished, None)
+
+
+def _images_in(queue: deque[_Asked], enough: int) -> int:
+    """Return how many images wait in a queue; no more are counted than are enough."""
+    count = 0
+    for asked in queue:
+        count += len(asked.pixels) - asked.start
+        if count >= enough:
+            break
+    return count
 
 
 def _deliver(finished: list[Slice], error: Exception | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from striate.shipping.service.limits import Limits, Refusal, busy, too_large
+from striate.shipping.service.limits import Limits, RefusedError, busy, too_large
 from striate.shipping.service.multipart import parameters_of, parts_of
 
 _LONGEST_NAME = 255
@@ -44,7 +44,7 @@ class Holding:
         """Make room for so many more bytes.
 
         Raises:
-            Refusal: 429, there is none.
+            RefusedError: 429, there is none.
         """
         if self.held_bytes + count > self._limit:
             raise busy(1.0)
@@ -79,7 +79,7 @@ class Body:
             length: what the header says; None where it says nothing.
 
         Raises:
-            Refusal: 413 too large, 408 too slow, 429 no room, 400 broken off.
+            RefusedError: 413 too large, 408 too slow, 429 no room, 400 broken off.
         """
         limit = self._limits.body_bytes
         if length is not None and length > limit:
@@ -89,7 +89,7 @@ class Body:
             async with asyncio.timeout(self._limits.timeout_s):
                 await self._read_all(receive, limit)
         except TimeoutError:
-            raise Refusal(
+            raise RefusedError(
                 408, "slow-body", f"the body must arrive within {self._limits.timeout_s:g} s, and pause for at most "
                 f"{self._limits.idle_s:g} s; {len(self.content):,} bytes came. Send smaller images, or fewer at once",
             ) from None  # fmt: skip
@@ -99,7 +99,7 @@ class Body:
             async with asyncio.timeout(self._limits.idle_s):
                 message = await receive()
             if message["type"] == "http.disconnect":
-                raise Refusal(400, "broken-off", "the client left before its request was whole")
+                raise RefusedError(400, "broken-off", "the client left before its request was whole")
             self.content += message.get("body", b"")
             if len(self.content) > limit:
                 raise too_large(limit)
@@ -117,13 +117,13 @@ def check_type(content_type: str) -> str:
     """Return the media type of a body, in small letters, if the service reads it.
 
     Raises:
-        Refusal: 415, it does not.
+        RefusedError: 415, it does not.
     """
     kind = parameters_of(content_type)[0]
     if kind in (JSON, FORM, _RAW, "") or kind.startswith("image/"):
         return kind
     hint = " (curl -F file=@cat.jpg sends a form, -H 'content-type: image/jpeg' says what --data-binary sends)"
-    raise Refusal(
+    raise RefusedError(
         415, "unsupported-type",
         f"the body must be {FORM}, {JSON}, an image/… or {_RAW}; got content-type {kind[:80]}"
         + (hint if kind == "application/x-www-form-urlencoded" else ""),
@@ -134,7 +134,7 @@ def uploads_of(body: bytes | bytearray, content_type: str, limits: Limits) -> li
     """Return the files that a body holds: one that is it, those of a form, or those of JSON in base64.
 
     Raises:
-        Refusal: 415 another type, 400 malformed, 413 too many, 422 none or no base64.
+        RefusedError: 415 another type, 400 malformed, 413 too many, 422 none or no base64.
     """
     kind = check_type(content_type)
     if kind == FORM:
@@ -144,7 +144,7 @@ def uploads_of(body: bytes | bytearray, content_type: str, limits: Limits) -> li
     else:
         found = [Upload("", bytes(body))] if body else []
     if not found:
-        raise Refusal(422, "no-images", "a request must have at least one image; got none")
+        raise RefusedError(422, "no-images", "a request must have at least one image; got none")
     return found
 
 
@@ -152,7 +152,7 @@ def _of_form(body: bytes | bytearray, content_type: str, most: int) -> list[Uplo
     found = []
     for part in parts_of(body, content_type, most):
         if part.filename is None:
-            raise Refusal(
+            raise RefusedError(
                 422, "no-file", f"the parts of a form must be files; got the plain field {part.name[:80]!r}. "
                 "Give top, sure, sets and model in the address: /v1/predict?top=3",
             )  # fmt: skip
@@ -164,14 +164,14 @@ def _of_json(body: bytes | bytearray, most: int) -> list[Upload]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, "malformed-json", f"the body must be JSON: {str(error)[:200]}") from None
+        raise RefusedError(400, "malformed-json", f"the body must be JSON: {str(error)[:200]}") from None
     images = said.get("images") if isinstance(said, dict) else None
     if not isinstance(images, list):
-        raise Refusal(
+        raise RefusedError(
             422, "no-images", 'the body must be {"images": […]}, each image base64, or {"name": …, "data": base64}'
         )
     if len(images) > most:
-        raise Refusal(413, "too-many-images", f"a request must have at most {most} images. Send several requests")
+        raise RefusedError(413, "too-many-images", f"a request must have at most {most} images. Send several requests")
     return [_of_entry(one, index) for index, one in enumerate(images)]
 
 
@@ -188,7 +188,7 @@ def _of_entry(entry: Any, index: int) -> Upload:
     return Upload(name[:_LONGEST_NAME], content)
 
 
-def _no_base64(index: int, why: str) -> Refusal:
+def _no_base64(index: int, why: str) -> RefusedError:
     message = f"image {index} must be base64 (RFC 4648, no line ends): {why[:120]}"
     told = {"index": index, "image": "", "code": "no-base64", "message": message}
-    return Refusal(422, "no-base64", message, images=[told])
+    return RefusedError(422, "no-base64", message, images=[told])

@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from striate.shipping.service.limits import Limits, Refusal
+from striate.shipping.service.limits import Limits, RefusedError
 
 # A client whose connection is closed while its next request is on the way would lose it: it has so long to send one.
 _LAST_CALL_S = 0.25
@@ -36,7 +36,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         if len(self.connections) > self._limits.connections:
-            self._turn_away(Refusal(503, "connections", "there are too many connections: ask again", 1.0))
+            self._turn_away(RefusedError(503, "connections", "there are too many connections: ask again", 1.0))
         else:
             self._watch = self.loop.call_later(self._limits.idle_s, self._look)
 
@@ -54,7 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
             limit = self._limits.head_bytes
-            self._turn_away(Refusal(431, "head-too-large", f"a request's head must be at most {limit:,} bytes"))
+            self._turn_away(RefusedError(431, "head-too-large", f"a request's head must be at most {limit:,} bytes"))
 
     def on_headers_complete(self) -> None:
         """Begin a request; its body has limits of its own."""
@@ -73,7 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._turn_away(Refusal(400, "no-http", "this is no whole HTTP request"))
+        self._turn_away(RefusedError(400, "no-http", "this is no whole HTTP request"))
 
     def shutdown(self) -> None:
         """End the connection after the request that it is at, or the one that may be on its way."""
@@ -96,11 +96,11 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.transport.get_write_buffer_size():  # it does not read its answer
             self.transport.abort()
         elif self._head_bytes > 0:
-            self._turn_away(Refusal(408, "slow-head", f"a request's head must arrive within {limit:g} s"))
+            self._turn_away(RefusedError(408, "slow-head", f"a request's head must arrive within {limit:g} s"))
         else:
             self.transport.close()
 
-    def _turn_away(self, refusal: Refusal) -> None:
+    def _turn_away(self, refusal: RefusedError) -> None:
         """Answer without a request, and close once the client can have read it."""
         self._turned_away = True
         content = json.dumps(refusal.to_json()).encode()

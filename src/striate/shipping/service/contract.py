@@ -50,6 +50,7 @@ MODEL: dict[str, Any] = {
 MODELS: dict[str, Any] = {
     "type": "object", "required": ["models"], "properties": {"models": {"type": "array", "items": MODEL}},
 }  # fmt: skip
+PLAIN: dict[str, Any] = {"description": "Text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 STATUS: dict[str, Any] = {"type": "object", "required": ["status"], "properties": {"status": _TEXT}}
 ERROR: dict[str, Any] = {
     "type": "object",

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from striate.shipping.service.limits import Refusal
+from striate.shipping.service.limits import RefusedError
 from striate.shipping.service.logs import JsonLog
 from striate.shipping.service.metrics import Metrics
 
@@ -72,14 +72,16 @@ class Front:
         try:
             self._check_token(scope["path"], visit.headers)
             await self._app(scope, visit.receive, visit.send)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             await visit.refuse(refusal)
         except asyncio.CancelledError:
-            await visit.refuse(Refusal(503, "stopping", "the service is being stopped: ask again", 1.0))
+            await visit.refuse(RefusedError(503, "stopping", "the service is being stopped: ask again", 1.0))
             raise
         except Exception as error:
             self._log.tell("error", id=visit.id, kind=type(error).__name__, at=_place(error))
-            await visit.refuse(Refusal(500, "internal", "something went wrong here; the log has it under this request"))
+            await visit.refuse(
+                RefusedError(500, "internal", "something went wrong here; the log has it under this request")
+            )
         finally:
             self._record(scope, visit)
 
@@ -88,7 +90,7 @@ class Front:
             return
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
-            raise Refusal(
+            raise RefusedError(
                 401, "no-token", "a request must bring the service's token: Authorization: Bearer TOKEN",
                 headers={"www-authenticate": "Bearer"},
             )  # fmt: skip
@@ -146,7 +148,7 @@ class Visit:
             message = {**message, "headers": [*message["headers"], *extra]}
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: RefusedError) -> None:
         """Answer with a refusal, if no answer has begun; what still comes of a large body is dropped for a while."""
         self.code = refusal.code
         if self.status:

@@ -52,7 +52,7 @@ class Limits:
 
 
 @dataclass(eq=False)
-class Refusal(StriateError):
+class RefusedError(StriateError):
     """What a request is answered with that gets no prediction.
 
     Arguments:
@@ -84,13 +84,13 @@ class Refusal(StriateError):
         return {"error": said}
 
 
-def busy(wait_s: float) -> Refusal:
+def busy(wait_s: float) -> RefusedError:
     """Return the refusal of a request that finds the queue full, with when to come again."""
-    return Refusal(429, "busy", "the queue is full: ask again after the seconds of Retry-After", max(1.0, wait_s))
+    return RefusedError(429, "busy", "the queue is full: ask again after the seconds of Retry-After", max(1.0, wait_s))
 
 
-def too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> RefusedError:
     """Return the refusal of a body above the limit."""
-    return Refusal(
+    return RefusedError(
         413, "body-too-large", f"the body must be at most {limit:,} bytes. Send fewer or smaller images at once"
     )

@@ -17,22 +17,24 @@ class Metrics:
 
     def __init__(self):
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
-        self.requests = Counter("striate_requests", "Requests answered.", ["route", "status"], **own)
+        own = self.registry
+        self.requests = Counter("striate_requests", "Requests answered.", ["route", "status"], registry=own)
         self.seconds = Histogram(
-            "striate_request_seconds", "From a request's head to its answer.", ["route"], buckets=_SECONDS, **own
+            "striate_request_seconds", "From a request's head to its answer.", ["route"], buckets=_SECONDS, registry=own
         )
-        self.refused = Counter("striate_refused", "Requests refused, by the code of the error.", ["code"], **own)
-        self.images = Counter("striate_images", "Images answered.", ["model"], **own)
-        self.bytes = Counter("striate_body_bytes", "Bytes of bodies read.", **own)
-        self.batches = Histogram("striate_batch_images", "Images in a batch.", ["runtime"], buckets=_IMAGES, **own)
+        self.refused = Counter("striate_refused", "Requests refused, by the code of the error.", ["code"], registry=own)
+        self.images = Counter("striate_images", "Images answered.", ["model"], registry=own)
+        self.bytes = Counter("striate_body_bytes", "Bytes of bodies read.", registry=own)
+        self.batches = Histogram(
+            "striate_batch_images", "Images in a batch.", ["runtime"], buckets=_IMAGES, registry=own
+        )
         self.batch_seconds = Histogram(
-            "striate_batch_seconds", "Seconds that a batch computes.", ["runtime"], buckets=_SECONDS, **own
+            "striate_batch_seconds", "Seconds that a batch computes.", ["runtime"], buckets=_SECONDS, registry=own
         )
-        self.queue = Gauge("striate_queue_images", "Images that wait or are worked on.", **own)
-        self.held = Gauge("striate_held_bytes", "Bytes of bodies in memory.", **own)
-        self.reloads = Counter("striate_reloads", "Models loaded anew.", ["model", "outcome"], **own)
-        self.dropped = Gauge("striate_log_lines_dropped", "Lines that the log did not take in time.", **own)
+        self.queue = Gauge("striate_queue_images", "Images that wait or are worked on.", registry=own)
+        self.held = Gauge("striate_held_bytes", "Bytes of bodies in memory.", registry=own)
+        self.reloads = Counter("striate_reloads", "Models loaded anew.", ["model", "outcome"], registry=own)
+        self.dropped = Gauge("striate_log_lines_dropped", "Lines that the log did not take in time.", registry=own)
         ProcessCollector(registry=self.registry)
 
     def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""The models that are served, by name; a file that changes is loaded beside the old one and takes its place when ready."""
+"""The models that are served, by name; a file that changes is loaded beside the old one and takes its place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.pretrained import load_model
 from striate.classifier.trust import Answering
 from striate.errors import ArgumentError, StriateError, some
-from striate.shipping.service.limits import Refusal
+from striate.shipping.service.limits import RefusedError
 from striate.shipping.service.runtimes import Runtime, choose_runtime, sample_of, seconds_of
 
 _MOST_RULES = 64
@@ -79,12 +79,12 @@ class Served:
         """Return the rules for a wanted precision and a wanted coverage.
 
         Raises:
-            Refusal: 422, the validation images cannot promise one of them.
+            RefusedError: 422, the validation images cannot promise one of them.
         """
         try:
             found = self.model.trust.asked(sure, sets, len(self.model.classes))
         except ArgumentError as error:
-            raise Refusal(422, "not-promised", str(error)) from None
+            raise RefusedError(422, "not-promised", str(error)) from None
         if len(self.rules) >= _MOST_RULES:
             self.rules.clear()
         self.rules[sure, sets] = found
@@ -169,15 +169,15 @@ class Models:
         """Return a model by name; the only one needs none.
 
         Raises:
-            Refusal: 404 there is none of that name, 422 there are several and none is named.
+            RefusedError: 404 there is none of that name, 422 there are several and none is named.
         """
         if name is None and len(self.served) == 1:
             return next(iter(self.served.values()))
         if name is None:
-            raise Refusal(422, "no-model", f"a request must name a model, as in ?model={next(iter(self.served))}; "
+            raise RefusedError(422, "no-model", f"a request must name a model, as in ?model={next(iter(self.served))}; "
                           f"there are {some(self.served)}")  # fmt: skip
         if name not in self.served:
-            raise Refusal(404, "unknown-model", f"there is no model {name[:80]!r}; there are {some(self.served)}")
+            raise RefusedError(404, "unknown-model", f"there is no model {name[:80]!r}; there are {some(self.served)}")
         return self.served[name]
 
     async def watch(self, every_s: float = 1.0) -> None:

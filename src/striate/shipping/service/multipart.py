@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from striate.shipping.service.limits import Refusal
+from striate.shipping.service.limits import RefusedError
 
 _MOST_HEAD_BYTES = 8192
 _PARAMETER = re.compile(r';\s*([\w!#$%&\'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
@@ -48,7 +48,7 @@ def parts_of(body: bytes | bytearray, content_type: str, most: int) -> Iterator[
         most: how many parts may come.
 
     Raises:
-        Refusal: 400 where it is no whole form, 413 where there are more parts.
+        RefusedError: 400 where it is no whole form, 413 where there are more parts.
     """
     boundary = parameters_of(content_type)[1].get("boundary", "")
     if not 1 <= len(boundary) <= 70 or not boundary.isascii():
@@ -71,7 +71,9 @@ def parts_of(body: bytes | bytearray, content_type: str, most: int) -> Iterator[
         if after[padding : padding + 2] != b"\r\n":
             raise _malformed("it ends before its last boundary")
         if count >= most:
-            raise Refusal(413, "too-many-images", f"a request must have at most {most} images. Send several requests")
+            raise RefusedError(
+                413, "too-many-images", f"a request must have at most {most} images. Send several requests"
+            )
         start = at + padding
         end = body.find(mark, start)  # of an empty part its head's own line end is the mark's
         if end < 0:
@@ -101,7 +103,7 @@ def _file_name(said: dict[str, str]) -> str | None:
     return said.get("filename")
 
 
-def _malformed(why: str) -> Refusal:
-    return Refusal(
+def _malformed(why: str) -> RefusedError:
+    return RefusedError(
         400, "malformed-form", f"the body must be a whole multipart/form-data: {why}. Use a client's own form"
     )

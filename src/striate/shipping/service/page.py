@@ -44,7 +44,7 @@ def front_script() -> str:
 def docs_page(schema: dict[str, Any]) -> str:
     """Return the page at /docs: the paths of an OpenAPI schema, for people."""
     routes = [
-        {"method": method.upper(), "path": path, **{"summary": "", "description": "", "parameters": []}, **said}
+        {"method": method.upper(), "path": path, "summary": "", "description": "", "parameters": [], **said}
         for path, methods in schema["paths"].items()
         for method, said in methods.items()
     ]

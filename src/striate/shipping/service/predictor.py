@@ -1,4 +1,4 @@
-"""The way of a request: its body is read and taken apart, its files decoded, its images judged with others, and told."""
+"""The way of a request: its body is read and taken apart, its files decoded, its images judged with others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from striate.data.decoding.quiet import QUIET
 from striate.shipping.service.batching import Batcher, step_back
 from striate.shipping.service.bodies import Body, Holding, Receive, Upload, check_type, uploads_of
 from striate.shipping.service.intake import Stop, Taken, is_tiny, take_files
-from striate.shipping.service.limits import Limits, Refusal, busy, too_large
+from striate.shipping.service.limits import Limits, RefusedError, busy, too_large
 from striate.shipping.service.models import Models, Served
 from striate.system.devices import usable_cpus
 
@@ -45,13 +45,17 @@ class Question:
         """Return what an address asks.
 
         Raises:
-            Refusal: 422, a parameter that there is not, or out of range.
+            RefusedError: 422, a parameter that there is not, or out of range.
         """
         if spare := sorted(set(query) - {"model", "top", "sure", "sets"}):
-            raise Refusal(422, "bad-parameter", f"parameters must be model, top, sure and sets; got {spare[0][:40]!r}")
+            raise RefusedError(
+                422, "bad-parameter", f"parameters must be model, top, sure and sets; got {spare[0][:40]!r}"
+            )
         top, model = query.get("top", "3"), query.get("model")
         if not (top.isascii() and top.isdecimal() and len(top) < 9 and 1 <= int(top) <= MOST_TOP):
-            raise Refusal(422, "bad-parameter", f"top must be a whole number from 1 to {MOST_TOP:,}; got {top[:40]!r}")
+            raise RefusedError(
+                422, "bad-parameter", f"top must be a whole number from 1 to {MOST_TOP:,}; got {top[:40]!r}"
+            )
         return cls(model, int(top), _share(query, "sure"), _share(query, "sets"))
 
 
@@ -113,7 +117,7 @@ class Predictor:
         """Return the answer to a request.
 
         Raises:
-            Refusal: there is none, see `Limits` and `striate.shipping.service.limits`.
+            RefusedError: there is none, see `Limits` and `striate.shipping.service.limits`.
         """
         served = self.models.find(question.model)
         check_type(sent.content_type)
@@ -168,15 +172,15 @@ class Predictor:
                     pixels = await self._decoded(uploads, served, stop)
                     return await self.batcher.judge(served.runtime, pixels)
         except TimeoutError:
-            raise Refusal(
-                503, "too-slow", f"there was no answer within {self.limits.timeout_s:g} s: the service has too much to do",
+            raise RefusedError(
+                503, "too-slow", f"there was no answer within {self.limits.timeout_s:g} s: there is too much to do",
                 self._wait_s(served),
             ) from None  # fmt: skip
         except asyncio.CancelledError:
             if leaving.left:
-                raise Refusal(499, "client-left", "the client left before there was an answer") from None
+                raise RefusedError(499, "client-left", "the client left before there was an answer") from None
             if self.stopping:
-                raise Refusal(503, "stopping", "the service is being stopped: ask again", 1.0) from None
+                raise RefusedError(503, "stopping", "the service is being stopped: ask again", 1.0) from None
             raise
         finally:
             stop.asked = True
@@ -200,7 +204,7 @@ def _share(query: Mapping[str, str], name: str) -> float | None:
     except ValueError:
         share = math.nan
     if not 0 < share < 1:
-        raise Refusal(422, "bad-parameter", f"{name} must be between 0 and 1, as 0.99; got {query[name][:40]!r}")
+        raise RefusedError(422, "bad-parameter", f"{name} must be between 0 and 1, as 0.99; got {query[name][:40]!r}")
     return share
 
 
@@ -239,10 +243,10 @@ def _pixels_of(parts: Sequence[Taken], count: int) -> np.ndarray:
     return pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
 
 
-def _refused(wrong: Sequence[tuple[int, str, Refusal]], count: int) -> Refusal:
+def _refused(wrong: Sequence[tuple[int, str, RefusedError]], count: int) -> RefusedError:
     """Return the one refusal of a request some of whose images cannot be read; all of them are named."""
     told = [{"index": i, "image": name, "code": one.code, "message": one.message} for i, name, one in wrong]
     index, name, first = wrong[0]
     where = f"image {index}{f' ({name})' if name else ''}: " if count > 1 else ""
     more = f" ({len(wrong) - 1} more of {count} images have errors)" if len(wrong) > 1 else ""
-    return Refusal(first.status, first.code, where + first.message + more, first.retry_after_s, told)
+    return RefusedError(first.status, first.code, where + first.message + more, first.retry_after_s, told)

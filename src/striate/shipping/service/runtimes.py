@@ -23,7 +23,7 @@ _TRIES = 5
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a model says of n images: `probabilities` float32 (n, k), calibrated; `known` bool (n,), None: cannot tell."""
+    """What a model says of images: `probabilities` float32 (n, k), calibrated; `known` bool (n,), None: cannot tell."""
 
     probabilities: np.ndarray
     known: np.ndarray | None

@@ -82,7 +82,7 @@ def read_token(path: Path | None) -> str | None:
         return None
     if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise ArgumentError(
-            f"a token must have at least {_SHORTEST_TOKEN} letters, digits and signs, without spaces; got {len(token)}. "
+            f"a token must have at least {_SHORTEST_TOKEN} letters, digits and signs, no spaces; got {len(token)}. "
             "Make one: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
         )
     return token
@@ -119,11 +119,11 @@ class Service:
         """
         self._started = started
         limits = self.serving.limits
+        more: dict[str, Any] = {"http": partial(GuardedProtocol, limits=limits), "log_config": None}
+        more |= {"timeout_keep_alive": limits.idle_s, "timeout_graceful_shutdown": limits.stop_s}
         config = uvicorn.Config(
-            self.app(), http=partial(GuardedProtocol, limits=limits), ws="none", lifespan="off",  # pyright: ignore[reportArgumentType]
-            log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=limits.idle_s,  # pyright: ignore[reportArgumentType]
-            timeout_graceful_shutdown=limits.stop_s,  # pyright: ignore[reportArgumentType]
-        )  # fmt: skip
+            self.app(), ws="none", lifespan="off", access_log=False, server_header=False, proxy_headers=False, **more
+        )
         self._server = _Server(config, self)
         switch_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_S)
