@@ -59,6 +59,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin a request; its body has limits of its own."""
         super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
         self._head_bytes = -self._limits.body_bytes - (1 << 30)
 
     def on_message_complete(self) -> None:
