@@ -137,7 +137,7 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 # A command's signature is its page of help: each option is an argument.
 COMMANDS = {
     f"striate.cli.{name}"
-    for name in ("augment", "check", "evaluate", "features", "net", "predict", "serve", "train", "tune")
+    for name in ("augment", "check", "evaluate", "export", "features", "net", "predict", "serve", "train", "tune")
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}

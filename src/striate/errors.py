@@ -51,6 +51,10 @@ class TrainingError(StriateError, RuntimeError):
     """Training cannot go on: a loss that is not finite, a resume that does not match."""
 
 
+class ExportError(StriateError, RuntimeError):
+    """A copy of a model does not answer as the model does, and is not handed out."""
+
+
 class MissingExtraError(StriateError, ImportError):
     """A feature needs an optional dependency; the message says which extra to install."""
 

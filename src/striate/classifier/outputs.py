@@ -13,6 +13,7 @@ from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.views import Views, look
 from striate.nets import NetModule
+from striate.nets.graph import Graph
 from striate.nets.layers import Activation
 from striate.nets.modules.timm_models import TimmModule
 
@@ -78,8 +79,9 @@ def _with_last(head: nn.Module, embedded: Tensor) -> Seen:
     return head(embedded), {"last": embedded}
 
 
-def _seeing_net(module: NetModule) -> Callable[[Tensor], Seen]:
-    nodes, graph = module.graph.nodes, module.graph
+def seen_paths(graph: Graph) -> tuple[str | None, list[str]]:
+    """Return the layers of a net by which it is told what it saw: the last fc's input, and maps in its middle third."""
+    nodes = graph.nodes
     fcs = [node for node in nodes if node.layer.word == "fc" and not node.head]
     last = nodes[fcs[-1].inputs[0]].path if fcs and fcs[-1].inputs[0] >= 0 else None
     maps = [
@@ -88,8 +90,12 @@ def _seeing_net(module: NetModule) -> Callable[[Tensor], Seen]:
         if isinstance(node.layer, Activation) and not node.head and len(graph.shape(i)) == 3
     ]
     places = np.linspace((len(maps) - 1) / 3, 2 * (len(maps) - 1) / 3, MOST_LAYERS).round().astype(int)
-    maps = [maps[i] for i in np.unique(places)] if maps else []
-    output = nodes[graph.output].path
+    return last, [maps[i] for i in np.unique(places)] if maps else []
+
+
+def _seeing_net(module: NetModule) -> Callable[[Tensor], Seen]:
+    last, maps = seen_paths(module.graph)
+    output = module.graph.nodes[module.graph.output].path
 
     def net(images: Tensor) -> Seen:
         values = module.activations(images, {*maps, output, *([last] if last else [])})

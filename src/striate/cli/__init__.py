@@ -17,6 +17,7 @@ from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.check import check
 from striate.cli.evaluate import evaluate
+from striate.cli.export import export
 from striate.cli.features import features
 from striate.cli.net import net
 from striate.cli.predict import predict
@@ -68,7 +69,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (train, predict, evaluate, check, net, augment, tune, features, serve, runs, report, cache):
+for command in (train, predict, evaluate, check, net, augment, tune, features, runs, report, export, serve, cache):
     app.command()(command)
 
 

@@ -1,1 +1,1 @@
-"""Shipping a classifier: an ONNX graph, a page for the browser, a web service."""
+"""Taking a classifier elsewhere: one ONNX graph, a page that runs in the browser, a service."""

@@ -1,0 +1,53 @@
+"""A predict.py beside an exported graph: twenty lines that need onnxruntime, numpy and Pillow, and no Striate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from striate.classifier.classifier import Classifier
+from striate.errors import ArgumentError
+from striate.system.files import write_atomically
+
+_EXAMPLE = '''"""Say what is on images: python {name} IMAGE… It needs onnxruntime, numpy and pillow, no more."""
+import json, pathlib, sys  # noqa: E401, I001
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession(pathlib.Path(__file__).with_name({model!r}), providers=["CPUExecutionProvider"])
+classes = json.loads(session.get_modelmeta().custom_metadata_map["striate.classes"])
+for path in sys.argv[1:]:
+    image = ImageOps.exif_transpose(Image.open(path))  # as it was held
+    if image.mode[0] in "IF":
+        sys.exit(f"{{path}} has more than 8 bits: scale it to 0 … 255 first")
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    pixels = np.asarray(image.convert("RGB"))[None]  # of any size; all that follows is in the graph
+    answers = dict(zip([one.name for one in session.get_outputs()], session.run(None, {{"images": pixels}})))
+    probabilities, known = answers["probabilities"][0], answers.get("known", [True])[0]
+    best = int(probabilities.argmax())
+    print(path, classes[best] if known else "none of these", f"{{probabilities[best]:.4f}}", sep="\\t")
+'''
+
+
+def example_path(out: Path) -> Path:
+    """Return where the example goes: predict.py beside the graph."""
+    return out.with_name("predict.py")
+
+
+def check_example(classifier: Classifier) -> None:
+    """Raise an ArgumentError where twenty lines are not enough: of images that are no pictures of 8 bits."""
+    shape = classifier.preprocessing
+    if shape.channels not in (1, 3) or shape.window is not None:
+        raise ArgumentError(
+            "--with-example needs a model of gray or RGB pictures of 8 bits; this one looks at "
+            f"{'deeper values' if shape.window is not None else f'{shape.channels} bands'}. The graph's "
+            "metadata, striate.input, says what it takes"
+        )
+
+
+def write_example(model: Path, path: Path) -> Path:
+    """Write the example for a graph and return its path."""
+    write_atomically(path, _EXAMPLE.format(name=path.name, model=model.name))
+    return path

@@ -1,0 +1,177 @@
+"""Bringing images of any size to the model's own, inside the graph, bit by bit as Pillow does it.
+
+ONNX's own Resize cannot cut a box of fractions of pixels, and each runtime rounds it in its own way. Resampling is
+linear, though: along one axis it is the product with a matrix of weights that follows from the sizes alone. The graph
+computes these weights, in whole numbers of 2⁻²² as Pillow has them, and multiplies: along the width and along the
+height, in the order that this Pillow takes, rounded to whole grey values after each.
+
+Source: Pillow's src/libImaging/Resample.c, `precompute_coeffs`, `normalize_coeffs_8bpc` and `ImagingResample`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from onnx import TensorProto
+from PIL import Image
+
+from striate.classifier.preprocessing import Preprocessing
+from striate.shipping.onnx.builder import GraphBuilder
+
+# Weights are whole numbers of 1 / _ONE. float32 has no room for 8 + 22 bits, so they are multiplied in two halves,
+# each of which is exact.
+_ONE, _HALF = 1 << 22, 1 << 11
+
+
+@dataclass(frozen=True)
+class AxisFit:
+    """How one axis of an image is fitted, as names of float64 scalars.
+
+    Arguments:
+        length: of the image, in pixels.
+        start, stop: the part of it that is seen, in pixels.
+        count: how many pixels that part becomes.
+        offset: the place of the first of them.
+        full: how many pixels the result has; those beyond `count` are black.
+    """
+
+    length: str
+    start: str
+    stop: str
+    count: str
+    offset: str
+    full: int
+
+
+def emit_fit(b: GraphBuilder, images: str, preprocessing: Preprocessing) -> str:
+    """Add what `fit_pixels` and `to_channels` do; return whole numbers as float32 (n, c, h, w).
+
+    Arguments:
+        images: the name of uint8 (n, any height, any width, c).
+    """
+    planes = b.op("Transpose", images, perm=[0, 3, 1, 2])
+    sizes = b.op("Shape", images, start=1, end=3)
+    height, width = preprocessing.size
+
+    def resized() -> str:
+        rows, columns = _axes(b, sizes, preprocessing)
+        across, down = _weights(b, columns), _weights(b, rows)
+        values = b.cast(planes)
+
+        def width_first() -> str:
+            return _products(b, _products(b, values, across, across=True), down, across=False)
+
+        def height_first() -> str:
+            return _products(b, _products(b, values, down, across=False), across, across=True)
+
+        if not _takes_height_first():
+            return width_first()
+        # What a pass takes away of each axis decides; found by trying, and held by a test.
+        less = [b.op("Sub", axis.length, axis.count) for axis in (rows, columns)]
+        shrinks = b.op("Greater", less[0], b.constant(0, np.float64))
+        more = b.op("Greater", less[0], b.op("Mul", b.constant(2, np.float64), less[1]))
+        return b.choose(b.op("And", shrinks, more), height_first, width_first)
+
+    if preprocessing.resize is None:
+        same = b.op("Equal", sizes, b.ints(height, width))
+        same = b.op("Equal", b.reduce("Sum", b.cast(same, TensorProto.INT64), 0), b.constant(2, np.int64))
+        fitted = b.choose(same, lambda: b.cast(planes), resized)
+    else:
+        fitted = resized()
+    return _channels(b, fitted, preprocessing.channels)
+
+
+@cache
+def _takes_height_first() -> bool:
+    """Return whether this Pillow begins with the height of tall images, as newer ones do: the rounding tells."""
+    pixels = (np.arange(40 * 6, dtype=np.uint32).reshape(40, 6) * 2654435761 >> 24).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    whole = np.asarray(image.resize((9, 11), Image.Resampling.BILINEAR))
+    down = image.resize((6, 11), Image.Resampling.BILINEAR)
+    return bool((np.asarray(down.resize((9, 11), Image.Resampling.BILINEAR)) == whole).all())
+
+
+def _axes(b: GraphBuilder, sizes: str, preprocessing: Preprocessing) -> tuple[AxisFit, AxisFit]:
+    """Return how height and width are fitted: `fit_pixels`, in the graph."""
+    double = b.cast(sizes, TensorProto.DOUBLE)
+    lengths = [b.op("Squeeze", b.slice(double, 0, i, i + 1), b.ints(0)) for i in range(2)]
+    zero = b.constant(0, np.float64)
+    wanted, fit = preprocessing.size, preprocessing.fit
+    sides = [b.constant(side, np.float64) for side in wanted]
+    if fit == "stretch":
+        return _pair(AxisFit(lengths[i], zero, lengths[i], sides[i], zero, wanted[i]) for i in range(2))
+    if fit == "pad":
+        scale = b.op("Min", *(b.op("Div", sides[i], lengths[i]) for i in range(2)))
+        fits = []
+        for i in range(2):
+            inner = b.op("Max", b.constant(1, np.float64), b.op("Round", b.op("Mul", lengths[i], scale)))
+            spare = b.op("Round", b.op("Div", b.op("Sub", sides[i], inner), b.constant(2, np.float64)))
+            fits.append(AxisFit(lengths[i], zero, lengths[i], inner, spare, wanted[i]))
+        return _pair(fits)
+    if preprocessing.resize is not None:
+        scale = b.op("Div", b.op("Min", *lengths), b.constant(preprocessing.resize, np.float64))
+    else:
+        scale = b.op("Min", *(b.op("Div", lengths[i], sides[i]) for i in range(2)))
+    fits, two = [], b.constant(2, np.float64)
+    for i in range(2):
+        cut = b.op("Mul", sides[i], scale)
+        start = b.op("Max", zero, b.op("Div", b.op("Sub", lengths[i], cut), two))
+        stop = b.op("Min", lengths[i], b.op("Div", b.op("Add", lengths[i], cut), two))
+        fits.append(AxisFit(lengths[i], start, stop, sides[i], zero, wanted[i]))
+    return _pair(fits)
+
+
+def _pair(fits) -> tuple[AxisFit, AxisFit]:
+    first, second = fits
+    return first, second
+
+
+def _weights(b: GraphBuilder, axis: AxisFit) -> str:
+    """Return the weights of each pixel in each of the result's, in two halves, float32 (2 · full, length)."""
+    one, half = b.constant(1, np.float64), b.constant(0.5, np.float64)
+    # Pillow takes the box as float32.
+    start, stop = b.cast(axis.start), b.cast(axis.stop)
+    seen = b.cast(b.op("Sub", stop, start), TensorProto.DOUBLE)
+    scale = b.op("Div", seen, axis.count)
+    reach = b.op("Max", one, scale)
+    place = b.op("Sub", b.constant(np.arange(axis.full)[:, None], np.float64), axis.offset)
+    centre = b.op("Add", b.op("Mul", b.op("Add", place, half), scale), b.cast(start, TensorProto.DOUBLE))
+    pixels = b.op("Add", b.op("Range", b.constant(0, np.float64), axis.length, one), half)
+    away = b.op("Div", b.op("Abs", b.op("Sub", pixels, centre)), reach)
+    triangle = b.op("Max", b.constant(0, np.float64), b.op("Sub", one, away))
+    # Where nothing is in reach, in the black bars, the sum is 0 as well.
+    total = b.op("Max", b.constant(1e-300, np.float64), b.reduce("Sum", triangle, 1, keep=True))
+    inside = b.op("And", b.op("Greater", place, b.constant(-0.5, np.float64)),
+                  b.op("Less", place, b.op("Sub", axis.count, half)))  # fmt: skip
+    share = b.op("Mul", b.op("Div", triangle, total), b.cast(inside, TensorProto.DOUBLE))
+    whole = b.op("Floor", b.op("Add", b.op("Mul", share, b.constant(_ONE, np.float64)), half))
+    high = b.op("Floor", b.op("Div", whole, b.constant(_HALF, np.float64)))
+    low = b.op("Sub", whole, b.op("Mul", high, b.constant(_HALF, np.float64)))
+    return b.cast(b.op("Concat", high, low, axis=0))
+
+
+def _products(b: GraphBuilder, planes: str, weights: str, *, across: bool) -> str:
+    """Return maps (n, c, h, w) resampled along their width or height, rounded to whole numbers."""
+    if across:
+        both = b.op("MatMul", planes, b.op("Transpose", weights, perm=[1, 0]))
+    else:
+        both = b.op("MatMul", weights, planes)
+    high, low = b.ops("Split", both, outputs=2, axis=3 if across else 2, num_outputs=2)
+    high, low = (b.cast(half, TensorProto.INT32) for half in (high, low))
+    total = b.op("Add", b.op("Mul", high, b.constant(_HALF, np.int32)), low)
+    rounded = b.op("Div", b.op("Add", total, b.constant(_ONE // 2, np.int32)), b.constant(_ONE, np.int32))
+    return b.cast(rounded)
+
+
+def _channels(b: GraphBuilder, planes: str, channels: int) -> str:
+    """Return planes with the model's number of channels: gray is repeated, colour becomes luma as in Pillow."""
+    if channels not in (1, 3):
+        return planes
+    colour = b.op("Expand", planes, b.ints(1, 3, 1, 1))
+    if channels == 3:
+        return colour
+    parts = b.op("Mul", b.cast(colour, TensorProto.INT32), b.constant([[[19595]], [[38470]], [[7471]]], np.int32))
+    total = b.op("Add", b.reduce("Sum", parts, 1, keep=True), b.constant(1 << 15, np.int32))
+    return b.cast(b.op("Div", total, b.constant(1 << 16, np.int32)))

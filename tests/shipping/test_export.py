@@ -1,0 +1,243 @@
+"""A graph answers as the classifier does, whatever the classifier is; one that does not is never handed out."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from tests.shipping.models import with_golden
+
+import striate
+from striate.baselines.candidates import fit_baseline
+from striate.baselines.registry import BASELINES
+from striate.classifier.features import net_features
+from striate.classifier.samples import Golden, Samples
+from striate.data.splitting import split
+from striate.errors import ArgumentError, ExportError
+from striate.shipping.export import ExportOptions, export_model
+from striate.shipping.onnx.model import make_onnx, metadata_of
+from striate.shipping.runtime import OnnxSession
+from striate.shipping.verify import ask, verify_golden
+
+QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    images = striate.prepare(striate.read("digits"))
+    return split(images.subset(np.arange(400)), seed=0)
+
+
+def session(model):
+    return OnnxSession(make_onnx(model)[0].SerializeToString())
+
+
+@pytest.mark.parametrize("which", ["colours", "grays"])
+def test_a_net_answers_alike_at_any_size_and_says_what_is_none_of_these(which, request, tmp_path):
+    model = request.getfixturevalue(which)
+    exported = export_model(model, tmp_path / "m.onnx")
+    assert exported.parity.holds
+    assert exported.parity.largest_difference < 1e-4
+    assert exported.parity.known is not None
+    assert exported.parity.known > 0.98
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]  # no data beside it
+    graph = onnx.load(tmp_path / "m.onnx")
+    onnx.checker.check_model(graph, full_check=True)
+    said = metadata_of(graph)
+    assert tuple(said["striate.classes"]) == model.classes
+    assert said["striate.version"] == striate.__version__
+    assert said["striate.temperature"] == model.trust.temperature
+    assert {"striate.licence", "striate.weights", "striate.input", "striate.none_of_these"} <= said.keys()
+
+
+@pytest.mark.parametrize("name", [QUICK.get(name, name) for name in BASELINES])
+def test_every_baseline_answers_alike(parts, name):
+    model = with_golden(fit_baseline(name, parts.train, parts.valid, seed=3), parts.test.images, parts.test.labels)
+    parity = verify_golden(model, session(model).predict)
+    assert parity.holds, parity
+    assert parity.largest_difference < 1e-4
+
+
+@pytest.mark.parametrize("name", ['neighbours(metric="l1")', "forest(trees=20)", "svm", "logistic"])
+def test_heads_on_features_of_a_net_answer_alike(digits_model, parts, name):
+    fitted = fit_baseline(name, parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
+    model = with_golden(fitted, parts.test.images, parts.test.labels)
+    parity = verify_golden(model, session(model).predict)
+    assert parity.holds, parity
+    assert parity.largest_difference < 1e-4
+
+
+def test_a_class_without_images_and_two_classes_answer_alike(parts):
+    for chosen in ((2, 7), (1, 3, 8)):
+        few = [part.subset(np.flatnonzero(np.isin(part.labels, chosen))) for part in (parts.train, parts.valid)]
+        for name in ("svm", "boosted(rounds=5)", "logistic"):
+            model = fit_baseline(name, *few, seed=3)
+            expected = model.predict_proba(parts.test.images)
+            np.testing.assert_allclose(session(model).predict(parts.test.images).probabilities, expected, atol=1e-5)
+
+
+class Own(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.fc(torch.nn.functional.silu(self.conv(x)).mean((2, 3)))
+
+
+def test_a_module_of_ones_own_goes_through_the_exporter_of_torch(tmp_path):
+    model = striate.train("digits", net=Own(), epochs=1, seed=0)
+    exported = export_model(model, tmp_path / "own.onnx")
+    assert exported.parity.holds
+
+
+@pytest.mark.usefixtures("timm")
+def test_a_model_of_timm_goes_through_it_too(parts):
+    model = striate.train("digits", net="timm/test_resnet.r160_in1k", epochs=1, seed=0, size=(32, 32))
+    np.testing.assert_allclose(
+        session(model).predict(parts.test.images).probabilities, model.predict_proba(parts.test.images), atol=1e-4
+    )
+
+
+def test_a_module_that_cannot_be_exported_is_said_so():
+    class Branching(Own):
+        def forward(self, x):
+            return super().forward(torch.from_numpy(np.asarray(x)) if x.sum() > 0 else torch.linalg.eig(x)[0].real)
+
+    model = replace(striate.train("digits", net=Own(), epochs=1, seed=0), module=Branching())
+    with pytest.raises(ArgumentError, match="cannot be exported: torch's exporter says"):
+        make_onnx(model)
+
+
+class Liar(OnnxSession):
+    """A session that is wrong once in a while."""
+
+    def predict(self, images):
+        said = super().predict(images)
+        said.probabilities[0] = np.roll(said.probabilities[0], 1)
+        return said
+
+
+def test_what_answers_otherwise_is_refused_and_what_was_there_stays(grays, tmp_path, monkeypatch):
+    out = tmp_path / "m.onnx"
+    out.write_bytes(b"before")
+    monkeypatch.setattr("striate.shipping.export.OnnxSession", Liar)
+    with pytest.raises(ExportError, match=r"m.onnx must answer as the classifier does.*Nothing was written"):
+        export_model(grays, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    assert out.read_bytes() == b"before"
+
+
+def test_a_model_that_no_longer_answers_its_golden_images_is_refused(grays, tmp_path):
+    golden = grays.samples.golden
+    drifted = Golden(golden.images, golden.labels, np.roll(golden.probabilities, 1, axis=1))
+    with pytest.raises(ExportError, match="must answer its golden images as when it was saved"):
+        export_model(replace(grays, samples=Samples(drifted)), tmp_path / "m.onnx")
+
+
+def test_of_trees_on_features_it_is_said_why(digits_model, parts, tmp_path, monkeypatch):
+    fitted = fit_baseline("tree", parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
+    monkeypatch.setattr("striate.shipping.export.OnnxSession", Liar)
+    with pytest.raises(ExportError, match="Trees on features turn at thresholds"):
+        export_model(with_golden(fitted, parts.test.images, parts.test.labels), tmp_path / "m.onnx")
+
+
+def test_nothing_is_exported_unverified(grays, tmp_path):
+    bare = replace(grays, samples=Samples())
+    with pytest.raises(ArgumentError, match=r"keeps no golden images.*--verify SOURCE"):
+        export_model(bare, tmp_path / "m.onnx")
+    exported = export_model(bare, tmp_path / "m.onnx", ExportOptions(verify="digits"))
+    row = exported.parity.rows[0]
+    assert (row.what, row.images, row.top1) == ("all images of digits", 1797, 1)
+    assert row.right[0] == row.right[1] > 1000
+
+
+def test_photographs_of_many_sizes_and_orientations_answer_alike(colours, tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos" / colours.classes[0]
+    folder.mkdir(parents=True)
+    for i, (h, w) in enumerate([(30, 50), (61, 20), (24, 24), (1, 1), (200, 90), (90, 333)]):
+        image = Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8))
+        exif = image.getexif()
+        exif[0x0112] = 1 + (5 + i) % 8
+        image.save(folder / f"{i}.jpg", exif=exif)
+    Image.fromarray(rng.integers(0, 256, (30, 20, 4), np.uint8), "RGBA").save(folder / "clear.png")
+    Image.fromarray(rng.integers(0, 256, (30, 20), np.uint8)).save(folder / "gray.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(verify=str(tmp_path / "photos")))
+    row = exported.parity.rows[-1]
+    assert row.images == 8
+    assert row.top1 == 1
+    assert row.largest < 1e-4
+
+
+@pytest.mark.parametrize(("bands", "dtype"), [(5, np.uint8), (1, np.uint16)])
+def test_bands_and_deep_values_answer_alike_and_are_no_pictures_for_pages(bands, dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = (
+        rng.integers(0, 200 if dtype == np.uint8 else 4000, (90, 12, 12, bands)).astype(dtype),
+        np.arange(90) % 2,
+    )
+    images[labels == 1] //= 2
+    model = striate.train((images, labels), net="conv(4, 3) relu fc(classes)", epochs=1, seed=0)
+    exported = export_model(model, tmp_path / "m.onnx")
+    assert exported.parity.largest_difference < 1e-4
+    assert (metadata_of(onnx.load(tmp_path / "m.onnx"))["striate.input"]["window"] is None) == (dtype == np.uint8)
+    for out, options in (("a.html", ExportOptions()), ("b.onnx", ExportOptions(example=True))):
+        with pytest.raises(
+            ArgumentError, match=r"bands, which no browser|which no browser gives|needs a model of gray or RGB"
+        ):
+            export_model(model, tmp_path / out, options)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
+    exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(example=True))
+    text = exported.example.read_text()
+    assert len(text.strip().splitlines()) <= 21
+    assert "striate" not in text.replace("striate.classes", "").lower()
+    rng = np.random.default_rng(0)
+    turned = Image.fromarray(rng.integers(0, 256, (40, 70, 3), np.uint8))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    Image.fromarray(rng.integers(0, 256, (30, 20, 4), np.uint8), "RGBA").save(tmp_path / "clear.png")
+    Image.fromarray(rng.integers(0, 256, (30, 20), np.uint8)).save(tmp_path / "gray.png")
+    paths = [str(tmp_path / name) for name in ("turned.png", "clear.png", "gray.png")]
+    done = subprocess.run(
+        [sys.executable, "-I", str(exported.example), *paths], capture_output=True, text=True, check=True
+    )
+    said = [line.split("\t") for line in done.stdout.splitlines()]
+    for (path, name, probability), expected in zip(said, colours.predict(paths), strict=True):
+        assert name == ("none of these" if expected.known is False else expected.label), path
+        assert float(probability) == pytest.approx(expected.probability, abs=2e-4)
+
+
+def test_none_of_these_has_the_score_of_the_classifier(colours):
+    images = colours.samples.golden.images
+    said = session(colours).predict(images)
+    assert (said.known == ask(colours, images).known).mean() > 0.95
+    noise = np.random.default_rng(0).integers(0, 256, (8, 30, 30, 3), np.uint8)
+    np.testing.assert_array_equal(session(colours).predict(noise).known, ask(colours, noise).known)
+
+
+def test_other_endings_and_weights_without_classes_are_refused(grays, tmp_path):
+    with pytest.raises(ArgumentError, match=r"-o must end in .onnx or .html; got 'm.pt'"):
+        export_model(grays, tmp_path / "m.pt")
+    with pytest.raises(ArgumentError, match=r"--with-example must be asked for with -o model\.onnx"):
+        export_model(grays, tmp_path / "m.html", ExportOptions(example=True))
+    with pytest.raises(ArgumentError, match="has weights without classes"):
+        make_onnx(replace(grays, classes=()))
+
+
+def test_plain_values_of_an_export(grays, tmp_path):
+    said = export_model(grays, tmp_path / "m.onnx").to_json()
+    assert json.loads(json.dumps(said)) == said
+    assert said["kept"] is True
+    assert said["path"].endswith("m.onnx")
+    assert set(said["parity"]) >= {"images", "top1", "largest_difference"}
