@@ -54,15 +54,16 @@ def files_of(source: str, count: int) -> list[bytes]:
     return files
 
 
-def bare(model: Any, files: Sequence[bytes], seconds: float) -> dict[str, float]:
+def bare(model: Any, files: Sequence[bytes], seconds: float) -> dict[str, Any]:
     """Return the images/s of the runtime alone, without and with decoding."""
     from striate.shipping.service.intake import pixels_of
-    from striate.shipping.service.runtimes import TorchRuntime
+    from striate.shipping.service.onnx_runtime import OnnxRuntime
+    from striate.shipping.service.runtimes import choose_runtime
 
-    runtime = TorchRuntime(model)
+    runtime = choose_runtime(model, [OnnxRuntime], print)
     pixels = np.stack([pixels_of(file, model.preprocessing, 10**9) for file in files])
     runtime.judge(pixels[: runtime.batch])
-    rates = {}
+    rates: dict[str, Any] = {"runtime": runtime.name, "batch": runtime.batch}
     for name in ("images_per_s", "with_decoding_images_per_s"):
         done, start, cpu = 0, time.perf_counter(), time.process_time()
         while time.perf_counter() - start < seconds:

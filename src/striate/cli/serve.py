@@ -65,6 +65,7 @@ def serve(
     from striate.cli.output.serving import run_service
     from striate.shipping.service.limits import Limits
     from striate.shipping.service.models import Loading, Wanted
+    from striate.shipping.service.onnx_runtime import OnnxRuntime
     from striate.shipping.service.server import Serving, read_token
     from striate.units import parse_duration
 
@@ -73,5 +74,5 @@ def serve(
         body_bytes=body_bytes, image_px=int(max_pixels * 1e6), images=max_images, queue=queue,
         held_bytes=max(Limits.held_bytes, body_bytes), timeout_s=parse_duration(timeout),
     )  # fmt: skip
-    serving = Serving(host, port, read_token(token_file), limits, Loading(weights, device))
+    serving = Serving(host, port, read_token(token_file), limits, Loading(weights, device, (OnnxRuntime,)))
     run_service(stderr(), [Wanted.of(word) for word in models], serving, log=log)

@@ -30,8 +30,8 @@ def as_json(value: Any, status: int = 200) -> Response:
     return Response(content, status, media_type="application/json")
 
 
-def make_app(predictor: Predictor, metrics: Metrics) -> FastAPI:
-    """Return the routes; what stands before them is `Front`."""
+def make_app(predictor: Predictor, metrics: Metrics, token: bool = False) -> FastAPI:
+    """Return the routes; what stands before them is `Front`, which asks for a token or not."""
     app = FastAPI(
         title="Striate", version=__version__, description=_TELLING, docs_url=None, redoc_url=None,
         exception_handlers=dict.fromkeys((RefusedError, HTTPException, RequestValidationError, Exception), _refuse),
@@ -39,7 +39,7 @@ def make_app(predictor: Predictor, metrics: Metrics) -> FastAPI:
     _add_predict(app, predictor, metrics)
     _add_models(app, predictor)
     _add_health(app, predictor, metrics)
-    _add_pages(app)
+    _add_pages(app, predictor, token)
     return app
 
 
@@ -106,13 +106,17 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
 
-def _add_pages(app: FastAPI) -> None:
-    front, script = front_page(), front_script()
-    kept: list[str] = []
+def _add_pages(app: FastAPI, predictor: Predictor, token: bool) -> None:
+    script, kept = front_script(), list[str]()
+    fronts: dict[tuple[Served, ...], str] = {}
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        return _page(front)
+        served = tuple(predictor.models.served.values())
+        if served not in fronts:  # a model was loaded anew
+            fronts.clear()
+            fronts[served] = front_page(served, token)
+        return _page(fronts[served])
 
     @app.get("/page.js", include_in_schema=False)
     async def page_script() -> Response:

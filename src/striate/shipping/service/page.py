@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 from striate.pages.page import render_page
+from striate.shipping.app.page import service_page
+from striate.shipping.service.models import Served
 
 _INLINE = re.compile(r"<(style|script)\b[^>]*>(.*?)</\1>", re.S)
 
@@ -26,13 +29,18 @@ def policy_of(page: str) -> str:
             digests[kind].append(f"'sha256-{digest}'")
     return "; ".join([
         "default-src 'none'", f"script-src {' '.join(digests['script'])}", f"style-src {' '.join(digests['style'])}",
-        "img-src 'self' blob: data:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
+        "img-src 'self' blob: data:", "media-src blob: mediastream:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
         "frame-ancestors 'none'",
     ])  # fmt: skip
 
 
-def front_page() -> str:
-    """Return the page at /: it asks the service which models there are, and shows what they say of images."""
+def front_page(served: Sequence[Served], token: bool) -> str:
+    """Return the page at /: that of `striate export -o app.html` in front of the service, where there is one model.
+
+    Several are chosen on a page of the service's own, which asks for a token too.
+    """
+    if len(served) == 1 and not token:
+        return service_page(served[0].model)
     return render_page("striate.shipping.service", "page.html")
 
 

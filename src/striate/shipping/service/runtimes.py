@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.errors import StriateError
+
+if TYPE_CHECKING:
+    import torch
 
 # More at once make nothing faster, but a request that waits behind them slower.
 _MOST_AT_ONCE = 64
@@ -40,24 +43,35 @@ class Runtime(Protocol):
         ...
 
 
+def device_of(model: Classifier) -> torch.device:
+    """Return where a model's weights are."""
+    import torch
+
+    return next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+
+
+def best_batch(model: Classifier) -> int:
+    """Return how many images a model is best given at once."""
+    from striate.data.tensors import images_at_once
+
+    return min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, device_of(model)))
+
+
 class TorchRuntime:
     """The classifier itself, its norms folded into the filters once."""
 
     name = "torch"
 
     def __init__(self, model: Classifier):
-        import torch
-
         from striate.classifier.outputs import logits_alone, seeing
-        from striate.data.tensors import images_at_once
         from striate.nets.modules.folding import folded
 
         self._model = model
-        self._device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+        self._device = device_of(model)
         model.module.eval()
         self._module = folded(model.module)
         self._see = seeing(self._module) if model.trust.novelty else logits_alone(self._module)
-        self.batch = min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, self._device))
+        self.batch = best_batch(model)
 
     def judge(self, pixels: np.ndarray) -> Judged:
         """Return what the model says of uint8 (n, h, w, c) of its own size."""
@@ -100,7 +114,7 @@ def seconds_of(runtime: Runtime, pixels: np.ndarray, tries: int = _TRIES) -> flo
 def choose_runtime(
     model: Classifier, others: Sequence[Callable[[Classifier], Runtime]], note: Callable[[str], object]
 ) -> Runtime:
-    """Return the fastest runtime that answers as torch does, measured on full batches here and now.
+    """Return the fastest runtime that answers as torch does, measured here and now.
 
     Arguments:
         others: make what may be faster; one that cannot carry the model raises a StriateError.
@@ -122,15 +136,27 @@ def choose_runtime(
             note(f"{other.name} differs from torch by {difference:.2g}, and is not used")
             continue
         made.append(other)
-    if not made:
-        return best
-    best_s = seconds_of(best, pixels)
+    best_rate = fit_batch(best, pixels)
     for other in made:
-        other_s = seconds_of(other, pixels)
-        note(f"{other.name}: {len(pixels) / other_s:,.0f} images/s; {best.name}: {len(pixels) / best_s:,.0f}")
-        if other_s * _WORTH < best_s:
-            best, best_s = other, other_s
+        rate = fit_batch(other, pixels)
+        note(f"{other.name}: {rate:,.0f} images/s; {best.name}: {best_rate:,.0f}")
+        if rate > _WORTH * best_rate:
+            best, best_rate = other, rate
     return best
+
+
+def fit_batch(runtime: Runtime, pixels: np.ndarray) -> float:
+    """Let a runtime be given as many images at once as it is fastest with here and now; return its images/s.
+
+    Larger batches leave the processor's caches, smaller ones pay for each call: which weighs more is measured.
+    """
+    rates: dict[int, float] = {}
+    count = len(pixels)
+    while count:
+        rates[count] = count / seconds_of(runtime, pixels[:count])
+        count //= 4
+    runtime.batch = max(rates, key=lambda count: rates[count] * (1 if count == len(pixels) else 1 / _WORTH))
+    return rates[runtime.batch]
 
 
 def _difference(one: Judged, other: Judged) -> float:

@@ -108,7 +108,12 @@ class Service:
 
     def app(self) -> Front:
         """Return the ASGI application."""
-        return Front(make_app(self.predictor, self.metrics), self.serving.token, self.log, self.metrics)
+        return Front(
+            make_app(self.predictor, self.metrics, self.serving.token is not None),
+            self.serving.token,
+            self.log,
+            self.metrics,
+        )
 
     def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> None:
         """Serve until it is stopped by a signal or by `stop`.
