@@ -78,10 +78,20 @@ class Answering:
             probabilities: float32 (n, k), calibrated.
             pixels, features, logits: of the images alone, see `Novelty.known`.
         """
+        known = self.novelty.known(pixels, features, logits) if self.novelty and len(probabilities) else None
+        return self.tell(names, classes, probabilities, known)
+
+    def tell(
+        self, names: Sequence[str], classes: tuple[str, ...], probabilities: np.ndarray, like: np.ndarray | None
+    ) -> list[Prediction]:
+        """Return the predictions of images of which it is known whether they are like some that the model has learned.
+
+        Arguments:
+            names, classes, probabilities: as for `say`.
+            like: bool (n,), as `Novelty.known` says; None where the model cannot tell.
+        """
         n = len(probabilities)
-        known: list[bool | None] = [None] * n
-        if self.novelty and n:
-            known = self.novelty.known(pixels, features, logits).tolist()
+        known: list[bool | None] = [None] * n if like is None else like.tolist()
         sure: list[bool | None] = [None] * n
         if self.threshold is not None:
             enough = probabilities.max(1, initial=0) >= np.float32(self.threshold)

@@ -26,6 +26,7 @@ from striate.cli.net import net
 from striate.cli.predict import predict
 from striate.cli.report import report
 from striate.cli.runs import runs
+from striate.cli.serve import serve
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.cli.walk import walk

@@ -1,0 +1,1 @@
+"""The web service: bodies and limits, decoding, micro-batches, models that reload, routes, and the server itself."""

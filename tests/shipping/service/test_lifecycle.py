@@ -1,0 +1,159 @@
+"""Models that change and a service that stops, under load: no request is lost, none is answered wrongly."""
+
+import json
+import shutil
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.shipping.service.conftest import png, running, until
+
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
+from striate.shipping.service.limits import RefusedError
+from striate.shipping.service.models import Loading, Models, Wanted
+from striate.shipping.service.runtimes import Judged, TorchRuntime, choose_runtime
+
+DIGIT = png(np.arange(64, dtype=np.uint8).reshape(8, 8))
+
+
+@pytest.fixture
+def own_model(model_path, tmp_path):
+    return shutil.copy(model_path, tmp_path / "own.striate")
+
+
+class Asking:
+    """Asks again and again from some threads; keeps what is said."""
+
+    def __init__(self, client, threads=4):
+        self.said, self._stop = [], threading.Event()
+        self._pool = ThreadPoolExecutor(threads)
+        self._work = [self._pool.submit(self._ask, client) for _ in range(threads)]
+
+    def _ask(self, client):
+        while not self._stop.is_set():
+            try:
+                status, _, said = client.post(DIGIT)
+            except ConnectionRefusedError:
+                return
+            self.said.append((status, said))
+
+    def stop(self):
+        self._stop.set()
+        for one in self._work:
+            one.result()
+        self._pool.shutdown()
+
+
+def test_a_changed_file_is_served_without_a_lost_request(own_model, digits_model):
+    with running([own_model], reload_s=0.1) as (_, client):
+        before = client.post(DIGIT)[2]
+        asking = Asking(client)
+        flipped = replace(digits_model, classes=tuple(f"new {name}" for name in digits_model.classes))
+        flipped.save(own_model)
+        assert until(lambda: client.post(DIGIT)[2]["version"] != before["version"])
+        asking.stop()
+        after = client.post(DIGIT)[2]
+        metrics = client.get("/metrics")[2].decode()
+    assert after["predictions"][0]["class"] == "new " + before["predictions"][0]["class"]
+    assert {status for status, _ in asking.said} == {200}
+    for _, said in asking.said:
+        (right,) = (before if said["version"] == before["version"] else after)["predictions"]
+        (one,) = said["predictions"]
+        assert one["class"] == right["class"]
+        assert abs(one["probability"] - right["probability"]) < 1e-3
+    assert 'outcome="reloaded"' in metrics
+
+
+def test_a_damaged_file_changes_nothing(own_model):
+    with running([own_model], reload_s=0.05) as (service, client):
+        before = client.post(DIGIT)[2]
+        own_model.write_bytes(own_model.read_bytes()[:-100])
+        assert until(lambda: "reload-failed" in client.get("/metrics")[2].decode())
+        assert client.post(DIGIT)[2] == before
+        own_model.unlink()
+        time.sleep(0.3)
+        assert client.post(DIGIT)[2] == before
+        assert service.predictor.batcher.alive
+
+
+def test_a_stop_under_load_answers_what_was_sent(model_path):
+    with running([model_path]) as (service, client):
+        asking = Asking(client, 8)
+        assert until(lambda: len(asking.said) > 20)
+        service.stop()
+        asking.stop()  # a reset or a half answer would raise here
+    assert {status for status, _ in asking.said} == {200}
+    with pytest.raises(ConnectionRefusedError):
+        client.get("/healthz")
+
+
+def test_a_kept_connection_may_send_one_more_while_it_stops(model_path):
+    request = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n" % len(
+        DIGIT
+    )
+    with running([model_path]) as (service, client), socket.create_connection(("127.0.0.1", client.port)) as kept:
+        kept.sendall(request + DIGIT)
+        assert b" 200 " in kept.recv(65536)
+        service.stop()
+        assert until(lambda: service.predictor.stopping)
+        kept.sendall(request + DIGIT)
+        got = kept.recv(65536)
+        assert b" 200 " in got
+        assert b"connection: close" in got.lower()
+
+
+class Other(TorchRuntime):
+    """What answers as torch does, or not, and counts how often it was asked."""
+
+    name, off, asked = "other", 0.0, 0
+
+    def judge(self, pixels):
+        type(self).asked += 1
+        said = super().judge(pixels)
+        return Judged(said.probabilities + np.float32(self.off), said.known)
+
+
+def test_a_runtime_that_answers_otherwise_is_never_used(digits_model, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        "striate.shipping.service.runtimes.seconds_of", lambda one, *more: {"other": 0.1, "torch": 1}[one.name]
+    )
+    assert choose_runtime(digits_model, [Other], told.append).name == "other"
+    monkeypatch.setattr(Other, "off", 0.01)
+    assert choose_runtime(digits_model, [Other], told.append).name == "torch"
+    assert "differs from torch by 0.01" in told[-1]
+
+    def none(model):
+        raise ArgumentError("it cannot carry this model")
+
+    assert choose_runtime(digits_model, [none], told.append).name == "torch"
+    assert "cannot carry" in told[-1]
+
+
+def test_names_of_models(model_path, tmp_path):
+    with pytest.raises(ArgumentError, match="a name of its own; got a twice"):
+        Models([Wanted("a", "x"), Wanted("a", "y")], Loading())
+    for word in ("", "a=", "=x", "a/b=x", "a\nb=x", "n" * 65 + "=x"):
+        with pytest.raises(ArgumentError, match="NAME=FILE"):
+            Wanted.of(word)
+    odd = tmp_path / "a=b.striate"
+    shutil.copy(model_path, odd)
+    assert Wanted.of(str(odd)) == Wanted("a=b", str(odd))
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        Models([Wanted.of("nowhere.striate")], Loading()).load()
+    odd.write_bytes(b"junk")
+    with pytest.raises(ModelFileError, match=r"a=b\.striate"):
+        Models([Wanted.of(str(odd))], Loading()).load()
+
+
+def test_a_model_that_was_never_asked_for(model_path):
+    models = Models([Wanted("a", str(model_path))], Loading(device="cpu"))
+    models.load()
+    assert models.find(None).name == models.find("a").name == "a"
+    with pytest.raises(RefusedError, match="no model 'b'"):
+        models.find("b")
+    assert json.dumps(models.find("a").to_json())
