@@ -57,7 +57,7 @@ def predict(
 
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
-    from striate.classifier.bulk.predicting import Wanted, predict_lineup
+    from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
     from striate.classifier.pretrained import load_model
     from striate.cli.output.predictions import Heard, print_heard, print_outcome
     from striate.data.lineup import line_up
@@ -71,7 +71,7 @@ def predict(
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     console, path = stderr(), csv or parquet
     reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
-    wanted = Wanted(images_, reading, sure, sets, path, "csv" if csv else "parquet", like)
+    wanted = BulkRequest(images_, reading, sure, sets, path, "csv" if csv else "parquet", like)
     heard = Heard(None if json else SHOWN)
     with progress_bar(console) as progress:
         lineup = line_up(images_, reading, progress)

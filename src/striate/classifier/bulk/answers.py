@@ -85,14 +85,14 @@ def _answers(lineup: Lineup, block: DecodedBlock, predictions: Sequence[Predicti
     return [Unread(lineup.names[row], block.refused[row]) if row in block.refused else next(made) for row in block.rows]
 
 
-def shape_of(model: Classifier) -> Shape:
+def decoded_shape(model: Classifier) -> Shape:
     """Return what decoding must know of a model."""
     own = model.preprocessing
     return Shape(own.size, own.channels, own.fit, own.resize, own.window)
 
 
 def _file_blocks(model: Classifier, lineup: Lineup, rows: Sequence[int]) -> Iterator[DecodedBlock]:
-    return decoded_blocks(lineup, rows, shape_of(model), model.images_at_once())
+    return decoded_blocks(lineup, rows, decoded_shape(model), model.images_at_once())
 
 
 def _array_blocks(model: Classifier, lineup: Lineup, rows: Sequence[int], progress: Progress) -> Iterator[DecodedBlock]:

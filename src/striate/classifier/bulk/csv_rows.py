@@ -42,8 +42,10 @@ class CsvRows:
                 rows.append([one.image, *empty, one.why])
                 continue
             told = [_told(getattr(one, name)) for name in self.columns.optional]
-            likely = [f"{p:.6f}" for p in one.probabilities.tolist()]
-            rows.append([one.image, one.label, f"{one.probability:.6f}", *told, *likely, ""])
+            likely = one.probabilities.tolist()
+            highest = max(likely)
+            label = one.classes[likely.index(highest)]
+            rows.append([one.image, label, f"{highest:.6f}", *told, *(f"{p:.6f}" for p in likely), ""])
         return _lines(rows)
 
     def called(self, image: str) -> str:

@@ -50,7 +50,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BulkRequest:
     """What is wanted of a lineup.
 
     Arguments:
@@ -74,7 +74,7 @@ class Wanted:
 def predict_lineup(
     model: Classifier,
     lineup: Lineup,
-    wanted: Wanted,
+    wanted: BulkRequest,
     *,
     stream: Stream | None = None,
     hear: Callable[[Sequence[Answer]], object] | None = None,

@@ -71,7 +71,7 @@ def print_outcome(console: Console, outcome: Outcome, path: Path | None, lineup:
         console.print(f"… and {more:,} more skipped; {where}", style="yellow", markup=False)
     if outcome.stopped:
         console.print(
-            f"stopped: {outcome.rows:,} of {len(lineup):,} rows are in {outcome.journal}; the same command goes on there",
+            f"stopped: {outcome.rows:,} of {len(lineup):,} rows are in {outcome.journal}; the same command goes on",
             markup=False,
         )
         return False
