@@ -36,7 +36,7 @@ class CsvRows:
     def encode(self, answers: Sequence[Answer]) -> bytes:
         """Return a line for each answer."""
         empty = [""] * (len(self.columns.names) - 2)
-        rows: list[list[Any]] = []
+        rows: list[list[str]] = []
         for one in answers:
             if isinstance(one, Unread):
                 rows.append([one.image, *empty, one.why])
@@ -92,9 +92,13 @@ class CsvRows:
             first = False
 
 
-def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
+def _lines(rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # Before Python 3.13 a carriage return in a name is not quoted by itself, and would end the row for readers.
+        (quoting if "\r" in "".join(row) else plain).writerow(row)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
