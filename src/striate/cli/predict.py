@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,16 @@ def predict(
     image_column: options.ImageColumn = None,
     data_dir: options.DataDir = None,
     pages: options.Pages = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="[ADDRESS]",
+            rich_help_panel=options.RUN,
+            show_default="this process alone",
+            help="Predict on the machines of a Ray cluster, such as 10.0.0.1:6379 or auto; nothing is this machine.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Say what is on images: the class and its probability, or none of these.
@@ -58,6 +69,7 @@ def predict(
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
     from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
+    from striate.classifier.bulk.ray_cluster import RayStream, check_address
     from striate.classifier.pretrained import load_model
     from striate.cli.output.predictions import Heard, print_heard, print_outcome
     from striate.data.lineup import line_up
@@ -67,17 +79,20 @@ def predict(
         raise typer.BadParameter("--like needs --csv, the file to write")
     if csv and parquet:
         raise typer.BadParameter("--csv and --parquet must not be given together; run the command once for each")
+    if ray:
+        check_address(ray)
     classifier = load_model(model, weights).to(choose_device(device))
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     console, path = stderr(), csv or parquet
     reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
     wanted = BulkRequest(images_, reading, sure, sets, path, "csv" if csv else "parquet", like)
     heard = Heard(None if json else SHOWN)
-    with progress_bar(console) as progress:
+    with progress_bar(console) as progress, ExitStack() as stack:
         lineup = line_up(images_, reading, progress)
+        cluster = stack.enter_context(RayStream(classifier, lineup, ray, sure, sets)) if ray else None
         outcome = predict_lineup(
-            classifier, lineup, wanted, hear=heard.hear if json or not path else None, progress=progress,
-            note=lambda text: console.print(text, markup=False),
+            classifier, lineup, wanted, stream=cluster, hear=None if path and not json else heard.hear,
+            progress=progress, note=lambda text: console.print(text, markup=False),
         )  # fmt: skip
     whole = print_outcome(console, outcome, path, lineup) if outcome else heard.print_skipped(console, lineup)
     if json and not (outcome and outcome.stopped):

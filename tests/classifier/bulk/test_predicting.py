@@ -108,7 +108,7 @@ def test_a_journal_cut_off_anywhere_gives_the_same_file(out, kind, torn_by):
         write(out, kind, partial(streamed, dies_at=28))
     rows, about = journal.read_bytes(), out.with_name(out.name + ".part.json").read_bytes()
     assert out.read_bytes() == whole, "what was there stays until the new one is whole"
-    for cut in range(0, len(rows) + 1, 1 if kind is CsvRows else 37):
+    for cut in range(0, len(rows) + 1, 13 if kind is CsvRows else 71):
         journal.write_bytes(rows[:cut] + (b"\0" * 50 if torn_by == "zeros" else b""))
         out.with_name(out.name + ".part.json").write_bytes(about)
         outcome = write(out, kind)
@@ -188,9 +188,7 @@ def test_a_signal_stops_after_a_block_and_the_next_command_goes_on(out, kind):
 
 def test_a_full_disk_keeps_what_was_written(small_disk, kind):
     out, names = small_disk / "out.csv", [f"{i:0200}" for i in range(5000)]
-    with pytest.raises(
-        StorageError, match=r"disk is full. Free some space .* rows are there; the same command goes on"
-    ):
+    with pytest.raises(StorageError, match=r"disk is full. .* rows are there; the same command goes on"):
         write(out, kind, partial(streamed, names=names, block=100), names)
     assert out.with_name("out.csv.part").stat().st_size > 100_000
 
@@ -242,13 +240,12 @@ def test_the_answers_are_those_of_predict(digits_model, pictures):
 
 
 def test_images_of_16_bits_and_of_several_pages(digits_model, tmp_path):
-    window = PixelWindow((100.0,), (3000.0,))
+    window = PixelWindow("uint16", (100.0,), (3000.0,))
     model = replace(digits_model, preprocessing=replace(digits_model.preprocessing, window=window))
     deep = np.random.default_rng(0).integers(0, 4000, (12, 12), dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    Image.fromarray(deep).save(
-        tmp_path / "pages.tif", save_all=True, append_images=[Image.fromarray(deep[::-1].copy())]
-    )
+    pages = [Image.fromarray(deep[::-1].copy())]
+    Image.fromarray(deep).save(tmp_path / "pages.tif", save_all=True, append_images=pages)
     lineup = line_up([str(tmp_path)], {"pages": "all"})
     assert [os.path.basename(name) for name in lineup.names] == ["deep.png", "pages.tif#1", "pages.tif#2"]
     ((first, second, third),) = stream_answers(model, lineup, range(3))
