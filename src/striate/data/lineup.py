@@ -45,7 +45,7 @@ class Lineup:
 
     source: str
     names: Sequence[str]
-    ways: Sequence[Any]
+    ways: Sequence[Any] | np.ndarray
     refused: Mapping[int, str] = field(default_factory=dict)
     aside: tuple[Entry, ...] = ()
     arrays: Catalog | None = None

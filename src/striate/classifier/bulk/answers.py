@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def stream_answers(
     sure: float | None = None,
     sets: float | None = None,
     progress: Progress = silent,
-) -> Iterator[list[Answer]]:
+) -> Generator[list[Answer]]:
     """Yield what a model says of the images at `rows`, block by block, in their order; each one has an answer.
 
     Threads decode ahead while the net looks at a block. What is kept does not grow with the number of images.
@@ -91,11 +91,13 @@ def decoded_shape(model: Classifier) -> Shape:
     return Shape(own.size, own.channels, own.fit, own.resize, own.window)
 
 
-def _file_blocks(model: Classifier, lineup: Lineup, rows: Sequence[int]) -> Iterator[DecodedBlock]:
+def _file_blocks(model: Classifier, lineup: Lineup, rows: Sequence[int]) -> Generator[DecodedBlock]:
     return decoded_blocks(lineup, rows, decoded_shape(model), model.images_at_once())
 
 
-def _array_blocks(model: Classifier, lineup: Lineup, rows: Sequence[int], progress: Progress) -> Iterator[DecodedBlock]:
+def _array_blocks(
+    model: Classifier, lineup: Lineup, rows: Sequence[int], progress: Progress
+) -> Generator[DecodedBlock]:
     """Yield images that lie in arrays, which are in memory already, through the way that training prepares them."""
     assert lineup.arrays is not None
     if not len(rows):

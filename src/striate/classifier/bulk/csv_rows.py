@@ -64,8 +64,10 @@ class CsvRows:
             if row[-1]:
                 yield Unread(row[0], row[-1])
                 continue
-            told: dict[str, Any] = dict(zip(self.columns.optional, row[3:at], strict=True))
-            said = {name: tuple(shlex.split(cell)) if name == "set" else _TOLD[cell] for name, cell in told.items()}
+            told = dict(zip(self.columns.optional, row[3:at], strict=True))
+            said: dict[str, Any] = {
+                name: tuple(shlex.split(cell)) if name == "set" else _TOLD[cell] for name, cell in told.items()
+            }
             likely = np.array(row[at : at + count], np.float32)
             yield Prediction(row[0], self.columns.classes, likely, **said)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from striate.system.files import is_plain_file, replace_atomically
 from striate.system.signals import stop_signals
 
 # Yields the answers to the images at some places of a lineup.
-Stream = Callable[[Sequence[int]], Iterator[list[Answer]]]
+Stream = Callable[[Sequence[int]], Generator[list[Answer]]]
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def predict_to_file(
         todo = journal.open(lineup)
         if journal.resumed:
             note(f"{journal.resumed:,} of {len(lineup):,} rows are in {journal.part} already; going on from there")
+        if journal.resumed and hear:
             with journal.part.open("rb") as file:
-                for answer in rows.read(file) if hear else ():
+                for answer in rows.read(file):
                     hear([answer])
-        answers = stream(todo)
-        stack.callback(_close, answers)
+        answers = stack.enter_context(closing(stream(todo)))  # its threads stop with it
         total, stopped = journal.done + len(todo), False
         for block in answers:
             journal.append(block)
@@ -177,8 +177,3 @@ def predict_to_file(
             journal.finish()
         told = (journal.done, journal.resumed, journal.unread, tuple(journal.refused))
         return Outcome(*told, stopped, journal.part)
-
-
-def _close(answers: Iterator[list[Answer]]) -> None:
-    with suppress(AttributeError):
-        answers.close()  # pyright: ignore[reportAttributeAccessIssue] - a generator stops its threads

@@ -10,7 +10,7 @@ import os
 import pickle
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class RayStream:
         if self._own:
             self._ray.shutdown()
 
-    def __call__(self, rows: Sequence[int]) -> Iterator[list[Answer]]:
+    def __call__(self, rows: Sequence[int]) -> Generator[list[Answer]]:
         """Yield the answers to the images at `rows`, in their order."""
         if not len(rows):
             return

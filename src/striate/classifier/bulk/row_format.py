@@ -43,7 +43,10 @@ class Written:
 class RowFormat(Protocol):
     """Rows of answers as bytes that are appended to a journal, of which a whole file is made at the end."""
 
-    columns: Columns
+    @property
+    def columns(self) -> Columns:
+        """The columns."""
+        ...
 
     def begin(self) -> bytes:
         """Return what an empty journal begins with."""
