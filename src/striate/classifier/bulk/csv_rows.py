@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from striate.classifier.bulk.row_format import Columns, Written
 from striate.classifier.prediction import Prediction
 from striate.system.files import put_in_place
 
+# What makes a cell need quotes, beside a comma.
+_SPECIAL = re.compile(r'["\r\n]')
 _TOLD = {"yes": True, "no": False, "": None}
 
 
@@ -31,22 +34,23 @@ class CsvRows:
 
     def begin(self) -> bytes:
         """Return the header."""
-        return _lines([self.columns.names])
+        return _line(self.columns.names).encode("utf-8", "surrogateescape")
 
     def encode(self, answers: Sequence[Answer]) -> bytes:
         """Return a line for each answer."""
         empty = [""] * (len(self.columns.names) - 2)
-        rows: list[list[str]] = []
+        numbers = ",%.6f" * len(self.columns.classes)
+        rows: list[str] = []
         for one in answers:
             if isinstance(one, Unread):
-                rows.append([one.image, *empty, one.why])
+                rows.append(_line([one.image, *empty, one.why]))
                 continue
-            told = [_told(getattr(one, name)) for name in self.columns.optional]
             likely = one.probabilities.tolist()
             highest = max(likely)
-            label = one.classes[likely.index(highest)]
-            rows.append([one.image, label, f"{highest:.6f}", *told, *(f"{p:.6f}" for p in likely), ""])
-        return _lines(rows)
+            told = [_told(getattr(one, name)) for name in self.columns.optional]
+            words = [one.image, one.classes[likely.index(highest)], f"{highest:.6f}", *told]
+            rows.append(f"{_line(words)[:-1]}{numbers % tuple(likely)},\n")
+        return "".join(rows).encode("utf-8", "surrogateescape")
 
     def called(self, image: str) -> str:
         """Return the name itself: bytes that are no UTF-8 are written as they are."""
@@ -94,14 +98,15 @@ class CsvRows:
             first = False
 
 
-def _lines(rows: Sequence[Sequence[str]]) -> bytes:
+def _line(cells: Sequence[str]) -> str:
+    """Return a row of CSV, quoted where it has to be."""
+    plain = ",".join(cells)
+    if plain.count(",") == len(cells) - 1 and not _SPECIAL.search(plain):
+        return plain + "\n"
     text = io.StringIO(newline="")
-    plain = csv.writer(text, lineterminator="\n")
-    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in rows:
-        # Before Python 3.13 a carriage return in a name is not quoted by itself, and would end the row for readers.
-        (quoting if "\r" in "".join(row) else plain).writerow(row)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    # All of it: before Python 3.13 a carriage return in a name is not quoted by itself, and would end the row.
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(cells)
+    return text.getvalue()
 
 
 def _told(value: bool | tuple[str, ...] | None) -> str:
