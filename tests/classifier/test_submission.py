@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from tests.data.oddities import encoded, photo
 
+from striate.classifier.bulk.csv_rows import CsvRows
+from striate.classifier.bulk.row_format import Columns
 from striate.classifier.prediction import Prediction
-from striate.classifier.submission import write_csv, write_like
+from striate.classifier.submission import write_like
 from striate.data.gathering import gather
 from striate.errors import ArgumentError, DataError, SourceNotFoundError
 
@@ -114,12 +116,10 @@ def test_a_name_that_could_be_two_images_is_refused(tmp_path):
         rewritten(tmp_path, "id,label\n1.png,0\n", predictions)
 
 
-def test_csv_has_every_probability(tmp_path):
-    write_csv([prediction('a "b", c.png', "dog")], tmp_path / "out.csv")
-    with open(tmp_path / "out.csv", newline="") as file:
-        header, row = csv.reader(file)
-    assert header == ["image", "class", "probability", "p(cat)", "p(dog)", "p(hen)"]
-    assert row == ['a "b", c.png', "dog", "0.750000", "0.125000", "0.750000", "0.125000"]
+def test_csv_has_every_probability():
+    text = CsvRows(Columns(CLASSES)).encode([prediction('a "b", c.png', "dog")]).decode()
+    (row,) = csv.reader(text.splitlines())
+    assert row == ['a "b", c.png', "dog", "0.750000", "0.125000", "0.750000", "0.125000", ""]
 
 
 @pytest.fixture

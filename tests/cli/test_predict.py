@@ -84,7 +84,7 @@ def test_csv_holds_all_and_stdout_nothing(striate, model, pictures, tmp_path):
     with open(tmp_path / "out/predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
-    assert set(rows[0]) == {"image", "class", "probability", "known", *(f"p({i})" for i in range(10))}
+    assert set(rows[0]) == {"image", "class", "probability", "known", *(f"p({i})" for i in range(10)), "error"}
 
 
 def test_like_a_sample_submission(striate, model, pictures, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,10 +113,29 @@ class Classifier:
             ArgumentError: the model has no classes.
             DecodingError: one of the images cannot be read; the message names it.
         """
+        total, batch_size = len(images), batch_size or self.images_at_once()
+        blocks = (self.block(images, start, min(start + batch_size, total)) for start in range(0, total, batch_size))
+        for made in self.outputs_of(blocks, many=total > MANY_IMAGES, features=features):
+            yield made
+            progress("predicting", made.stop, total)
+
+    def outputs_of(
+        self, blocks: Iterable[np.ndarray], *, many: bool = True, features: bool = False
+    ) -> Iterator[Outputs]:
+        """Yield what the model makes of blocks of images as they come, however many there will be.
+
+        Arguments:
+            blocks: each uint8 (m, h, w, c) of the model's own size and channels, as `block` returns them.
+            many: whether there are enough for it to pay to prepare the net for them.
+            features: as for `outputs`.
+
+        Raises:
+            ArgumentError: the model has no classes.
+        """
         import torch
 
         from striate.classifier.outputs import logits_alone, outputs_of, seeing
-        from striate.data.tensors import images_at_once, to_batch
+        from striate.data.tensors import to_batch
         from striate.nets.modules.folding import folded
         from striate.system.devices import fitting_threads, kept_memory
 
@@ -125,22 +144,31 @@ class Classifier:
                 f"{self.net} has weights without classes, so it cannot name what it sees; it makes features, to which "
                 "striate train SOURCE --features fits a head"
             )
-        total = len(images)
-        device = next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
+        device, start = self.device, 0
         self.module.eval()
-        batch_size = batch_size or images_at_once(*self.preprocessing.size, device)
-        many = total > MANY_IMAGES
         module, keeping = (folded(self.module), kept_memory()) if many else (self.module, nullcontext())
         see = seeing(module) if features else logits_alone(module)
         with fitting_threads(), keeping:
-            for start in range(0, total, batch_size):
-                stop = min(start + batch_size, total)
-                pixels = self.block(images, start, stop)
+            for pixels in blocks:
                 with torch.inference_mode():
-                    yield outputs_of(
+                    made = outputs_of(
                         module, see, to_batch(pixels, device), self.preprocessing, self.views, start, pixels
                     )
-                progress("predicting", stop, total)
+                start = made.stop
+                yield made
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        import torch
+
+        return next((value.device for value in self.module.state_dict().values()), torch.device("cpu"))
+
+    def images_at_once(self) -> int:
+        """Return how many images are best given to the net at once."""
+        from striate.data.tensors import images_at_once
+
+        return images_at_once(*self.preprocessing.size, self.device)
 
     def predict(
         self,

@@ -1,71 +1,39 @@
-"""Predicting many images: from files, folders, patterns and tables to rows and submissions."""
+"""Submissions: predictions in the form of a sample that says which images and columns are wanted."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from striate.classifier.classifier import Classifier
+from striate.classifier.bulk.csv_rows import CsvRows
 from striate.classifier.prediction import Prediction
 from striate.classifier.submission_columns import class_columns
-from striate.data.catalog import Catalog
-from striate.data.ledger import Entry
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.text_table import LABEL_NAMES, load_table
 from striate.errors import DataError
-from striate.observer import Progress, silent
 from striate.system.files import write_atomically
 
 
-def predict_catalog(
-    model: Classifier,
-    catalog: Catalog,
-    progress: Progress = silent,
-    *,
-    sure: float | None = None,
-    sets: float | None = None,
-) -> tuple[list[Prediction], list[Entry]]:
-    """Return a prediction for each readable image, and the ledger's lines of the others.
+@dataclass(frozen=True)
+class SubmissionRows(CsvRows):
+    """Rows that become a file in the form of a sample submission, see `write_like`.
 
     Arguments:
-        sure, sets: a wanted precision and a wanted coverage, as for `Classifier.predict`.
-
-    Raises:
-        ArgumentError: the model's validation images can promise no such precision or coverage.
-        DataError: none of the images can be read.
+        sample: the table whose form is wanted.
     """
-    model.trust.asked(sure, sets, len(model.classes))  # before the images are read: a refusal should cost nobody that
-    images = model.prepare(catalog, progress, keep=False)
-    predictions = cast("list[Prediction]", model.predict(images, sure=sure, sets=sets, progress=progress))
-    skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
-    return predictions, skipped
 
+    sample: Path
 
-def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
-    """Write image, class, probability, what was asked for beside, and one column of probabilities a class.
-
-    `known` is there where the model can tell, `sure` and `set` where they were asked for; the classes of a set are
-    parted by a space, and quoted where one has a space in it.
-    """
-    classes = predictions[0].classes if predictions else ()
-    extra = [name for name in ("known", "sure", "set") if any(getattr(p, name) is not None for p in predictions)]
-    rows: list[Sequence[Any]] = [["image", "class", "probability", *extra, *(f"p({name})" for name in classes)]]
-    for p in predictions:
-        told = [_told(getattr(p, name)) for name in extra]
-        rows.append([p.image, p.label, f"{p.probability:.6f}", *told, *(f"{x:.6f}" for x in p.probabilities)])
-    _write_rows(rows, path)
-
-
-def _told(value: bool | tuple[str, ...] | None) -> str:
-    """Return what a cell says: yes, no or the classes of a set."""
-    if isinstance(value, tuple):
-        return shlex.join(value)
-    return "" if value is None else "yes" if value else "no"
+    def finish(self, journal: Path, path: Path) -> None:
+        """Write the submission from the rows of the journal."""
+        with journal.open("rb") as file:
+            write_like([one for one in self.read(file) if isinstance(one, Prediction)], self.sample, path)
+        journal.unlink()
 
 
 def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> None:

@@ -40,7 +40,7 @@ class _Commands(TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        words = [_expanded(word) for word in args]
+        words = _with_place([_expanded(word) for word in args])
         ctx.meta[options.TYPED] = ("striate", *words)
         return super().parse_args(ctx, words)
 
@@ -88,6 +88,19 @@ def _expanded(word: str) -> str:
     """
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     return word if not value.startswith("~") or os.path.exists(value) else option + equals + os.path.expanduser(value)
+
+
+def _with_place(words: list[str]) -> list[str]:
+    """Return the words of a command in which --ray alone, as the last one or before another option, says where.
+
+    >>> _with_place(["predict", "a.striate", "photos", "--ray", "--csv", "out.csv"])
+    ['predict', 'a.striate', 'photos', '--ray=local', '--csv', 'out.csv']
+    """
+    following = [*words[1:], "-"]
+    return [
+        "--ray=local" if word == "--ray" and after.startswith("-") else word
+        for word, after in zip(words, following, strict=False)
+    ]
 
 
 def _print_version(wanted: bool) -> None:

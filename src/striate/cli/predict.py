@@ -1,20 +1,18 @@
-"""`striate predict`: the class of images, on screen, as CSV, as JSON or in the form of a given submission."""
+"""`striate predict`: the class of images, on screen, as JSON, or of any number as CSV, Parquet or a submission."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from striate.cli import options
-from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import print_json, progress_bar, stderr
 
-if TYPE_CHECKING:
-    from striate.classifier.prediction import Prediction
-
+# So many answers are shown on screen.
 SHOWN = 50
-NONE = "none of these"
 
 
 def predict(
@@ -26,7 +24,10 @@ def predict(
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to show for each image.")] = 3,
-    csv: Annotated[Path | None, typer.Option(help="Write image, class and probabilities to this CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write image, class, probabilities and error to this CSV file, as they come.")
+    ] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Write the same to this Parquet file.")] = None,
     like: Annotated[
         Path | None, typer.Option(help="A sample submission: write --csv with its columns, its rows, its order.")
     ] = None,
@@ -39,9 +40,26 @@ def predict(
     image_column: options.ImageColumn = None,
     data_dir: options.DataDir = None,
     pages: options.Pages = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="[ADDRESS]",
+            rich_help_panel=options.RUN,
+            show_default="this process alone",
+            help="Predict on the machines of a Ray cluster, such as 10.0.0.1:6379 or auto; nothing is this machine.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Say what is on images: the class and its probability, or none of these.
+
+    [bold]striate predict cats.striate photos/[/bold]
+    [bold]striate predict cats.striate archive/ --csv answers.csv[/bold]
+
+    With [bold]--csv[/bold] or [bold]--parquet[/bold] there may be millions of images: memory stays the same, and rows
+    are written as they come, to a file that ends in .part until it is whole. Whatever ends the command, the same
+    command goes on where it stopped, and each image has one row; one that cannot be read has its error there.
 
     What is unlike all that the model has learned is "none of these": about one image in twenty of the classes is called
     so wrongly. With [bold]--sure 0.99[/bold] each answer says whether it is one of those of which at least 99 % are
@@ -50,58 +68,36 @@ def predict(
 
     An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
     """
+    from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
+    from striate.classifier.bulk.ray_cluster import RayStream, check_address
     from striate.classifier.pretrained import load_model
-    from striate.classifier.submission import predict_catalog, write_csv, write_like
-    from striate.data.gathering import gather
+    from striate.cli.output.predictions import Heard, print_heard, print_outcome
+    from striate.data.lineup import line_up
     from striate.system.devices import choose_device
 
     if like and not csv:
         raise typer.BadParameter("--like needs --csv, the file to write")
+    if csv and parquet:
+        raise typer.BadParameter("--csv and --parquet must not be given together; run the command once for each")
+    if ray:
+        check_address(ray)
     classifier = load_model(model, weights).to(choose_device(device))
-    console = stderr()
-    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
-    with progress_bar(console) as progress:
-        catalog = gather(images_, reading, progress)
-        predictions, skipped = predict_catalog(classifier, catalog, progress, sure=sure, sets=sets)
-    for entry in skipped:
-        console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
-    if csv and like:
-        write_like(predictions, like, csv)
-    elif csv:
-        write_csv(predictions, csv)
-    if csv:
-        console.print(f"{len(predictions):,} predictions written to {csv}", markup=False)
-    if json:
-        print_json([prediction.to_json(top) for prediction in predictions])
-    elif not csv:
-        _print_predictions(predictions, top)
-    if skipped:
+    console, path = stderr(), csv or parquet
+    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
+    wanted = BulkRequest(images_, reading, sure, sets, path, "csv" if csv else "parquet", like)
+    heard = Heard(None if json else SHOWN)
+    with progress_bar(console) as progress, ExitStack() as stack:
+        lineup = line_up(images_, reading, progress)
+        cluster = stack.enter_context(RayStream(classifier, lineup, ray, sure, sets)) if ray else None
+        outcome = predict_lineup(
+            classifier, lineup, wanted, stream=cluster, hear=None if path and not json else heard.hear,
+            progress=progress, note=lambda text: console.print(text, markup=False),
+        )  # fmt: skip
+    whole = print_outcome(console, outcome, path, lineup) if outcome else heard.print_skipped(console, lineup)
+    if json and not (outcome and outcome.stopped):
+        print_json([prediction.to_json(top) for prediction in heard.predictions])
+    elif not path:
+        print_heard(heard, top)
+    if not whole:
         raise typer.Exit(1)
-
-
-def _print_predictions(predictions: list[Prediction], top: int) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    console = stdout()
-    asked = [name for name in ("sure", "set") if any(getattr(one, name) is not None for one in predictions)]
-    table = Table("image", "class", "probability", *asked, *(["next"] if top > 1 else []), box=None, pad_edge=False)
-    table.columns[2].justify = "right"
-    for prediction in predictions[:SHOWN]:
-        rest = ", ".join(f"{name} {percent(p)}" for name, p in prediction.top(top)[1:])
-        cells = [prediction.image, prediction.label, percent(prediction.probability)]
-        if prediction.known is False:
-            cells[1], rest = NONE, f"else {prediction.label}" + (f", {rest}" if rest else "")
-        cells += [_told(getattr(prediction, name)) for name in asked] + ([rest] if top > 1 else [])
-        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
-    console.print(table)
-    if len(predictions) > SHOWN:
-        console.print(f"… and {len(predictions) - SHOWN:,} more; --csv FILE or --json gives all of them")
-
-
-def _told(value: bool | tuple[str, ...] | None) -> str:
-    """Return what a cell of the table says: yes, no or the classes of a set."""
-    if isinstance(value, tuple):
-        return ", ".join(value)
-    return "" if value is None else "yes" if value else "no"

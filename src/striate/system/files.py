@@ -49,13 +49,38 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
         elif path.exists() and not path.is_file() and not path.is_dir():
             _send(path, write)
         else:
-            _replace(_followed(path), write)
+            _replace(followed(path), write)
     except StorageError:
         raise
     except Exception as error:
         if (cause := system_error(error)) is None:
             raise
         raise StorageError(write_failure(cause, path)) from error
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """Sync a file that was written beside `path`, and rename it to that; it gets the permissions of what was there.
+
+    Arguments:
+        made: in the folder of what `path` leads to, see `followed`.
+
+    Raises:
+        StorageError: the folder cannot be written to; what was at `path` is untouched.
+    """
+    try:
+        target = followed(path)
+        made.chmod(_mode(target))
+        _sync(made)
+        os.replace(made, target)
+        if os.name == "posix":
+            _sync(target.parent)
+    except OSError as error:
+        raise StorageError(write_failure(error, path)) from error
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether a path is, or can become, a regular file: no pipe, device, open descriptor or folder."""
+    return open_descriptor(path) is None and (path.is_file() or not path.exists())
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -122,7 +147,7 @@ def open_descriptor(path: str | Path) -> int | None:
     return None
 
 
-def _followed(path: Path) -> Path:
+def followed(path: Path) -> Path:
     """Return where a path leads through its links; what it leads to need not be there."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():  # a circle
