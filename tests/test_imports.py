@@ -142,18 +142,6 @@ COMMANDS = {
         "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
         "walk",
     )  # fmt: skip
-    for name in (
-        "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
-        "walk",
-    )  # fmt: skip
-    for name in (
-        "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
-        "walk",
-    )  # fmt: skip
-    for name in (
-        "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
-        "walk",
-    )  # fmt: skip
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}
