@@ -139,9 +139,20 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 COMMANDS = {
     f"striate.cli.{name}"
     for name in (
-        "augment", "check", "evaluate", "explain", "export", "features", "look", "net", "predict", "serve", "train", "tune",
+        "augment",
+        "check",
+        "evaluate",
+        "explain",
+        "export",
+        "features",
+        "look",
+        "net",
+        "predict",
+        "serve",
+        "train",
+        "tune",
         "walk",
-    )  # fmt: skip
+    )
 }
 # An estimator of scikit-learn has each setting as an argument of its own.
 SETTINGS = {"striate.estimator"}

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from striate.data.reading import read
     from striate.errors import StriateError
     from striate.estimator import ImageClassifier
-    from striate.explanation.walk.page import write_walkthrough
-    from striate.explanation.filters import filter_image
-    from striate.explanation.look.look import look
     from striate.explanation.explain import explain
     from striate.explanation.explanation import Explanation
+    from striate.explanation.filters import filter_image
+    from striate.explanation.look.look import look
+    from striate.explanation.walk.page import write_walkthrough
     from striate.metrics.evaluation import Evaluation
     from striate.nets import Net, Table, make_module, parse, resolve
     from striate.notebook.progress import show_progress
@@ -50,8 +50,8 @@ __all__ = [
     "Table",
     "__version__",
     "check",
-    "filter_image",
     "explain",
+    "filter_image",
     "fit",
     "load_model",
     "load_pretrained",

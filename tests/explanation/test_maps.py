@@ -1,4 +1,4 @@
-"""Maps against models of which is known where they look, linear models against their formula, trees against their sums."""
+"""Maps against models of which it is known where they look, linear ones against their formula, trees against sums."""
 
 import numpy as np
 import pytest

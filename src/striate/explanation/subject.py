@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.views import look
+from striate.classifier.views import logits_over_views
 from striate.system.devices import fitting_threads
 
 # So many images are put together at once: more would only fill memory.
@@ -160,7 +160,7 @@ def contrast(subject: Subject, images: Tensor) -> Tensor:
         images: float (n, c, h, w), pixels 0…255.
     """
     model = subject.model
-    logits, _ = look(model.module, images, model.preprocessing, model.views)
+    logits, _ = logits_over_views(model.module, images, model.preprocessing, model.views)
     logits = logits.double() / model.trust.temperature
     k = logits.shape[1]
     own = logits[:, subject.target]
