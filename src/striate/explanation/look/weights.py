@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from striate.explanation.look.places import layers_of, look_at_nothing, net_of
 from striate.nets.modules.windows import Whitening
 
 MOST_FILTERS, MOST_TEMPLATES = 128, 100
+# Templates of so many pixels a side are shown blurred too.
+_BLURRED_FROM_PX = 16
 _COLOURS = ("red", "green", "blue")
 _GRAY = "Gray is a weight of 0, brighter is positive, darker negative; each picture by its own largest weights."
 _TEMPLATE = (
@@ -38,28 +41,44 @@ class _FirstLayer:
 def weight_galleries(model: Classifier) -> tuple[list[Gallery], list[str]]:
     """Return a model's first filters or templates, and what is to be said where there are none."""
     if (made := linear_templates(model)) is not None:
-        return [made], []
+        return made, []
     first = _first_layer(model)
     if first is None:
         return [], [] if net_of(model) is None else ["No layer of it stands on the pixels themselves."]
     if isinstance(first.module, nn.Linear) or first.module.weight.ndim == 2:
-        return [_first_units(model, first)], []
+        return _first_units(model, first), []
     return [_first_filters(model, first)], []
 
 
-def linear_templates(model: Classifier) -> Gallery | None:
-    """Return one picture a class of what was fitted linearly to pixels; None where it was fitted to anything else."""
+def linear_templates(model: Classifier) -> list[Gallery] | None:
+    """Return a picture a class of what was fitted linearly to pixels; None where it was fitted to anything else."""
     module, shape = model.module, pixel_shape(model)
     if shape is None or not isinstance(module, FittedModule) or not isinstance(module.head, Linear):
         return None
     weights = spread_out(module, module.head.weight / module.selection.scale, shape)
     weights = weights / model.preprocessing.std[:, None, None]
     names = [model.classes[i] for i in module.present.tolist()]
-    pictures = [LookPicture(name, weights_picture(one)) for name, one in zip(names, weights, strict=True)]
     left_out = math.prod(shape) - len(module.selection.columns)
     said = (_TEMPLATE, _GRAY, *_smaller(model, shape))
     said += (f"{left_out:,} of {math.prod(shape):,} pixel values were not used, and are gray.",) if left_out else ()
-    return Gallery("templates", "Templates, one a class", said, tuple(pictures[:MOST_TEMPLATES]), len(pictures))
+    return _templates(weights, names, said)
+
+
+def _templates(weights: np.ndarray, names: Sequence[str], said: tuple[str, ...]) -> list[Gallery]:
+    """Return weights (k, c, h, w) as a picture a class, and of larger images blurred too."""
+    from scipy.ndimage import gaussian_filter
+
+    def drawn(rows: np.ndarray) -> tuple[LookPicture, ...]:
+        pairs = zip(names[:MOST_TEMPLATES], rows[:MOST_TEMPLATES], strict=True)
+        return tuple(LookPicture(name, weights_picture(one)) for name, one in pairs)
+
+    made = [Gallery("templates", "Templates, one a class", said, drawn(weights), len(weights))]
+    side = min(weights.shape[2:])
+    if side >= _BLURRED_FROM_PX:
+        smooth = gaussian_filter(weights, side / 12, axes=(2, 3))
+        told = "The same weights, blurred, so that the eye sees areas rather than single pixels."
+        made.append(Gallery("templates-blurred", "Templates, blurred", (told,), drawn(smooth), len(weights)))
+    return made
 
 
 def pixel_shape(model: Classifier) -> tuple[int, int, int] | None:
@@ -158,18 +177,16 @@ def _sees(first: int, own: int, channels: int) -> str:
     return f"sees {_COLOURS[first]} alone" if channels == 3 and own == 1 else f"sees bands {first} to {first + own - 1}"
 
 
-def _first_units(model: Classifier, first: _FirstLayer) -> Gallery:
+def _first_units(model: Classifier, first: _FirstLayer) -> list[Gallery]:
     """Return what each unit of a first fully connected layer holds against the pixels, as a picture."""
     weights = first.module.weight.detach().double().cpu().numpy().reshape(-1, *first.shape)
     weights = weights / model.preprocessing.std.astype(np.float64)[:, None, None]
     net, count = net_of(model), len(weights)
     learns = [part for part in net.modules() if getattr(part, "weight", None) is not None] if net else []
     alone = len(learns) == 1 and count == len(model.classes)
-    names = model.classes if alone else [str(i) for i in range(count)]
-    most = MOST_TEMPLATES if alone else MOST_FILTERS
-    pictures = tuple(LookPicture(names[i], weights_picture(one)) for i, one in enumerate(weights[:most]))
     own = _smaller(model, first.shape)
     if alone:
-        return Gallery("templates", "Templates, one a class", (_TEMPLATE, _GRAY, *own), pictures, count)
+        return _templates(weights, model.classes, (_TEMPLATE, _GRAY, *own))
+    pictures = tuple(LookPicture(str(i), weights_picture(one)) for i, one in enumerate(weights[:MOST_FILTERS]))
     told = f"{first.layer} at {first.path}: {count:,} units, each with a weight for every pixel."
-    return Gallery("first-layer", "Templates of the first layer's units", (told, _GRAY, *own), pictures, count)
+    return [Gallery("first-layer", "Templates of the first layer's units", (told, _GRAY, *own), pictures, count)]
