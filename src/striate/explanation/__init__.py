@@ -1,1 +1,1 @@
-"""What a model sees in an image, and every number on the way there."""
+"""What a model sees of an image: maps with a verdict on each, the training images it is like, what would change it."""
