@@ -345,3 +345,23 @@ def test_hostile_names_stay_text(browser, tmp_path):
     assert reader.page.locator("main img, main svg").count() == 0
     assert reader.page.inner_text("h1").startswith("From <svg onload=alert(1)>.png to ")
     reader.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shape"), [("swift_m", (3, 32, 32)), ("alexnet", (3, 227, 227)), ("resnet50", (3, 96, 96))]
+)
+def test_large_nets_of_the_zoo_in_eight_megabytes(browser, tmp_path, name, shape):
+    model, path = model_of(name, shape, spread=False), tmp_path / "walk.html"
+    pixels, other = random_pixels(model, 1), random_pixels(model, 2)
+    assert write_walkthrough(model, pixels, path).size_bytes <= 8_000_000
+    reader = Reader(browser, path)
+    count = reader.run("walk.plan.steps.length")
+    here = [i for i in range(count) if not reader.run(f"Boolean(walk.plan.steps[{i}].absent)")]
+    assert_torchs(reader, model, pixels, here)
+    reader.set_pixels(other)
+    assert_torchs(reader, model, other, [i for i in here if not reader.run(f"walk.isKept({i})")])
+    for index in {0, here[len(here) // 2], count // 2, count - 1, count}:  # kept and absent ones can be looked at
+        reader.go(index)
+    assert reader.run("walk.isKept(0)") is False
+    reader.close()

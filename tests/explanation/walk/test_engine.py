@@ -187,3 +187,23 @@ def test_rounding_to_sixteen_bits_stays_within_the_tolerance(sentence):
     shape = (1, 28, 28) if sentence == "lenet" else (3, 32, 32)
     document, values = document_of(model_of(sentence, shape, spread=False), plan=Carried(16))
     assert check.compare_with_torch(document, values).share < 1e-4
+
+
+def test_a_page_is_never_larger_than_its_limit(tmp_path):
+    model = model_of("lenet", (1, 28, 28), spread=False)
+    whole = page.write_walkthrough(model, np.zeros((28, 28), np.uint8), tmp_path / "whole.html")
+    part = page.write_walkthrough(model, np.zeros((28, 28), np.uint8), tmp_path / "part.html", limit_bytes=220_000)
+    assert (whole.computed, whole.kept) == (11, 0)
+    assert part.size_bytes == (tmp_path / "part.html").stat().st_size <= 220_000
+    assert part.kept or part.absent
+    with pytest.raises(ArgumentError, match=r"must fit in 0\.1 MB"):
+        page.write_walkthrough(model, np.zeros((28, 28), np.uint8), tmp_path / "none.html", limit_bytes=100_000)
+    assert not (tmp_path / "none.html").exists()
+
+
+def test_a_net_that_is_not_finite_is_refused(tmp_path):
+    model = model_of("conv(2, 3) relu fc(3)", (1, 8, 8), spread=False)
+    with torch.no_grad():
+        model.module.layer("0").weight[0] = torch.nan
+    with pytest.raises(StriateError, match="needs finite numbers; layer 0, conv"):
+        page.write_walkthrough(model, np.zeros((8, 8), np.uint8), tmp_path / "walk.html")

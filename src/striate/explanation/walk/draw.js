@@ -48,6 +48,18 @@ const Draw = (() => {
     return zero.map((from, i) => Math.round(from + share * (far[i] - from)));
   }
 
+  // The colours of −scale … scale as they lie in an image's memory: a map has many numbers.
+  const SHADES = 512;
+  function shades() {
+    const known = colours();
+    if (!known.table) {
+      const bytes = new Uint8ClampedArray(4 * (2 * SHADES + 1)).fill(255);
+      for (let i = -SHADES; i <= SHADES; i++) bytes.set(colour(i, SHADES), 4 * (i + SHADES));
+      known.table = new Uint32Array(bytes.buffer);
+    }
+    return known.table;
+  }
+
   // Text that can be read on it.
   const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#11151c" : "#ffffff");
 
@@ -60,10 +72,10 @@ const Draw = (() => {
   function map(canvas, values, height, width, scale) {
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height), table = shades();
+    const cells = new Uint32Array(image.data.buffer), factor = SHADES / (scale || 1);
     for (let i = 0; i < height * width; i++) {
-      const [r, g, b] = colour(values[i], scale);
-      image.data.set([r, g, b, 255], 4 * i);
+      cells[i] = table[SHADES + Math.max(-SHADES, Math.min(SHADES, Math.round(values[i] * factor)))];
     }
     context.putImageData(image, 0, 0);
   }

@@ -10,7 +10,7 @@ const Maps = (() => {
     const order = Array.from({ length: channels }, (_, k) => k);
     const strength = (k) => { let most = 0; for (let i = k * size; i < (k + 1) * size; i++) most = Math.max(most, Math.abs(values[i])); return most; };
     if (isSorted(context)) {
-      const strengths = order.map(size > 1 ? strength : (k) => values[k]);
+      const strengths = order.map(Told.isClasses(context.plan, context.index) ? (k) => values[k] : strength);
       order.sort((a, b) => strengths[b] - strengths[a]);
     }
     const shown = order.slice(0, state.shown);

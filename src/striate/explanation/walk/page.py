@@ -163,7 +163,7 @@ def _fitted(
             return page, document, difference.share
         room -= 1.05 * (len(page) - limit)
     raise ArgumentError(
-        f"a walkthrough must fit in {limit / 1e6:.1f} MB; this net comes out larger, or less exact than torch, however "
+        f"a walkthrough must fit in {limit / 1e6:g} MB; this net comes out larger, or less exact than torch, however "
         "little is carried. Walk a smaller net"
     )
 

@@ -105,7 +105,7 @@ const Panel = (() => {
     if (!shown.includes(was)) shown.push(was);
     Draw.fill(by("answers"), shown.map((k) => h("button.row", { type: "button", "data-key": `answer-${k}`, onclick: () => walk.go(plan.steps.length - 1, [k]), "aria-label": `${plan.classes[k]}: ${percent(now[k])}, first picture ${percent(first[k])}` },
       h("span.name", {}, plan.classes[k]), h("span.bar", { "aria-hidden": "true" }, h("i", { style: `width:${100 * now[k]}%` }), h("em", { style: `left:${100 * first[k]}%` })), h("span.n", { "data-value": now[k] }, percent(now[k])))));
-    by("short").textContent = `${plan.classes[order[0]]} ${percent(now[order[0]])}`;
+    by("short").textContent = `${plan.classes[order[0]]} · ${percent(now[order[0]])}`;
   }
 
   function switched(off) {

@@ -111,7 +111,7 @@ def _ends(steps: Sequence[WalkStep], numbers: float, limit: float) -> tuple[set[
             break
     if first_last == len(steps):
         raise ArgumentError(
-            f"a walkthrough must fit in {limit / 1e6:.0f} MB; this net's last layer, {steps[-1].layer}, does not. "
+            f"a walkthrough must fit in {limit / 1e6:g} MB; this net's last layer, {steps[-1].layer}, does not. "
             "Walk a smaller net"
         )
     after, values, work = 0, 0, 0

@@ -23,7 +23,7 @@ const Stages = (() => {
       h("p", {}, `The net sees ${height} × ${width} pixels in ${c === 1 ? "one channel" : `${c} channels`}: ${count(c * height * width)} numbers from 0 to 255. Choose a pixel with Look, or with the arrow keys in the picture.`),
       h("div.grids", {}, shown.map(table)),
       h("h3", {}, `What becomes of row ${row}, column ${column}`),
-      shown.map((k) => Sums.line(`${Told.channel(plan, -1, k)}: (`, [pixels[(row * width + column) * c + k], "pixel"], " − ", [mean(k), average.length === c ? "mean of the channel" : "mean image"], ") / ", [std[k], "std"], " = ", [input[(k * height + row) * width + column], "what the net gets"])),
+      shown.map((k) => Sums.line(`${Told.channel(plan, -1, k)}: (`, [pixels[(row * width + column) * c + k], "pixel", 0], " − ", [mean(k), average.length === c ? "mean of the channel" : "mean image"], ") / ", [std[k], "std"], " = ", [input[(k * height + row) * width + column], "what the net gets"])),
       h("h3", {}, "How a picture comes to this"), prepared(plan),
       width <= MOST_WRITTEN && h("details", {}, h("summary", {}, "All numbers of the picture"), shown.map((k) => h("figure", {}, h("figcaption", {}, Told.channel(plan, -1, k)), h("pre.all", { tabindex: 0 }, written(pixels, plan.input_shape, k))))),
       h("p", {}, h("button.small", { type: "button", "data-key": "follow", onclick: () => go(0) }, `On to layer 1, ${Told.title(plan, 0)}`)),
@@ -57,7 +57,7 @@ const Stages = (() => {
         h("section.element", { "aria-label": "One number" },
           h("h3", {}, Told.place(plan, index, at)),
           !flat && Maps.large(context, own), Maps.fields(context),
-          h("div.sum", { id: "sum", "aria-live": "polite" }, Sums.explain(trace, context)),
+          h("div.sum", { id: "sum" }, Sums.explain(trace, context)),
           h("p", {}, h("button.small", { type: "button", "data-key": "switch", "aria-pressed": String(off), disabled: only[index], onclick: () => toggle(index, at[0]) }, off ? `Switch ${name} on` : `Switch ${name} off`), only[index] ? h("small.faint", {}, " The layers behind are not computed by this page.") : null))),
     ];
   }
@@ -85,12 +85,13 @@ const Stages = (() => {
     const order = logits.map((_, k) => k).sort((a, b) => logits[b] - logits[a]), top = Math.max(...logits.map((z) => z / t));
     const powers = logits.map((z) => Math.exp(z / t - top)), sum = powers.reduce((a, b) => a + b, 0), shown = order.slice(0, MOST_CLASSES), others = order.slice(MOST_CLASSES);
     const row = (k) => h("tr", {}, h("th", { scope: "row" }, h("button.link", { type: "button", "data-key": `class-${k}`, onclick: () => go(last, [k]) }, plan.classes[k])),
-      [logits[k], logits[k] / t, powers[k]].map((value) => h("td.n", { "data-value": value }, fmt(value))), h("td.n", { "data-value": probabilities[k], "data-class": k }, percent(probabilities[k])), h("td.wide", {}, Draw.bar(probabilities[k])));
+      h("td.n", { "data-value": probabilities[k], "data-class": k }, percent(probabilities[k])), h("td.wide", {}, Draw.bar(probabilities[k])),
+      [logits[k], logits[k] / t, powers[k]].map((value) => h("td.n", { "data-value": value }, fmt(value))));
     return [
       h("h2", {}, "Softmax: sums become probabilities"),
       h("p", {}, "The last layer gives each class a sum, its logit. exp makes it positive, and each is divided by the sum of all: together they are 1. ", t === 1 ? "" : `Before that the logits are divided by ${fmt(t)}, the temperature that the validation images called for, so that of all answers given with 80 %, say, about 80 % are right.`),
       Sums.line("probability = ", [powers[order[0]], "exp(z / T − largest)"], " / ", [sum, "sum of all exp"], " = ", [probabilities[order[0]], plan.classes[order[0]]]),
-      h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["class", "logit z", "z / T", "exp(z / T − largest)", "probability", ""].map((name, i) => h("th" + (i ? ".n" : ""), { scope: "col" }, name)))), h("tbody", {}, shown.map(row)))),
+      h("div.scroll", {}, h("table", {}, h("thead", {}, h("tr", {}, ["class", "probability", "", "logit z", "z / T", "exp(z / T − largest)"].map((name, i) => h("th" + (i ? ".n" : ""), { scope: "col" }, name)))), h("tbody", {}, shown.map(row)))),
       others.length > 0 && h("p.faint", {}, `The other ${count(others.length)} classes have ${percent(others.reduce((all, k) => all + probabilities[k], 0))} together.`),
       self.isKept(last) && h("p.faint", { "data-kept": "kept" }, "The logits are torch’s numbers for the first picture: the layers before have too many weights to be carried in a page, so they do not follow a changed picture."),
     ];

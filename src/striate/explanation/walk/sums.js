@@ -6,7 +6,7 @@ const Sums = (() => {
 
   // A line of arithmetic; parts are numbers with what they are.
   function line(...parts) {
-    return h("p.formula", {}, parts.map((part) => (typeof part === "string" ? part : h("span.term", {}, h("b", { "data-term": part[1], "data-value": part[0] }, fmt(part[0])), h("small", {}, part[1])))));
+    return h("p.formula", {}, parts.map((part) => (typeof part === "string" ? part : h("span.term", {}, h("b", { "data-term": part[1], "data-value": part[0] }, fmt(part[0], part[2])), h("small", {}, part[1])))));
   }
 
   const plus = (bias) => [bias < 0 ? " − " : " + ", [Math.abs(bias), "bias"]];
