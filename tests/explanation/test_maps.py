@@ -1,4 +1,4 @@
-"""Maps against models of which is known where they look, linear models against their formula, trees against their sums."""
+"""Maps against models of which is known where they look, linear ones against their formula, trees against their sums."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.builtin.drawn import make_shapes, shape_masks
 from striate.explanation.explain import explain
-from striate.explanation.gradcam import joined, joined_map, layer_maps, places_of
+from striate.explanation.gradcam import joined_map, layer_maps, layer_weights, places_of
 from striate.explanation.gradients import integrate
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import occlude
@@ -63,9 +63,10 @@ def inside(values):
 
 def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
     subject = look_at(*corner)
-    maps = np.stack([
-        joined_map(joined(layer_maps(subject)), subject.size), occlude(subject).of(1), integrate(subject).smoothed,
-    ])  # fmt: skip
+    layers, hiding = layer_maps(subject), occlude(subject).of(1)
+    weights = layer_weights(layers, hiding)
+    assert sum(weights.values()) == pytest.approx(1, abs=0.1)
+    maps = np.stack([joined_map(layers, weights, subject.size), hiding, integrate(subject).smoothed])
     assert [inside(one) for one in maps] == [True] * 3
     rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
     for trial in judge_maps(subject, answers_by_maps(subject, maps)):

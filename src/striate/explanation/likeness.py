@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from striate.explanation.gradcam import joined, joined_map, layer_maps
+from striate.explanation.gradcam import joined_map, layer_maps
 from striate.explanation.gradients import integrate
 from striate.explanation.occlusion import occlude
 from striate.explanation.shuffling import shuffled
@@ -23,16 +23,19 @@ def shuffled_subject(subject: Subject) -> Subject:
     return look_at(model, subject.pixels, int(np.argsort(-first.logits, kind="stable")[rank]))
 
 
-def likenesses(subject: Subject, cam: np.ndarray | None, gradients: np.ndarray | None) -> dict[str, float]:
+def likenesses(
+    subject: Subject, cam: np.ndarray | None, weights: dict[str, float], gradients: np.ndarray | None
+) -> dict[str, float]:
     """Return the rank correlations of maps (h, w), by kind, with those of a copy with shuffled weights.
 
     Arguments:
         cam, gradients: the maps that there are; None where the model has no gradient.
+        weights: of the layers in `cam`, by their paths.
     """
     other = shuffled_subject(subject)
     pairs = {"occlusion": (occlude(subject, _COARSE).of(subject.target), occlude(other, _COARSE).of(other.target))}
     if cam is not None:
-        pairs["grad-cam"] = cam, joined_map(joined(layer_maps(other, shifted=False)), other.size)
+        pairs["grad-cam"] = cam, joined_map(layer_maps(other, shifted=False), weights, other.size)
     if gradients is not None and (found := integrate(other, quick=True)):
         pairs["integrated-gradients"] = gradients, found.smoothed
     return {kind: rank_correlation(*pair) for kind, pair in pairs.items()}
