@@ -18,7 +18,7 @@ from striate.explanation.explain import explain
 from striate.explanation.page import explanations_page, write_pictures
 from striate.explanation.shuffling import shuffled
 from striate.explanation.similar import find_voters
-from striate.explanation.subject import look_at
+from striate.explanation.subject import make_subject
 from striate.nets import make_module, parse
 from striate.selection.fit import run_one
 
@@ -103,7 +103,7 @@ def test_an_image_that_the_model_keeps_is_most_like_itself(digits_model):
 def test_the_neighbours_that_voted_are_the_nearest(digits, tmp_path):
     model = striate.Classifier.load(run_one("digits", "neighbours", out=tmp_path / "run").model)
     for image in digits.images[400:403]:
-        voters = find_voters(look_at(model, image))
+        voters = find_voters(make_subject(model, image))
         head = model.module.head
         flat = torch.from_numpy(image.transpose(2, 0, 1).reshape(1, -1).astype(np.float32))
         found = nearest(flat, head.vectors, head.k, head.metric)[0]
@@ -130,7 +130,7 @@ def test_what_changes_the_answer_changes_it():
     image = np.full((16, 16, 1), 20, np.uint8)
     image[:8, :8] = 160
     model = bright_model()
-    changes = find_changes(look_at(model, image))
+    changes = find_changes(make_subject(model, image))
     for one in changes.simple:
         assert model.predict(one.pixels).label == one.becomes == "dark"
     assert {one.words.split(" to ")[0] for one in changes.simple} >= {"mirroring it", "darkening it"}
@@ -138,7 +138,7 @@ def test_what_changes_the_answer_changes_it():
     hidden = changes.hiding.mask((16, 16))
     assert hidden[:8, :8].any()
     assert not hidden[10:, 10:].any()  # no cell that is not needed
-    wish = find_changes(look_at(model, np.ascontiguousarray(image[:, ::-1]), 0))
+    wish = find_changes(make_subject(model, np.ascontiguousarray(image[:, ::-1]), 0))
     assert wish.wish == "bright"
     assert any(one.words == "mirroring it" for one in wish.simple)
 
@@ -163,7 +163,7 @@ def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
     written = write_pictures([each, each], tmp_path / "out")
     assert len({path.name for path in written}) == len(written)
     assert all(path.parent == tmp_path / "out" for path in written)
-    each.save(tmp_path / "page.html")
+    explain(digits_model, digits.images[1], out=tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
 
 

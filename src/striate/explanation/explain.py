@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -22,9 +23,10 @@ from striate.explanation.gradients import Attribution, integrate
 from striate.explanation.likeness import likenesses
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import Occlusion, occlude
+from striate.explanation.page import write_explanations
 from striate.explanation.shuffling import compare_with_shuffled, stands_on_pixels
 from striate.explanation.similar import find_similar, find_voters
-from striate.explanation.subject import Subject, look_at
+from striate.explanation.subject import Subject, make_subject
 from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
 from striate.explanation.verdict import judge, no_ground
 from striate.observer import Progress, silent
@@ -46,26 +48,34 @@ _TITLES = {"grad-cam": "Grad-CAM", "occlusion": "Occlusion", "integrated-gradien
            "template": "Template × image", "trees": "What the trees asked"}  # fmt: skip
 
 
-def explain(model: Classifier, image: Any, about: str | None = None, progress: Progress = silent) -> Explanation:
+def explain(
+    model: Classifier,
+    image: Any,
+    about: str | None = None,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+) -> Explanation:
     """Return what a model sees of one image: maps with verdicts, what it is like, what would change the answer.
 
     Arguments:
         image: whatever `Classifier.predict` takes as one image.
         about: the class to explain; None for the model's answer.
+        out: where to write the page; None writes none.
         progress: told how far it is.
 
     Raises:
         ArgumentError: not one image, or no such class.
         DecodingError: the image cannot be read.
-
-    >>> from striate.classifier.classifier import Classifier  # doctest: +SKIP
-    >>> explain(Classifier.load("cats.striate"), "tom.jpg").save("tom.html")  # doctest: +SKIP
+        StorageError: the page cannot be written.
     """
     given = as_inputs(image)
     if not is_one_image(given):
         raise ArgumentError("explain takes one image; give several one after the other")
     pixels = model.block(cast("Images", [given]), 0, 1)[0]
-    return explain_pixels(model, pixels, image_name(image), about, progress)
+    said = explain_pixels(model, pixels, image_name(image), about, progress)
+    if out is not None:
+        write_explanations([said], out)
+    return said
 
 
 def explain_pixels(
@@ -83,7 +93,7 @@ def explain_pixels(
     """
     told = _Stages(name, progress)
     told()
-    subject = look_at(model, pixels, _target(model, about))
+    subject = make_subject(model, pixels, _target(model, about))
     prediction = _prediction(subject, name)
     occlusion = occlude(subject)
     made, layers, weights, missing = _make_maps(subject, occlusion, told)

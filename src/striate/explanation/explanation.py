@@ -162,13 +162,3 @@ class Explanation:
                         "simple": [one.to_json() for one in self.changes.simple], "without_effect":
                         list(self.changes.kept)},
         }  # fmt: skip
-
-    def save(self, path: Any) -> None:
-        """Write the explanation as one self-contained HTML page.
-
-        Raises:
-            StorageError: the disk is full or the folder not writable; what was at `path` is kept.
-        """
-        from striate.explanation.page import write_explanations
-
-        write_explanations([self], path)

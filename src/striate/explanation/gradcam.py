@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.explanation.subject import Subject, as_batch, contrast, differentiating
+from striate.explanation.subject import Subject, as_batch, class_contrast, differentiating
 
 # Of each size so many last parts are remembered: the very last may have no gradient, and a transformer's last block has
 # none at all of its parts.
@@ -148,7 +148,7 @@ def _watched(subject: Subject, images: np.ndarray) -> dict[tuple[int, int], tupl
     with differentiating(subject) as device:
         batch = as_batch(images, device).requires_grad_()
         with _Watch(subject.model.module, subject.size) as watch:
-            score = contrast(subject, batch).sum()
+            score = class_contrast(subject, batch).sum()
         if not score.requires_grad or not watch.seen:
             return {}
         tensors = [one.tensor for parts in watch.seen.values() for one in parts]

@@ -9,7 +9,7 @@ from striate.explanation.gradcam import joined_map, layer_maps
 from striate.explanation.gradients import integrate
 from striate.explanation.occlusion import occlude
 from striate.explanation.shuffling import shuffled
-from striate.explanation.subject import Subject, look_at
+from striate.explanation.subject import Subject, make_subject
 
 # Occlusion is compared by patches that move by their own side: that is quick, and enough to see whether two are alike.
 _COARSE = 1
@@ -19,8 +19,8 @@ def shuffled_subject(subject: Subject) -> Subject:
     """Return the image before a copy of its model with shuffled weights; asked about the class of the same rank."""
     model = shuffled(subject.model, 0)
     rank = int((subject.logits > subject.logits[subject.target]).sum())
-    first = look_at(model, subject.pixels)
-    return look_at(model, subject.pixels, int(np.argsort(-first.logits, kind="stable")[rank]))
+    first = make_subject(model, subject.pixels)
+    return make_subject(model, subject.pixels, int(np.argsort(-first.logits, kind="stable")[rank]))
 
 
 def likenesses(

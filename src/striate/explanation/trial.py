@@ -67,7 +67,7 @@ def answers_by_maps(subject: Subject, maps: np.ndarray) -> np.ndarray:
     """
     if not len(maps):
         return np.zeros((0, 2, len(LEVELS), len(subject.logits)))
-    first = ranked(maps)[:, None] < np.array(LEVELS)[None, :, None, None]  # the places that a map marks most
+    first = rank_places(maps)[:, None] < np.array(LEVELS)[None, :, None, None]  # the places that a map marks most
     hide = np.stack([first, ~first], 1)
     logits = subject.answers_without(hide.reshape(-1, *subject.size))
     return logits.reshape(*hide.shape[:3], -1)
@@ -90,7 +90,7 @@ def judge_rivals(subject: Subject, logits: np.ndarray) -> Rivals:
     return Rivals(tuple(random), blob)
 
 
-def ranked(maps: np.ndarray) -> np.ndarray:
+def rank_places(maps: np.ndarray) -> np.ndarray:
     """Return for each pixel of maps (n, h, w) the share of pixels that the map marks more, 0 … below 1.
 
     Equal values are put in an order that has nothing to do with where they are.
