@@ -12,7 +12,7 @@ from striate.classifier.prediction import Prediction
 from striate.explanation.change import Changes
 from striate.explanation.shuffling import Learned
 from striate.explanation.similar import Similar, SimilarImages
-from striate.explanation.verdict import Verdict
+from striate.explanation.verdict import MapVerdict
 
 # What a map marks: its values from this share of the largest on, around the largest.
 _MARKED_SHARE = 0.5
@@ -36,7 +36,7 @@ class ExplainedMap:
     about: str
     how: str
     values: np.ndarray
-    verdict: Verdict
+    verdict: MapVerdict
 
     @property
     def peak(self) -> tuple[int, int] | None:
