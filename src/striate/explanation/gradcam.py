@@ -18,13 +18,14 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.explanation.subject import Subject, as_batch, contrast, differentiating
+from striate.explanation.subject import Subject, as_batch, class_contrast, differentiating
 
 # Of each size so many last parts are remembered: the very last may have no gradient, and a transformer's last block has
 # none at all of its parts.
 _REMEMBERED, _REMEMBERED_TOKENS = 4, 24
-# Smaller maps have no places to speak of; the map of all is made of the two deepest layers with so many places a side.
-_LEAST_SIDE, LEAST_JOINED, JOINED = 2, 5, 2
+# Smaller maps have no places to speak of; the map of all is made of layers with so many places a side, where there are
+# such, and of those that count for so much in it.
+_LEAST_SIDE, LEAST_JOINED, _LEAST_WEIGHT = 2, 5, 0.02
 # Layers are of different sizes if one has so many times the places of the other, a side; so many are shown.
 _FINER, MOST_LAYERS = 1.5, 4
 # The image is shown shifted by these shares of its shorter side, in both directions: a maximum, or a stride, lets one
@@ -84,16 +85,37 @@ def layer_maps(subject: Subject, *, shifted: bool = True) -> list[LayerMap]:
     return made
 
 
-def joined(maps: list[LayerMap]) -> list[LayerMap]:
-    """Return the layers of which the map of all is made: the deepest that have places enough, else the finest."""
-    fine = [one for one in maps if min(one.places) >= LEAST_JOINED and one.values.max() > 0]
-    return fine[:JOINED] or [one for one in reversed(maps) if one.values.max() > 0][:1]
+def layer_weights(maps: list[LayerMap], hiding: np.ndarray) -> dict[str, float]:
+    """Return what each layer counts in the map of all, by its path; the weights sum to 1.
+
+    Layers of too few places count nothing where there are finer ones. The others count by how well their map agrees
+    with what hiding does, the fourth power of the correlation, and each half as much as the one behind it.
+
+    Arguments:
+        hiding: float (h, w), the map of occlusion.
+    """
+    alive = [one for one in maps if one.values.max() > 0]
+    fine = [one for one in alive if min(one.places) >= LEAST_JOINED] or alive[-1:]
+    agreeing = [max(_correlation(one.values, hiding), 0.0) ** 4 / 2**i for i, one in enumerate(fine)]
+    if not sum(agreeing) > 0:  # nothing to go by: the deepest alone
+        return {one.layer: 1.0 for one in fine[:1]}
+    found = {one.layer: weight / sum(agreeing) for one, weight in zip(fine, agreeing, strict=True)}
+    return {layer: weight for layer, weight in found.items() if weight >= _LEAST_WEIGHT}
 
 
-def joined_map(maps: list[LayerMap], size: tuple[int, int]) -> np.ndarray:
-    """Return the mean of layers' maps, each brought to a maximum of 1, float32 (h, w); 0 of none."""
-    each = [one.values / one.values.max() for one in maps]
-    return np.mean(each, 0).astype(np.float32) if each else np.zeros(size, np.float32)
+def joined_map(maps: list[LayerMap], weights: dict[str, float], size: tuple[int, int]) -> np.ndarray:
+    """Return the weighted sum of layers' maps, each brought to a maximum of 1, float32 (h, w); 0 of none."""
+    total = np.zeros(size, np.float32)
+    for one in maps:
+        if one.layer in weights and one.values.max() > 0:
+            total += np.float32(weights[one.layer]) * one.values / one.values.max()
+    return total
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    x, y = (one.ravel().astype(np.float64) - one.mean(dtype=np.float64) for one in (a, b))
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / size if size > 0 else 0.0
 
 
 def _shifts(size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -126,7 +148,7 @@ def _watched(subject: Subject, images: np.ndarray) -> dict[tuple[int, int], tupl
     with differentiating(subject) as device:
         batch = as_batch(images, device).requires_grad_()
         with _Watch(subject.model.module, subject.size) as watch:
-            score = contrast(subject, batch).sum()
+            score = class_contrast(subject, batch).sum()
         if not score.requires_grad or not watch.seen:
             return {}
         tensors = [one.tensor for parts in watch.seen.values() for one in parts]

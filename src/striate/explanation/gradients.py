@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from striate.explanation.subject import Subject, as_batch, contrast, differentiating
+from striate.explanation.subject import Subject, as_batch, class_contrast, differentiating
 
 # The way from the hidden image is walked in so many steps, and, of small images, in twice as many until they add up to
 # the difference.
@@ -79,7 +79,7 @@ def _integrated(subject: Subject, steps: int) -> Attribution | None:
         for start in range(0, steps, at_once):
             places = (np.arange(start, min(start + at_once, steps)) + 0.5) / steps
             batch = as_batch(hidden + (whole - hidden) * places[:, None, None, None], device).requires_grad_()
-            score: Any = contrast(subject, batch).sum()
+            score: Any = class_contrast(subject, batch).sum()
             if not score.requires_grad:
                 return None
             (slope,) = torch.autograd.grad(score, [batch], allow_unused=True)
@@ -87,6 +87,6 @@ def _integrated(subject: Subject, steps: int) -> Attribution | None:
                 return None
             total += slope.sum(0).permute(1, 2, 0).double().cpu().numpy()
         with torch.no_grad():
-            ends = contrast(subject, as_batch(np.stack([whole, hidden]), device)).cpu().numpy()
+            ends = class_contrast(subject, as_batch(np.stack([whole, hidden]), device)).cpu().numpy()
     parts = (total / steps * (whole - hidden)).sum(-1)
     return Attribution(np.nan_to_num(parts).astype(np.float32), float(ends[0] - ends[1]), steps)

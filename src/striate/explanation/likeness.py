@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from striate.explanation.gradcam import joined, joined_map, layer_maps
+from striate.explanation.gradcam import joined_map, layer_maps
 from striate.explanation.gradients import integrate
 from striate.explanation.occlusion import occlude
 from striate.explanation.shuffling import shuffled
-from striate.explanation.subject import Subject, look_at
+from striate.explanation.subject import Subject, make_subject
 
 # Occlusion is compared by patches that move by their own side: that is quick, and enough to see whether two are alike.
 _COARSE = 1
@@ -19,20 +19,23 @@ def shuffled_subject(subject: Subject) -> Subject:
     """Return the image before a copy of its model with shuffled weights; asked about the class of the same rank."""
     model = shuffled(subject.model, 0)
     rank = int((subject.logits > subject.logits[subject.target]).sum())
-    first = look_at(model, subject.pixels)
-    return look_at(model, subject.pixels, int(np.argsort(-first.logits, kind="stable")[rank]))
+    first = make_subject(model, subject.pixels)
+    return make_subject(model, subject.pixels, int(np.argsort(-first.logits, kind="stable")[rank]))
 
 
-def likenesses(subject: Subject, cam: np.ndarray | None, gradients: np.ndarray | None) -> dict[str, float]:
+def likenesses(
+    subject: Subject, cam: np.ndarray | None, weights: dict[str, float], gradients: np.ndarray | None
+) -> dict[str, float]:
     """Return the rank correlations of maps (h, w), by kind, with those of a copy with shuffled weights.
 
     Arguments:
         cam, gradients: the maps that there are; None where the model has no gradient.
+        weights: of the layers in `cam`, by their paths.
     """
     other = shuffled_subject(subject)
     pairs = {"occlusion": (occlude(subject, _COARSE).of(subject.target), occlude(other, _COARSE).of(other.target))}
     if cam is not None:
-        pairs["grad-cam"] = cam, joined_map(joined(layer_maps(other, shifted=False)), other.size)
+        pairs["grad-cam"] = cam, joined_map(layer_maps(other, shifted=False), weights, other.size)
     if gradients is not None and (found := integrate(other, quick=True)):
         pairs["integrated-gradients"] = gradients, found.smoothed
     return {kind: rank_correlation(*pair) for kind, pair in pairs.items()}

@@ -12,7 +12,7 @@ from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.linear import Linear
 from striate.classifier.heads.trees import Trees
 from striate.data.tensors import to_batch
-from striate.explanation.subject import Subject, as_batch, contrast, differentiating
+from striate.explanation.subject import Subject, as_batch, class_contrast, differentiating
 from striate.nets import NetModule
 
 # Layers that are linear in the pixels, or nothing at all in evaluation.
@@ -53,7 +53,7 @@ def template(subject: Subject) -> np.ndarray:
     """Return what a linear model multiplies each pixel by for the class, less the mean of the others: (h, w, c)."""
     with differentiating(subject) as device:
         batch = as_batch(subject.pixels[None], device).requires_grad_()
-        (slope,) = torch.autograd.grad(contrast(subject, batch).sum(), [batch])
+        (slope,) = torch.autograd.grad(class_contrast(subject, batch).sum(), [batch])
     return slope[0].permute(1, 2, 0).float().cpu().numpy()
 
 

@@ -56,7 +56,7 @@ def patches(size: tuple[int, int], steps: int = _STEPS) -> np.ndarray:
     """Return where patches lie that cover an image (h, w) evenly, bool (n, h, w), each row of them from the left.
 
     >>> patches((8, 8), 1).sum(0).tolist()[0], len(patches((32, 32)))
-    ([1, 1, 1, 1, 1, 1, 1, 1], 121)
+    ([1, 1, 1, 1, 1, 1, 1, 1], 100)
     """
     rows, columns = (_strips(side, steps) for side in size)
     return (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, *size)

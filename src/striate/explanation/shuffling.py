@@ -20,7 +20,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.heads.trees import Trees
-from striate.explanation.subject import Subject, answers_of, log_odds, without
+from striate.explanation.subject import Subject, answers_of, hidden_ways, log_odds
 from striate.explanation.trial import random_maps
 
 # So many copies of models of small images, and of large ones; none may answer to the image as much as the model.
@@ -53,11 +53,14 @@ class Learned:
 def compare_with_shuffled(subject: Subject) -> Learned:
     """Return how much a model's answer rests on the image, beside copies of it that know nothing."""
     (half,) = random_maps(subject.size, 1, seed=1) > 0
-    hide = np.stack([np.zeros_like(half), half, ~half, np.ones_like(half)])
+    # Each way to hide has its turn, whichever suits this model better: to choose would favour it over its copies.
+    blurred, mean = hidden_ways(subject.pixels)
+    images = np.stack([subject.pixels, *(np.where(half[..., None], *pair) for pair in (
+        (blurred, subject.pixels), (subject.pixels, mean))), blurred, mean])  # fmt: skip
     rank = int((subject.logits > subject.logits[subject.target]).sum())
-    evidence = _evidence(subject.model, subject, hide, rank)
+    evidence = _evidence(subject.model, images, rank)
     copies = _COPIES if max(subject.size) <= _SMALL_PX else _COPIES_OF_LARGE
-    values = [_evidence(shuffled(subject.model, seed), subject, hide, rank) for seed in range(copies)]
+    values = [_evidence(shuffled(subject.model, seed), images, rank) for seed in range(copies)]
     return Learned(evidence, tuple(values), guessing_chance(subject.model))
 
 
@@ -77,8 +80,9 @@ def stands_on_pixels(model: Classifier) -> bool:
     return isinstance(module, FittedModule) and (module.body is None or not any(True for _ in module.body.parameters()))
 
 
-def _evidence(model: Classifier, subject: Subject, hide: np.ndarray, rank: int) -> float:
-    logits = without(model, subject.pixels, subject.hidden, hide)
+def _evidence(model: Classifier, images: np.ndarray, rank: int) -> float:
+    """Return the log-odds of the class of this rank for the first image, less the mean of those for the others."""
+    logits = answers_of(model, images)
     scores = log_odds(logits, int(np.argsort(-logits[0], kind="stable")[rank]))
     return float(scores[0] - scores[1:].mean())
 

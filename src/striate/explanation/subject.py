@@ -105,7 +105,7 @@ def without(model: Classifier, pixels: np.ndarray, hidden: np.ndarray, hide: np.
     return np.concatenate(parts) if parts else np.zeros((0, len(model.classes)))
 
 
-def look_at(model: Classifier, pixels: np.ndarray, target: int | None = None) -> Subject:
+def make_subject(model: Classifier, pixels: np.ndarray, target: int | None = None) -> Subject:
     """Return an image with the class that is asked about.
 
     Of two ways to hide a part of it, blurred and in the mean colour, the one that leaves less of the class is taken,
@@ -151,7 +151,7 @@ def _squares_shuffled(pixels: np.ndarray) -> np.ndarray:
     return result
 
 
-def contrast(subject: Subject, images: Tensor) -> Tensor:
+def class_contrast(subject: Subject, images: Tensor) -> Tensor:
     """Return how much the class's logit exceeds the mean of the others (n,), differentiable, over the model's views.
 
     Unlike log-odds it does not level off where the model is sure, and it is the same for logits and log-probabilities.

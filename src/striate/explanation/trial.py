@@ -25,7 +25,7 @@ _BLOB_SHARE = 1 / 4
 
 
 @dataclass(frozen=True)
-class Trial:
+class MapTrial:
     """How a map did.
 
     Arguments:
@@ -51,10 +51,10 @@ class Rivals:
         blob: of the blob.
     """
 
-    random: tuple[Trial, ...]
-    blob: Trial
+    random: tuple[MapTrial, ...]
+    blob: MapTrial
 
-    def p_value(self, trial: Trial) -> float:
+    def p_value(self, trial: MapTrial) -> float:
         """Return how often a random map would do as well by chance: (1 + those that do) / (1 + all)."""
         as_good = sum(one.score >= trial.score for one in self.random)
         return (1 + as_good) / (1 + len(self.random))
@@ -67,16 +67,16 @@ def answers_by_maps(subject: Subject, maps: np.ndarray) -> np.ndarray:
     """
     if not len(maps):
         return np.zeros((0, 2, len(LEVELS), len(subject.logits)))
-    first = ranked(maps)[:, None] < np.array(LEVELS)[None, :, None, None]  # the places that a map marks most
+    first = rank_places(maps)[:, None] < np.array(LEVELS)[None, :, None, None]  # the places that a map marks most
     hide = np.stack([first, ~first], 1)
     logits = subject.answers_without(hide.reshape(-1, *subject.size))
     return logits.reshape(*hide.shape[:3], -1)
 
 
-def judge_maps(subject: Subject, logits: np.ndarray) -> list[Trial]:
+def judge_maps(subject: Subject, logits: np.ndarray) -> list[MapTrial]:
     """Return how maps do by the logits that `answers_by_maps` gives, for the class of `subject`."""
     shares = subject.shares(log_odds(logits.reshape(-1, logits.shape[-1]), subject.target)).reshape(logits.shape[:3])
-    return [Trial(float(deleted.mean()), float(inserted.mean())) for deleted, inserted in shares]
+    return [MapTrial(float(deleted.mean()), float(inserted.mean())) for deleted, inserted in shares]
 
 
 def rivals_of(size: tuple[int, int]) -> np.ndarray:
@@ -90,7 +90,7 @@ def judge_rivals(subject: Subject, logits: np.ndarray) -> Rivals:
     return Rivals(tuple(random), blob)
 
 
-def ranked(maps: np.ndarray) -> np.ndarray:
+def rank_places(maps: np.ndarray) -> np.ndarray:
     """Return for each pixel of maps (n, h, w) the share of pixels that the map marks more, 0 … below 1.
 
     Equal values are put in an order that has nothing to do with where they are.

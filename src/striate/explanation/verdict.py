@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from striate.explanation.shuffling import Learned
-from striate.explanation.trial import Rivals, Trial
+from striate.explanation.trial import MapTrial, Rivals
 
-# A map must do better than all but this share of random maps.
-LEVEL = 0.05
+# So many random maps may do as well as a map that tells something, counting itself among them: 1 of 19.
+LEVEL = 0.1
 # Log-odds that change by less are no evidence: from 50 % to 52.5 %.
 LEAST_EVIDENCE = 0.1
 # A map that a copy with shuffled weights gives as well shows the picture, whatever the model has learned.
@@ -25,7 +25,7 @@ NOTHING = "This map tells nothing"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MapVerdict:
     """What a map is worth.
 
     Arguments:
@@ -41,7 +41,7 @@ class Verdict:
 
     tells: bool
     words: str
-    trial: Trial | None
+    trial: MapTrial | None
     random: float | None
     p_value: float | None
     middle: float | None
@@ -90,25 +90,25 @@ def no_ground(learned: Learned, evidence: float, plain: bool, on_pixels: bool) -
 
 def judge(
     values: np.ndarray,
-    trial: Trial,
+    trial: MapTrial,
     rivals: Rivals,
     ground: str,
     likeness: float | None = None,
     incomplete: float | None = None,
-) -> Verdict:
+) -> MapVerdict:
     """Return the verdict on a map.
 
     Arguments:
         values: float (h, w).
         ground: why no map can tell anything, from `no_ground`.
-        likeness, incomplete: see `Verdict`.
+        likeness, incomplete: see `MapVerdict`.
     """
     random, p, middle = float(np.median([one.score for one in rivals.random])), rivals.p_value(trial), rivals.blob.score
     spread = float(values.max() - values.min())
     if not np.isfinite(spread) or spread <= 1e-9 * max(1.0, float(np.abs(values).max())):
         everywhere = "0 everywhere" if not values.any() else "the same everywhere"
         why = f"{NOTHING}: it is {everywhere}" + (f", and {ground}." if ground else ".")
-        return Verdict(False, why, None, random, None, middle, None, incomplete)
+        return MapVerdict(False, why, None, random, None, middle, None, incomplete)
     if ground:
         why = ground
     elif likeness is not None and likeness >= MOST_ALIKE:
@@ -120,11 +120,11 @@ def judge(
         as_good = sum(one.score >= trial.score for one in rivals.random)
         why = f"{as_good} of {len(rivals.random)} random maps find the answer as well as it does"
     else:
-        return Verdict(True, _told(trial, rivals, middle), trial, random, p, middle, likeness, incomplete)
-    return Verdict(False, f"{NOTHING}: {why}.", trial, random, p, middle, likeness, incomplete)
+        return MapVerdict(True, _told(trial, rivals, middle), trial, random, p, middle, likeness, incomplete)
+    return MapVerdict(False, f"{NOTHING}: {why}.", trial, random, p, middle, likeness, incomplete)
 
 
-def _told(trial: Trial, rivals: Rivals, middle: float) -> str:
+def _told(trial: MapTrial, rivals: Rivals, middle: float) -> str:
     blob = ("and better than a blob in the middle" if trial.score > middle else
             "but no better than a blob in the middle")  # fmt: skip
     return (
@@ -134,5 +134,5 @@ def _told(trial: Trial, rivals: Rivals, middle: float) -> str:
     ).replace("%", " %")
 
 
-def _as_good(trial: Trial, rivals: Rivals) -> int:
+def _as_good(trial: MapTrial, rivals: Rivals) -> int:
     return sum(one.score >= trial.score for one in rivals.random)
