@@ -52,6 +52,7 @@ def test_a_net_answers_alike_at_any_size_and_says_what_is_none_of_these(which, r
     assert tuple(said["striate.classes"]) == model.classes
     assert said["striate.version"] == striate.__version__
     assert said["striate.temperature"] == model.trust.temperature
+    assert "source" not in json.dumps(said["striate.trained_on"])
     assert {"striate.licence", "striate.weights", "striate.input", "striate.none_of_these"} <= said.keys()
 
 

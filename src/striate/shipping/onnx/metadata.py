@@ -28,7 +28,8 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
         "net": str(classifier.net)[:2000],
         "weights": weights,
         "licence": licence_of(weights),
-        "data": said.data,
+        # Where the images lay is the maker's own business.
+        "trained_on": {"images": (said.data or {}).get("images"), "splits": said.splits},
         "accuracy": {"valid": said.valid_accuracy, "test": said.test_accuracy},
         "input": {
             "images": "uint8 (n, height, width, channels), any size, 0 … 255, already turned by EXIF, transparency "
