@@ -28,6 +28,7 @@ from striate.data.dataset import DataOptions, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.reading import read
 from striate.data.splitting import split
+from striate.errors import ArgumentError
 from striate.observer import Observer
 from striate.shipping.export import ExportOptions, export_model
 from striate.shipping.int8 import try_int8
@@ -120,7 +121,11 @@ def opened(model: Classifier) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
         path = Path(folder) / "app.html"
-        size = export_model(model, path, ExportOptions()).size_bytes
+        try:
+            size = export_model(model, path, ExportOptions()).size_bytes
+        except ArgumentError as error:
+            print(error, flush=True)
+            return {"page_refused": 1}
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_context(offline=True).new_page()
         began = time.perf_counter()

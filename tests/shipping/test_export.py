@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
 from PIL import Image
 from tests.shipping.models import with_golden
 
@@ -52,6 +53,7 @@ def test_a_net_answers_alike_at_any_size_and_says_what_is_none_of_these(which, r
     assert tuple(said["striate.classes"]) == model.classes
     assert said["striate.version"] == striate.__version__
     assert said["striate.temperature"] == model.trust.temperature
+    assert "source" not in json.dumps(said["striate.trained_on"])
     assert {"striate.licence", "striate.weights", "striate.input", "striate.none_of_these"} <= said.keys()
 
 
@@ -243,3 +245,14 @@ def test_plain_values_of_an_export(grays, tmp_path):
     assert said["kept"] is True
     assert said["path"].endswith("m.onnx")
     assert set(said["parity"]) >= {"images", "top1", "largest_difference"}
+
+
+def test_another_implementation_of_onnx_computes_the_same(grays):
+    reference = ReferenceEvaluator(make_onnx(grays)[0])
+    golden = grays.samples.golden.images[:5]
+    for images in (golden, np.ascontiguousarray(np.rot90(golden, 1, (1, 2)).repeat(3, 1))):
+        probabilities, score, known = reference.run(["probabilities", "score", "known"], {"images": images})
+        expected = session(grays).predict(images)
+        np.testing.assert_allclose(probabilities, grays.predict_proba(images), atol=1e-5)
+        np.testing.assert_allclose(score, expected.score, atol=1e-3)
+        np.testing.assert_array_equal(known, expected.known)

@@ -173,7 +173,7 @@ def verified(classifier: Classifier, predict: Predict, catalog: Catalog | None, 
     """Return how far a copy agrees on golden images and on a catalog, where there are any."""
     rows = ()
     if classifier.samples.golden is not None:
-        rows = verify_golden(classifier, predict).rows
+        rows = verify_golden(classifier, predict, progress).rows
     if catalog is not None:
         rows = (*rows, *verify_catalog(classifier, predict, catalog, progress).rows)
     return Parity(rows)

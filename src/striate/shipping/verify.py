@@ -148,7 +148,7 @@ def after_window(classifier: Classifier) -> Classifier:
     return replace(classifier, preprocessing=replace(classifier.preprocessing, window=None))
 
 
-def verify_golden(classifier: Classifier, predict: Predict) -> Parity:
+def verify_golden(classifier: Classifier, predict: Predict, progress: Progress = silent) -> Parity:
     """Return how far a copy agrees on the model's own golden images: in batches, at odd sizes, turned.
 
     Raises:
@@ -169,12 +169,15 @@ def verify_golden(classifier: Classifier, predict: Predict) -> Parity:
             f"the model must answer its golden images as when it was saved; a probability differs by {drift:.4g}. "
             "This machine or these versions compute something else: evaluate it here before you export it"
         )
-    rows = []
+    rows, odd_ones = [], list(_oddities(images))
+    total = len(BATCHES) + len(odd_ones)
     for size in BATCHES:
         parts = [predict(images[i : i + size]) for i in range(0, len(images), size)]
         rows.append(compare(f"golden images, {size} at once", mine, Answers.joined(parts), labels))
-    for name, odd in _oddities(images):
+        progress("comparing golden images", len(rows), total)
+    for name, odd in odd_ones:
         rows.append(compare(f"golden images, {name}", ask(classifier, odd), predict(odd)))
+        progress("comparing golden images", len(rows), total)
     return Parity(tuple(rows))
 
 

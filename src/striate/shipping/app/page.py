@@ -111,8 +111,8 @@ def _facts(classifier: Classifier) -> list[tuple[str, str]]:
         ("model", str(classifier.net)[:300]),
         ("looks at", f"{shape.size[0]}×{shape.size[1]} pixels, {'gray' if shape.channels == 1 else 'colour'}"),
         ("test accuracy", percent_of(said.test_accuracy)),
-        ("none of these", f"by {novelty.name}; of one in {round(1 / novelty.false_alarm)} images of the classes it is "
-                          "said wrongly" if novelty else "this model cannot tell"),
+        ("none of these", f"by {novelty.name}; said wrongly of one in {round(1 / novelty.false_alarm)} images of "
+                          "the classes" if novelty else "this model cannot tell"),
         ("weights", "; ".join(weights) if weights else "trained from scratch"),
         ("licence", licence_of(weights)),
         ("made by", f"Striate {__version__}, {RUNTIME} (MIT, Microsoft Corporation)"),

@@ -7,7 +7,6 @@ from typing import Any
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.provenance import Provenance
-from striate.nets.zoo import ZOO
 from striate.version import __version__
 
 # For these precisions it is said from which probability on an answer is sure enough.
@@ -28,7 +27,8 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
         "net": str(classifier.net)[:2000],
         "weights": weights,
         "licence": licence_of(weights),
-        "data": said.data,
+        # Where the images lay is the maker's own business.
+        "trained_on": {"images": (said.data or {}).get("images"), "splits": said.splits},
         "accuracy": {"valid": said.valid_accuracy, "test": said.test_accuracy},
         "input": {
             "images": "uint8 (n, height, width, channels), any size, 0 … 255, already turned by EXIF, transparency "
@@ -69,10 +69,10 @@ def licence_of(weights: list[str]) -> str:
         published = "timm names the licence of each of its models' weights"
     elif "efficientnet_lite" in said:
         published = "Apache-2.0 (EfficientNet-Lite, as Google published it)"
-    elif any(name in said for name in ZOO):
+    elif "IMAGENET1K" in said:
         published = "BSD-3-Clause (torchvision)"
     else:
-        published = "that of the weights that it began with"
+        published = f"that of the weights that it stands on, {said}"
     return f"{published}, learned from images that have terms of their own, ImageNet's among them; else {own}"
 
 
