@@ -37,7 +37,7 @@ class Client:
         finally:
             connection.close()
         kind = answer.headers.get("content-type", "")
-        return answer.status, answer.headers, json.loads(content) if "json" in kind else content
+        return answer.status, answer.headers, json.loads(content) if "json" in kind and content else content
 
     def get(self, path, **headers):
         return self.ask("GET", path, None, headers)

@@ -34,6 +34,7 @@ def make_app(predictor: Predictor, metrics: Metrics, token: bool = False) -> Fas
     """Return the routes; what stands before them is `Front`, which asks for a token or not."""
     app = FastAPI(
         title="Striate", version=__version__, description=_TELLING, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
         exception_handlers=dict.fromkeys((RefusedError, HTTPException, RequestValidationError, Exception), _refuse),
     )  # fmt: skip
     _add_predict(app, predictor, metrics)
@@ -121,6 +122,10 @@ def _add_pages(app: FastAPI, predictor: Predictor, token: bool) -> None:
     @app.get("/page.js", include_in_schema=False)
     async def page_script() -> Response:
         return Response(script, media_type="text/javascript")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return Response(status_code=204)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

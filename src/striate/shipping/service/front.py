@@ -21,20 +21,9 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
-ROUTES = (
-    "/",
-    "/docs",
-    "/page.js",
-    "/openapi.json",
-    "/v1/predict",
-    "/v1/model",
-    "/v1/models",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-)
 # What tells nothing of images or traffic is open: the page, which asks for the token, and whether the service lives.
-_OPEN = ("/", "/docs", "/page.js", "/openapi.json", "/healthz", "/readyz")
+_OPEN = ("/", "/docs", "/page.js", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
+ROUTES = (*_OPEN, "/v1/predict", "/v1/model", "/v1/models", "/metrics")
 _ID = re.compile(rb"[\w.-]{1,64}")
 _CLOSED = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _HEADERS = [
