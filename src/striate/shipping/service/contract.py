@@ -1,4 +1,4 @@
-"""What OpenAPI says of the service's bodies and answers, as plain schemas."""
+"""What OpenAPI says of the service's bodies and responses_of, as plain schemas."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ REASONS = {
 }
 
 
-def answers(schema: dict[str, Any], what: str, *refusals: int) -> dict[int | str, dict[str, Any]]:
+def responses_of(schema: dict[str, Any], what: str, *refusals: int) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a route's answers: the good one, and the refusals with their reasons."""
     said: dict[int | str, dict[str, Any]] = {200: _of(schema, what)}
     return said | {status: _of(ERROR, REASONS[status]) for status in refusals}

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from striate.errors import ArgumentError, MissingExtraError, StorageError
 from striate.shipping.service.limits import Limits
-from striate.shipping.service.models import Loading, Models, Wanted
+from striate.shipping.service.models import Loading, Models, WantedModel
 
 try:
     import uvicorn
@@ -97,7 +97,9 @@ class Service:
         note: is told what a person should know.
     """
 
-    def __init__(self, wanted: Sequence[Wanted], serving: Serving, note: Callable[[str], object] = lambda text: None):
+    def __init__(
+        self, wanted: Sequence[WantedModel], serving: Serving, note: Callable[[str], object] = lambda text: None
+    ):
         self.serving, self.note = serving, note
         self.log, self.metrics = JsonLog(serving.log), Metrics()
         self.models = Models(wanted, serving.loading, self._tell)
