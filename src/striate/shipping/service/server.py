@@ -110,12 +110,8 @@ class Service:
 
     def app(self) -> Front:
         """Return the ASGI application."""
-        return Front(
-            make_app(self.predictor, self.metrics, self.serving.token is not None),
-            self.serving.token,
-            self.log,
-            self.metrics,
-        )
+        routes = make_app(self.predictor, self.metrics, self.serving.token is not None)
+        return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate)
 
     def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> None:
         """Serve until it is stopped by a signal or by `stop`.
