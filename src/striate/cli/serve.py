@@ -64,7 +64,7 @@ def serve(
     """
     from striate.cli.output.serving import run_service
     from striate.shipping.service.limits import Limits
-    from striate.shipping.service.models import Loading, Wanted
+    from striate.shipping.service.models import Loading, WantedModel
     from striate.shipping.service.onnx_runtime import OnnxRuntime
     from striate.shipping.service.server import Serving, read_token
     from striate.units import parse_duration
@@ -75,4 +75,4 @@ def serve(
         held_bytes=max(Limits.held_bytes, body_bytes), timeout_s=parse_duration(timeout),
     )  # fmt: skip
     serving = Serving(host, port, read_token(token_file), limits, Loading(weights, device, (OnnxRuntime,)))
-    run_service(stderr(), [Wanted.of(word) for word in models], serving, log=log)
+    run_service(stderr(), [WantedModel.of(word) for word in models], serving, log=log)

@@ -17,7 +17,7 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("httptools")
 
 from striate.shipping.service.limits import Limits
-from striate.shipping.service.models import Loading, Wanted
+from striate.shipping.service.models import Loading, WantedModel
 from striate.shipping.service.server import Service, Serving, listen
 
 
@@ -37,7 +37,7 @@ class Client:
         finally:
             connection.close()
         kind = answer.headers.get("content-type", "")
-        return answer.status, answer.headers, json.loads(content) if "json" in kind else content
+        return answer.status, answer.headers, json.loads(content) if "json" in kind and content else content
 
     def get(self, path, **headers):
         return self.ask("GET", path, None, headers)
@@ -74,7 +74,7 @@ def running(paths, log=None, runtimes=(), **settings):
     """Run a service in a thread; yield it with its client."""
     limits = settings.pop("limits", Limits())
     serving = Serving(port=0, limits=limits, log=log, loading=Loading(device="cpu", runtimes=runtimes), **settings)
-    service = Service([Wanted.of(str(path)) for path in paths], serving)
+    service = Service([WantedModel.of(str(path)) for path in paths], serving)
     service.models.load()
     listener, started = listen("127.0.0.1", 0), threading.Event()
     thread = threading.Thread(target=service.run, args=(listener, started.set))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from striate.shipping.service.bodies import check_type, uploads_of
 from striate.shipping.service.limits import Limits, RefusedError
-from striate.shipping.service.multipart import parameters_of, parts_of
+from striate.shipping.service.multipart import form_parts, parameters_of
 
 NAMES = st.text(st.characters(exclude_characters='"\\\r\n\0', exclude_categories=["Cs"]), max_size=40)
 TYPE = "multipart/form-data; boundary=edge"
@@ -33,7 +33,7 @@ def refusal(act):
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=200).filter(lambda x: b"--edge" not in x)), max_size=5))
 def test_what_is_put_in_comes_out(parts):
-    found = [(part.filename, bytes(part.content)) for part in parts_of(joined(parts), TYPE, 5)]
+    found = [(part.filename, bytes(part.content)) for part in form_parts(joined(parts), TYPE, 5)]
     assert found == parts
 
 
@@ -41,7 +41,7 @@ def test_what_is_put_in_comes_out(parts):
 def test_damaged_forms_are_refused_in_words(junk, at, cut):
     whole = joined([("a", b"12345"), ("b", b"")])
     body = whole[:at] + junk + whole[at + cut :]
-    refused = refusal(lambda: [bytes(part.content) for part in parts_of(body, TYPE, 5)])
+    refused = refusal(lambda: [bytes(part.content) for part in form_parts(body, TYPE, 5)])
     assert refused is None or refused.status in (400, 413)
 
 
@@ -54,7 +54,7 @@ def test_any_type_and_body(kind, body):
 
 def test_a_preamble_and_odd_names():
     body = b"to be ignored\r\n" + joined([("ü'(1).png", b"x")])
-    (part,) = parts_of(body, 'multipart/form-data; BOUNDARY="edge"', 1)
+    (part,) = form_parts(body, 'multipart/form-data; BOUNDARY="edge"', 1)
     assert (part.name, part.filename, bytes(part.content)) == ("f", "ü'(1).png", b"x")
     assert parameters_of("form-data; filename*=UTF-8''%e2%82%ac.png")[1] == {"filename*": "UTF-8''%e2%82%ac.png"}
 
@@ -70,7 +70,7 @@ def test_hostile_bodies_end():
     for piece in (b"\r\n", b"\r\n--edg", b"\r\n--edge", b"--edge\r\n\r\n", os.urandom(64)):
         body = b"--edge\r\n" + piece * (8_000_000 // len(piece))
         with pytest.raises(RefusedError):
-            list(parts_of(body, TYPE, 64))
+            list(form_parts(body, TYPE, 64))
     with pytest.raises(RefusedError):
         check_type("a" * 1_000_000)
     parameters_of('x; a="' + '\\"' * 100_000)

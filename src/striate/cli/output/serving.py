@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from striate.shipping.service.models import Wanted
+    from striate.shipping.service.models import WantedModel
     from striate.shipping.service.server import Serving
 
 
-def run_service(console: Console, wanted: Sequence[Wanted], serving: Serving, *, log: bool) -> None:
+def run_service(console: Console, wanted: Sequence[WantedModel], serving: Serving, *, log: bool) -> None:
     """Load the models and serve them until a signal comes.
 
     Arguments:

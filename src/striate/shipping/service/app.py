@@ -9,7 +9,17 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from striate.shipping.service.contract import ANSWER, BODY, MODEL, MODELS, PARAMETERS, PLAIN, REASONS, STATUS, answers
+from striate.shipping.service.contract import (
+    ANSWER,
+    BODY,
+    MODEL,
+    MODELS,
+    PARAMETERS,
+    PLAIN,
+    REASONS,
+    STATUS,
+    responses_of,
+)
 from striate.shipping.service.limits import Limits, RefusedError
 from striate.shipping.service.metrics import CONTENT_TYPE, Metrics
 from striate.shipping.service.models import Served
@@ -34,6 +44,7 @@ def make_app(predictor: Predictor, metrics: Metrics, token: bool = False) -> Fas
     """Return the routes; what stands before them is `Front`, which asks for a token or not."""
     app = FastAPI(
         title="Striate", version=__version__, description=_TELLING, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
         exception_handlers=dict.fromkeys((RefusedError, HTTPException, RequestValidationError, Exception), _refuse),
     )  # fmt: skip
     _add_predict(app, predictor, metrics)
@@ -48,7 +59,7 @@ def _add_predict(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         "/v1/predict", summary="Say what is on images.", tags=["predict"],
         openapi_extra={"requestBody": BODY, "parameters": PARAMETERS},
         response_class=Response,
-        responses=answers(ANSWER, "One prediction for each image, in their order.", *REASONS),
+        responses=responses_of(ANSWER, "One prediction for each image, in their order.", *REASONS),
     )  # fmt: skip
     async def predict(request: Request) -> Response:
         """One image as the body, several as the files of a form, or {"images": [base64, …]}.
@@ -70,14 +81,14 @@ def _add_models(app: FastAPI, predictor: Predictor) -> None:
 
     @app.get(
         "/v1/model", summary="Say what a model is.", tags=["models"], response_class=Response,
-        responses=answers(MODEL, "Its classes, what it is given, how good it was, and the limits.", 401, 404, 422),
+        responses=responses_of(MODEL, "Its classes, what it is given, how good it was, and the limits.", 401, 404, 422),
     )  # fmt: skip
     async def model(model: Model = None) -> Response:
         return as_json(told(predictor.models.find(model)))
 
     @app.get(
         "/v1/models", summary="Say which models there are.", tags=["models"], response_class=Response,
-        responses=answers(MODELS, "All of them.", 401),
+        responses=responses_of(MODELS, "All of them.", 401),
     )  # fmt: skip
     async def models() -> Response:
         return as_json({"models": [told(one) for one in predictor.models.served.values()]})
@@ -85,7 +96,7 @@ def _add_models(app: FastAPI, predictor: Predictor) -> None:
 
 def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
     @app.get("/healthz", summary="Whether the service lives.", tags=["health"], response_class=Response,
-             responses=answers(STATUS, "It lives.", 503))  # fmt: skip
+             responses=responses_of(STATUS, "It lives.", 503))  # fmt: skip
     async def healthz() -> Response:
         alive = predictor.batcher.alive
         return (
@@ -93,7 +104,7 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         )
 
     @app.get("/readyz", summary="Whether a request would be answered now.", tags=["health"], response_class=Response,
-             responses=answers(STATUS, "It would.", 503))  # fmt: skip
+             responses=responses_of(STATUS, "It would.", 503))  # fmt: skip
     async def readyz() -> Response:
         if predictor.ready:
             return as_json({"status": "ready"})
@@ -101,7 +112,7 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         return _unwell(why, "a request would not be answered now")
 
     @app.get("/metrics", summary="Counters and clocks, for Prometheus.", tags=["health"], response_class=Response,
-             responses=answers(STATUS, "", 401) | {200: PLAIN})  # fmt: skip
+             responses=responses_of(STATUS, "", 401) | {200: PLAIN})  # fmt: skip
     async def metrics_text() -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
@@ -121,6 +132,10 @@ def _add_pages(app: FastAPI, predictor: Predictor, token: bool) -> None:
     @app.get("/page.js", include_in_schema=False)
     async def page_script() -> Response:
         return Response(script, media_type="text/javascript")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return Response(status_code=204)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

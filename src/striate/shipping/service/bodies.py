@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from striate.shipping.service.limits import Limits, RefusedError, busy, too_large
-from striate.shipping.service.multipart import parameters_of, parts_of
+from striate.shipping.service.multipart import form_parts, parameters_of
 
 _LONGEST_NAME = 255
 _RAW = "application/octet-stream"
@@ -150,7 +150,7 @@ def uploads_of(body: bytes | bytearray, content_type: str, limits: Limits) -> li
 
 def _of_form(body: bytes | bytearray, content_type: str, most: int) -> list[Upload]:
     found = []
-    for part in parts_of(body, content_type, most):
+    for part in form_parts(body, content_type, most):
         if part.filename is None:
             raise RefusedError(
                 422, "no-file", f"the parts of a form must be files; got the plain field {part.name[:80]!r}. "

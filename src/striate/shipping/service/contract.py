@@ -1,4 +1,4 @@
-"""What OpenAPI says of the service's bodies and answers, as plain schemas."""
+"""What OpenAPI says of the service's bodies and responses_of, as plain schemas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREDICTION: dict[str, Any] = {
         "probability": {**_NUMBER, "minimum": 0, "maximum": 1, "description": "Of that class, calibrated."},
         "top": {
             "type": "array",
-            "items": {"type": "array", "prefixItems": [_TEXT, _NUMBER], "minItems": 2, "maxItems": 2},
+            "items": {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 2, "maxItems": 2},
         },
         "known": {
             "type": ["boolean", "null"],
@@ -69,14 +69,12 @@ ERROR: dict[str, Any] = {
         }
     },
 }  # fmt: skip
+_FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
 BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-            }
+            "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILES}},
         },
         "application/json": {
             "schema": {
@@ -131,7 +129,7 @@ REASONS = {
 }
 
 
-def answers(schema: dict[str, Any], what: str, *refusals: int) -> dict[int | str, dict[str, Any]]:
+def responses_of(schema: dict[str, Any], what: str, *refusals: int) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a route's answers: the good one, and the refusals with their reasons."""
     said: dict[int | str, dict[str, Any]] = {200: _of(schema, what)}
     return said | {status: _of(ERROR, REASONS[status]) for status in refusals}

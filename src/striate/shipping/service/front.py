@@ -21,20 +21,10 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
-ROUTES = (
-    "/",
-    "/docs",
-    "/page.js",
-    "/openapi.json",
-    "/v1/predict",
-    "/v1/model",
-    "/v1/models",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-)
 # What tells nothing of images or traffic is open: the page, which asks for the token, and whether the service lives.
-_OPEN = ("/", "/docs", "/page.js", "/openapi.json", "/healthz", "/readyz")
+_OPEN = ("/", "/docs", "/page.js", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
+PREDICT = "/v1/predict"
+ROUTES = (*_OPEN, PREDICT, "/v1/model", "/v1/models", "/metrics")
 _ID = re.compile(rb"[\w.-]{1,64}")
 _CLOSED = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _HEADERS = [
@@ -55,11 +45,14 @@ class Front:
     Arguments:
         app: answers what may come in.
         token: what clients must bring; None: everybody may come in.
+        gate: says why no image may come in now; None: it may. It is asked before anything else is done for a request.
         log, metrics: are told of each request.
     """
 
-    def __init__(self, app: App, token: str | None, log: JsonLog, metrics: Metrics):
-        self._app, self._log, self._metrics = app, log, metrics
+    def __init__(
+        self, app: App, token: str | None, log: JsonLog, metrics: Metrics, gate: Callable[[], RefusedError | None]
+    ):
+        self._app, self._log, self._metrics, self._gate = app, log, metrics, gate
         self._token = token.encode() if token is not None else None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
@@ -71,6 +64,8 @@ class Front:
         scope.setdefault("state", {})["visit"] = visit
         try:
             self._check_token(scope["path"], visit.headers)
+            if scope["path"] == PREDICT and (refusal := self._gate()):
+                raise refusal
             await self._app(scope, visit.receive, visit.send)
         except RefusedError as refusal:
             await visit.refuse(refusal)

@@ -24,18 +24,18 @@ FileState = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedModel:
     """A model to serve: its `name` in requests, and `path`, a file or a net's name."""
 
     name: str
     path: str
 
     @classmethod
-    def of(cls, word: str) -> Wanted:
+    def of(cls, word: str) -> WantedModel:
         """Return what `NAME=PATH` or `PATH` asks for; a path alone is called like its file.
 
-        >>> Wanted.of("cats=runs/cats-1/model.striate"), Wanted.of("models/dogs.striate").name
-        (Wanted(name='cats', path='runs/cats-1/model.striate'), 'dogs')
+        >>> WantedModel.of("cats=runs/cats-1/model.striate"), WantedModel.of("models/dogs.striate").name
+        (WantedModel(name='cats', path='runs/cats-1/model.striate'), 'dogs')
         """
         name, equals, path = word.partition("=")
         if not equals or Path(word).is_file() or "(" in name:
@@ -110,7 +110,7 @@ class Served:
         }
 
 
-def load_served(wanted: Wanted, loading: Loading, note: Callable[[str], object] = lambda text: None) -> Served:
+def load_served(wanted: WantedModel, loading: Loading, note: Callable[[str], object] = lambda text: None) -> Served:
     """Return a model ready to answer: loaded, its runtime chosen and warm.
 
     Raises:
@@ -145,7 +145,9 @@ class Models:
         tell: is told `event, **about` of what happens to them.
     """
 
-    def __init__(self, wanted: Sequence[Wanted], loading: Loading, tell: Callable[..., object] = lambda *a, **b: None):
+    def __init__(
+        self, wanted: Sequence[WantedModel], loading: Loading, tell: Callable[..., object] = lambda *a, **b: None
+    ):
         names = [one.name for one in wanted]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ArgumentError(f"each model must have a name of its own; got {some(twice)} twice. Say NAME=FILE")
@@ -195,7 +197,7 @@ class Models:
                     self._states[one.name] = pending.pop(one.name)
                     await self._reload(one)
 
-    async def _reload(self, one: Wanted) -> None:
+    async def _reload(self, one: WantedModel) -> None:
         start = time.perf_counter()
         try:
             new = await asyncio.to_thread(load_served, one, self._loading)

@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r';\s*([\w!#$%&\'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One part of a form: the field's `name`, its `filename` (None where it is no file), its content."""
 
     name: str
@@ -40,7 +40,7 @@ def parameters_of(header: str) -> tuple[str, dict[str, str]]:
     return word, found
 
 
-def parts_of(body: bytes | bytearray, content_type: str, most: int) -> Iterator[Part]:
+def form_parts(body: bytes | bytearray, content_type: str, most: int) -> Iterator[FormPart]:
     """Yield the parts of a form.
 
     Arguments:
@@ -82,7 +82,7 @@ def parts_of(body: bytes | bytearray, content_type: str, most: int) -> Iterator[
         at = end + len(mark)
 
 
-def _part(beginning: bytes, whole: memoryview) -> Part:
+def _part(beginning: bytes, whole: memoryview) -> FormPart:
     head, gap, _ = beginning.partition(b"\r\n\r\n")
     if not gap:
         raise _malformed(f"a part has no head, or one of more than {_MOST_HEAD_BYTES:,} bytes")
@@ -91,7 +91,7 @@ def _part(beginning: bytes, whole: memoryview) -> Part:
         if field.strip().lower() == "content-disposition":
             word, said = parameters_of(value)
             if word == "form-data":
-                return Part(said.get("name", ""), _file_name(said), whole[len(head) + 4 :])
+                return FormPart(said.get("name", ""), _file_name(said), whole[len(head) + 4 :])
     raise _malformed("a part lacks the header content-disposition: form-data")
 
 

@@ -29,8 +29,8 @@ def policy_of(page: str) -> str:
             digests[kind].append(f"'sha256-{digest}'")
     return "; ".join([
         "default-src 'none'", f"script-src {' '.join(digests['script'])}", f"style-src {' '.join(digests['style'])}",
-        "img-src 'self' blob: data:", "media-src blob: mediastream:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
-        "frame-ancestors 'none'",
+        "img-src 'self' blob: data:", "media-src blob: mediastream:", "connect-src 'self'",
+        "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     ])  # fmt: skip
 
 

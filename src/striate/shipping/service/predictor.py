@@ -113,6 +113,10 @@ class Predictor:
         """Whether no image more may wait."""
         return self.waiting >= self.limits.queue
 
+    def gate(self) -> RefusedError | None:
+        """Return why no image may come in now, None where it may: most of what is too much is refused here, cheaply."""
+        return busy(self._wait_s(*self.models.served.values())) if self.full else None
+
     async def answer(self, question: Question, sent: Sent) -> Answer:
         """Return the answer to a request.
 
@@ -123,8 +127,6 @@ class Predictor:
         check_type(sent.content_type)
         if sent.length is not None and sent.length > self.limits.body_bytes:
             raise too_large(self.limits.body_bytes)
-        if self.full:
-            raise busy(self._wait_s(served))
         rules = await self._rules(served, question)
         with Body(self.holding, self.limits) as body:
             await body.read(sent.receive, sent.length)
@@ -141,9 +143,9 @@ class Predictor:
             return served.rules[asked]
         return await asyncio.get_running_loop().run_in_executor(self._pool, served.answering, *asked)
 
-    def _wait_s(self, served: Served) -> float:
-        """Return in how many seconds, about, the queue will be done."""
-        return min(60.0, self.waiting / max(served.speed, 0.1))
+    def _wait_s(self, *served: Served) -> float:
+        """Return in how many seconds, about, the queue will be done, if all of it is for the slowest of some models."""
+        return min(60.0, self.waiting / max(0.1, min(one.speed for one in served)))
 
     @contextmanager
     def _places(self, count: int, served: Served) -> Iterator[None]:

@@ -43,7 +43,7 @@ class Runtime(Protocol):
         ...
 
 
-def device_of(model: Classifier) -> torch.device:
+def where_computed(model: Classifier) -> torch.device:
     """Return where a model's weights are."""
     import torch
 
@@ -54,7 +54,7 @@ def best_batch(model: Classifier) -> int:
     """Return how many images a model is best given at once."""
     from striate.data.tensors import images_at_once
 
-    return min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, device_of(model)))
+    return min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, where_computed(model)))
 
 
 class TorchRuntime:
@@ -67,7 +67,7 @@ class TorchRuntime:
         from striate.nets.modules.folding import folded
 
         self._model = model
-        self._device = device_of(model)
+        self._device = where_computed(model)
         model.module.eval()
         self._module = folded(model.module)
         self._see = seeing(self._module) if model.trust.novelty else logits_alone(self._module)

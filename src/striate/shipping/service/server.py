@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from striate.errors import ArgumentError, MissingExtraError, StorageError
 from striate.shipping.service.limits import Limits
-from striate.shipping.service.models import Loading, Models, Wanted
+from striate.shipping.service.models import Loading, Models, WantedModel
 
 try:
     import uvicorn
@@ -97,7 +97,9 @@ class Service:
         note: is told what a person should know.
     """
 
-    def __init__(self, wanted: Sequence[Wanted], serving: Serving, note: Callable[[str], object] = lambda text: None):
+    def __init__(
+        self, wanted: Sequence[WantedModel], serving: Serving, note: Callable[[str], object] = lambda text: None
+    ):
         self.serving, self.note = serving, note
         self.log, self.metrics = JsonLog(serving.log), Metrics()
         self.models = Models(wanted, serving.loading, self._tell)
@@ -108,12 +110,8 @@ class Service:
 
     def app(self) -> Front:
         """Return the ASGI application."""
-        return Front(
-            make_app(self.predictor, self.metrics, self.serving.token is not None),
-            self.serving.token,
-            self.log,
-            self.metrics,
-        )
+        routes = make_app(self.predictor, self.metrics, self.serving.token is not None)
+        return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate)
 
     def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> None:
         """Serve until it is stopped by a signal or by `stop`.
