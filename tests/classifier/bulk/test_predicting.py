@@ -23,6 +23,7 @@ from striate.classifier.bulk.row_format import Columns
 from striate.classifier.prediction import Prediction
 from striate.data.decoding.windows import PixelWindow
 from striate.data.lineup import Lineup, line_up
+from striate.data.preparing import ahead
 from striate.errors import ArgumentError, StorageError
 
 CLASSES = ("cat", 'a "dog", or so', "hen\nhen")
@@ -237,6 +238,24 @@ def test_the_answers_are_those_of_predict(digits_model, pictures):
             alone = digits_model.predict(one.image)
             assert one.known == alone.known
             np.testing.assert_allclose(one.probabilities, alone.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_processes_decode_as_threads_do(digits_model, pictures, monkeypatch, dies):
+    lineup = line_up([str(pictures)], {})
+    expected = [one for block in stream_answers(digits_model, lineup, range(len(lineup))) for one in block]
+    monkeypatch.setattr(ahead, "_MANY", 10)
+    monkeypatch.setattr(ahead, "_HEAVY_PX", 10**9)
+    monkeypatch.setattr(ahead, "_BY_PROCESS", 16)
+    if dies:  # a process that the system kills for want of memory
+        monkeypatch.setattr(ahead, "decode_ways", lambda ways, shape: os._exit(9))
+    said = [one for block in stream_answers(digits_model, lineup, range(len(lineup))) for one in block]
+    assert [one.image for one in said] == list(lineup.names)
+    for one, other in zip(said, expected, strict=True):
+        if isinstance(other, Unread):
+            assert one == other
+        else:
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
 def test_images_of_16_bits_and_of_several_pages(digits_model, tmp_path):
