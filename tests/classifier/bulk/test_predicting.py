@@ -282,6 +282,14 @@ def test_rows_of_a_table_keep_their_order_and_their_place(digits_model, pictures
     assert [one.image for one in outcome.refused] == ["lost.png", "broken.png"]
 
 
+def test_rows_without_a_label_are_predicted_too(pictures, tmp_path):
+    rows = ["deeper/7.png,a", "gray.png,", "deeper/2.png,b", "deeper/2.png,a", "alpha.png,n/a"]
+    (tmp_path / "table.csv").write_text("image,label\n" + "\n".join(rows) + "\n")
+    lineup = line_up([str(tmp_path / "table.csv")], {"images": pictures})
+    assert list(lineup.names) == ["deeper/7.png", "gray.png", "deeper/2.png", "alpha.png"]
+    assert not lineup.refused
+
+
 def test_arrays_have_an_answer_each(digits_model):
     lineup = line_up(["digits"], {})
     said = [one for block in stream_answers(digits_model, lineup, range(5, 400)) for one in block]
