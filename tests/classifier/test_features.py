@@ -27,7 +27,8 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_they_are_what_the_last_layer_gets(model, digits, own_cache):
+def test_they_are_what_the_last_layer_gets(model, digits, own_cache, monkeypatch):
+    monkeypatch.setattr("striate.classifier.features._half_is_faster", lambda *_: False)
     found = extract(model, digits, batch_size=32)
     assert (found.dtype, found.shape) == (np.float32, (70, 128))
     with torch.inference_mode():
