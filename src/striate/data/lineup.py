@@ -114,7 +114,9 @@ def _slim(way: Any) -> Any:
 
 def _is_labels_fault(entry: Entry) -> bool:
     """Whether a row of a table is skipped for its label alone."""
-    return entry.status == "skipped" and entry.detail.startswith(("no label", "two labels", "several classes", "no class"))
+    return entry.status == "skipped" and entry.detail.startswith(
+        ("no label", "two labels", "several classes", "no class")
+    )
 
 
 def _is_plain_folder(argument: str, reading: Mapping[str, Any]) -> bool:
