@@ -1,7 +1,7 @@
 """How fast `striate predict` goes through many small files, against decoding them alone, and in how much memory.
 
-Alone: the decoder's own rate, as many threads as it takes, on the same files: finding them counts for neither. Whole:
-the same, and the net, and rows of CSV appended to a journal that is renamed at the end. In turns, in one process.
+Alone: the decoder's own rate, with as many threads or processes as it takes, on the same files; finding them counts for
+neither. Whole: the same, and the net, and rows of CSV appended to a journal that is renamed at the end. In turns.
 
 Then the command itself in a process of its own: its peak of memory for some numbers of files (links to the same), and
 with --kills, how it ends in a file with each image once after so many SIGKILLs.
@@ -20,6 +20,7 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from bench.record import summary, write
 
@@ -67,7 +68,7 @@ def memory_mb(model: Path, folder: Path, count: int, scratch: Path) -> float:
     return int(told) * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def killed(model: Path, folder: Path, kills: int, out: Path, seed: int = 0) -> dict[str, object]:
+def killed(model: Path, folder: Path, kills: int, out: Path, seed: int = 0) -> dict[str, Any]:
     """Return what comes of a command that is killed so often, each time after it has written something."""
     rng, rows_at = random.Random(seed), []
     part = out.with_name(out.name + ".part")
@@ -97,7 +98,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--memory", type=int, nargs="*", default=[], help="numbers of files")
     options = parser.parse_args()
-    result: dict[str, object] = {"model": options.model.name, "folder": options.folder.name}
+    result: dict[str, Any] = {"model": options.model.name, "folder": options.folder.name}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if options.runs:
@@ -106,10 +107,11 @@ def main() -> None:
             result |= {"images_per_s": {name: summary(values) for name, values in found.items()}}
             result |= {"share_of_decoding": summary(shares)}
         if options.memory:
-            peaks = {str(count): memory_mb(options.model, options.folder, count, scratch) for count in options.memory}
-            result |= {"peak_memory_mb": peaks}
+            for count in options.memory:
+                peaks = [memory_mb(options.model, options.folder, count, scratch)]
+                result.setdefault("peak_memory_mb", {})[f"{count} files"] = summary(peaks)
         if options.kills:
-            result |= {"killed": killed(options.model, options.folder, options.kills, scratch / "killed.csv")}
+            result |= killed(options.model, options.folder, options.kills, scratch / "killed.csv")
     write("predicting", result, "files in the disk's cache; listing them is not in the rates, all is in the command")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from striate.checks.check import check
+    from striate.classifier.bulk.batch_predictor import BatchPredictor
     from striate.classifier.classifier import Classifier
     from striate.classifier.prediction import Prediction
     from striate.classifier.pretrained import load_model, load_pretrained
@@ -37,6 +38,7 @@ from striate.version import __version__
 sleep_soon()
 
 __all__ = [
+    "BatchPredictor",
     "Catalog",
     "Classifier",
     "Evaluation",
@@ -67,6 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchPredictor": "classifier.bulk.batch_predictor",
     "Catalog": "data.catalog",
     "Classifier": "classifier.classifier",
     "Evaluation": "metrics.evaluation",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from sklearn.datasets import load_digits
 from tests.data.oddities import encoded
@@ -85,6 +86,38 @@ def test_csv_holds_all_and_stdout_nothing(striate, model, pictures, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
     assert set(rows[0]) == {"image", "class", "probability", "known", *(f"p({i})" for i in range(10)), "error"}
+
+
+def test_a_file_has_a_row_for_what_cannot_be_read(striate, model, pictures, tmp_path):
+    (pictures / "3.png").write_bytes(b"rotten")
+    (pictures / "30.png").symlink_to("nowhere")
+    result = striate("predict", model, "pictures", "--csv", "out.csv")
+    assert result.exit_code == 1
+    assert "21 rows, 2 of them of images that cannot be read, written to out.csv" in result.stderr
+    striate("predict", model, "pictures", "--parquet", "out.parquet")
+    with open(tmp_path / "out.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    rows = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["image"] for row in rows] == [line["image"] for line in lines]
+    assert {line["image"]: line["error"] for line in lines if not line["class"]} == {
+        "pictures/3.png": "not an image: begins with b'rotten'", "pictures/30.png": "broken link",
+    }  # fmt: skip
+    assert [row["class"] or "" for row in rows] == [line["class"] for line in lines]
+
+
+def test_json_beside_a_file_and_two_files_at_once(as_json, striate, model, pictures, tmp_path):
+    found = as_json("predict", model, "pictures", "--csv", "out.csv")
+    assert len(found) == 20
+    assert (tmp_path / "out.csv").exists()
+    result = striate("predict", model, "pictures", "--csv", "out.csv", "--parquet", "out.parquet")
+    assert result.exit_code == 2
+    assert "must not be given together" in " ".join(result.stderr.split())
+
+
+def test_an_image_after_ray_is_no_address(striate, model, pictures):
+    result = striate("predict", model, "--ray", "pictures", "pictures")
+    assert result.exit_code == 1
+    assert "got 'pictures'. Put --ray last" in result.stderr
 
 
 def test_like_a_sample_submission(striate, model, pictures, tmp_path):

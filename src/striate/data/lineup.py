@@ -17,6 +17,7 @@ from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable, unique
 from striate.data.readers.folders import list_folder
 from striate.data.readers.pages import check_pages
+from striate.data.readers.tables import WITHOUT_LABELS
 from striate.data.readers.walking import image_type
 from striate.data.reading import recognise
 from striate.errors import DataError, StriateError
@@ -67,7 +68,10 @@ def line_up(arguments: Sequence[str], reading: Mapping[str, Any], progress: Prog
     """
     if len(arguments) == 1 and _is_plain_folder(arguments[0], reading):
         return _folder(arguments[0], progress)
-    return lineup_of(gather(arguments, reading, progress))
+    catalog = gather(arguments, reading, progress)
+    if catalog.format == "table" and any(_is_labels_fault(entry) for entry in catalog.ledger):
+        catalog = gather(arguments, {**reading, "label_column": WITHOUT_LABELS}, progress)
+    return lineup_of(catalog)
 
 
 def lineup_of(catalog: Catalog) -> Lineup:
@@ -84,7 +88,7 @@ def lineup_of(catalog: Catalog) -> Lineup:
     if isinstance(catalog.images, np.ndarray) or catalog.raw is not None:
         return Lineup(catalog.source, catalog.names, catalog.images, aside=tuple(skipped), arrays=catalog)
     if not lost:
-        return Lineup(catalog.source, catalog.names, catalog.images, aside=aside)
+        return Lineup(catalog.source, catalog.names, [_slim(way) for way in catalog.images], aside=aside)
     names: list[str] = []
     ways: list[Any] = []
     refused: dict[int, str] = {}
@@ -96,11 +100,23 @@ def lineup_of(catalog: Catalog) -> Lineup:
             ways.append(None)
         elif at < len(catalog) and catalog.names[at] == entry.name:
             names.append(entry.name)
-            ways.append(catalog.images[at])
+            ways.append(_slim(catalog.images[at]))
             at += 1
     names += catalog.names[at:]  # where the ledger has another order: nobody is lost for that
-    ways += list(catalog.images[at:])
+    ways += map(_slim, catalog.images[at:])
     return Lineup(catalog.source, names, ways, refused, aside)
+
+
+def _slim(way: Any) -> Any:
+    """Return a path as text, a quarter of its size."""
+    return os.fspath(way) if isinstance(way, Path) else way
+
+
+def _is_labels_fault(entry: Entry) -> bool:
+    """Whether a row of a table is skipped for its label alone."""
+    return entry.status == "skipped" and entry.detail.startswith(
+        ("no label", "two labels", "several classes", "no class")
+    )
 
 
 def _is_plain_folder(argument: str, reading: Mapping[str, Any]) -> bool:

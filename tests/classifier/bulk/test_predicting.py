@@ -23,6 +23,7 @@ from striate.classifier.bulk.row_format import Columns
 from striate.classifier.prediction import Prediction
 from striate.data.decoding.windows import PixelWindow
 from striate.data.lineup import Lineup, line_up
+from striate.data.preparing import ahead
 from striate.errors import ArgumentError, StorageError
 
 CLASSES = ("cat", 'a "dog", or so', "hen\nhen")
@@ -239,6 +240,24 @@ def test_the_answers_are_those_of_predict(digits_model, pictures):
             np.testing.assert_allclose(one.probabilities, alone.probabilities, atol=1e-5)
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_processes_decode_as_threads_do(digits_model, pictures, monkeypatch, dies):
+    lineup = line_up([str(pictures)], {})
+    expected = [one for block in stream_answers(digits_model, lineup, range(len(lineup))) for one in block]
+    monkeypatch.setattr(ahead, "_MANY", 10)
+    monkeypatch.setattr(ahead, "_HEAVY_PX", 10**9)
+    monkeypatch.setattr(ahead, "_BY_PROCESS", 16)
+    if dies:  # a process that the system kills for want of memory
+        monkeypatch.setattr(ahead, "decode_ways", lambda ways, shape: os._exit(9))
+    said = [one for block in stream_answers(digits_model, lineup, range(len(lineup))) for one in block]
+    assert [one.image for one in said] == list(lineup.names)
+    for one, other in zip(said, expected, strict=True):
+        if isinstance(other, Unread):
+            assert one == other
+        else:
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
 def test_images_of_16_bits_and_of_several_pages(digits_model, tmp_path):
     window = PixelWindow("uint16", (100.0,), (3000.0,))
     model = replace(digits_model, preprocessing=replace(digits_model.preprocessing, window=window))
@@ -261,6 +280,14 @@ def test_rows_of_a_table_keep_their_order_and_their_place(digits_model, pictures
     outcome = predict_lineup(digits_model, lineup, request)
     assert image_names(tmp_path / "out.csv") == names
     assert [one.image for one in outcome.refused] == ["lost.png", "broken.png"]
+
+
+def test_rows_without_a_label_are_predicted_too(pictures, tmp_path):
+    rows = ["deeper/7.png,a", "gray.png,", "deeper/2.png,b", "deeper/2.png,a", "alpha.png,n/a"]
+    (tmp_path / "table.csv").write_text("image,label\n" + "\n".join(rows) + "\n")
+    lineup = line_up([str(tmp_path / "table.csv")], {"images": pictures})
+    assert list(lineup.names) == ["deeper/7.png", "gray.png", "deeper/2.png", "alpha.png"]
+    assert not lineup.refused
 
 
 def test_arrays_have_an_answer_each(digits_model):

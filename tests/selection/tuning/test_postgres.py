@@ -63,8 +63,12 @@ def worker(out, url, trials, epochs):
 def states(url):
     import optuna
 
-    study = optuna.load_study(study_name="ours", storage=url)
-    return [trial.state.name for trial in study.get_trials(deepcopy=False)]
+    storage = optuna.storages.RDBStorage(url)
+    try:
+        study = optuna.load_study(study_name="ours", storage=storage)
+        return [trial.state.name for trial in study.get_trials(deepcopy=False)]
+    finally:
+        storage.engine.dispose()
 
 
 @pytest.mark.slow

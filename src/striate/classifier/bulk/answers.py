@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from striate.classifier.building import describe_parts
 from striate.classifier.classifier import MANY_IMAGES, Classifier
@@ -62,7 +63,8 @@ def stream_answers(
             if len(block.pixels):
                 yield block.pixels
 
-    with closing(blocks):
+    # Beside threads that decode, those of NumPy's products of small matrices would only wait for each other.
+    with closing(blocks), threadpool_limits(1, "blas"):
         many, features = len(rows) > MANY_IMAGES, model.trust.novelty is not None
         for made in model.outputs_of(pixels(), many=many, features=features):
             while not len(waiting[0].pixels):

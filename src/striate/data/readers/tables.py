@@ -22,6 +22,8 @@ from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, TextTable,
 from striate.errors import ArgumentError, DataError, some
 from striate.observer import Progress, silent
 
+# Given for the column of labels: nobody asks for labels, and no row is skipped for want of one.
+WITHOUT_LABELS = ""
 _MANY_COLUMNS = 32
 _PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
 
@@ -47,6 +49,8 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
         label = None if _is_numbered(table, 1 - image) else 1 - image
     if label is not None and not label_column and not any(_label(cells, label) for _, cells in table.rows):
         label = None  # a column to be filled in: the table is there to be predicted
+    if label_column == WITHOUT_LABELS:
+        label = None
     if label == image:
         if label_column or image_column:
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
@@ -188,6 +192,8 @@ def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tup
     Several columns, `A,B,C`, may be named as the one of labels.
     """
     chosen: list[int] = []
+    if label_column == WITHOUT_LABELS:
+        return table, OneHot([], {}, ""), label_column
     if label_column and "," in label_column and label_column not in table.columns:
         chosen = [table.place(path, name.strip(), "--label-column") for name in label_column.split(",")]
     elif label_column or table.guess(LABEL_NAMES) is not None:
