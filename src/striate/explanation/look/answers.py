@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.explanation.look.activity import Activity, Peaks
-from striate.explanation.look.pictures import LookPicture, cut_around, marked
+from striate.explanation.look.pictures import LookPicture, cut_around, with_frame
 from striate.explanation.look.places import LayerPlace, View, view_of
 from striate.explanation.look.seen import SeenImages
 
@@ -51,7 +51,7 @@ class UnitAnswers:
         return {"layer": self.layer, "unit": self.unit, "said": self.said, "top": top}
 
 
-def answers_of(
+def unit_answers(
     model: Classifier,
     activity: Activity,
     layers: Sequence[LayerPlace],
@@ -82,7 +82,7 @@ def _answers(model: Classifier, peaks: Peaks, unit: int, view: View | None, seen
         for row, box in zip(rows, boxes, strict=True)
     ]
     pictures = tuple(
-        LookPicture(label or seen.names[row], marked(*cut), f"{value:.3g}")
+        LookPicture(label or seen.names[row], with_frame(*cut), f"{value:.3g}")
         for row, label, value, cut in zip(rows, labels, values, cuts, strict=True)
     )
     names = tuple(seen.names[row] for row in rows)

@@ -12,7 +12,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
 from striate.errors import ArgumentError, some, unknown
 from striate.explanation.look.activity import Activity, LayerActivity, measure_activity
-from striate.explanation.look.answers import MOST_UNITS, UnitAnswers, answers_of
+from striate.explanation.look.answers import MOST_UNITS, UnitAnswers, unit_answers
 from striate.explanation.look.ascent import STEPS, Ascent, RaiseTarget, raise_targets
 from striate.explanation.look.pictures import Gallery
 from striate.explanation.look.places import LayerPlace, find_layer, is_activation, layer_shapes, layers_of, net_of
@@ -158,9 +158,9 @@ class Look:
         Raises:
             StorageError: the disk is full or the folder not writable.
         """
-        from striate.explanation.look.page import write_pictures
+        from striate.explanation.look.page import write_look_pictures
 
-        return write_pictures(self, Path(folder))
+        return write_look_pictures(self, Path(folder))
 
 
 def look(model: Classifier | str | Path, source: Any = None, progress: Progress = silent, **options: Any) -> Look:
@@ -195,7 +195,7 @@ def look(model: Classifier | str | Path, source: Any = None, progress: Progress 
     activity = measure_activity(model, seen.pixels, wanted, progress=progress) if len(seen) else None
     galleries, notes = weight_galleries(model)
     kept, told = head_galleries(model, seen.pixels if len(seen) else None)
-    answers = answers_of(model, activity, layers, units, seen) if activity else ()
+    answers = unit_answers(model, activity, layers, units, seen) if activity else ()
     ascents = raise_targets(
         model, [*_unit_targets(units, activity, len(seen)), *_class_targets(model, targets, activity, len(seen))],
         asked.steps, asked.seed, progress,

@@ -96,7 +96,7 @@ def _lines(layers: Sequence[LayerActivity]) -> list[_LayerLine]:
     ]  # fmt: skip
 
 
-def write_pictures(found: Any, folder: Path) -> list[Path]:
+def write_look_pictures(found: Any, folder: Path) -> list[Path]:
     """Write a PNG for each kind of picture, each layer's units, and each image that was made; return their paths."""
     made: dict[str, np.ndarray] = {}
     for gallery in found.galleries:

@@ -94,7 +94,7 @@ def enlarged(pixels: np.ndarray, least_px: int = _ENLARGED_PX) -> np.ndarray:
     return pixels.repeat(factor, 0).repeat(factor, 1)
 
 
-def marked(pixels: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
+def with_frame(pixels: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
     """Return an image in colour, enlarged where it is small, with a frame around (top, left, bottom, right).
 
     The frame is white in black, to be seen on anything.

@@ -15,7 +15,7 @@ from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.heads.svm import Vectors
 from striate.classifier.heads.trees import Trees
 from striate.explanation.look.pictures import Gallery, LookPicture, brightness_picture, image_picture
-from striate.explanation.look.weights import pixel_shape, spread_out
+from striate.explanation.look.weights import template_shape, spread_out
 
 MOST_CLASSES, EXAMPLES = 30, 6
 
@@ -29,7 +29,7 @@ def head_galleries(model: Classifier, images: np.ndarray | None) -> tuple[list[G
     module = model.module
     if not isinstance(module, FittedModule):
         return [], []
-    head, shape = module.head, pixel_shape(model)
+    head, shape = module.head, template_shape(model)
     if isinstance(head, Constant):
         return [], ["It says the same of every image: there is nothing in it to look at."]
     if shape is None:

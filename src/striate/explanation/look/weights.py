@@ -52,7 +52,7 @@ def weight_galleries(model: Classifier) -> tuple[list[Gallery], list[str]]:
 
 def linear_templates(model: Classifier) -> list[Gallery] | None:
     """Return a picture a class of what was fitted linearly to pixels; None where it was fitted to anything else."""
-    module, shape = model.module, pixel_shape(model)
+    module, shape = model.module, template_shape(model)
     if shape is None or not isinstance(module, FittedModule) or not isinstance(module.head, Linear):
         return None
     weights = spread_out(module, module.head.weight / module.selection.scale, shape)
@@ -81,7 +81,7 @@ def _templates(weights: np.ndarray, names: Sequence[str], said: tuple[str, ...])
     return made
 
 
-def pixel_shape(model: Classifier) -> tuple[int, int, int] | None:
+def template_shape(model: Classifier) -> tuple[int, int, int] | None:
     """Return the shape (c, h, w) of the pixels that something was fitted to; None where it stands on a net's features.
 
     Large images are averaged over squares first.
