@@ -15,7 +15,7 @@ from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.heads.svm import Vectors
 from striate.classifier.heads.trees import Trees
 from striate.explanation.look.pictures import Gallery, LookPicture, brightness_picture, image_picture
-from striate.explanation.look.weights import template_shape, spread_out
+from striate.explanation.look.weights import spread_out, template_shape
 
 MOST_CLASSES, EXAMPLES = 30, 6
 
