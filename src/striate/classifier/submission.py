@@ -19,6 +19,7 @@ from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.text_table import LABEL_NAMES, load_table
 from striate.errors import DataError
 from striate.observer import Progress, silent
+from striate.system.cells import table_text
 from striate.system.files import write_atomically
 
 
@@ -50,7 +51,7 @@ def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
     """Write image, class, probability, what was asked for beside, and one column of probabilities a class.
 
     `known` is there where the model can tell, `sure` and `set` where they were asked for; the classes of a set are
-    parted by a space, and quoted where one has a space in it.
+    parted by a space, and quoted where one has a space in it. Cells are safe in a spreadsheet (`to_cell`).
     """
     classes = predictions[0].classes if predictions else ()
     extra = [name for name in ("known", "sure", "set") if any(getattr(p, name) is not None for p in predictions)]
@@ -58,7 +59,7 @@ def write_csv(predictions: Sequence[Prediction], path: Path) -> None:
     for p in predictions:
         told = [_told(getattr(p, name)) for name in extra]
         rows.append([p.image, p.label, f"{p.probability:.6f}", *told, *(f"{x:.6f}" for x in p.probabilities)])
-    _write_rows(rows, path)
+    write_atomically(path, table_text(rows).encode("utf-8", "surrogateescape"))
 
 
 def _told(value: bool | tuple[str, ...] | None) -> str:
@@ -103,7 +104,7 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
         if not places:
             row[label] = prediction.label
         rows.append(row)
-    _write_rows(rows, path, table.delimiter)
+    _write_rows(rows, path, table.delimiter)  # for a program that compares: as the sample has it, sign by sign
 
 
 def _find_all(names: Sequence[str], predictions: Sequence[Prediction], sample: Path) -> list[Prediction]:
@@ -137,7 +138,7 @@ def _keys(name: str) -> Iterator[str]:
     yield from (name, base, stem if extension.lower() in IMAGE_TYPES else base)
 
 
-def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str = ",") -> None:
+def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))

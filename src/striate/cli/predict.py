@@ -53,6 +53,7 @@ def predict(
     from striate.classifier.pretrained import load_model
     from striate.classifier.submission import predict_catalog, write_csv, write_like
     from striate.data.gathering import gather
+    from striate.errors import on_one_line
     from striate.system.devices import choose_device
 
     if like and not csv:
@@ -65,7 +66,7 @@ def predict(
         catalog = gather(images_, reading, progress)
         predictions, skipped = predict_catalog(classifier, catalog, progress, sure=sure, sets=sets)
     for entry in skipped:
-        console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
+        console.print(f"skipped {on_one_line(entry.name)}: {entry.detail}", style="yellow", markup=False)
     if csv and like:
         write_like(predictions, like, csv)
     elif csv:
@@ -84,6 +85,8 @@ def _print_predictions(predictions: list[Prediction], top: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from striate.errors import on_one_line
+
     console = stdout()
     asked = [name for name in ("sure", "set") if any(getattr(one, name) is not None for one in predictions)]
     table = Table("image", "class", "probability", *asked, *(["next"] if top > 1 else []), box=None, pad_edge=False)
@@ -94,7 +97,7 @@ def _print_predictions(predictions: list[Prediction], top: int) -> None:
         if prediction.known is False:
             cells[1], rest = NONE, f"else {prediction.label}" + (f", {rest}" if rest else "")
         cells += [_told(getattr(prediction, name)) for name in asked] + ([rest] if top > 1 else [])
-        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+        table.add_row(*(Text(on_one_line(cell), overflow="fold") for cell in cells))
     console.print(table)
     if len(predictions) > SHOWN:
         console.print(f"… and {len(predictions) - SHOWN:,} more; --csv FILE or --json gives all of them")

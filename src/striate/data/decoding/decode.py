@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
-from striate.data.decoding.deep import Deep, as_bytes, bands_of, check_bytes, is_wide, needs_tifffile, read_deep
-from striate.data.decoding.formats import LIMIT_PX, formats_for, oversized, reason_of
+from striate.data.decoding.deep import Deep, as_bytes, bands_of, check_bytes, is_wide, most_pixels, needs_tifffile, read_deep
+from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
@@ -193,6 +193,7 @@ def _opened(
             try:
                 with Image.open(io.BytesIO(source), formats=formats_for(source)) as image:
                     _check_area(image)
+                    check_scans(image, source)
                     if page:
                         image.seek(page)
                     if not needs_tifffile(image):
@@ -209,8 +210,10 @@ def _opened(
 
 def _check_area(image: Image.Image) -> None:
     width, height = image.size
-    if width * height > LIMIT_PX:
-        raise oversized(width * height)
+    if width * height > (most_px := most_pixels(image)):
+        raise oversized(width * height, most_px)
+    if max(width, height) > LONGEST_PX:
+        raise DecodingError(f"oversized: {max(width, height):,} pixels in a line; at most {LONGEST_PX:,} are decoded")
     if not width * height:
         raise DecodingError(f"no pixels: {width}×{height}")
 
@@ -241,8 +244,7 @@ def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Dec
         pixels = pixels if tiff or orientation == 1 else _turned(pixels, orientation)
     else:
         check_bytes(window)
-        turned = image if tiff or orientation == 1 else image.transpose(TRANSPOSITIONS[orientation])
-        pixels, repairs = to_uint8(turned)
+        pixels, repairs = to_uint8(image, 1 if tiff else orientation)
     if orientation != 1:
         repairs = (f"rotated by EXIF orientation {orientation}", *repairs)
     frames = _frames(image)
