@@ -24,7 +24,7 @@ from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
-from striate.data.decoding.tiffs import is_tiff, read_tiff, tiff_pages, tiff_shape
+from striate.data.decoding.tiffs import count_directories, is_tiff, read_tiff, tiff_pages, tiff_shape
 from striate.data.decoding.windows import PixelWindow
 from striate.errors import DecodingError
 
@@ -136,7 +136,7 @@ def array_header(array: np.ndarray) -> Header:
 def count_pages(source: Path | Stored | bytes) -> int:
     """Return how many pages or frames a file has; 1 where it is no image that can be opened."""
     try:
-        return max(1, _opened(source, lambda image, _: _frames(image), tiff_pages))
+        return max(1, _opened(source, _frames, tiff_pages))
     except DecodingError:
         return 1
 
@@ -247,7 +247,7 @@ def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Dec
         pixels, repairs = to_uint8(image, 1 if tiff else orientation)
     if orientation != 1:
         repairs = (f"rotated by EXIF orientation {orientation}", *repairs)
-    frames = _frames(image)
+    frames = _frames(image, data)
     if frames != 1 and not image.tell():
         repairs = (*repairs, f"first frame of {frames or 'several'}")
     return Decoded(pixels, repairs)
@@ -258,9 +258,11 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.stack([np.asarray(band) for band in bands], -1)
 
 
-def _frames(image: Image.Image) -> int:
+def _frames(image: Image.Image, data: bytes) -> int:
     """Return the number of frames; 0 if there are more but broken ones."""
     try:
+        if data and hasattr(image, "tag_v2"):  # Pillow's own count takes the square of their number
+            return count_directories(data)
         return getattr(image, "n_frames", 1)
     except Exception:
         return 0

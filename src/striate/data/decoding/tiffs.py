@@ -48,6 +48,22 @@ def tiff_pages(data: bytes) -> int:
         return len(file.pages)
 
 
+def count_directories(data: bytes) -> int:
+    """Return how many directories follow each other in a TIFF, those of a circle once.
+
+    Raises:
+        struct.error: one lies outside of the file.
+    """
+    order, big = "<" if data[:1] == b"I" else ">", data[2:4] in (b"+\0", b"\0+")
+    place, many = (order + "Q", order + "Q") if big else (order + "I", order + "H")
+    (offset,), seen = struct.unpack_from(place, data, 8 if big else 4), set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        (entries,) = struct.unpack_from(many, data, offset)
+        (offset,) = struct.unpack_from(place, data, offset + struct.calcsize(many) + entries * (20 if big else 12))
+    return len(seen)
+
+
 @contextmanager
 def _guarded() -> Iterator[None]:
     try:
