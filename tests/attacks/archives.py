@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Archives that lead out of themselves, that unpack to more than any disk holds, or whose directories lie."""
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def header(name: str, size: int, kind: bytes = tarfile.REGTYPE, link: str = "") 
 
 for i, name in enumerate(OUTSIDE):
     for form, write in (("zip", forms.write_zip), ("tar", forms.write_tar), ("tar.gz", forms.write_tar)):
+
         def make(folder: Path, form=form, write=write, name=name) -> tuple[str, ...]:
             more = {"mode": "w:gz"} if form == "tar.gz" else {}
             write(folder / f"a.{form}", {**GOOD, name: forms.picture(0, 0)}, **more)
@@ -100,7 +102,10 @@ def _(folder: Path) -> tuple[str, ...]:
 
 @attack("archive/zip-bomb", 1, "decompression bomb")
 def _(folder: Path) -> tuple[str, ...]:
-    with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("cat/0.png", "w") as file:
+    with (
+        zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("cat/0.png", "w") as file,
+    ):
         for _ in range(600):
             file.write(ZEROS)
     return source(folder, "a.zip")
@@ -175,7 +180,9 @@ for form, pack in PACKERS.items():
             return source(folder, f"a.{form}", pack(header("x", 2 << 30, kind), 2100))
 
         if form == "tar.gz" or what == "pax":
-            ATTACKS[f"archive/{what}-bomb.{form}"] = Attack(f"archive/{what}-bomb.{form}", make, 1, "bomb|damaged|absurd")
+            ATTACKS[f"archive/{what}-bomb.{form}"] = Attack(
+                f"archive/{what}-bomb.{form}", make, 1, "bomb|damaged|absurd"
+            )
 
 
 @attack("archive/cifar-bomb", 1, "declares|bomb|damaged")
@@ -241,7 +248,9 @@ def _(folder: Path) -> tuple[str, ...]:
 def _(folder: Path) -> tuple[str, ...]:
     (folder / "m").mkdir()
     (folder / "m/train-images-idx3-ubyte").write_bytes(struct.pack(">BBBBIII", 0, 0, 8, 3, 4, 8, 8) + bytes(256))
-    (folder / "m/train-labels-idx1-ubyte.gz").write_bytes(gzip_of_zeros(2048, struct.pack(">BBBBI", 0, 0, 8, 1, 2 << 30)))
+    (folder / "m/train-labels-idx1-ubyte.gz").write_bytes(
+        gzip_of_zeros(2048, struct.pack(">BBBBI", 0, 0, 8, 1, 2 << 30))
+    )
     return source(folder, "m")
 
 
@@ -251,7 +260,10 @@ def _(folder: Path) -> tuple[str, ...]:
 
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (600, 1024, 1024)})
-    with zipfile.ZipFile(folder / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w", force_zip64=True) as out:
+    with (
+        zipfile.ZipFile(folder / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as out,
+    ):
         out.write(file.getvalue())
         for _ in range(600):
             out.write(ZEROS)

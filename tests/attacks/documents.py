@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Documents that say absurd things: models, weights, JSON, tables, Parquet, recipes and sentences."""
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from tests.attacks.attack import ATTACKS, Attack, attack, source
 from tests.data import forms
 

@@ -399,7 +399,9 @@ def _annotations() -> tuple[bytes, ...]:
     return (
         json.dumps(forms.coco({name: [i] for i, name in enumerate(names)})).encode(),
         json.dumps(tasks).encode(),
-        json.dumps([{"image": f"/data/upload/{name}", "choice": "x", "id": i} for i, name in enumerate(names)]).encode(),
+        json.dumps(
+            [{"image": f"/data/upload/{name}", "choice": "x", "id": i} for i, name in enumerate(names)]
+        ).encode(),
         b"".join(json.dumps({"file_name": name, "label": "x"}).encode() + b"\n" for name in names),
     )
 
@@ -478,7 +480,9 @@ def weights(raw: bytes, folder: Path) -> object:
     return read_weights(folder / f"w.{ending.decode()}")
 
 
-@_target(_texts("image,kind,severity,leave_out\na.png,blank,note,yes\n'=b.png,dark,note,no\n", "image;leave_out\na;x\n"))
+@_target(
+    _texts("image,kind,severity,leave_out\na.png,blank,note,yes\n'=b.png,dark,note,no\n", "image;leave_out\na;x\n")
+)
 def findings_table(raw: bytes, folder: Path) -> object:
     from striate.data.without import read_without
 

@@ -88,7 +88,7 @@ EATING = {
 
 
 def _cifar_folder(content: bytes):
-    return lambda folder: source(folder, "cifar/data_batch_1", content)[:1] + ("cifar", *source(folder, "")[2:])
+    return lambda folder: (*source(folder, "cifar/data_batch_1", content)[:1], "cifar", *source(folder, "")[2:])
 
 
 def _cifar_archive(content: bytes):
@@ -100,7 +100,9 @@ def _cifar_archive(content: bytes):
 
 
 for name, content in RUNNING.items():
-    ATTACKS[f"pickle/{name}"] = Attack(f"pickle/{name}", _cifar_folder(content), 1, r"must be a pickle of plain values|damaged")
+    ATTACKS[f"pickle/{name}"] = Attack(
+        f"pickle/{name}", _cifar_folder(content), 1, r"must be a pickle of plain values|damaged"
+    )
 for name, content in EATING.items():
     ATTACKS[f"pickle/{name}"] = Attack(f"pickle/{name}", _cifar_archive(content), 1, r"data_batch_1|batches")
 
@@ -222,10 +224,25 @@ def _(folder: Path) -> tuple[str, ...]:
 def _(folder: Path) -> tuple[str, ...]:
     """The form before torch 1.6: the storages' sizes stand in pickles of their own."""
     magic, version = pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2)
-    system = pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2)
-    storage = b"(" + _text("storage") + b"ctorch\nFloatStorage\n" + _text("0") + _text("cpu") + b"\x8a\x08" + struct.pack("<q", 1 << 30) + b"NtQ"
+    system = pickle.dumps(
+        {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2
+    )
+    storage = (
+        b"("
+        + _text("storage")
+        + b"ctorch\nFloatStorage\n"
+        + _text("0")
+        + _text("cpu")
+        + b"\x8a\x08"
+        + struct.pack("<q", 1 << 30)
+        + b"NtQ"
+    )
     program = (
-        b"\x80\2}" + _text("w") + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0(K\4t(K\1t\x89ccollections\nOrderedDict\n)RtRs."
+        b"\x80\2}"
+        + _text("w")
+        + b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + b"K\0(K\4t(K\1t\x89ccollections\nOrderedDict\n)RtRs."
     )
     keys = pickle.dumps(["0"], 2)
     return _weights(folder, magic + version + system + program + keys + struct.pack("<q", 1 << 30))

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Pictures that unpack to far more than they are, or take for ever: one of each format, among sound ones."""
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from tests.attacks.attack import ATTACKS, Attack, among_images
-from tests.data.oddities import encoded, png_bomb
+from tests.data.oddities import encoded, exif_with, png_bomb
 
 SIDE = 9_990  # just below what is decoded: 100 megapixels
+COLOUR = 8440  # likewise, in colour
 OVERSIZED, USED, EITHER = "oversized", r"bomb\.\w+,(used|repaired)", r"bomb\.\w+,"
 
 
@@ -81,7 +83,11 @@ def tiff(width: int, height: int, bands: int = 1, bits: int = 8, packing: int = 
 
 
 def _directory(tags: list[tuple[int, int, int, int]], following: int) -> bytes:
-    return struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", following)
+    return (
+        struct.pack("<H", len(tags))
+        + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        + struct.pack("<I", following)
+    )
 
 
 def tiff_pages(count: int, circle: bool = False) -> bytes:
@@ -89,7 +95,15 @@ def tiff_pages(count: int, circle: bool = False) -> bytes:
     pixel, made = b"\x80", b""
     for i in range(count):
         start = 12 + len(made)
-        tags = [(256, 4, 1, 1), (257, 4, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 1)]
+        tags = [
+            (256, 4, 1, 1),
+            (257, 4, 1, 1),
+            (258, 3, 1, 8),
+            (259, 3, 1, 1),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+            (279, 4, 1, 1),
+        ]
         size = 2 + 12 * len(tags) + 4
         made += _directory(tags, start + size if i + 1 < count else 12 if circle else 0)
     return b"II*\0" + struct.pack("<I", 12) + pixel + bytes(3) + made
@@ -126,7 +140,16 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "jpeg-of-4-gigapixels.jpg": (lambda: jpeg_of_size(65535, 65535), OVERSIZED),
     "jpeg-of-a-hundred-megapixels.jpg": (lambda: _saved("JPEG"), EITHER),
     "jpeg-cmyk-of-a-hundred-megapixels.jpg": (lambda: _saved("JPEG", "CMYK"), EITHER),
-    "jpeg-that-is-cut-and-says-a-hundred-megapixels.jpg": (lambda: jpeg_of_size(SIDE, SIDE), "truncated|damaged"),
+    "jpeg-that-says-seventy-megapixels.jpg": (lambda: jpeg_of_size(COLOUR, COLOUR), EITHER),
+    "jpeg-turned-as-large-as-is-decoded.jpg": (lambda: _saved("JPEG", side=COLOUR, exif=exif_with(6)), USED),
+    "jpeg-cmyk-as-large-as-is-decoded.jpg": (lambda: _saved("JPEG", "CMYK", side=COLOUR), USED),
+    "png-as-large-as-is-decoded.png": (lambda: png(COLOUR, COLOUR, 2, 8, 3), USED),
+    "png-transparent-as-large-as-is-decoded.png": (lambda: png(COLOUR, COLOUR, 6, 8, 4), USED),
+    "png-deep-as-large-as-is-decoded.png": (lambda: png(5580, 5580, 2, 16, 3), USED),
+    "png-deep-gray-as-large-as-is-decoded.png": (lambda: png(COLOUR, COLOUR, 0, 16, 1), USED),
+    "png-deep-and-transparent-as-large-as-is-decoded.png": (lambda: png(4220, 4220, 6, 16, 4), USED),
+    "webp-as-large-as-is-decoded.webp": (lambda: _saved("WEBP", side=5580, lossless=True, method=0), USED),
+    "jpeg2000-as-large-as-is-decoded.jp2": (lambda: _saved("JPEG2000", side=5120), USED),
     "jpeg-of-ten-thousand-scans.jpg": (lambda: jpeg(10_000, 6000), EITHER),
     "mpo-of-many-frames.jpg": (lambda: _mpo(2000), EITHER),
     "gif-of-a-large-screen.gif": (lambda: gif(1, screen=(65535, 65535)), OVERSIZED),

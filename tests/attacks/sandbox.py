@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PT018, SIM115
 """Runs commands of Striate where they can do no harm: a child process each, with limits, in folders of its own.
 
 One process imports what commands need and forks a child for each command: a child starts in milliseconds, and the
@@ -51,7 +52,13 @@ class Sandbox:
         import striate
 
         sources = str(Path(striate.__file__).parents[1])
-        environment = {**os.environ, "PYTHONPATH": sources, "GOMP_SPINCOUNT": "3000", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": sources,
+            "GOMP_SPINCOUNT": "3000",
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+        }
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.attacks.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environment, cwd=Path(__file__).parents[2],

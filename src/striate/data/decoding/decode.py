@@ -18,7 +18,16 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
-from striate.data.decoding.deep import Deep, as_bytes, bands_of, check_bytes, is_wide, most_pixels, needs_tifffile, read_deep
+from striate.data.decoding.deep import (
+    Deep,
+    as_bytes,
+    bands_of,
+    check_bytes,
+    is_wide,
+    most_pixels,
+    needs_tifffile,
+    read_deep,
+)
 from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels

@@ -87,9 +87,11 @@ def _opened(path: Path) -> IO[bytes]:
 def first_members(path: Path, count: int) -> list[tuple[str, bytes]]:
     """Return (name, content) of the first members that are files, of large ones no content; fewer if damaged."""
     found: list[tuple[str, bytes]] = []
-    with contextlib.suppress(*_DAMAGES), _opened(path) as file, tarfile.open(
-        fileobj=file, mode="r|", tarinfo=Member
-    ) as archive:
+    with (
+        contextlib.suppress(*_DAMAGES),
+        _opened(path) as file,
+        tarfile.open(fileobj=file, mode="r|", tarinfo=Member) as archive,
+    ):
         for member in archive:
             if member.isreg() and not member.issparse():
                 content = archive.extractfile(member) if member.size <= _SMALL_BYTES else None
