@@ -14,7 +14,7 @@ from tests.attacks.attack import ATTACKS, Attack, attack, source
 from tests.data import forms
 
 DESCRIPTION = {
-    "format": 3, "striate": "0", "kind": "sentence", "classes": ["a", "b"], "net": "fc(2)", "input": [1, 8, 8],
+    "format": 3, "striate": "0", "kind": "net", "classes": ["a", "b"], "net": "fc(2)", "input": [1, 8, 8],
     "preprocessing": {"size": [8, 8], "channels": 1, "fit": "crop"}, "provenance": {},
 }  # fmt: skip
 

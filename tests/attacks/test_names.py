@@ -67,7 +67,6 @@ def made(tmp_path_factory):
         "predict-csv": ["predict", model, "labels.csv", "--csv", "predictions.csv"],
         "runs": ["runs", "."],
         "without": ["train", "labels.csv", "--net", "majority", "--without", "found/findings.csv", "--out", "run2"],
-        "features": ["features", model, "labels.csv", "-o", "features.csv"],
     }
     try:
         told = {name: box.run(root, words) for name, words in commands.items()}
@@ -104,7 +103,7 @@ def test_json_stays_json(made):
 
 def test_written_cells_are_no_formulas_and_read_back(made):
     here, _ = made
-    tables = [here / "run/ledger.csv", here / "found/findings.csv", here / "predictions.csv", here / "features.csv"]
+    tables = [here / "run/ledger.csv", here / "found/findings.csv", here / "predictions.csv"]
     files = {path.name for path in here.glob("*.png")}
     for path in tables:
         with path.open(encoding="utf-8", newline="") as file:

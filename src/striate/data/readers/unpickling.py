@@ -141,7 +141,7 @@ class _Steps(dict[int, Callable[[Any], None]]):
 class _Unpickler(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
     def __init__(self, raw: bytes):
         super().__init__(io.BytesIO(raw), encoding="bytes")
-        self.dispatch = _Steps()
+        self.dispatch = _Steps()  # pyright: ignore[reportAttributeAccessIssue]
 
     def find_class(self, module: str, name: str) -> Any:
         try:

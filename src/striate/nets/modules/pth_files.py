@@ -1,4 +1,4 @@
-"""A .pth looked at before torch reads it: torch runs no code of it, but would take whatever memory it asks for."""
+"""Files of weights looked at before they are read: that runs no code, but would take whatever memory they ask for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,24 @@ from torch import Tensor
 
 from striate.errors import ModelFileError
 from striate.system.archives import DAMAGED
+from striate.system.tensor_headers import is_believable
 
 # DenseNet-201's names take 0.2 MB and 40,000 steps.
 _MOST_PROGRAM_BYTES, _MOST_STEPS = 2 << 20, 500_000
 _PROGRAMS_OF_OLD = 5  # magic number, version, machine, tensors, keys
+
+
+def check_safetensors(path: Path) -> None:
+    """Refuse a .safetensors file whose header is absurdly long.
+
+    Raises:
+        ModelFileError: it is.
+    """
+    with open(path, "rb") as file:
+        if not is_believable(file.read(8)):
+            raise ModelFileError(
+                f"{path} cannot be read as weights: its header is absurdly long, or it is no such file"
+            )
 
 
 def check_pth(path: Path) -> None:
@@ -58,7 +72,8 @@ def _check_members(path: Path) -> None:
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
             raise ModelFileError(
-                f"{path}: its member {member.filename[:80]} is packed, as torch.save packs none. Save the state_dict again"
+                f"{path}: its member {member.filename[:80]} is packed, as torch.save packs none. "
+                "Save the state_dict again"
             )
         if member.filename.endswith(".pkl") and member.file_size > _MOST_PROGRAM_BYTES:
             raise ModelFileError(_absurd(path))
