@@ -133,7 +133,7 @@ DOCUMENTS = {
 }  # fmt: skip
 for name, text in DOCUMENTS.items():
     ATTACKS[f"document/{name}"] = Attack(f"document/{name}", _annotated(name, text), 1, name.split(".")[0])
-for name in ("coco-outside.json",):
+for name in ("coco-outside.json", "many-columns.csv"):
     ATTACKS[f"document/{name}"] = Attack(f"document/{name}", _annotated(name, DOCUMENTS[name]), 0, "")
 
 

@@ -1,8 +1,8 @@
 """Cells of tables that people open in spreadsheets: nothing in them is run there, and all reads back as it was.
 
 A cell that begins as a formula does is written with an apostrophe before it, as spreadsheets themselves mark text.
-Plain numbers stay. So that nothing is taken for what it is not, a cell that already has apostrophes before such a sign gets
-one more; `from_cell` takes one away.
+Plain numbers stay. So that nothing is taken for what it is not, a cell that already has apostrophes before such a sign
+gets one more; `from_cell` takes one away.
 """
 
 from __future__ import annotations
