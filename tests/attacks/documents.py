@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks.attack import ATTACKS, Attack, attack, source
+from tests.attacks.attack import ATTACKS, Attack, source
 from tests.data import forms
 
 DESCRIPTION = {
@@ -135,34 +135,6 @@ for name, text in DOCUMENTS.items():
     ATTACKS[f"document/{name}"] = Attack(f"document/{name}", _annotated(name, text), 1, name.split(".")[0])
 for name in ("coco-outside.json", "many-columns.csv"):
     ATTACKS[f"document/{name}"] = Attack(f"document/{name}", _annotated(name, DOCUMENTS[name]), 0, "")
-
-
-@attack("document/parquet-bomb-of-labels.parquet", 1, "parquet")
-def _(folder: Path) -> tuple[str, ...]:
-    """Labels of a megabyte each, which a dictionary packs into one."""
-    pyarrow, parquet = _pyarrow()
-    table = pyarrow.table({"image": [forms.picture(0, 0)] * 3000, "label": ["x" * (1 << 20)] * 3000})
-    parquet.write_table(table, folder / "bomb.parquet", compression="zstd", use_dictionary=True)
-    return source(folder, "bomb.parquet")
-
-
-@attack("document/parquet-bomb-of-images.parquet", 1, "bomb.parquet|decoded|damaged")
-def _(folder: Path) -> tuple[str, ...]:
-    """Images of a megabyte each, which a dictionary packs into one."""
-    pyarrow, parquet = _pyarrow()
-    names = [f"{i % 2}" for i in range(3000)]
-    table = pyarrow.table({"image": [bytes(1 << 20)] * 3000, "label": names})
-    parquet.write_table(table, folder / "bomb.parquet", compression="zstd", use_dictionary=True)
-    return source(folder, "bomb.parquet")
-
-
-def _pyarrow():
-    import pytest
-
-    parquet = pytest.importorskip("pyarrow.parquet")
-    import pyarrow
-
-    return pyarrow, parquet
 
 
 RECIPES = {
