@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 
 _LONGEST_NAME = 80
+# Control characters but line breaks and tabs, ends of lines of Unicode's own, and what turns the direction of writing.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class StriateError(Exception):
@@ -75,13 +77,31 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)) is not None
 
 
+def visible(text: str) -> str:
+    r"""Return `text` with what a terminal or page obeys, and does not show, written as escapes; line breaks stay.
+
+    >>> visible("a\x1b[2Jb\u202egnp.exe"), visible("naïve 猫\n")
+    ('a\\x1b[2Jb\\u202egnp.exe', 'naïve 猫\n')
+    """
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def on_one_line(text: str) -> str:
+    r"""Return `text` as `visible` does, line breaks too: the name of a file or class, which may hold anything.
+
+    >>> on_one_line("a\nerror: b")
+    'a\\nerror: b'
+    """
+    return visible(text).replace("\n", "\\n")
+
+
 def some(names: Iterable[str], most: int = 10) -> str:
     """Return at most so many names as a list for a message, long ones cut, and how many there are besides.
 
     >>> some(["a", "b", "c"]), some(map(str, range(785)), 3)
     ('a, b, c', '0, 1, 2 and 782 more')
     """
-    listed = list(names)
+    listed = [on_one_line(str(name)) for name in names]
     shown = ", ".join(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in listed[:most])
     return shown + (f" and {len(listed) - most:,} more" if len(listed) > most else "")
 

@@ -1,4 +1,3 @@
-
 """Maps against models of which is known where they look, linear ones against a formula, trees against their sums."""
 
 import numpy as np

@@ -3,13 +3,11 @@
     image,kind,severity,leave_out,detail,label,likely,group,split
 
 `striate train SOURCE --without findings.csv` leaves out of training what says leave_out yes; whoever thinks otherwise
-of a line changes it to no, or deletes it.
+of a line changes it to no, or deletes it. What begins as a formula does has an apostrophe before it, which is not read.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from striate.checks.finding import Finding
 from striate.data.catalog import Catalog
+from striate.system.cells import table_text
 from striate.system.files import write_atomically
 
 COLUMNS = ("image", "kind", "severity", "leave_out", "detail", "label", "likely", "group", "split")
@@ -37,15 +36,13 @@ def write_findings(findings: Sequence[Finding], catalog: Catalog, path: Path) ->
             return "", ""
         return catalog.classes[int(labels[i])] if labels[i] >= 0 else "", str(catalog.splits[i])
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     for finding in findings:
         for mark in finding.marks:
             label, split = of_image(mark.image)
             leave_out = "yes" if mark.leave_out else "no"
-            writer.writerow(
+            rows.append(
                 [mark.image, finding.kind, finding.severity, leave_out, mark.detail, label, mark.likely,
                  mark.group or "", split]
             )  # fmt: skip
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    write_atomically(path, table_text(rows).encode("utf-8", "surrogateescape"))

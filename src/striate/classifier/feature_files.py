@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError
+from striate.system.cells import table_text
 from striate.system.files import replace_atomically
 
 
@@ -47,7 +47,7 @@ def write_features(path: Path, features: np.ndarray, images: ImageSet, made_by: 
 
 def _write_csv(path: Path, features: np.ndarray, images: ImageSet) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["name", "label", "split", *(f"f{i}" for i in range(features.shape[1]))])
+        file.write(table_text([["name", "label", "split", *(f"f{i}" for i in range(features.shape[1]))]]))
         for name, label, split, row in zip(images.names, images.labels, images.splits, features, strict=True):
-            writer.writerow([name, images.classes[label] if label >= 0 else "", split, *(f"{x:.7g}" for x in row)])
+            told = [name, images.classes[label] if label >= 0 else "", split]
+            file.write(table_text([[*told, *(f"{x:.7g}" for x in row)]]))

@@ -20,6 +20,7 @@ import numpy as np
 from striate.errors import ModelFileError, SourceNotFoundError
 from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
+from striate.system.tensor_headers import is_believable
 from striate.version import __version__
 
 # Files of format 1 say nothing of how far to trust the model, those of format 2 keep no images.
@@ -27,7 +28,7 @@ FORMAT, READ = 3, (1, 2, 3)
 # A sentence, a module of the user's own, a model of timm's by its name, what was fitted and not trained by steps.
 KINDS = ("net", "module", "timm", "fitted")
 DESCRIPTION, TENSORS = "striate.json", "tensors.safetensors"
-_MOST_JSON_BYTES = 64 << 20
+_MOST_JSON_BYTES = 16 << 20
 # A fixed date makes equal models equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -162,6 +163,8 @@ def _tensors(payload: bytes) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    if not is_believable(payload):
+        raise ModelFileError(f"{TENSORS} is damaged (its header is absurdly long)")
     try:
         return load(payload)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:

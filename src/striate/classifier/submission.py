@@ -71,7 +71,7 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
         if not places:
             row[label] = prediction.label
         rows.append(row)
-    _write_rows(rows, path, table.delimiter)
+    _write_rows(rows, path, table.delimiter)  # for a program that compares: as the sample has it, sign by sign
 
 
 def _find_all(names: Sequence[str], predictions: Sequence[Prediction], sample: Path) -> list[Prediction]:
@@ -105,7 +105,7 @@ def _keys(name: str) -> Iterator[str]:
     yield from (name, base, stem if extension.lower() in IMAGE_TYPES else base)
 
 
-def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str = ",") -> None:
+def _write_rows(rows: Sequence[Sequence[Any]], path: Path, delimiter: str) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))

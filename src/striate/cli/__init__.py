@@ -30,7 +30,7 @@ from striate.cli.serve import serve
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.cli.walk import walk
-from striate.errors import StriateError, is_out_of_memory
+from striate.errors import StriateError, is_out_of_memory, visible
 from striate.version import __version__
 
 PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
@@ -137,5 +137,5 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
 
 def _end(message: str) -> NoReturn:
     """Print a message and end with exit code 1."""
-    print(message, file=sys.stderr)
+    print(visible(message), file=sys.stderr)
     raise typer.Exit(1)

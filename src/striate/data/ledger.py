@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from striate.notebook.tables import html_table
+from striate.system.cells import table_text
 from striate.system.files import write_atomically
 
 Status = Literal["used", "repaired", "skipped"]
@@ -84,8 +83,5 @@ class Ledger:
 
     def write_csv(self, path: str | Path) -> None:
         """Write the ledger as CSV with the columns name, status, detail (UTF-8)."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", "status", "detail"])
-        writer.writerows((entry.name, entry.status, entry.detail) for entry in self)
-        write_atomically(path, text.getvalue())
+        rows = [("name", "status", "detail"), *((entry.name, entry.status, entry.detail) for entry in self)]
+        write_atomically(path, table_text(rows))

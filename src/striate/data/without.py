@@ -19,6 +19,7 @@ from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits, shared_notes
 from striate.errors import DataError, SourceNotFoundError, some
+from striate.system.cells import from_cell
 
 # What is left out: a table, or names, or {name: why}.
 WithoutLike = str | Path | Sequence[str] | Mapping[str, str]
@@ -63,7 +64,7 @@ def _from_table(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         for row in rows:
-            name = (row["image"] or "").strip("\r\n")
+            name = from_cell((row["image"] or "").strip("\r\n"))
             if name and _says_yes(row.get("leave_out", "yes"), path, rows.line_num):
                 found.setdefault(name, row.get("kind") or "named")  # the first line is of the gravest finding
     except csv.Error as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from striate.evaluation.grounds import NEIGHBOURS, Grounds
 from striate.metrics.evaluation import Evaluation
+from striate.system.cells import table_text
 from striate.system.files import write_atomically
 
 Kind = Literal["", "near-copy", "label", "odd-one-out", "between", "unlike-its-class"]
@@ -120,10 +119,10 @@ def write_mistakes(mistakes: Sequence[Mistake], path: str | Path) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written to.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "true", "predicted", "probability", "true_probability", "kind", "cause", "like"])
+    rows: list[Sequence[object]] = [
+        ("image", "true", "predicted", "probability", "true_probability", "kind", "cause", "like")
+    ]
     for one in mistakes:
         shares = (f"{share:.6f}" for share in (one.probability, one.true_probability))
-        writer.writerow([one.name, one.true, one.predicted, *shares, one.kind, one.cause, one.like])
-    write_atomically(path, text.getvalue())
+        rows.append([one.name, one.true, one.predicted, *shares, one.kind, one.cause, one.like])
+    write_atomically(path, table_text(rows))

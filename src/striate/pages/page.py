@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
+from striate.errors import visible
+
 
 def render_page(package: str, template: str, /, **values: Any) -> str:
     """Return a page as HTML; every value is escaped unless the template says `| safe`.
@@ -28,12 +30,17 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
         return file.read_text("utf-8") if file.is_file() else None
 
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=_shown,
         loader=jinja2.ChoiceLoader([jinja2.FunctionLoader(own), jinja2.PackageLoader("striate.pages", "templates")]),
     )  # fmt: skip
     environment.filters["percent"] = percent_of
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template(template).render(**values)
+
+
+def _shown(value: Any) -> Any:
+    """Return what a template prints: of text what would be obeyed and not shown as escapes; what is safe as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def percent_of(share: float | None, digits: int = 2) -> str:

@@ -13,7 +13,7 @@ from tests.data import forms
 
 from striate.data.decoding.stored import Stored
 from striate.data.preparing.prepare import prepare
-from striate.data.readers import members, tars
+from striate.data.readers import bombs, members, tars
 from striate.data.reading import read
 from striate.errors import ArgumentError, DataError, StriateError
 
@@ -221,7 +221,7 @@ def test_a_member_that_lies_about_its_size_is_skipped(tmp_path):
 
 @pytest.mark.parametrize("kind", ["a.zip", "a.tar.gz", "a.tar.xz"])
 def test_bombs_are_refused_by_their_member(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(members, "HARMLESS_BYTES", 1 << 20)
+    monkeypatch.setattr(bombs, "HARMLESS_BYTES", 1 << 20)
     files = {**forms.class_folders(), "cat/bomb.png": bytes(64 << 20)}
     with pytest.raises(
         DataError, match=r"'cat/bomb.png' makes it a decompression bomb: .* would unpack to .* MB or more"

@@ -176,7 +176,7 @@ def test_a_header_that_declares_more_than_there_is(tmp_path):
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("striate.data.readers.assembling.memory_bytes", lambda: 1 << 20)
+    monkeypatch.setattr("striate.data.readers.bombs.memory_bytes", lambda: 1 << 20)
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, images=np.zeros((2000, 32, 32), np.uint8))
     assert path.stat().st_size < 10_000

@@ -91,7 +91,7 @@ def test_damage_is_said(raw, message, tmp_path):
 
 
 def test_a_declared_size_beyond_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("striate.data.readers.assembling.memory_bytes", lambda: 1000)
+    monkeypatch.setattr("striate.data.readers.bombs.memory_bytes", lambda: 1000)
     path = tmp_path / "images"
     path.write_bytes(gzip.compress(idx(np.zeros((200, 10, 10), np.uint8))))
     with pytest.raises(DataError, match="more than this machine's memory"):

@@ -16,6 +16,7 @@ import numpy as np
 from striate.classifier.bulk.answers import Answer, Unread
 from striate.classifier.bulk.row_format import Columns, Written
 from striate.classifier.prediction import Prediction
+from striate.system.cells import from_cell, to_cell
 from striate.system.files import put_in_place
 
 # What makes a cell need quotes, beside a comma.
@@ -90,6 +91,7 @@ class CsvRows:
                 continue
             end += len(record)
             cells = next(csv.reader(io.StringIO(record.decode("utf-8", "surrogateescape"), newline="")), [])
+            cells = [from_cell(cell) for cell in cells]
             record = b""
             if len(cells) != wanted or "\0" in cells[0]:
                 return
@@ -99,7 +101,8 @@ class CsvRows:
 
 
 def _line(cells: Sequence[str]) -> str:
-    """Return a row of CSV, quoted where it has to be."""
+    """Return a row of CSV, quoted where it has to be, with nothing in it that a spreadsheet would run."""
+    cells = [to_cell(cell) for cell in cells]
     plain = ",".join(cells)
     if plain.count(",") == len(cells) - 1 and not _SPECIAL.search(plain):
         return plain + "\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.cli.output.results import quoted
-from striate.errors import some
+from striate.errors import some, visible
 from striate.runs.folder import stem_of
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ def print_checkup(console: Console, checkup: Checkup, page: Path, table: Path) -
     from rich.text import Text
 
     def line(text: str, style: str = "") -> None:
-        console.print(Text(text, style=style), soft_wrap=True)
+        console.print(Text(visible(text), style=style), soft_wrap=True)
 
     for finding in checkup.findings:
         head = Text(f"{finding.severity:<8}", style=_STYLES[finding.severity])
-        console.print(head.append(f" {finding.title}", style="bold"), soft_wrap=True)
+        console.print(head.append(f" {visible(finding.title)}", style="bold"), soft_wrap=True)
         line(f"         {finding.effect}")
         line(f"         → {finding.advice}")
         if finding.images:

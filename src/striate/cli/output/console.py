@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 def stderr(*, quiet: bool = False) -> Console:
     """Return the console for words and progress; a quiet one says nothing."""
-    from rich.console import Console
+    from striate.cli.output.visible_console import VisibleConsole
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+    return VisibleConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
 
 def stdout() -> Console:
     """Return the console for results."""
-    from rich.console import Console
+    from striate.cli.output.visible_console import VisibleConsole
 
     # What is piped is for programs and files: no line is broken to fit a screen.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    return VisibleConsole(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 
 
 def print_json(value: Any) -> None:

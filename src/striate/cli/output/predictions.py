@@ -10,7 +10,7 @@ from striate.classifier.bulk.answers import Answer, Unread
 from striate.classifier.prediction import Prediction
 from striate.cli.output.console import percent, stdout
 from striate.data.lineup import Lineup
-from striate.errors import DataError
+from striate.errors import DataError, on_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ class Heard:
             raise DataError(f"none of the {len(lineup):,} images of {lineup.source} can be decoded. {first}")
         skipped = [*self.unread, *(Unread(entry.name, entry.detail) for entry in lineup.aside)]
         for one in skipped:
-            console.print(f"skipped {one.image}: {one.why}", style="yellow", markup=False)
+            console.print(f"skipped {on_one_line(one.image)}: {one.why}", style="yellow", markup=False)
         return not skipped
 
 
@@ -64,7 +64,7 @@ def print_outcome(console: Console, outcome: Outcome, path: Path | None, lineup:
     """Say what became of a file, with the first images that could not be read; return whether all is well."""
     skipped = [*outcome.refused, *(Unread(entry.name, entry.detail) for entry in lineup.aside)]
     for one in skipped[:_NAMED]:
-        console.print(f"skipped {one.image}: {one.why}", style="yellow", markup=False)
+        console.print(f"skipped {on_one_line(one.image)}: {one.why}", style="yellow", markup=False)
     more = outcome.unread + len(lineup.aside) - len(skipped[:_NAMED])
     if more > 0:
         where = "the column error names them" if outcome.unread else "they are no images"
@@ -96,7 +96,7 @@ def print_heard(heard: Heard, top: int) -> None:
         if prediction.known is False:
             cells[1], rest = NONE, f"else {prediction.label}" + (f", {rest}" if rest else "")
         cells += [_told(getattr(prediction, name)) for name in asked] + ([rest] if top > 1 else [])
-        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+        table.add_row(*(Text(on_one_line(cell), overflow="fold") for cell in cells))
     console.print(table)
     if heard.predicted > len(predictions):
         console.print(f"… and {heard.predicted - len(predictions):,} more; --csv FILE or --json gives all of them")

@@ -19,6 +19,7 @@ TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION_TAG = 0x0112
+_STRIP_PX = 1 << 21
 _ORIENTATION_HOLDERS = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"})
 
 
@@ -39,20 +40,51 @@ def orientation_of(image: Image.Image) -> int:
     return orientation if orientation in TRANSPOSITIONS else 1
 
 
-def to_uint8(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image of 8 bits; it is not turned."""
-    if image.mode == "CMYK":
-        return _array(image.convert("RGB")), ("CMYK converted to RGB",)
+def to_uint8(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return uint8 pixels (h, w, c), c 1 or 3, and the repairs, of a loaded image of 8 bits, turned by an orientation.
+
+    Strip by strip: beside the image and its pixels, no third copy of a large one is ever in memory.
+    """
     channels = channels_of(image)
-    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return _over_white(image, channels)
-    mode = "L" if channels == 1 else "RGB"
-    return _array(image if image.mode == mode else image.convert(mode)), ()
+    seen = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    width, height = image.size
+    shape = (width, height) if orientation >= 5 else (height, width)
+    pixels = np.empty((*shape, 3 if image.mode == "CMYK" else channels), np.uint8)
+    upright, transparent = _turned_back(pixels, orientation), False
+    rows = max(1, _STRIP_PX // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
+        if seen and image.mode != "CMYK":
+            part, laid = _over_white(strip, channels)
+            transparent |= laid
+        else:
+            mode = "L" if pixels.shape[2] == 1 else "RGB"
+            part = np.asarray(strip if strip.mode == mode else strip.convert(mode))
+        upright[top:bottom] = part[..., None] if part.ndim == 2 else part
+    if image.mode == "CMYK":
+        return pixels, ("CMYK converted to RGB",)
+    return pixels, ("transparency laid over white",) if transparent else ()
 
 
-def _array(image: Image.Image) -> np.ndarray:
-    pixels = np.asarray(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+def _turned_back(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a view of turned pixels in which they are as they were before."""
+    match orientation:
+        case 2:
+            return pixels[:, ::-1]
+        case 3:
+            return pixels[::-1, ::-1]
+        case 4:
+            return pixels[::-1]
+        case 5:
+            return pixels.swapaxes(0, 1)
+        case 6:
+            return np.rot90(pixels)
+        case 7:
+            return pixels[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(pixels, -1)
+    return pixels
 
 
 def _palette_is_gray(image: Image.Image) -> bool:
@@ -67,11 +99,11 @@ def _palette_is_gray(image: Image.Image) -> bool:
     return bool(len(colours)) and bool((colours == colours[:, :1]).all())
 
 
-def _over_white(image: Image.Image, channels: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def _over_white(image: Image.Image, channels: int) -> tuple[np.ndarray, bool]:
+    """Return pixels (h, w, channels) laid over white, and whether any was transparent."""
     straight = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
     rgba = (image.convert(straight) if straight else image).convert("RGBA")
     transparent = rgba.getchannel("A").getextrema()[0] != 255
     if transparent:
         rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    pixels = np.asarray(rgba)[..., :channels]
-    return np.ascontiguousarray(pixels), ("transparency laid over white",) if transparent else ()
+    return np.asarray(rgba)[..., :channels], transparent

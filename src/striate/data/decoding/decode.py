@@ -18,13 +18,22 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from striate.data.decoding.conversion import TRANSPOSITIONS, channels_of, orientation_of, to_uint8
-from striate.data.decoding.deep import Deep, as_bytes, bands_of, check_bytes, is_wide, needs_tifffile, read_deep
-from striate.data.decoding.formats import LIMIT_PX, formats_for, oversized, reason_of
+from striate.data.decoding.deep import (
+    Deep,
+    as_bytes,
+    bands_of,
+    check_bytes,
+    is_wide,
+    most_pixels,
+    needs_tifffile,
+    read_deep,
+)
+from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
-from striate.data.decoding.tiffs import is_tiff, read_tiff, tiff_pages, tiff_shape
+from striate.data.decoding.tiffs import count_directories, is_tiff, read_tiff, tiff_pages, tiff_shape
 from striate.data.decoding.windows import PixelWindow
 from striate.errors import DecodingError
 
@@ -136,7 +145,7 @@ def array_header(array: np.ndarray) -> Header:
 def count_pages(source: Path | Stored | bytes) -> int:
     """Return how many pages or frames a file has; 1 where it is no image that can be opened."""
     try:
-        return max(1, _opened(source, lambda image, _: _frames(image), tiff_pages))
+        return max(1, _opened(source, _frames, tiff_pages))
     except DecodingError:
         return 1
 
@@ -193,6 +202,7 @@ def _opened(
             try:
                 with Image.open(io.BytesIO(source), formats=formats_for(source)) as image:
                     _check_area(image)
+                    check_scans(image, source)
                     if page:
                         image.seek(page)
                     if not needs_tifffile(image):
@@ -209,8 +219,10 @@ def _opened(
 
 def _check_area(image: Image.Image) -> None:
     width, height = image.size
-    if width * height > LIMIT_PX:
-        raise oversized(width * height)
+    if width * height > (most_px := most_pixels(image)):
+        raise oversized(width * height, most_px)
+    if max(width, height) > LONGEST_PX:
+        raise DecodingError(f"oversized: {max(width, height):,} pixels in a line; at most {LONGEST_PX:,} are decoded")
     if not width * height:
         raise DecodingError(f"no pixels: {width}×{height}")
 
@@ -241,11 +253,10 @@ def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Dec
         pixels = pixels if tiff or orientation == 1 else _turned(pixels, orientation)
     else:
         check_bytes(window)
-        turned = image if tiff or orientation == 1 else image.transpose(TRANSPOSITIONS[orientation])
-        pixels, repairs = to_uint8(turned)
+        pixels, repairs = to_uint8(image, 1 if tiff else orientation)
     if orientation != 1:
         repairs = (f"rotated by EXIF orientation {orientation}", *repairs)
-    frames = _frames(image)
+    frames = _frames(image, data)
     if frames != 1 and not image.tell():
         repairs = (*repairs, f"first frame of {frames or 'several'}")
     return Decoded(pixels, repairs)
@@ -256,9 +267,11 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.stack([np.asarray(band) for band in bands], -1)
 
 
-def _frames(image: Image.Image) -> int:
+def _frames(image: Image.Image, data: bytes) -> int:
     """Return the number of frames; 0 if there are more but broken ones."""
     try:
+        if data and hasattr(image, "tag_v2"):  # Pillow's own count takes the square of their number
+            return count_directories(data)
         return getattr(image, "n_frames", 1)
     except Exception:
         return 0

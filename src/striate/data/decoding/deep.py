@@ -13,10 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from striate.data.decoding.formats import LIMIT_PX
 from striate.data.decoding.windows import PixelWindow, choose_window
 from striate.errors import DecodingError
 
 _BITS, _PHOTOMETRIC, _BANDS, _EXTRA, _PLANES, _FORMAT = 258, 262, 277, 338, 284, 339
+_MOST_BYTES, _STRIP_PX = 500_000_000, 1 << 20
+# What libraries hold of a picture beside what they give, as measured.
+_BESIDE = {"WEBP": 9, "AVIF": 9, "JPEG2000": 12}
 _ALPHA = (1, 2)  # ExtraSamples: associated and unassociated
 _CMYK, _YCBCR = 5, 6
 _OTHER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -73,6 +77,20 @@ def needs_tifffile(image: Image.Image) -> bool:
     bits = max(tags.get(_BITS, (1,)))
     signed = tags.get(_FORMAT, (1,))[0]
     return (bits == 32 and signed == 1) or (bits == 8 and signed == 2) or (bits > 8 and tags.get(_PLANES) == 2)
+
+
+def most_pixels(image: Image.Image) -> int:
+    """Return how many pixels an image may have, so that decoding it takes half a gigabyte at most."""
+    mode, raw = image.mode, _raw_mode(image)
+    if raw.endswith(_SIXTEEN) and not mode.startswith("I"):
+        bytes_each = 16 if mode == "RGB" else 28
+    elif bands_of(image):
+        bytes_each = 16
+    elif mode in ("I", "F"):
+        bytes_each = 13
+    else:  # what Pillow holds, and what is made of it
+        bytes_each = {"1": 2, "L": 2, "P": 4}.get(mode, 7) + _BESIDE.get(image.format or "", 0)
+    return min(LIMIT_PX, _MOST_BYTES // bytes_each)
 
 
 def read_deep(image: Image.Image, data: bytes) -> Deep | None:
@@ -186,8 +204,10 @@ def _finite(values: np.ndarray) -> np.ndarray:
 def _laid_over_white(deep: Deep, pixels: np.ndarray, repairs: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     if deep.clear is None or not deep.clear.any():
         return pixels, repairs
-    share = deep.clear[..., None].astype(np.float64)
-    laid = np.rint(pixels * (1 - share) + 255 * share).astype(np.uint8)
+    laid = np.empty_like(pixels)
+    for top in range(0, len(pixels), rows := max(1, _STRIP_PX // pixels.shape[1])):
+        share = deep.clear[top : top + rows, :, None].astype(np.float64)
+        laid[top : top + rows] = np.rint(pixels[top : top + rows] * (1 - share) + 255 * share).astype(np.uint8)
     return laid, (*repairs, "transparency laid over white")
 
 
@@ -218,7 +238,10 @@ def _both_bytes(data: bytes) -> np.ndarray:
         four = _raw(data, "RGBA").astype(np.uint16)
         return four[..., ::2] << 8 | four[..., 1::2]
     upper, lower = _raw(data, mode), _raw(data, mode[:-1] + _OTHER[mode[-1]])
-    return upper.astype(np.uint16) << 8 | lower
+    values = upper.astype(np.uint16)
+    values <<= 8
+    values |= lower
+    return values
 
 
 def _raw(data: bytes, raw_mode: str | None) -> np.ndarray:

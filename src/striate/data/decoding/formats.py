@@ -53,7 +53,8 @@ _AVIF = (b"avif", b"avis")
 # Packages that teach Pillow a format: (package on PyPI, module, what registers it, the format's name).
 _HEIF_PLUGINS = (("pillow-heif", "pillow_heif", "register_heif_opener"), ("pi-heif", "pi_heif", "register_heif_opener"))
 _AVIF_PLUGINS = (("pillow-avif-plugin", "pillow_avif", ""), ("pillow-heif", "pillow_heif", "register_avif_opener"))
-LIMIT_PX = 100_000_000
+LIMIT_PX, LONGEST_PX = 100_000_000, 1_000_000
+_USUAL_SCANS, _MOST_SCANNED_PX = 100, 1_000_000_000
 
 
 def formats_for(data: bytes) -> tuple[str, ...]:
@@ -79,9 +80,22 @@ def _registered(plugins: tuple[tuple[str, str, str], ...], name: str) -> bool:
     return name in Image.OPEN
 
 
-def oversized(area_px: int) -> DecodingError:
+def oversized(area_px: int, most_px: int = LIMIT_PX) -> DecodingError:
     """Return the error of an image of too many pixels."""
-    return DecodingError(f"oversized: {area_px / 1e6:,.0f} megapixels; at most {LIMIT_PX / 1e6:.0f} are decoded")
+    kind = "" if most_px == LIMIT_PX else " of its kind"
+    return DecodingError(f"oversized: {area_px / 1e6:,.0f} megapixels; at most {most_px / 1e6:.0f}{kind} are decoded")
+
+
+def check_scans(image: Image.Image, data: bytes) -> None:
+    """Refuse a JPEG that goes over its pixels again and again: each time takes a few bytes, and seconds.
+
+    Raises:
+        DecodingError: it does.
+    """
+    if image.format in ("JPEG", "MPO"):
+        scans = data.count(b"\xff\xda")  # within a scan, ff is never followed by da
+        if scans > _USUAL_SCANS and scans * image.width * image.height > _MOST_SCANNED_PX:
+            raise DecodingError(f"damaged: it has {scans:,} scans, where a JPEG has a dozen")
 
 
 def reason_of(error: Exception, data: bytes) -> str:

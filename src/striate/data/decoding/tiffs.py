@@ -15,7 +15,7 @@ from striate.data.decoding.deep import Deep
 from striate.errors import DecodingError
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-LIMIT_BYTES = 1 << 30
+LIMIT_BYTES = 256 << 20
 _WIDTH, _HEIGHT, _BANDS = 256, 257, 277
 _TURNS = {2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (3, 0), 7: (1, 1), 8: (1, 0)}
 
@@ -46,6 +46,22 @@ def tiff_pages(data: bytes) -> int:
     """
     with _guarded(), _opened(data) as file:
         return len(file.pages)
+
+
+def count_directories(data: bytes) -> int:
+    """Return how many directories follow each other in a TIFF, those of a circle once.
+
+    Raises:
+        struct.error: one lies outside of the file.
+    """
+    order, big = "<" if data[:1] == b"I" else ">", data[2:4] in (b"+\0", b"\0+")
+    place, many = (order + "Q", order + "Q") if big else (order + "I", order + "H")
+    (offset,), seen = struct.unpack_from(place, data, 8 if big else 4), set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        (entries,) = struct.unpack_from(many, data, offset)
+        (offset,) = struct.unpack_from(place, data, offset + struct.calcsize(many) + entries * (20 if big else 12))
+    return len(seen)
 
 
 @contextmanager
@@ -98,7 +114,7 @@ def _deep(values: np.ndarray, alpha: int | None, turn: int, pages: int) -> tuple
     bands = {1: "gray", 3: "RGB"}.get(count, f"of {count} bands")
     name = f"float {bands}" if values.dtype.kind == "f" else f"{bits}-bit {bands}"
     top = {"uint8": 255.0, "uint16": 65535.0}.get(str(values.dtype.newbyteorder("=")))
-    return Deep(values.astype(values.dtype.newbyteorder("=")), name, top, clear), repairs
+    return Deep(values.astype(values.dtype.newbyteorder("="), copy=False), name, top, clear), repairs
 
 
 def _opened(data: bytes) -> Any:

@@ -6,7 +6,7 @@ the model: what tells classes apart may be the level itself, and an image scaled
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ FEW_LEVELS = 32
 # Values of at most so many images choose a window.
 MOST_SAMPLES = 256
 _LOOKED_AT_PX = 1 << 16
+_STRIP = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,18 @@ class PixelWindow:
     def applied(self, values: np.ndarray) -> np.ndarray:
         """Return uint8 of values (…, c): low becomes 0, high 255, linearly between, rounded."""
         low, high = np.array(self.low), np.array(self.high)
-        unit = (values.astype(np.float64) - low) / (high - low)
-        return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+        made = np.empty(values.shape, np.uint8)
+        for part, into in zip(_strips(values), _strips(made), strict=True):
+            unit = (part.astype(np.float64) - low) / (high - low)
+            into[...] = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+        return made
 
     def outside(self, values: np.ndarray) -> float:
         """Return the share of values (…, c) beyond the window by more than half its width."""
         low, high = np.array(self.low), np.array(self.high)
         margin = (high - low) / 2
-        return float(((values < low - margin) | (values > high + margin)).mean())
+        beyond = sum(int(((part < low - margin) | (part > high + margin)).sum()) for part in _strips(values))
+        return beyond / max(1, values.size)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -129,6 +134,13 @@ def choose_window(
         high = np.where(high > low, high, low + spread)  # a band that is flat carries nothing
         return PixelWindow(kind, tuple(low.tolist()), tuple(high.tolist()))
     return PixelWindow(kind, (joint_low,), (joint_high,))
+
+
+def _strips(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield views of values (…, c), of so many numbers that floats of them take little memory."""
+    rows = max(1, _STRIP // max(1, values[:1].size)) if values.ndim > 1 else _STRIP
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
 
 
 def thinned(values: np.ndarray) -> np.ndarray:

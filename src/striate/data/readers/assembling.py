@@ -1,4 +1,4 @@
-"""What every reader needs to put a `Catalog` together: unique names, a ledger, believable sizes."""
+"""What every reader needs to put a `Catalog` together: unique names and a ledger."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from striate.data.ledger import Entry, Ledger
-from striate.errors import DataError
-from striate.system.devices import memory_bytes
 
 
 def displayable(name: str) -> str:
@@ -48,27 +46,3 @@ def used(names: Iterable[str], repaired: str = "") -> Ledger:
     """Return a ledger in which every name is used, or repaired in the one way that `repaired` says."""
     status = "repaired" if repaired else "used"
     return Ledger(Entry(name, status, repaired) for name in names)
-
-
-def check_declared_size(what: str, size_bytes: int, file_bytes: int, *, compressed: bool) -> None:
-    """Refuse a declared size that the file cannot hold or memory cannot take, before anything is allocated.
-
-    Arguments:
-        what: file and part, for the message.
-        size_bytes: the size that the file declares.
-        file_bytes: the file's own size on disk.
-        compressed: whether the file is deflated, which shrinks at most 1,032-fold.
-
-    Raises:
-        DataError: the size is absurd.
-    """
-    if size_bytes > file_bytes * (1032 if compressed else 1) + 1024:
-        raise DataError(
-            f"{what} declares {size_bytes:,} bytes, more than its file of {file_bytes:,} bytes can hold. "
-            "The file is damaged; get it again."
-        )
-    if size_bytes > memory_bytes():
-        raise DataError(
-            f"{what} declares {size_bytes / 2**30:,.1f} GiB, more than this machine's memory "
-            f"({memory_bytes() / 2**30:,.1f} GiB). Check the file or use a part of it."
-        )

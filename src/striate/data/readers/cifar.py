@@ -15,6 +15,8 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.readers.assembling import numbered, used
+from striate.data.readers.bombs import is_bomb
+from striate.data.readers.tars import Member
 from striate.data.readers.unpickling import load_pickle
 from striate.errors import DataError
 from striate.observer import Progress, silent
@@ -22,7 +24,8 @@ from striate.observer import Progress, silent
 _SIDE = 32
 _ROW = 3 * _SIDE * _SIDE
 _PUBLISHED = 60_000
-_LARGEST_BYTES = 1 << 29
+# CIFAR-100 has one of 148 MiB.
+_LARGEST_BYTES = 160 << 20
 # Where each published batch starts; the final array is filled in place, whatever the archive's order.
 _STARTS_10 = {f"data_batch_{i + 1}": 10_000 * i for i in range(5)} | {"test_batch": 50_000}
 _STARTS_100 = {"train": 0, "test": 50_000}
@@ -116,16 +119,17 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         # As a stream: one pass of decompression, one member in memory at a time. Not tarfile's own gzip stream, which
         # ignores the checksum that stands at the very end: a flipped bit would be a wrong pixel that no one notices.
-        with _opened(path) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_BLOCK) as archive:
+        with _opened(path) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_BLOCK, tarinfo=Member) as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 _check_member(path, name, member.size)
+                _check_total(path, member.offset_data + member.size)
                 if name in wanted and member.isreg() and not member.issparse():
                     content = archive.extractfile(member)
                     assert content is not None  # a regular file
                     yield name, content.read()
             while file.read(_BLOCK):
-                pass
+                _check_total(path, file.tell())
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(f"{path} cannot be read as a CIFAR archive ({error}). It is damaged or another file.") from None
 
@@ -148,6 +152,11 @@ def _ahead(members: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 def _check_member(path: Path, name: str, size_bytes: int) -> None:
     if size_bytes > _LARGEST_BYTES:
         raise DataError(f"{path}: {name} declares {size_bytes:,} bytes; no batch of CIFAR is that large")
+
+
+def _check_total(path: Path, size_bytes: int) -> None:
+    if is_bomb(size_bytes, path.stat().st_size):
+        raise DataError(f"{path} unpacks to {size_bytes / 1e6:,.0f} MB or more, as a decompression bomb does")
 
 
 def _batch(path: Path, name: str, values: Any, labels: Labels, whole: np.ndarray) -> _Batch:

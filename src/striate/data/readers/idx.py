@@ -15,7 +15,8 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.labels import encode
-from striate.data.readers.assembling import check_declared_size, numbered, used
+from striate.data.readers.assembling import numbered, used
+from striate.data.readers.bombs import check_declared_size
 from striate.data.readers.scaling import as_pixels
 from striate.errors import DataError
 from striate.observer import Progress, silent

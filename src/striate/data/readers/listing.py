@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from striate.data.readers.folders import IMAGE_TYPES
+from striate.system.cells import from_cell
 
 MOST_FOLDERS = 10_000
 
@@ -26,9 +27,12 @@ class Listing:
     def find(self, name: str) -> Path | None:
         """Return the path of the file called `name`, or None.
 
-        A name without extension finds the first image of that stem; backslashes part folders where nothing else fits.
+        A name without extension finds the first image of that stem; backslashes part folders where nothing else fits,
+        and an apostrophe before what a spreadsheet would take for a formula is none of the name.
         """
         path = self._find(name)
+        if path is None and (plain := from_cell(name)) != name:
+            return self.find(plain)
         return self._find(name.replace("\\", "/")) if path is None and "\\" in name else path
 
     def _find(self, name: str) -> Path | None:

@@ -15,11 +15,10 @@ from striate.data.decoding.decode import LIMIT_BYTES
 from striate.data.decoding.stored import Stored
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
+from striate.data.readers.bombs import MOST_RATIO, is_bomb
 from striate.errors import DataError, DecodingError
 
 MOST_MEMBERS = 3_000_000
-# An archive may unpack to so much whatever its own size is, and beyond that to so many times its size.
-HARMLESS_BYTES, MOST_RATIO = 256 << 20, 200
 _LONGEST_NAME = 4096
 _DRIVE = re.compile(r"[A-Za-z]:")
 STORED, DEFLATED = 0, 8
@@ -183,11 +182,6 @@ class Contents:
                 self.add(name, self.files[target])
             else:
                 self.skip(name, f"a link to what is no file of the archive: {displayable(target)[:120]}")
-
-
-def is_bomb(unpacked_bytes: int, packed_bytes: int) -> bool:
-    """Return whether so many bytes unpack to absurdly many."""
-    return unpacked_bytes > max(HARMLESS_BYTES, MOST_RATIO * packed_bytes)
 
 
 def check_ratio(contents: Contents, unpacked_bytes: int, packed_bytes: int, name: str) -> None:

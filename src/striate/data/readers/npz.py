@@ -15,7 +15,7 @@ import numpy as np
 from striate.data.catalog import SPLITS, Catalog
 from striate.data.labels import class_name
 from striate.data.readers.arrays import ArrayPart, catalog_of
-from striate.data.readers.assembling import check_declared_size
+from striate.data.readers.bombs import check_declared_size
 from striate.data.readers.split_names import split_of
 from striate.errors import DataError
 from striate.system.archives import DAMAGED

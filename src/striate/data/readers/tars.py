@@ -19,17 +19,30 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from striate.data.decoding.decode import LIMIT_BYTES
 from striate.data.preparing.cache import host_name, is_alive
 from striate.data.readers.assembling import displayable
-from striate.data.readers.members import Contents, Slice, check_ratio, is_bomb
+from striate.data.readers.bombs import HARMLESS_BYTES, is_bomb
+from striate.data.readers.members import Contents, Slice, check_ratio
 from striate.errors import DataError, StorageError
 from striate.observer import Progress, silent
 
 _BLOCK, _SMALL_BYTES = 1 << 20, 1 << 16
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _SPOOL = re.compile(r"striate-([A-Za-z0-9]*)-(\d+)-.*\.tar")
+_DESCRIPTIONS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+_LONGEST_DESCRIPTION = 1 << 20
 _DAMAGES = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, RecursionError)
+
+
+class Member(tarfile.TarInfo):
+    """A member whose own description is believably long: names and attributes are read into memory whole."""
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo | None:
+        if self.type in _DESCRIPTIONS and self.size > _LONGEST_DESCRIPTION:
+            raise tarfile.ReadError(f"a member's description declares {self.size:,} bytes")
+        return super()._proc_member(tarfile_)  # type: ignore[misc]
 
 
 def is_tar(head: bytes) -> bool:
@@ -74,12 +87,17 @@ def _opened(path: Path) -> IO[bytes]:
 def first_members(path: Path, count: int) -> list[tuple[str, bytes]]:
     """Return (name, content) of the first members that are files, of large ones no content; fewer if damaged."""
     found: list[tuple[str, bytes]] = []
-    with contextlib.suppress(*_DAMAGES), _opened(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
+    with (
+        contextlib.suppress(*_DAMAGES),
+        _opened(path) as file,
+        tarfile.open(fileobj=file, mode="r|", tarinfo=Member) as archive,
+    ):
         for member in archive:
             if member.isreg() and not member.issparse():
                 content = archive.extractfile(member) if member.size <= _SMALL_BYTES else None
                 found.append((member.name.removeprefix("./"), content.read() if content else b""))
-            if len(found) == count or member.size > LIMIT_BYTES:  # what it declares would be looked for to the end
+            end = member.offset_data + member.size
+            if len(found) == count or end > HARMLESS_BYTES:  # what it declares would be looked for to the end
                 break
     return found
 
@@ -108,7 +126,7 @@ def list_tar(path: Path, progress: Progress = silent) -> Contents:
 
 def _read_headers(contents: Contents, file: IO[bytes], spool: Path | None, progress: Progress) -> None:
     last, place = "", -1
-    with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+    with tarfile.open(fileobj=file, mode="r:", tarinfo=Member, encoding="utf-8", errors="surrogateescape") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]
             if member.size < 0 or archive.offset <= place:
@@ -206,7 +224,7 @@ def _unpack(contents: Contents, file: IO[bytes], spool: Path, progress: Progress
 def _last_name(spool: Path, otherwise: str) -> str:
     """Return the name of the last member that a tar which ends anywhere has begun."""
     name = otherwise
-    with contextlib.suppress(*_DAMAGES), tarfile.open(spool, "r:", encoding="utf-8") as archive:
+    with contextlib.suppress(*_DAMAGES), tarfile.open(spool, "r:", tarinfo=Member, encoding="utf-8") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]
             name = member.name

@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from striate.errors import DataError
+
+# CIFAR-100 has 400,000 in one file.
+_MOST_STEPS = 2_000_000
 
 
 class _RefusedError(Exception):
@@ -87,14 +90,64 @@ _ALLOWED: dict[tuple[str, str], _StandIn] = {
 }
 
 
+def _refuse_keys(keys: Sequence[object]) -> None:
+    # Hashing tuples of tuples of one tuple takes as long as there are grains of sand, and nobody can interrupt it.
+    if not all(type(key) in (bytes, str, int) for key in keys):
+        raise _RefusedError("has keys that are neither text nor numbers")
+
+
+def _guarded(step: Callable[[Any], None], keys_of: Callable[[Any], Sequence[object]]) -> Callable[[Any], None]:
+    """Return a step that puts items into a dict, which looks at the keys before it does."""
+
+    def guarded(unpickler: Any) -> None:
+        _refuse_keys(keys_of(unpickler))
+        step(unpickler)
+
+    return guarded
+
+
+def _never(what: str) -> Callable[[Any], None]:
+    def refuse(_: Any) -> None:
+        raise _RefusedError(what)
+
+    return refuse
+
+
+class _Steps(dict[int, Callable[[Any], None]]):
+    """What Python's unpickler does at each opcode, so many times and no more: each can make 64 bytes of one."""
+
+    def __init__(self) -> None:
+        steps = pickle._Unpickler.dispatch  # pyright: ignore[reportAttributeAccessIssue]
+        super().__init__(steps)
+        self._left = _MOST_STEPS
+        for code, keys_of in (
+            (pickle.SETITEM, lambda unpickler: unpickler.stack[-2:-1]),
+            (pickle.SETITEMS, lambda unpickler: unpickler.stack[::2]),
+            (pickle.DICT, lambda unpickler: unpickler.stack[::2]),
+        ):
+            self[code[0]] = _guarded(steps[code[0]], keys_of)
+        for code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8, pickle.NEXT_BUFFER):
+            self[code[0]] = _never("holds sets, or bytes that can be written to")  # these are allocated as declared
+
+    def __getitem__(self, code: int) -> Callable[[Any], None]:
+        self._left -= 1
+        if self._left < 0:
+            raise _RefusedError(f"has more than {_MOST_STEPS:,} parts")
+        return super().__getitem__(code)
+
+
 # Python's own unpickler, not the one in C: at the cost of 5 ms a CIFAR batch, its memo is a dict, where the
-# one in C lets twenty bytes of pickle ask for tens of gigabytes at once.
+# one in C lets twenty bytes of pickle ask for tens of gigabytes at once, and its steps can be counted.
 class _Unpickler(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
+    def __init__(self, raw: bytes):
+        super().__init__(io.BytesIO(raw), encoding="bytes")
+        self.dispatch = _Steps()  # pyright: ignore[reportAttributeAccessIssue]
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise _RefusedError(f"asks for {module}.{name}") from None
+            raise _RefusedError(f"asks for {module[:80]}.{name[:80]}") from None
 
     def persistent_load(self, pid: object) -> Any:
         raise _RefusedError("asks for an object outside of itself")
@@ -111,7 +164,7 @@ def load_pickle(raw: bytes, where: str) -> Any:
         DataError: it asks for anything but byte arrays (then nothing of it was run), or it is damaged.
     """
     try:
-        return _plain(_Unpickler(io.BytesIO(raw), encoding="bytes").load())
+        return _plain(_Unpickler(raw).load())
     except _RefusedError as refusal:
         raise DataError(
             f"{where} must be a pickle of plain values and byte arrays; it {refusal}. "
@@ -124,5 +177,9 @@ def load_pickle(raw: bytes, where: str) -> Any:
 def _plain(value: Any) -> Any:
     """Put arrays in the place of their stand-ins, in a dict of them or alone."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _values(item) for key, item in value.items()}
+    return _values(value)
+
+
+def _values(value: Any) -> Any:
     return value.values if isinstance(value, _Array) else value

@@ -22,6 +22,7 @@ from striate.calls import parse_calls
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, unknown
 from striate.nets.graph import Graph
 from striate.nets.modules.module import NetModule, make_module
+from striate.nets.modules.pth_files import check_pth, check_safetensors, check_tensors
 from striate.nets.net import Net
 from striate.nets.zoo import ZOO, Architecture
 from striate.nets.zoo.downloads import find_weights
@@ -199,11 +200,15 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if path.suffix == ".safetensors":
             from safetensors import safe_open
 
+            check_safetensors(path)
             with safe_open(path, "pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_pth(path)
             found = torch.load(path, map_location="cpu", weights_only=True)
+    except ModelFileError:
+        raise
     except pickle.UnpicklingError as error:
         call = re.search(r"GLOBAL (\S+)", str(error))
         raise ModelFileError(
@@ -223,6 +228,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 f"{path} must hold tensors by name; {key!r} is of type {type(value).__name__}. "
                 "From a checkpoint, save the state_dict alone"
             )
+    check_tensors(path, found)
     return found, {}
 
 

@@ -1,12 +1,12 @@
-"""A moment of `tests/fuzz.py` for each target; STRIATE_FUZZ_S gives each as many seconds as it says."""
+"""A moment of `tests/attacks/fuzz.py` for each target; STRIATE_FUZZ_S gives each as many seconds as it says."""
 
 import os
 import random
 
 import pytest
-from tests.fuzz import TARGETS, findings, mutated
+from tests.attacks.fuzz import TARGETS, findings, mutated
 
-SECONDS = float(os.environ.get("STRIATE_FUZZ_S", "0.7"))
+SECONDS = float(os.environ.get("STRIATE_FUZZ_S", "0.4"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -15,7 +15,7 @@ def test_no_input_ends_in_a_traceback(name):
     for number, finding in findings(name, SECONDS):
         numbers.append(number)
         if finding is not None:
-            raise AssertionError(f"python -m tests.fuzz {name} --first {number} --seconds 1") from finding
+            raise AssertionError(f"python -m tests.attacks.fuzz {name} --first {number} --seconds 1") from finding
     assert numbers
 
 
