@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# Processes that have had nothing to do for so long end: their parent may have been killed.
-_IDLE_S = 10
+# Processes that have had nothing to do for so long end; and so often they look whether their parent was killed.
+_IDLE_S, _LOOK_S = 10, 1.0
 Answering = Callable[[], Any]
 
 
@@ -28,7 +31,7 @@ def decoding_processes(workers: int) -> Generator[Callable[..., Answering]]:
         if not multiprocessing.current_process().daemon:
             from joblib.externals.loky import ProcessPoolExecutor
 
-            pool = ProcessPoolExecutor(workers, timeout=_IDLE_S, initializer=_let_parent_hear_signals)
+            pool = ProcessPoolExecutor(workers, timeout=_IDLE_S, initializer=_depend_on, initargs=(os.getpid(),))
 
     def submit(work: Callable[..., Any], *arguments: Any) -> Answering:
         if pool is None:
@@ -53,6 +56,14 @@ def decoding_processes(workers: int) -> Generator[Callable[..., Answering]]:
             pool.shutdown(wait=True, kill_workers=True)
 
 
-def _let_parent_hear_signals() -> None:
-    """Ignore Ctrl-C, which a terminal sends to all processes: the parent decides when to end."""
+def _depend_on(parent: int) -> None:
+    """Let this process end when its parent does, and not by itself: a Ctrl-C in a terminal is heard by all of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)  # killed: it has left nobody who could read what is written
+
+    if os.name == "posix":
+        threading.Thread(target=watch, name="striate-parent", daemon=True).start()
