@@ -91,8 +91,8 @@ def arithmetic() -> list[Row]:
             "python examples/windows.py", (EXAMPLES, WINDOWS)),
         Row("S08", "Pooling", "4×4 → 2×2; 7×7 → 4×4 → 2×2 rounded up", "the same", "python examples/windows.py",
             (EXAMPLES, WINDOWS)),
-        Row("S09", "Filters by hand", "blur, sharpen, outline a picture", "the pictures", "python examples/filters.py pictures",
-            (EXAMPLES,)),
+        Row("S09", "Filters by hand", "blur, sharpen, outline a picture", "the pictures", "striate filter IMAGE blur -o OUT.png",
+            (EXAMPLES, "tests/explanation/test_filters.py")),
         Row("S10", "X or O", "1 5/9 5/9 1 · 1 5/9 5/9 5/9 · 5/9 1 1 5/9; scores 0.91 and 0.51; shifted, turned and thickened "
             "drawings are recognised", "the same vector; 4.56/5 = 0.912 and 2.07/4 = 0.5175; by hand all shifted drawings, most "
             "turned ones, few thickened; with learned weights at least 99 % of 1,500 new ones", "python examples/x_or_o.py",
@@ -161,9 +161,11 @@ def trust() -> list[Row]:
 
     return [
         Row("S24", "What the computer sees", "image → channels → numbers; one size, mean subtracted", "one preprocessing, kept "
-            "with the model", "striate train SOURCE --set subtract=image", ("tests/classifier/test_inputs.py",)),
+            "with the model; the picture as numbers by channel on the walkthrough's first page", "striate walk MODEL IMAGE",
+            ("tests/classifier/test_inputs.py", "tests/explanation/walk/test_browser.py")),
         Row("S25", "Inside the net", "filters, maps, an output traced to its patch and kernel", "every value of every layer, and the "
-            "terms of each", "net.reference(…).trace(…)", (REFERENCE, ORACLE)),
+            "terms of each, computed by the page itself; what each unit answers to", "striate walk MODEL IMAGE; striate look MODEL",
+            (REFERENCE, ORACLE, "tests/explanation/walk/test_engine.py", "tests/explanation/look/test_look.py")),
         Row("S26", "The four challenges, measured", "viewpoint, light, hidden parts, clutter; noise, glare",
             f"CIFAR-10, one seed, 300 images: clean {_percent('robustness', 'plain', 'clean_accuracy', digits=1)}, over the whole "
             f"card {robust('plain')}, with `--augment robust` {robust('robust')}", "striate evaluate MODEL SOURCE --robustness",
