@@ -40,8 +40,9 @@ def explain(
     [bold]striate explain cats.striate tom.jpg -o tom.html[/bold]
 
     Grad-CAM, occlusion and integrated gradients always look convincing. So each map is tried before it is shown: what
-    it marks is hidden, and shown alone; only one that finds the answer better than random maps, in a model that does
-    better than copies of it with shuffled weights, is drawn. Of the others it is said that they tell nothing.
+    it marks is hidden, and shown alone; only one that finds the answer better than random maps is drawn, and only if
+    the model has learned something: by its kept validation images, or against copies of it with shuffled weights. Of
+    the others it is said that they tell nothing.
 
     An image that cannot be read is named on stderr, the others are still explained, and the exit code is 1.
     """

@@ -36,8 +36,11 @@ def example_path(out: Path) -> Path:
     return out.with_name("predict.py")
 
 
-def check_example(classifier: Classifier) -> None:
-    """Raise an ArgumentError where twenty lines are not enough: of images that are no pictures of 8 bits."""
+def check_example(classifier: Classifier, path: Path) -> None:
+    """Raise an ArgumentError where twenty lines are not enough, or another file than an example lies there."""
+    begins = _EXAMPLE.split("{name}")[0].encode()
+    if path.exists() and not (path.is_file() and path.read_bytes().startswith(begins)):
+        raise ArgumentError(f"{path} is there already and is no example of Striate's: move it, or export elsewhere")
     shape = classifier.preprocessing
     if shape.channels not in (1, 3) or shape.window is not None:
         raise ArgumentError(

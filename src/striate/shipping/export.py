@@ -111,7 +111,7 @@ def export_model(
         why = "a page has nothing to call" if options.example else "speed here says nothing of speed in a browser"
         raise ArgumentError(f"{option} must be asked for with -o model.onnx; {why}")
     if options.example:
-        check_example(classifier)
+        check_example(classifier, example_path(out))
     import_runtime()
     check_verifiable(classifier, options.verify)
     from striate.shipping.onnx.model import make_onnx

@@ -54,6 +54,8 @@ _AVIF = (b"avif", b"avis")
 _HEIF_PLUGINS = (("pillow-heif", "pillow_heif", "register_heif_opener"), ("pi-heif", "pi_heif", "register_heif_opener"))
 _AVIF_PLUGINS = (("pillow-avif-plugin", "pillow_avif", ""), ("pillow-heif", "pillow_heif", "register_avif_opener"))
 LIMIT_PX, LONGEST_PX = 100_000_000, 1_000_000
+# The marker, a length of 6 + 2 bytes a component, and the number of components.
+_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 _USUAL_SCANS, _MOST_SCANNED_PX = 100, 1_000_000_000
 
 
@@ -93,9 +95,18 @@ def check_scans(image: Image.Image, data: bytes) -> None:
         DecodingError: it does.
     """
     if image.format in ("JPEG", "MPO"):
-        scans = data.count(b"\xff\xda")  # within a scan, ff is never followed by da
+        scans = count_scans(data)
         if scans > _USUAL_SCANS and scans * image.width * image.height > _MOST_SCANNED_PX:
             raise DecodingError(f"damaged: it has {scans:,} scans, where a JPEG has a dozen")
+
+
+def count_scans(data: bytes) -> int:
+    """Return how many scans a JPEG has, by their headers; a film behind a motion photo has next to none of these.
+
+    >>> count_scans(b"\\xff\\xda\\x00\\x0c\\x03" + b"\\xff\\xda of a film")
+    1
+    """
+    return len(_SCAN.findall(data))
 
 
 def reason_of(error: Exception, data: bytes) -> str:

@@ -187,7 +187,7 @@ def _rendered(document: Document, prediction: Prediction, model: Classifier, ste
         data=_in_script(document.said | told), numbers=to_text(document.numbers), engine=_script("engine.js"),
         worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
     )  # fmt: skip
-    return page.encode()
+    return page.encode("utf-8", "replace")
 
 
 def _in_script(value: Any) -> str:
