@@ -47,10 +47,10 @@ def test_a_page_answers_under_its_policy(browser, hostile_path, model_path, digi
         if kind == "token":
             page.fill("#token", TOKEN)
             page.locator("#token").blur()
-            page.wait_for_function("document.getElementById('about').textContent.includes('10 classes')")
+            page.wait_for_function("() => document.getElementById('about').textContent.includes('10 classes')")
         page.set_input_files("input[type=file]", [os.fspath(one) for one in pictures])
-        page.wait_for_function("document.body.innerText.split('onerror').length > 3")
-        page.wait_for_function("document.body.innerText.includes('broken.png')")
+        page.wait_for_function("() => document.body.innerText.split('onerror').length > 3")
+        page.wait_for_function("() => document.body.innerText.includes('broken.png')")
         assert page.evaluate("window.hacked") is None
         assert page.evaluate("document.querySelectorAll('b').length") == 0
         assert hosts == {f"127.0.0.1:{client.port}"}

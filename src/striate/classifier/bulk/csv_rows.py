@@ -20,7 +20,8 @@ from striate.system.cells import from_cell, to_cell
 from striate.system.files import put_in_place
 
 # What makes a cell need quotes, beside a comma.
-_SPECIAL = re.compile(r'["\r\n]')
+# A semicolon parts cells where the decimal sign is a comma: what follows one would be a cell of its own.
+_SPECIAL = re.compile('[";\t\r\n]')
 _TOLD = {"yes": True, "no": False, "": None}
 
 

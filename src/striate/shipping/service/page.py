@@ -20,7 +20,7 @@ def policy_of(page: str) -> str:
     """Return a content-security policy under which exactly this page runs: its own styles and scripts, by digest.
 
     >>> policy_of("<style>a{}</style>").split("; ")[2]
-    "style-src 'sha256-yBgMyp3G4D3XpFVmsFAyG5IyaiIQcO+lQIEuFmQnsKM='"
+    "style-src 'sha256-X1RutGBrXCt9KkSaXMK7tHftWiRscFHOhxsS8tv8hBk='"
     """
     digests: dict[str, list[str]] = {"style": [], "script": ["'self'"]}
     for kind, content in _INLINE.findall(page):
