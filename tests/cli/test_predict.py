@@ -120,6 +120,12 @@ def test_an_image_after_ray_is_no_address(striate, model, pictures):
     assert "got 'pictures'. Put --ray last" in result.stderr
 
 
+def test_a_device_for_the_workers_of_a_cluster_is_refused(striate, model, pictures):
+    result = striate("predict", model, "pictures", "--device", "cpu", "--ray", "auto")
+    assert result.exit_code == 2
+    assert "--device must not be given with --ray" in " ".join(result.stderr.split())
+
+
 def test_like_a_sample_submission(striate, model, pictures, tmp_path):
     (tmp_path / "sample.csv").write_text("id;extra;label\n12;a;0\n3;b;0\n")
     result = striate("predict", model, "pictures", "--like", "sample.csv", "--csv", "out.csv")
@@ -133,6 +139,14 @@ def test_like_a_sample_that_names_other_images(striate, model, pictures, tmp_pat
     assert result.exit_code == 1
     assert "1 of the 2 images in sample.csv were not predicted: 777" in result.stderr
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_like_a_sample_of_other_classes_is_refused_before_the_first_image(striate, model, pictures, tmp_path):
+    (tmp_path / "sample.csv").write_text("id,cat,dog\n12,0,0\n3,0,0\n")
+    result = striate("predict", model, "pictures", "--like", "sample.csv", "--csv", "out.csv")
+    assert result.exit_code == 1
+    assert "its columns are cat, dog, the classes are 0, 1" in " ".join(result.stderr.split())
+    assert not (tmp_path / "out.csv.part").exists()  # which has what was predicted
 
 
 def test_an_image_that_cannot_be_read_is_named_and_the_others_predicted(striate, model, pictures):

@@ -14,7 +14,7 @@ from striate.classifier.bulk.csv_rows import CsvRows
 from striate.classifier.prediction import Prediction
 from striate.classifier.submission_columns import class_columns
 from striate.data.readers.folders import IMAGE_TYPES
-from striate.data.readers.text_table import LABEL_NAMES, load_table
+from striate.data.readers.text_table import LABEL_NAMES, TextTable, load_table
 from striate.errors import DataError
 from striate.system.files import write_atomically
 
@@ -53,16 +53,10 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
         DataError: the sample is no such table, has columns of numbers that are not the classes, or names an image
             that was not predicted or that could be several.
     """
-    table = load_table(sample)
-    if len(table.columns) < 2:
-        raise DataError(
-            f"{sample} must have a column of images and one of classes; its columns are {', '.join(table.columns)}"
-        )
+    table = _load_sample(sample)
     image, label = table.image_and_label()
     found = _find_all([cells[image] for _, cells in table.rows], predictions, sample)
-    classes = found[0].classes
-    called = label if table.guess(LABEL_NAMES) == label else None
-    places = class_columns(table, image, called, classes, sample)
+    places = _class_places(table, found[0].classes, sample)
     rows = [list(table.columns)] if table.has_header else []
     for (_, cells), prediction in zip(table.rows, found, strict=True):
         row = cells + [""] * (len(table.columns) - len(cells))
@@ -72,6 +66,30 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
             row[label] = prediction.label
         rows.append(row)
     _write_rows(rows, path, table.delimiter)  # for a program that compares: as the sample has it, sign by sign
+
+
+def check_sample(sample: Path, classes: Sequence[str]) -> None:
+    """Refuse a sample submission whose columns predictions of these classes cannot fill.
+
+    Raises:
+        DataError: the sample is no such table, or has columns of numbers that are not the classes.
+    """
+    _class_places(_load_sample(sample), classes, sample)
+
+
+def _load_sample(sample: Path) -> TextTable:
+    table = load_table(sample)
+    if len(table.columns) < 2:
+        raise DataError(
+            f"{sample} must have a column of images and one of classes; its columns are {', '.join(table.columns)}"
+        )
+    return table
+
+
+def _class_places(table: TextTable, classes: Sequence[str], sample: Path) -> dict[int, int]:
+    image, label = table.image_and_label()
+    called = label if table.guess(LABEL_NAMES) == label else None
+    return class_columns(table, image, called, classes, sample)
 
 
 def _find_all(names: Sequence[str], predictions: Sequence[Prediction], sample: Path) -> list[Prediction]:

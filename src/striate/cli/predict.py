@@ -81,6 +81,11 @@ def predict(
         raise typer.BadParameter("--csv and --parquet must not be given together; run the command once for each")
     if ray:
         check_address(ray)
+        if device:
+            raise typer.BadParameter(
+                "--device must not be given with --ray, which gives each worker a GPU where there is one; "
+                "leave one of them out"
+            )
     classifier = load_model(model, weights).to(choose_device(device))
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     console, path = stderr(), csv or parquet

@@ -79,10 +79,6 @@ class Subject:
         scores = log_odds(np.stack([self.logits, without]), target)
         return replace(self, target=target, whole=float(scores[0]), gone=float(scores[1]))
 
-    def scores_without(self, hide: np.ndarray) -> np.ndarray:
-        """Return the log-odds float64 (n,) of the class where the image is hidden at bool (n, h, w)."""
-        return log_odds(self.answers_without(hide), self.target)
-
     def shares(self, scores: np.ndarray) -> np.ndarray:
         """Return log-odds as shares of the evidence: 1 is the whole image, 0 is all of it hidden; cut to 0…1."""
         evidence = self.whole - self.gone
@@ -171,7 +167,7 @@ def class_contrast(subject: Subject, images: Tensor) -> Tensor:
 def differentiating(subject: Subject) -> Iterator[torch.device]:
     """Let gradients be computed in the block, of inputs alone; yields the device of the weights."""
     model = subject.model
-    device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+    device = model.device
     model.module.eval()
     wanted = [one for one in model.module.parameters() if one.requires_grad]
     for one in wanted:

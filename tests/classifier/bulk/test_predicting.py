@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pyarrow.parquet
 import pytest
+from filelock import FileLock
 from PIL import Image
 from tests.data.oddities import encoded, photo
 
@@ -146,12 +147,33 @@ def test_another_command_is_refused_and_says_what_differs(out, kind):
     with pytest.raises(MemoryError):
         write(out, kind, partial(streamed, dies_at=15), about={"model": "a", "sure": None})
     before = out.with_name(out.name + ".part").read_bytes()
-    with pytest.raises(ArgumentError, match=r"12 rows in \S+\.part are of another: the model and --sure differ"):
+    with pytest.raises(ArgumentError, match=r"rows in \S+\.part are of another: the model and --sure differ"):
         write(out, kind, about={"model": "b", "sure": 0.9})
     out.with_name(out.name + ".part.json").unlink()
     with pytest.raises(ArgumentError, match=r"must have out\.\w+\.part\.json beside it"):
         write(out, kind, about={"model": "a", "sure": None})
     assert out.with_name(out.name + ".part").read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", ["columns", "classes", "kind", "foreign"])
+def test_rows_that_cannot_be_read_as_ones_own_are_not_thrown_away(out, kind, changed):
+    journal, rows = out.with_name(out.name + ".part"), kind(Columns(CLASSES, ("known", "set")))
+    if changed == "foreign":
+        journal.write_bytes(b"mine\n")
+    else:
+        with pytest.raises(MemoryError):
+            write(out, kind, partial(streamed, dies_at=15))
+    rows = {
+        "columns": kind(Columns(CLASSES, ("known", "sure", "set"))),
+        "classes": kind(Columns(("ape", *CLASSES), ("known", "set"))),
+        "kind": FORMATS[kind is CsvRows](rows.columns),
+        "foreign": rows,
+    }[changed]
+    before = journal.read_bytes()
+    said = r"part\.json beside it.*name another file" if changed == "foreign" else "the (columns|kind of file) differs"
+    with pytest.raises(ArgumentError, match=said):
+        predict_to_file(out, rows, {"model": "a"}, lined_up(), streamed)
+    assert journal.read_bytes() == before
 
 
 def test_nothing_is_left_of_a_command_that_wrote_no_row(out, kind):
@@ -172,6 +194,20 @@ def test_two_commands_do_not_write_one_file(out, kind):
 
     write(out, kind, meanwhile)
     assert len(image_names(out)) == len(NAMES)
+
+
+def test_the_lock_file_goes_while_it_is_held(out, kind, monkeypatch):
+    seen = []
+
+    class Watched(FileLock):
+        def release(self, force=False):
+            if self.is_locked:
+                seen.append(os.path.exists(self.lock_file))
+            super().release(force)
+
+    monkeypatch.setattr("striate.classifier.bulk.journal.FileLock", Watched)
+    write(out, kind)
+    assert seen == [False]
 
 
 def test_a_signal_stops_after_a_block_and_the_next_command_goes_on(out, kind):
@@ -296,6 +332,40 @@ def test_arrays_have_an_answer_each(digits_model):
     expected = digits_model.predict_proba(lineup.arrays.images[5:400])
     np.testing.assert_allclose([one.probabilities for one in said], expected, atol=1e-5)
     assert [one.image for one in said] == list(lineup.names)[5:400]
+
+
+def test_the_same_words_in_another_folder_are_other_images(digits_model, tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name / "photos").mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / name / f"photos/{i}.png").write_bytes(encoded(photo(8, 8, seed=i)))
+    (tmp_path / "table.csv").write_text("image\n0.png\n1.png\n2.png\n")
+
+    def predicted(folder, images, reading, dies=False):
+        monkeypatch.chdir(tmp_path / folder)
+        lineup = line_up(images, reading)
+
+        def stream(rows):
+            yield from stream_answers(digits_model, lineup, rows[: 1 if dies else None])
+            if dies:
+                raise MemoryError
+
+        return predict_lineup(
+            digits_model, lineup, BulkRequest(images, reading, path=tmp_path / "out.csv"), stream=stream
+        )
+
+    table = [str(tmp_path / "table.csv")]
+    for images, reading, said in [
+        (["photos"], {}, "where the images lie differs"),
+        (["photos/*.png"], {}, "where the images lie differs"),
+        (table, {"images": "photos"}, "how they are read differs"),
+    ]:
+        with pytest.raises(MemoryError):
+            predicted("a", images, reading, dies=True)
+        with pytest.raises(ArgumentError, match=said):
+            predicted("b", images, reading)
+        outcome = predicted("a", images, reading)
+        assert (outcome.rows, outcome.resumed) == (3, 1)
 
 
 def test_a_digest_tells_models_apart(digits_model):

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class CsvRows:
     """
 
     columns: Columns
+    kind: ClassVar[str] = "csv"
 
     def begin(self) -> bytes:
         """Return the header."""

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -22,14 +23,15 @@ from striate.data.lineup import Lineup
 from striate.errors import ArgumentError, StorageError
 from striate.system.files import followed, write_atomically, write_failure
 
-_VERSION = 1
+_VERSION = 2
 # After so long at most what was written is on the disk, should the machine itself go down.
 _SYNC_S = 5.0
 _MOST_KEPT = 20
 # What the journal is of, by the words for it.
 _WORDS = {
-    "model": "the model", "images": "the images", "reading": "how they are read", "sure": "--sure", "sets": "--sets",
-    "columns": "the classes", "journal": "Striate's version",
+    "model": "the model", "images": "the images", "places": "where the images lie", "reading": "how they are read",
+    "sure": "--sure", "sets": "--sets", "columns": "the columns", "kind": "the kind of file",
+    "journal": "Striate's version",
 }  # fmt: skip
 
 
@@ -52,7 +54,7 @@ class Journal:
         self.part = target.with_name(target.name + ".part")
         self.about_path = target.with_name(target.name + ".part.json")
         self._lock = FileLock(target.with_name(target.name + ".part.lock"))
-        about = {"journal": _VERSION, **about, "columns": rows.columns.names}
+        about = {"journal": _VERSION, **about, "kind": rows.kind, "columns": rows.columns.names}
         self._about = json.loads(json.dumps(about))  # as it will be read
         self._file: BinaryIO | None = None
         self._synced_s = time.monotonic()
@@ -78,9 +80,13 @@ class Journal:
             self._file.close()
         if not self.done:  # nothing to go on from: leave nothing behind
             self._remove()
+        lock_file, whole = Path(self._lock.lock_file), not self.part.exists()
+        if whole and os.name == "posix":  # while it is held: once released it may be another's
+            lock_file.unlink(missing_ok=True)
         self._lock.release()
-        if not self.part.exists():
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+        if whole and os.name != "posix":
+            with suppress(OSError):  # another has it open
+                lock_file.unlink(missing_ok=True)
 
     def open(self, lineup: Lineup) -> Sequence[int]:
         """Open the journal, and return the places of the images that have no row in it yet.
@@ -138,16 +144,17 @@ class Journal:
         everything = range(len(lineup))
         if not self.part.exists():
             return everything, 0
-        end, matching, others = 0, 0, set[str]()
+        begin, end, matching, others = self.rows.begin(), 0, 0, set[str]()
         with self.part.open("rb") as file:
+            if not begin.startswith(file.read(len(begin) + 1)):  # else there are no rows to lose
+                self._check_same()
+            file.seek(0)
             for row in self.rows.written(file):
                 self.done, self.unread, end = self.done + 1, self.unread + (not row.readable), row.end
                 if not others and matching < len(lineup) and self.rows.called(lineup.names[matching]) == row.image:
                     matching += 1
                 else:
                     others.add(row.image)
-        if self.done:
-            self._check_same()
         self.resumed = self.done
         rest = range(matching, len(lineup))
         if others:  # the source has changed: what has a row keeps it, and what is new gets one
@@ -163,13 +170,13 @@ class Journal:
         except (OSError, ValueError, AssertionError):
             raise ArgumentError(
                 f"{self.part} must have {self.about_path.name} beside it, which says what its rows are of. "
-                f"Remove {self.part} to begin anew"
+                f"Remove {self.part} to begin anew, or name another file"
             ) from None
         other = [word for key, word in _WORDS.items() if before.get(key) != self._about.get(key)]
         if other:
             listed = " and ".join([", ".join(other[:-1]), other[-1]] if other[1:] else other)
             raise ArgumentError(
-                f"{self.path} must be gone on with by the command that began it; {self.done:,} rows in {self.part} "
+                f"{self.path} must be gone on with by the command that began it; the rows in {self.part} "
                 f"are of another: {listed} differ{'' if other[1:] else 's'}. "
                 f"Give that command again, name another file, or remove {self.part} to begin anew"
             )

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class ParquetRows:
     """
 
     columns: Columns
+    kind: ClassVar[str] = "parquet"
 
     def begin(self) -> bytes:
         """Return the first line of a journal."""

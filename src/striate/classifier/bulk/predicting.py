@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +19,9 @@ from striate.classifier.bulk.journal import Journal
 from striate.classifier.bulk.parquet_rows import ParquetRows, import_pyarrow
 from striate.classifier.bulk.row_format import Columns, RowFormat
 from striate.classifier.classifier import Classifier
-from striate.classifier.submission import SubmissionRows
+from striate.classifier.submission import SubmissionRows, check_sample
 from striate.data.lineup import Lineup
+from striate.data.readers.lookup import is_address
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
 from striate.system.files import is_plain_file, replace_atomically
@@ -89,6 +92,7 @@ def predict_lineup(
 
     Raises:
         ArgumentError: too much is asked of the model's validation images; or as `predict_to_file`.
+        DataError: the sample submission cannot be filled, see `check_sample`.
         MissingExtraError: Parquet is wanted, and pyarrow is not installed.
     """
     stream = stream or partial(stream_answers, model, lineup, sure=wanted.sure, sets=wanted.sets, progress=progress)
@@ -105,11 +109,24 @@ def predict_lineup(
         import_pyarrow()
         rows = ParquetRows(columns)
     else:
+        if wanted.like:
+            check_sample(wanted.like, model.classes)
         rows = SubmissionRows(columns, wanted.like) if wanted.like else CsvRows(columns)
     reading = {name: str(value) for name, value in wanted.reading.items() if value is not None}
-    about = {"model": model_digest(model), "images": list(wanted.images), "reading": reading}
+    reading |= {name: _from_anywhere(reading[name]) for name in ("images", "data_dir") if name in reading}
+    # Both: rows have the names as they were typed, and the same words mean other files in another folder.
+    images = {"images": list(wanted.images), "places": [_from_anywhere(one) for one in wanted.images]}
+    about = {"model": model_digest(model), **images, "reading": reading}
     about |= {"sure": wanted.sure, "sets": wanted.sets}
     return predict_to_file(wanted.path, rows, about, lineup, stream, hear=hear, progress=progress, note=note)
+
+
+def _from_anywhere(argument: str) -> str:
+    """Return the absolute path of what an argument names here; what is no path, such as `digits`, as it is."""
+    path = os.path.expanduser(argument)
+    if os.path.exists(path) or (has_magic(path) and not is_address(path)):
+        return os.path.abspath(path)
+    return argument
 
 
 def columns_of(model: Classifier, sure: float | None, sets: float | None) -> Columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Protocol
 
 from striate.classifier.bulk.answers import Answer
 
@@ -41,7 +41,13 @@ class Written:
 
 
 class RowFormat(Protocol):
-    """Rows of answers as bytes that are appended to a journal, of which a whole file is made at the end."""
+    """Rows of answers as bytes that are appended to a journal, of which a whole file is made at the end.
+
+    Arguments:
+        kind: of rows; those of another kind cannot be gone on with.
+    """
+
+    kind: ClassVar[str]
 
     @property
     def columns(self) -> Columns:

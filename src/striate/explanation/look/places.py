@@ -200,7 +200,7 @@ def layer_shapes(model: Classifier) -> dict[str, tuple[int, ...]]:
 
 def look_at_nothing(model: Classifier) -> None:
     """Run a model on one image of zeros, for hooks to see what is called."""
-    device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+    device = model.device
     with torch.inference_mode():
         model.module.eval()(torch.zeros(1, *model.preprocessing.input_shape, device=device))
 
@@ -251,7 +251,7 @@ def measured_view(model: Classifier, layer: LayerPlace, places: tuple[int, int])
 
     A pixel that no unit heeds for any of the noise images is missed; of piecewise linear nets hardly one is.
     """
-    device = next(model.module.parameters()).device
+    device = model.device
     noise = 60 * torch.randn(2, *model.preprocessing.input_shape, generator=torch.Generator().manual_seed(0)) + 128
     # Where a field ends is seen from the first places, where it begins from the last: elsewhere the edges cut it.
     rows = [[min(k, side - 1) for side in places] for k in (0, 1)]
@@ -315,7 +315,7 @@ def pixel_blocks(model: Classifier, images: Any, at_once: int) -> Iterator[tuple
     """Yield images block by block: the place of the first, uint8 (m, h, w, c), and the batch on the model's device."""
     from striate.data.tensors import to_batch
 
-    device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+    device = model.device
     for start in range(0, len(images), at_once):
         pixels = model.block(images, start, min(start + at_once, len(images)))
         yield start, pixels, to_batch(pixels, device)

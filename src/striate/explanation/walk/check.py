@@ -29,7 +29,7 @@ def torch_values(model: Classifier, pixels: np.ndarray, steps: Sequence[WalkStep
     Arguments:
         pixels: uint8 (h, w, c), as the net is given them.
     """
-    device = next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
+    device = model.device
     with torch.inference_mode():
         x = model.preprocessing.normalise(to_batch(pixels[None], device))
         found = _seen(model.module.eval(), x)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.errors import StriateError
-
-if TYPE_CHECKING:
-    import torch
 
 # More at once make nothing faster, but a request that waits behind them slower.
 _MOST_AT_ONCE = 64
@@ -43,18 +40,11 @@ class Runtime(Protocol):
         ...
 
 
-def where_computed(model: Classifier) -> torch.device:
-    """Return where a model's weights are."""
-    import torch
-
-    return next((value.device for value in model.module.state_dict().values()), torch.device("cpu"))
-
-
 def best_batch(model: Classifier) -> int:
     """Return how many images a model is best given at once."""
     from striate.data.tensors import images_at_once
 
-    return min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, where_computed(model)))
+    return min(_MOST_AT_ONCE, images_at_once(*model.preprocessing.size, model.device))
 
 
 class TorchRuntime:
@@ -67,7 +57,7 @@ class TorchRuntime:
         from striate.nets.modules.folding import folded
 
         self._model = model
-        self._device = where_computed(model)
+        self._device = model.device
         model.module.eval()
         self._module = folded(model.module)
         self._see = seeing(self._module) if model.trust.novelty else logits_alone(self._module)
