@@ -136,7 +136,7 @@ def test_interrupted_twice_while_training(striate, monkeypatch):
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_interrupted_elsewhere(striate, monkeypatch, digits_run, command):
-    monkeypatch.setattr("striate.classifier.classifier.Classifier.outputs", _interrupt)
+    monkeypatch.setattr("striate.classifier.classifier.Classifier.outputs_of", _interrupt)
     result = striate(command, digits_run / "model.striate", "digits")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("interrupted\n")

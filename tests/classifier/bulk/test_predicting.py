@@ -377,7 +377,7 @@ def test_killed_and_begun_again_each_file_once(digits_run, tmp_path):
     (tmp_path / "many").mkdir()
     for i in range(100):
         (tmp_path / f"many/{i}.png").write_bytes(encoded(photo(8, 8, seed=i)))
-    for i in range(100, 6000):
+    for i in range(100, 15_000):
         os.link(tmp_path / f"many/{i % 100}.png", tmp_path / f"many/{i}.png")
     command = [sys.executable, "-m", "striate", "predict", digits_run / "model.striate", "many", "--csv", "out.csv"]
     part, size = tmp_path / "out.csv.part", 0
@@ -390,4 +390,4 @@ def test_killed_and_begun_again_each_file_once(digits_run, tmp_path):
         size = part.stat().st_size
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "rows are in" in done.stderr
-    assert image_names(tmp_path / "out.csv") == sorted(f"many/{i}.png" for i in range(6000))
+    assert image_names(tmp_path / "out.csv") == sorted(f"many/{i}.png" for i in range(15_000))
