@@ -61,6 +61,22 @@ def test_it_says_where_answers_and_stops(process, number):
     assert events == ["serving", "request", "stopping", "stopped"]
 
 
+def test_a_second_signal_ends_at_once_and_says_so(process):
+    one, address, _ = process()
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nx")
+        with urllib.request.urlopen(f"{address}/healthz"):  # what was sent before has come too
+            one.send_signal(signal.SIGINT)
+        while '"stopping"' not in one.stdout.readline():
+            pass
+        one.send_signal(signal.SIGINT)
+        _, words = one.communicate(timeout=30)
+    assert one.returncode == 0, words
+    assert "were answered" not in words
+    assert "stopped at once" in words
+
+
 def test_a_token_of_the_environment_is_asked_for(process):
     _, address, said = process("--host", "0.0.0.0", STRIATE_TOKEN="a-token-of-the-environment")
     assert "warning" not in said

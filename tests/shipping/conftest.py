@@ -1,10 +1,6 @@
 """Models that several tests export."""
 
 import pytest
-
-pytest.importorskip("onnx", reason="the extra export is not installed")
-pytest.importorskip("onnxruntime", reason="the extra export is not installed")
-
 from tests.shipping.models import small_model
 
 

@@ -6,8 +6,12 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
+import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 from PIL import Image

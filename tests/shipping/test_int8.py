@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
 import striate
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.samples import Samples

@@ -28,6 +28,8 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def exported(colours, tmp_path_factory):
     """The page of a model whose classes have hostile names."""
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
     named = replace(colours, classes=(*HOSTILE, *colours.classes[len(HOSTILE) :]))
     folder = tmp_path_factory.mktemp("a page?#%")
     path = folder / "app.html"

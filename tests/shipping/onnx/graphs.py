@@ -3,6 +3,11 @@
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
 import onnxruntime
 from onnx import helper
 

@@ -4,6 +4,10 @@ import re
 
 import numpy as np
 import pytest
+
+pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
 import torch
 from tests.shipping.onnx.graphs import run_graph
 from torch import nn

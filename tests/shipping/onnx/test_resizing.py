@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+
+pytest.importorskip("onnx", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
 from tests.shipping.onnx.graphs import run_graph
 
 from striate.classifier.preprocessing import Preprocessing

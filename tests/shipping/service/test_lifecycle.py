@@ -1,5 +1,6 @@
 """Models that change and a service that stops, under load: no request is lost, none is answered wrongly."""
 
+import asyncio
 import http.client
 import json
 import shutil
@@ -14,9 +15,12 @@ import pytest
 from tests.shipping.service.conftest import png, running, until
 
 from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError
-from striate.shipping.service.limits import RefusedError
+from striate.shipping.service.batching import Batcher
+from striate.shipping.service.limits import Limits, RefusedError
 from striate.shipping.service.models import Loading, Models, WantedModel
+from striate.shipping.service.predictor import Predictor, Question
 from striate.shipping.service.runtimes import Judged, TorchRuntime, choose_runtime
+from striate.shipping.service.server import read_token
 
 DIGIT = png(np.arange(64, dtype=np.uint8).reshape(8, 8))
 
@@ -93,8 +97,9 @@ def test_a_stop_under_load_answers_what_was_sent(model_path):
 
 
 def test_a_kept_connection_may_send_one_more_while_it_stops(model_path):
-    request = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n" % len(
-        DIGIT
+    request = (
+        b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n"
+        % len(DIGIT)
     )
     with running([model_path]) as (service, client), socket.create_connection(("127.0.0.1", client.port)) as kept:
         kept.sendall(request + DIGIT)
@@ -111,6 +116,59 @@ def answer_on(connection):
     answer.begin()
     assert json.loads(answer.read())["predictions"]
     return answer.status, answer.headers.get("connection")
+
+
+class Fail(Exception):
+    """As ONNX Runtime's errors: of no kind but Exception."""
+
+
+def test_a_reload_that_fails_in_any_way_is_told_and_is_not_the_last(own_model, digits_model, monkeypatch):
+    def fail(*_):
+        raise Fail
+
+    with running([own_model], reload_s=0.05) as (_, client):
+        before = client.get("/v1/model")[2]["version"]
+        with monkeypatch.context() as patch:
+            patch.setattr("striate.shipping.service.models.choose_runtime", fail)
+            replace(digits_model, classes=tuple("abcdefghij")).save(own_model)
+            assert until(lambda: "reload-failed" in client.get("/metrics")[2].decode())
+        assert client.get("/v1/model")[2]["version"] == before
+        replace(digits_model, classes=tuple("klmnopqrst")).save(own_model)
+        assert until(lambda: client.get("/v1/model")[2]["classes"][0] == "k")
+
+
+def test_a_service_whose_reloading_broke_still_ends(own_model, monkeypatch):
+    def fail(*_):
+        raise Fail
+
+    with running([own_model], reload_s=0.05) as (service, client):
+        closed = []
+        monkeypatch.setattr(service.predictor, "close", lambda close=service.predictor.close: closed.append(close()))
+        monkeypatch.setattr("striate.shipping.service.models._state", fail)
+        assert until(service._reloading.done)
+        assert client.post(DIGIT)[0] == 200
+    assert closed
+
+
+def test_rules_that_are_emptied_meanwhile(model_path):
+    class Emptied(dict):
+        def __contains__(self, key):
+            return True  # it was there a moment ago
+
+    models = Models([WantedModel("a", str(model_path))], Loading(device="cpu"))
+    models.load()
+    served = replace(models.find("a"), rules=Emptied())
+    predictor = Predictor(models, Limits(), Batcher())
+    predictor.start()
+    try:
+        assert asyncio.run(predictor._rules(served, Question())) is served.rules[None, None]
+    finally:
+        predictor.close()
+
+
+def test_a_token_that_cannot_be_read(tmp_path):
+    with pytest.raises(ArgumentError, match="cannot be read"):
+        read_token(tmp_path / "none")
 
 
 class Other(TorchRuntime):
@@ -134,8 +192,11 @@ def test_a_runtime_that_answers_otherwise_is_never_used(digits_model, monkeypatc
     assert choose_runtime(digits_model, [Other], told.append).name == "torch"
     assert "differs from torch by 0.01" in told[-1]
 
+    monkeypatch.setattr(Other, "off", np.nan)
+    assert choose_runtime(digits_model, [Other], told.append).name == "torch"
+
     def none(model):
-        raise ArgumentError("it cannot carry this model")
+        raise Fail("it cannot carry this model")
 
     assert choose_runtime(digits_model, [none], told.append).name == "torch"
     assert "cannot carry" in told[-1]

@@ -8,6 +8,8 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,7 +52,8 @@ def bomb():
 
 WHOLE = png(np.zeros((9, 9), np.uint8))
 NOISE = png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
-SCANS = png(np.zeros((9, 9), np.uint8), "JPEG") + b"\xff\xda" * 200
+JPEG = png(np.zeros((9, 9), np.uint8), "JPEG")
+SCANS = JPEG + b"\xff\xda\x00\x08\x01" * 200
 REFUSED = {
     "large body": (b"x" * (1 << 21), "", "image/png", 413, "body-too-large"),
     "header of a bomb": (huge_png(60_000, 60_000), "", "image/png", 413, "too-many-pixels"),
@@ -63,7 +66,8 @@ REFUSED = {
     "text": (WHOLE, "", "text/plain", 415, "unsupported-type"),
     "curl's default": (WHOLE, "", "application/x-www-form-urlencoded", 415, "unsupported-type"),
     "broken json": (b"{", "", "application/json", 400, "malformed-json"),
-    "deep json": (b"[" * 100_000, "", "application/json", 400, "malformed-json"),
+    "deep json": (b"[" * 100_000, "", "application/json", 413, "too-many-values"),
+    "many values": (b"[" + b"[]," * 300_000, "", "application/json", 413, "too-many-values"),
     "other json": (b'{"image": 1}', "", "application/json", 422, "no-images"),
     "number": (b'{"images": [1]}', "", "application/json", 422, "no-base64"),
     "no base64": (b'{"images": ["%%"]}', "", "application/json", 422, "no-base64"),
@@ -99,7 +103,7 @@ def test_all_wrong_images_are_named_and_none_is_answered(small):
     assert small.form([("a", WHOLE)] * 5)[2]["error"]["code"] == "too-many-images"
 
 
-POST = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+POST = b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n"
 
 
 def head(length, more=""):
@@ -127,11 +131,25 @@ def test_a_client_that_sends_all_of_a_large_body_still_hears_why(small):
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"POST /v1/pre", b"GET / HTTP/1.1\r\nhost: x\r\nx: "], ids=["nothing", "line", "head"]
+    "sent", [b"", b"POST /v1/pre", b"GET / HTTP/1.1\r\nhost: localhost\r\nx: "], ids=["nothing", "line", "head"]
 )
 def test_slow_heads_are_cut_off(small, sent):
     got = small.raw(sent)
     assert (b" 408 " in got) == bool(sent)
+
+
+def test_a_body_that_is_promised_takes_no_room(model_path):
+    limits = replace(SMALL, held_bytes=SMALL.body_bytes, idle_s=5.0, timeout_s=5.0)
+    with running([model_path], limits=limits) as (service, client), ExitStack() as stack:
+        for _ in range(8):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", client.port)))
+            slow.sendall(head(SMALL.body_bytes) + b"x")
+        assert until(lambda: service.predictor.holding.held_bytes == 8)
+        assert client.post(WHOLE)[0] == 200
+
+
+def test_a_film_behind_a_jpeg_is_no_scan(small):
+    assert small.post(JPEG + b"\xff\xda of a film" * 200)[0] == 200
 
 
 def test_slow_bodies_are_cut_off(small):
@@ -153,9 +171,36 @@ def test_a_body_that_breaks_off(small):
 
 
 def test_heads_without_end(small):
-    got = small.raw(b"GET / HTTP/1.1\r\nhost: x\r\n" + b"".join(b"x-%d: %s\r\n" % (i, b"y" * 100) for i in range(2000)))
+    got = small.raw(
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"".join(b"x-%d: %s\r\n" % (i, b"y" * 100) for i in range(2000))
+    )
     assert b" 431 " in got
     assert b" 431 " in small.raw(b"GET /" + b"a" * 20_000)
+
+
+@pytest.mark.parametrize(
+    "trailers", [b"a:b\r\n" * 10_000, b"".join([b"a:"] + [b"b" * 60_000] * 40)], ids=["many", "long"]
+)
+def test_trailers_without_end(small, trailers):
+    chunked = POST + b"transfer-encoding: chunked\r\n\r\n9\r\n" + WHOLE[:9] + b"\r\n0\r\n"
+    assert small.raw(chunked + trailers).startswith(b"HTTP/1.1 431 ")
+    rest = b"%x\r\n%b\r\n0\r\nx-sum: 1\r\n\r\n" % (len(WHOLE), WHOLE)
+    few = POST + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n" + rest
+    assert small.raw(few).startswith(b"HTTP/1.1 200 ")
+
+
+OWN_HOSTS = "localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000"
+OTHER_HOSTS = "a.example", "localhost.a.example", "127.0.0.1.a.example:80", "localhost@a.example", "0.0.0.0", ""
+
+
+def test_another_name_for_this_machine_is_refused_without_a_token(small, model_path):
+    for hosts, status in ((OWN_HOSTS, 200), (OTHER_HOSTS, 421)):
+        assert [small.get("/v1/model", host=host)[0] for host in hosts] == [status] * len(hosts)
+    assert small.post(WHOLE, host="a.example")[2]["error"]["code"] == "other-host"
+    assert small.raw(b"GET /healthz HTTP/1.0\r\n\r\n").split(b" ")[1] == b"200"
+    token = "a-token-of-letters"
+    with running([model_path], token=token) as (_, client):
+        assert client.get("/v1/model", host="a.example", authorization=f"Bearer {token}")[0] == 200
 
 
 NO_HTTP = {
@@ -258,13 +303,13 @@ def test_too_many_connections_are_told(model_path):
     with running([model_path], limits=Limits(connections=4)) as (_, client):
         held = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(4)]
         time.sleep(0.2)
-        got = client.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        got = client.raw(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert b" 503 " in got
         assert b'"connections"' in got
         for one in held:
             one.close()
         assert until(
-            lambda: client.raw(b"GET /healthz HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n")[9:12] == b"200"
+            lambda: client.raw(b"GET /healthz HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n")[9:12] == b"200"
         )
 
 

@@ -44,7 +44,11 @@ def run_service(console: Console, wanted: Sequence[WantedModel], serving: Servin
             )  # fmt: skip
         port = listener.getsockname()[1]
         shown = f"[{serving.host}]" if ":" in serving.host else serving.host
-        service.run(listener, lambda: note(f"serving at http://{shown}:{port} (its API at /docs); Ctrl-C stops"))
+        waited = service.run(
+            listener, lambda: note(f"serving at http://{shown}:{port} (its API at /docs); Ctrl-C stops")
+        )
     finally:
         listener.close()
-    note("stopped: all requests that had come were answered")
+    note(
+        "stopped: all requests that had come were answered" if waited else "stopped at once: requests were not awaited"
+    )

@@ -81,14 +81,16 @@ def _add_models(app: FastAPI, predictor: Predictor) -> None:
 
     @app.get(
         "/v1/model", summary="Say what a model is.", tags=["models"], response_class=Response,
-        responses=responses_of(MODEL, "Its classes, what it is given, how good it was, and the limits.", 401, 404, 422),
+        responses=responses_of(
+            MODEL, "Its classes, what it is given, how good it was, and the limits.", 401, 404, 421, 422
+        ),
     )  # fmt: skip
     async def model(model: Model = None) -> Response:
         return as_json(told(predictor.models.find(model)))
 
     @app.get(
         "/v1/models", summary="Say which models there are.", tags=["models"], response_class=Response,
-        responses=responses_of(MODELS, "All of them.", 401),
+        responses=responses_of(MODELS, "All of them.", 401, 421),
     )  # fmt: skip
     async def models() -> Response:
         return as_json({"models": [told(one) for one in predictor.models.served.values()]})
@@ -96,7 +98,7 @@ def _add_models(app: FastAPI, predictor: Predictor) -> None:
 
 def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
     @app.get("/healthz", summary="Whether the service lives.", tags=["health"], response_class=Response,
-             responses=responses_of(STATUS, "It lives.", 503))  # fmt: skip
+             responses=responses_of(STATUS, "It lives.", 421, 503))  # fmt: skip
     async def healthz() -> Response:
         alive = predictor.batcher.alive
         return (
@@ -104,7 +106,7 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         )
 
     @app.get("/readyz", summary="Whether a request would be answered now.", tags=["health"], response_class=Response,
-             responses=responses_of(STATUS, "It would.", 503))  # fmt: skip
+             responses=responses_of(STATUS, "It would.", 421, 503))  # fmt: skip
     async def readyz() -> Response:
         if predictor.ready:
             return as_json({"status": "ready"})
@@ -112,7 +114,7 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         return _unwell(why, "a request would not be answered now")
 
     @app.get("/metrics", summary="Counters and clocks, for Prometheus.", tags=["health"], response_class=Response,
-             responses=responses_of(STATUS, "", 401) | {200: PLAIN})  # fmt: skip
+             responses=responses_of(STATUS, "", 401, 421) | {200: PLAIN})  # fmt: skip
     async def metrics_text() -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 

@@ -14,6 +14,9 @@ from striate.shipping.service.limits import Limits, RefusedError, busy, too_larg
 from striate.shipping.service.multipart import form_parts, parameters_of
 
 _LONGEST_NAME = 255
+# JSON's values take more than twenty times their letters in memory; each but the first follows one of these.
+_BEFORE_VALUES = (b",", b"[", b"{")
+_VALUES_PER_IMAGE, _MORE_VALUES = 16, 64
 _RAW = "application/octet-stream"
 JSON, FORM = "application/json", "multipart/form-data"
 
@@ -76,7 +79,8 @@ class Body:
 
         Arguments:
             receive: ASGI's.
-            length: what the header says; None where it says nothing.
+            length: what the header says; None where it says nothing. No room is kept for it: a client that promises
+                much and sends nothing would shut out the others.
 
         Raises:
             RefusedError: 413 too large, 408 too slow, 429 no room, 400 broken off.
@@ -84,7 +88,6 @@ class Body:
         limit = self._limits.body_bytes
         if length is not None and length > limit:
             raise too_large(limit)
-        self._take(length or 0)
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 await self._read_all(receive, limit)
@@ -103,14 +106,10 @@ class Body:
             self.content += message.get("body", b"")
             if len(self.content) > limit:
                 raise too_large(limit)
-            if len(self.content) > self._taken:
-                self._take(len(self.content) - self._taken)
+            self._holding.take(len(self.content) - self._taken)
+            self._taken = len(self.content)
             if not message.get("more_body"):
                 return
-
-    def _take(self, count: int) -> None:
-        self._holding.take(count)
-        self._taken += count
 
 
 def check_type(content_type: str) -> str:
@@ -161,6 +160,12 @@ def _of_form(body: bytes | bytearray, content_type: str, most: int) -> list[Uplo
 
 
 def _of_json(body: bytes | bytearray, most: int) -> list[Upload]:
+    limit = _VALUES_PER_IMAGE * most + _MORE_VALUES
+    if sum(map(body.count, _BEFORE_VALUES)) > limit:
+        raise RefusedError(
+            413, "too-many-values", f"the JSON of up to {most} images must have at most {limit:,} commas and opening "
+            "brackets, names included. Send several requests",
+        )  # fmt: skip
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,8 @@ from striate.shipping.service.limits import Limits, RefusedError
 # A client whose connection is closed while its next request is on the way would lose it: it has so long to send one.
 _LAST_CALL_S = 0.25
 _LINGER_S = 2.0
+# What a header field takes in memory beside its letters, about.
+_FIELD_BYTES = 64
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -26,7 +28,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *, limits: Limits, **more: Any):
         super().__init__(**more)
         self._limits = limits
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         self._turned_away = self._last = False
         self._since = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -52,16 +54,38 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
-            limit = self._limits.head_bytes
-            self._turn_away(RefusedError(431, "head-too-large", f"a request's head must be at most {limit:,} bytes"))
+        if self._head_bytes > self._limits.head_bytes and not self._turned_away and not self.transport.is_closing():
+            self._turn_away(self._large_head())
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._fields_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of a head, or one behind a chunked body, which has no other limit.
+
+        Raises:
+            RefusedError: there are too many; it ends the parsing.
+        """
+        self._fields_bytes += len(name) + len(value) + _FIELD_BYTES
+        if self._fields_bytes > self._limits.head_bytes:
+            refusal = self._large_head()
+            self._turn_away(refusal)
+            raise refusal
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin a request; its body has limits of its own."""
         super().on_headers_complete()
         if self._last:
             self.cycle.keep_alive = False
-        self._head_bytes = -self._limits.body_bytes - (1 << 30)
+        self._head_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; what is counted is what comes beside it."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request's body: what comes next is a head."""
@@ -75,7 +99,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._turn_away(RefusedError(400, "no-http", "this is no whole HTTP request"))
+        if not self._turned_away:
+            self._turn_away(RefusedError(400, "no-http", "this is no whole HTTP request"))
 
     def shutdown(self) -> None:
         """End the connection after the request that it is at, or the one that may be on its way."""
@@ -102,9 +127,19 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _large_head(self) -> RefusedError:
+        limit = self._limits.head_bytes
+        return RefusedError(431, "head-too-large", f"a request's head must be at most {limit:,} bytes")
+
     def _turn_away(self, refusal: RefusedError) -> None:
         """Answer without a request, and close once the client can have read it."""
         self._turned_away = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # its own answer would come behind this one
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
         content = json.dumps(refusal.to_json()).encode()
         head = (
             f"HTTP/1.1 {refusal.status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"

@@ -122,6 +122,7 @@ REASONS = {
     408: "The body came too slowly.",
     413: "The body, an image's pixels or the number of images is too large.",
     415: "The body, or a file, is of a type that is not read.",
+    421: "The request names another host than this machine, and the service has no token.",
     422: "An image is damaged, a parameter out of range, or the model cannot promise what was asked for.",
     429: "The queue is full: ask again after Retry-After seconds.",
     500: "Something went wrong in the service.",

@@ -25,6 +25,8 @@ App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send
 _OPEN = ("/", "/docs", "/page.js", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
 PREDICT = "/v1/predict"
 ROUTES = (*_OPEN, PREDICT, "/v1/model", "/v1/models", "/metrics")
+# How a browser of this machine calls it; any other name may be a foreign page's that was made to lead here.
+_LOCAL = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d*)?", re.IGNORECASE)
 _ID = re.compile(rb"[\w.-]{1,64}")
 _CLOSED = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _HEADERS = [
@@ -47,12 +49,16 @@ class Front:
         token: what clients must bring; None: everybody may come in.
         gate: says why no image may come in now; None: it may. It is asked before anything else is done for a request.
         log, metrics: are told of each request.
+        local: whether only this machine is served: without a token requests must then name it as their host, since a
+            page of another site could read the answers if its name led here (DNS rebinding).
     """
 
     def __init__(
-        self, app: App, token: str | None, log: JsonLog, metrics: Metrics, gate: Callable[[], RefusedError | None]
-    ):
+        self, app: App, token: str | None, log: JsonLog, metrics: Metrics, gate: Callable[[], RefusedError | None],
+        local: bool = False,
+    ):  # fmt: skip
         self._app, self._log, self._metrics, self._gate = app, log, metrics, gate
+        self._local = local and token is None
         self._token = token.encode() if token is not None else None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
@@ -63,6 +69,7 @@ class Front:
         visit = Visit(scope, receive, send)
         scope.setdefault("state", {})["visit"] = visit
         try:
+            self._check_host(scope, visit.headers)
             self._check_token(scope["path"], visit.headers)
             if scope["path"] == PREDICT and (refusal := self._gate()):
                 raise refusal
@@ -79,6 +86,16 @@ class Front:
             )
         finally:
             self._record(scope, visit)
+
+    def _check_host(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
+        host = headers.get(b"host")
+        if not self._local or (host is None and scope["http_version"] == "1.0"):
+            return
+        if not _LOCAL.fullmatch(host or b""):
+            raise RefusedError(
+                421, "other-host", "without a token the host of a request must be localhost, 127.0.0.1 or [::1]. "
+                "Ask there, or set STRIATE_TOKEN for the service",
+            )  # fmt: skip
 
     def _check_token(self, path: str, headers: Mapping[bytes, bytes]) -> None:
         if self._token is None or path in _OPEN:

@@ -10,7 +10,7 @@ import numpy as np
 from striate.classifier.blocks import pixel_block
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.decoding.decode import probe
-from striate.data.decoding.formats import format_of
+from striate.data.decoding.formats import count_scans, format_of
 from striate.errors import DecodingError, is_out_of_memory
 from striate.shipping.service.bodies import Upload
 from striate.shipping.service.limits import RefusedError
@@ -18,7 +18,6 @@ from striate.shipping.service.limits import RefusedError
 # A picture may be written in many passes over all of its pixels; ordinary ones have up to a dozen.
 _MOST_SCANS = 100
 _TINY_BYTES, _TINY_PX = 16 << 10, 128 * 128
-_START_OF_SCAN = b"\xff\xda"
 
 
 @dataclass
@@ -76,7 +75,7 @@ def pixels_of(content: bytes, shape: Preprocessing, limit_px: int) -> np.ndarray
         header = probe(content)
         if header.height * header.width > limit_px:
             raise _oversized(header.height * header.width, limit_px)
-        if content.startswith(b"\xff\xd8") and content.count(_START_OF_SCAN) > _MOST_SCANS:
+        if content.startswith(b"\xff\xd8") and count_scans(content) > _MOST_SCANS:
             raise RefusedError(413, "too-many-scans", f"a JPEG must have at most {_MOST_SCANS} scans. Save it anew")
         return pixel_block(shape, [content], 0, 1)[0]  # pyright: ignore[reportArgumentType]
     except DecodingError as error:

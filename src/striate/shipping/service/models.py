@@ -13,7 +13,7 @@ from typing import Any
 from striate.classifier.classifier import Classifier
 from striate.classifier.pretrained import load_model
 from striate.classifier.trust import Answering
-from striate.errors import ArgumentError, StriateError, some
+from striate.errors import ArgumentError, some
 from striate.shipping.service.limits import RefusedError
 from striate.shipping.service.runtimes import Runtime, choose_runtime, sample_of, seconds_of
 
@@ -201,8 +201,8 @@ class Models:
         start = time.perf_counter()
         try:
             new = await asyncio.to_thread(load_served, one, self._loading)
-        except (StriateError, OSError, MemoryError, RuntimeError, ValueError) as error:
-            self._tell("reload-failed", model=one.name, message=str(error)[:500])
+        except Exception as error:  # whatever it is, the old model answers on and later files are looked at
+            self._tell("reload-failed", model=one.name, message=str(error)[:500] or type(error).__name__)
             return
         # Requests that hold the old model are answered by it; new ones find the new one.
         self.served[one.name] = new

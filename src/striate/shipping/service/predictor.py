@@ -139,8 +139,8 @@ class Predictor:
     async def _rules(self, served: Served, question: Question) -> Answering:
         """Return the rules for what is asked beside classes; new ones take their time, in a thread."""
         asked = question.sure, question.sets
-        if asked in served.rules:
-            return served.rules[asked]
+        if (found := served.rules.get(asked)) is not None:  # one look: a thread may empty it meanwhile
+            return found
         return await asyncio.get_running_loop().run_in_executor(self._pool, served.answering, *asked)
 
     def _wait_s(self, *served: Served) -> float:

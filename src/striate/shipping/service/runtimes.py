@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.errors import StriateError
 
 # More at once make nothing faster, but a request that waits behind them slower.
 _MOST_AT_ONCE = 64
@@ -107,28 +106,25 @@ def choose_runtime(
     """Return the fastest runtime that answers as torch does, measured here and now.
 
     Arguments:
-        others: make what may be faster; one that cannot carry the model raises a StriateError.
+        others: make what may be faster; one that cannot carry the model raises.
         note: is told what was measured.
     """
     best: Runtime = TorchRuntime(model)
     pixels = sample_of(model, best.batch)
     right = best.judge(pixels)
-    made: list[Runtime] = []
+    made: list[tuple[Runtime, float]] = []
     for make in others:
         try:
             other = make(model)
-            found = other.judge(pixels)
-        except (StriateError, ImportError, RuntimeError, ValueError) as error:
+            difference = _difference(other.judge(pixels), right)
+            if not difference <= TOLERANCE:  # NaN too
+                note(f"{other.name} differs from torch by {difference:.2g}, and is not used")
+                continue
+            made.append((other, fit_batch(other, pixels)))
+        except Exception as error:  # ONNX Runtime's own errors have no base but this
             note(f"torch answers: {str(error) or type(error).__name__}")
-            continue
-        difference = _difference(found, right)
-        if difference > TOLERANCE:
-            note(f"{other.name} differs from torch by {difference:.2g}, and is not used")
-            continue
-        made.append(other)
     best_rate = fit_batch(best, pixels)
-    for other in made:
-        rate = fit_batch(other, pixels)
+    for other, rate in made:
         note(f"{other.name}: {rate:,.0f} images/s; {best.name}: {best_rate:,.0f}")
         if rate > _WORTH * best_rate:
             best, best_rate = other, rate

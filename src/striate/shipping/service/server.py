@@ -68,8 +68,7 @@ def read_token(path: Path | None) -> str | None:
     """Return the token in a file, else that in STRIATE_TOKEN, else None.
 
     Raises:
-        ArgumentError: it is too short to be a secret, or no plain letters.
-        SourceNotFoundError: there is no such file.
+        ArgumentError: the file cannot be read, or the token is too short to be a secret, or no plain letters.
     """
     if path is not None:
         try:
@@ -111,10 +110,11 @@ class Service:
     def app(self) -> Front:
         """Return the ASGI application."""
         routes = make_app(self.predictor, self.metrics, self.serving.token is not None)
-        return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate)
+        local = self.serving.host in LOOPBACK
+        return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate, local)
 
-    def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> None:
-        """Serve until it is stopped by a signal or by `stop`.
+    def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> bool:
+        """Serve until it is stopped by a signal or by `stop`; return whether what was in flight was waited for.
 
         Arguments:
             listener: from `listen`.
@@ -135,6 +135,7 @@ class Service:
                 self._server.run([listener])
         finally:
             sys.setswitchinterval(switch_s)
+        return not self._server.force_exit
 
     def stop(self) -> None:
         """Stop as a signal would; from any thread."""
@@ -154,7 +155,7 @@ class Service:
     async def end(self) -> None:
         """End what works beside the routes."""
         self._reloading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, Exception):
             await self._reloading
         self.predictor.close()
         self.log.tell("stopped")
