@@ -380,14 +380,17 @@ def test_killed_and_begun_again_each_file_once(digits_run, tmp_path):
     for i in range(100, 15_000):
         os.link(tmp_path / f"many/{i % 100}.png", tmp_path / f"many/{i}.png")
     command = [sys.executable, "-m", "striate", "predict", digits_run / "model.striate", "many", "--csv", "out.csv"]
-    part, size = tmp_path / "out.csv.part", 0
+    part, size, killed = tmp_path / "out.csv.part", 0, 0
     for _ in range(2):
         with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
             while process.poll() is None and (not part.exists() or part.stat().st_size <= size + 50_000):
                 time.sleep(0.005)
             process.kill()
-        assert process.returncode == -signal.SIGKILL
-        size = part.stat().st_size
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "rows are in" in done.stderr
+        if process.returncode == 0:  # the rest was done faster than one looks
+            break
+        killed, size = killed + 1, part.stat().st_size
+    assert killed
+    if part.exists():
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "rows are in" in done.stderr
     assert image_names(tmp_path / "out.csv") == sorted(f"many/{i}.png" for i in range(15_000))
