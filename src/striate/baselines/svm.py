@@ -15,8 +15,9 @@ from striate.errors import ArgumentError
 # What it does within about a minute: images² × features.
 SVM_NUMBERS = 50_000_000_000
 SVM_IMAGES, SVM_CLASSES = 10_000, 200
-# Factors of the scores before their softmax; validation images choose.
-SHARPNESSES = tuple(np.geomspace(0.25, 16, 25))
+# Factors of the scores before their softmax, and of the decisions before each votes; validation images choose. A slope
+# of 0 counts whole votes.
+SHARPNESSES, SLOPES = tuple(np.geomspace(0.125, 16, 29)), (0.0, *np.geomspace(0.5, 32, 13))
 
 
 def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
@@ -39,7 +40,7 @@ def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
     model.fit(examples.features, examples.labels)
     head = from_svc(model)
     if examples.can_choose:
-        head.sharpness = _sharpness(head, examples)
+        _choose_probabilities(head, examples)
     return head
 
 
@@ -58,11 +59,22 @@ def from_svc(model: Any) -> Vectors:
         intercept=torch.from_numpy(intercept).float(),
         gamma=float(model._gamma),
         sharpness=1.0,
+        slope=0.0,
     )
 
 
-def _sharpness(head: Vectors, examples: Examples) -> float:
-    """Return the sharpness with the least loss on the validation images."""
-    scores = head.scores(torch.from_numpy(examples.valid_features).float())
-    losses = [examples.valid_loss((sharpness * scores).softmax(1).numpy()) for sharpness in SHARPNESSES]
-    return float(SHARPNESSES[int(np.argmin(losses))])
+def _choose_probabilities(head: Vectors, examples: Examples) -> None:
+    """Set slope and sharpness to those with the least loss on the validation images, none of which they may cost."""
+    features = torch.from_numpy(examples.valid_features).float()
+    tried: list[tuple[float, float, float]] = []
+    right = 0
+    for slope in SLOPES if examples.classes > 2 else SLOPES[:1]:
+        head.slope = float(slope)
+        scores = head.scores(features)
+        hits = int((scores.argmax(1).numpy() == examples.valid_labels).sum())
+        right = right or hits
+        if hits >= right:
+            losses = [examples.valid_loss((sharpness * scores).softmax(1).numpy()) for sharpness in SHARPNESSES]
+            best = int(np.argmin(losses))
+            tried.append((losses[best], head.slope, float(SHARPNESSES[best])))
+    _, head.slope, head.sharpness = min(tried)

@@ -107,6 +107,20 @@ def test_support_vectors_are_scikit_learns(classes):
     assert np.array_equal(scores.argmax(1), oracle.predict(new))
 
 
+def test_soft_votes_sum_what_each_pair_says_and_old_files_have_none():
+    x, y, new, _ = examples(4)
+    head = from_svc(SVC(C=3.0).fit(x, y))
+    head.slope = 2.0
+    upper = head.decisions(torch.from_numpy(new)).numpy().astype(np.float64)
+    against = upper - upper.transpose(0, 2, 1)
+    votes = -np.log1p(np.exp(-2 * against))
+    expected = votes.sum(2) - votes.diagonal(axis1=1, axis2=2)
+    np.testing.assert_allclose(head.scores(torch.from_numpy(new)).numpy(), expected, rtol=1e-4, atol=1e-4)
+    tensors = {name: getattr(head, name) for name in head.tensors}
+    before = type(head).rebuild({"gamma": head.gamma, "sharpness": 1.0}, tensors, x.shape[1], 4)
+    assert before.slope == 0
+
+
 class TestNeighbours:
     @pytest.mark.parametrize("metric", ["l1", "l2"])
     @pytest.mark.parametrize("k", [1, 4, 9])
@@ -256,7 +270,7 @@ ATTACKS = [
     ("svm", put("head.owner", 0, 10), "owner must be from 0 to 9"),
     ("svm", swap("head.intercept", np.zeros((2, 2), np.float32)), "intercept must have the shape"),
     ("svm", say(arguments={"gamma": float("nan"), "sharpness": 1.0}), "gamma must be a number"),
-    ("svm", say(arguments={"gamma": 1.0, "sharpness": "high"}), "sharpness of vectors must be float"),
+    ("svm", say(arguments={"gamma": 1.0, "sharpness": "high", "slope": 0.0}), "sharpness of vectors must be float"),
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,8 +19,9 @@ class Vectors(Head):
     (k − 1, m) and `intercept` (k, k), 0 but above its diagonal.
 
     Every pair votes. A class's score is its votes plus, to break ties, s / (3 (|s| + 1)) for the sum s of its
-    decisions (scikit-learn's rule for one against one); of two classes the decision is the score. The probabilities
-    are softmax(sharpness · scores); the sharpness is chosen on validation images, for votes are no probabilities.
+    decisions (scikit-learn's rule for one against one); of two classes the decision is the score. Whole votes say
+    nothing of how sure each was: with a `slope` above 0 a class's score is Σ log σ(slope · decision) over its pairs.
+    The probabilities are softmax(sharpness · scores); slope and sharpness are chosen on validation images.
     """
 
     word = "vectors"
@@ -30,13 +31,21 @@ class Vectors(Head):
         "dual": ((torch.float32,), 2),
         "intercept": ((torch.float32,), 2),
     }
-    plain: ClassVar = {"gamma": float, "sharpness": float}
+    plain: ClassVar = {"gamma": float, "sharpness": float, "slope": float}
     vectors: Tensor
     owner: Tensor
     dual: Tensor
     intercept: Tensor
     gamma: float
     sharpness: float
+    slope: float
+
+    @classmethod
+    def rebuild(cls, arguments: Any, tensors: dict[str, Tensor], features: int, classes: int) -> Head:
+        """See `Head.rebuild`; files of before there were slopes have none."""
+        if isinstance(arguments, dict):
+            arguments = {"slope": 0.0, **arguments}
+        return super().rebuild(arguments, tensors, features, classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return log-probabilities (n, k)."""
@@ -47,6 +56,9 @@ class Vectors(Head):
         decisions = self.decisions(features)
         if len(self.intercept) == 2:
             return functional.pad(decisions[:, 0, 1:], (0, 1))
+        if self.slope:
+            votes = functional.logsigmoid(self.slope * (decisions - decisions.transpose(1, 2)))
+            return votes.sum(2) - votes.diagonal(dim1=1, dim2=2)
         upper = torch.ones_like(self.intercept).triu(1)
         for_first = (decisions >= 0) * upper
         votes = for_first.sum(2) + (upper - for_first).sum(1)
@@ -71,6 +83,6 @@ class Vectors(Head):
         must_have_shape("dual", self.dual, classes - 1, len(self.owner))
         must_have_shape("intercept", self.intercept, classes, classes)
         must_be_below("owner", self.owner, classes)
-        for name in ("gamma", "sharpness"):
+        for name in self.plain:
             value = getattr(self, name)
             must(0 <= value < float("inf"), f"{name} must be a number that is not negative; got {value!r}")

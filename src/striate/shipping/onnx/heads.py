@@ -130,8 +130,20 @@ def _(head: Vectors, b: GraphBuilder, features: str) -> str:
     if k == 2:
         scores = b.op("Concat", decisions, b.op("Sub", decisions, decisions), axis=1)
     else:
-        scores = _votes(b, decisions, pairs, k)
+        scores = _soft_votes(b, decisions, pairs, head) if head.slope else _votes(b, decisions, pairs, k)
     return b.op("LogSoftmax", b.op("Mul", scores, b.constant(head.sharpness)), axis=1)
+
+
+def _soft_votes(b: GraphBuilder, decisions: str, pairs: list[tuple[int, int]], head: Vectors) -> str:
+    """Add the sum of the log of σ(slope · decision) over the pairs of each class, (n, k)."""
+    against = np.zeros((2, len(pairs), len(head.intercept)), np.float32)
+    for place, (i, j) in enumerate(pairs):
+        against[0, place, j] = against[1, place, i] = -1
+    steep = b.op("Mul", decisions, b.constant(head.slope))
+    # log σ(x) = −softplus(−x): a decision for the first speaks against the second, and the other way round.
+    first, second = (b.op("Softplus", one) for one in (steep, b.op("Neg", steep)))
+    parts = [b.op("MatMul", one, b.constant(side)) for one, side in zip((first, second), against, strict=True)]
+    return b.op("Add", *parts)
 
 
 def _votes(b: GraphBuilder, decisions: str, pairs: list[tuple[int, int]], k: int) -> str:
