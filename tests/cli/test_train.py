@@ -101,7 +101,7 @@ def test_resume_of_another_source_or_of_nothing(striate, finished, photos):
     assert result.exit_code == 1
     assert f"no run of {photos} to resume in" in result.stderr
     assert "Name its folder with --out, or start one without --resume" in result.stderr
-    assert "no run to resume in nowhere" in striate("train", "--resume", "--out", "nowhere").stderr
+    assert "no run in nowhere" in striate("train", "--resume", "--out", "nowhere").stderr
 
 
 def test_resume_with_other_settings_names_them(striate, finished):

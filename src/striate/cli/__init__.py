@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import inspect
 import os
 import signal
 import sys
@@ -62,6 +63,22 @@ class _Commands(TyperGroup):
             _end("error: out of memory. Try a smaller --batch-size or --size")
 
 
+def flowing(text: str) -> str:
+    """Return a docstring whose paragraphs are one line each, to be broken where the terminal ends; examples stay.
+
+    >>> flowing('''Train.
+    ...
+    ...     It takes
+    ...     a while.
+    ...
+    ...     [bold]striate train a/[/bold]
+    ...     [bold]striate train b/[/bold]''').split("\\n")
+    ['Train.', '', 'It takes a while.', '', '[bold]striate train a/[/bold]', '[bold]striate train b/[/bold]']
+    """
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(one if one.startswith("[bold]") else " ".join(one.split()) for one in paragraphs)
+
+
 app = typer.Typer(
     cls=_Commands,
     name="striate",
@@ -77,7 +94,7 @@ for command in (
     train, predict, evaluate, check, explain, look, walk, filter, net, augment, tune, features,
     export, serve, runs, report, cache,
 ):  # fmt: skip
-    app.command()(command)
+    app.command(help=flowing(command.__doc__ or ""))(command)
 
 
 def _expanded(word: str) -> str:

@@ -138,7 +138,9 @@ class RunFolder:
                     raise ValueError
                 return said
         except FileNotFoundError:
-            raise SourceNotFoundError(f"no run to resume in {self.path}. Start one without --resume") from None
+            raise SourceNotFoundError(
+                f"no run in {self.path}. `striate runs` lists those there are; without --resume one is started"
+            ) from None
 
     @contextmanager
     def understood(self, name: str = "run.json") -> Iterator[None]:

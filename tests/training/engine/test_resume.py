@@ -161,7 +161,7 @@ def test_a_folder_with_a_run_is_not_overwritten(whole):
 
 
 def test_nothing_to_resume(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="no run to resume"):
+    with pytest.raises(SourceNotFoundError, match="no run in"):
         resume(tmp_path / "nothing")
 
 

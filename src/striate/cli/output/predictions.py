@@ -94,7 +94,9 @@ def print_heard(heard: Heard, top: int) -> None:
         rest = ", ".join(f"{name} {percent(p)}" for name, p in prediction.top(top)[1:])
         cells = [prediction.image, prediction.label, percent(prediction.probability)]
         if prediction.known is False:
-            cells[1], rest = NONE, f"else {prediction.label}" + (f", {rest}" if rest else "")
+            # Its probability is one among the classes, and says nothing of there being none.
+            first = f"{prediction.label} {percent(prediction.probability)}"
+            cells[1:], rest = [NONE, "–"], f"else {first}" + (f", {rest}" if rest else "")
         cells += [_told(getattr(prediction, name)) for name in asked] + ([rest] if top > 1 else [])
         table.add_row(*(Text(on_one_line(cell), overflow="fold") for cell in cells))
     console.print(table)

@@ -21,7 +21,7 @@ from striate.pages.page import percent_of, render_page
 from striate.shipping.onnx.metadata import licence_of, sources_of_weights
 from striate.version import __version__
 
-MOST_BYTES = 25_000_000
+MOST_BYTES = 40_000_000
 # How far a browser's probabilities may be from Python's: it computes the same in another order.
 TOLERANCE = 1e-3
 # Golden images of at most so many bytes are put into the page, a few at least.
@@ -39,7 +39,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
         probabilities: float32 (n, k), what Python says of them.
 
     Raises:
-        ArgumentError: the model looks at other than gray or RGB images, or the page would be larger than 25 MB.
+        ArgumentError: the model looks at other than gray or RGB images, or the page would be larger than 40 MB.
     """
     channels = classifier.preprocessing.channels
     if channels not in (1, 3):
@@ -63,7 +63,8 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     if (size := len(page.encode(errors="replace"))) > MOST_BYTES:
         raise ArgumentError(
             f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
-            f"model alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net"
+            f"model alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net, such as "
+            "--net swift"
         )
     return page
 
