@@ -152,7 +152,8 @@ for name, text in RECIPES.items():
         (folder / "r.toml").write_bytes(text)
         return ("train", "digits", "--net", "fc(classes)", "--recipe", "r.toml", "--out", "run")
 
-    ATTACKS[f"recipe/{name}"] = Attack(f"recipe/{name}", make, 1, "")
+    # What the command line names is trained, whatever the recipe says of a net.
+    ATTACKS[f"recipe/{name}"] = Attack(f"recipe/{name}", make, 0 if name == "net" else 1, "")
 
 SENTENCES = {
     "repeats": "[[[[[fc(10)]*99]*99]*99]*99]*99", "deep": "[" * 2000 + "relu" + "]" * 2000, "wide": "conv(999999999, 3) fc(10)",

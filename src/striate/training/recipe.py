@@ -18,6 +18,8 @@ from striate.data.balancing import Balance
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.metrics.by_class import Metric
 
+# Those of runs have about one.
+MOST_BYTES = 64 << 10
 Optimiser = Literal["sgd", "adam", "adamw", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "onecycle", "step"]
 Subtract = Literal["channel", "image", "none"]
@@ -144,13 +146,17 @@ def load_recipe(name: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
     if str(name) in recipe_names():
         text, origin = (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text("utf-8"), str(name)
     elif path.is_file():
+        if path.stat().st_size > MOST_BYTES:
+            raise ArgumentError(f"recipe {path} must be of at most {MOST_BYTES >> 10} KiB: this is no recipe")
         text, origin = path.read_text("utf-8", errors="replace"), str(path)
     else:
         hint = unknown("recipe", str(name), recipe_names())
         raise SourceNotFoundError(f"{hint}. Or give the path of a TOML file")
     try:
         return Recipe().replace(**tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ArgumentError) as error:
+    except RecursionError:
+        raise ArgumentError(f"recipe {origin}: it is nested too deep") from None
+    except ValueError as error:  # no TOML, a number of endless digits, a setting that cannot be
         raise ArgumentError(f"recipe {origin}: {error}") from None
 
 
