@@ -52,6 +52,7 @@ def explain(
     from striate.explanation.page import write_explanations, write_pictures
     from striate.system.devices import choose_device
 
+    options.check_page_file(out, model, [*images_, weights])  # before minutes are spent
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     reading = {"format": format, "data_dir": data_dir, "pages": pages}
