@@ -63,7 +63,7 @@ def explain(
         said, skipped = explain_catalog(classifier, catalog, about, progress)
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
-    page = write_explanations(said, out, model.stem)
+    page = write_explanations(said, out, options.called(model))
     written = write_pictures(said, png) if png else []
     if json:
         print_json({"page": str(page), "png": [str(path) for path in written],

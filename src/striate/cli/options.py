@@ -220,6 +220,17 @@ def check_spared(out: Path | None, model: Path, inputs: Iterable[str | Path | No
         raise ArgumentError(f"{out} {what}, which is not overwritten. Name another file")
 
 
+def called(model: Path) -> str:
+    """Return what people call a model: by its file, or by its run's folder, as every run's file is model.striate.
+
+    >>> called(Path("runs/photos-1/model.striate")), called(Path("cats.striate")), called(Path("net(width=1.0)"))
+    ('photos-1', 'cats', 'net(width=1.0)')
+    """
+    if model.name == "model.striate":
+        return model.resolve().parent.name or model.stem
+    return model.stem if model.suffix.lower() == ".striate" else model.name
+
+
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """Return (h, w) from "64" or "64x96"; None stays None.
 
