@@ -26,7 +26,9 @@ def test_page_pictures_and_json(striate, model, tmp_path):
     told = json.loads(result.stdout)
     (one,) = told["images"]
     assert [each["kind"] for each in one["maps"]] == ["grad-cam", "occlusion", "integrated-gradients"]
-    assert (tmp_path / "explain.html").read_text("utf-8").count("<section") == 1
+    page = (tmp_path / "explain.html").read_text("utf-8")
+    assert page.count("<section") == 1
+    assert f"<title>What {model.parent.name} sees" in page
     assert {path.name for path in (tmp_path / "maps").iterdir()} >= {"a_b-grad-cam.png", "a_b-image.png"}
 
 

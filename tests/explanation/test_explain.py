@@ -1,20 +1,23 @@
 """Explanations whole: verdicts on models that know something and nothing, what would change the answer, the page."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import striate
 from striate.classifier.heads.distances import nearest
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.samples import Golden, Samples
 from striate.data.builtin.drawn import make_shapes
+from striate.data.gathering import gather
 from striate.errors import ArgumentError
 from striate.explanation.change import find_changes
-from striate.explanation.explain import explain
+from striate.explanation.explain import explain, explain_catalog
 from striate.explanation.page import explanations_page, write_pictures
 from striate.explanation.shuffling import shuffled
 from striate.explanation.similar import find_voters
@@ -43,11 +46,35 @@ def test_maps_of_a_trained_net_mostly_tell_something(said):
             assert (one.verdict.p_value <= 0.1) or not one.verdict.tells
 
 
-def test_an_image_of_one_colour_has_nothing_to_tell(digits_model):
+def test_an_image_of_one_colour_has_nothing_to_tell_and_is_not_tried(digits_model, monkeypatch):
+    monkeypatch.setattr("striate.explanation.explain.compare_with_shuffled", None)
     for value in (0, 90, 255):
         each = explain(digits_model, np.full((8, 8, 1), value, np.uint8))
         assert not any(one.verdict.tells for one in (*each.maps, *each.layers))
         assert "one colour" in each.sentence
+        assert "Where" not in explanations_page([each]).split('<section class="explained"')[1].split("would change")[0]
+
+
+def test_the_pace_is_told_after_the_first_image_that_was_tried(digits_model, digits, tmp_path):
+    for i, pixels in enumerate((np.zeros((8, 8), np.uint8), *digits.images[:2, ..., 0])):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    told = []
+    explain_catalog(digits_model, gather([str(tmp_path)], {}), None, lambda what, done, total: told.append(what))
+    paced = {what.split("explaining")[0] for what in told if "2.png" in what}
+    assert len(paced) == 1
+    assert re.fullmatch(r"3 images, about \d+ s each: ", paced.pop())
+    assert not any("each" in what for what in told if "0.png" in what or "1.png" in what)
+
+
+def test_a_temperature_that_did_not_help_is_not_called_missing(digits_model, digits):
+    each = explain(digits_model, digits.images[0])
+    for calibrated, tried, words in (
+        (True, True, "are calibrated by validation images"),
+        (False, True, "a temperature was tried on the validation images and did not help"),
+        (False, False, "no validation images have calibrated them"),
+    ):
+        assert words in explanations_page([replace(each, calibrated=calibrated, tried=tried)])
+    assert each.tried
 
 
 def test_nets_at_first_weights_tell_nothing():

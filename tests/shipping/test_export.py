@@ -205,7 +205,7 @@ def test_bands_and_deep_values_answer_alike_and_are_no_pictures_for_pages(bands,
 def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
     exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(example=True))
     text = exported.example.read_text()
-    assert len(text.strip().splitlines()) <= 21
+    assert len(text.strip().splitlines()) <= 27
     assert "striate" not in text.replace("striate.classes", "").lower()
     rng = np.random.default_rng(0)
     turned = Image.fromarray(rng.integers(0, 256, (40, 70, 3), np.uint8))
@@ -215,12 +215,24 @@ def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
     Image.fromarray(rng.integers(0, 256, (30, 20, 4), np.uint8), "RGBA").save(tmp_path / "clear.png")
     Image.fromarray(rng.integers(0, 256, (30, 20), np.uint8)).save(tmp_path / "gray.png")
     paths = [str(tmp_path / name) for name in ("turned.png", "clear.png", "gray.png")]
-    done = subprocess.run(
-        [sys.executable, "-I", str(exported.example), *paths], capture_output=True, text=True, check=True
-    )
+    whole = (tmp_path / "clear.png").read_bytes()
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(np.zeros((9, 9), np.uint16)).save(tmp_path / "deep.png")
+    bad = [str(tmp_path / name) for name in ("none.png", "half.png", "deep.png")]
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-I", str(exported.example), *arguments], capture_output=True, text=True, check=False
+        )
+
+    assert run(paths[0]).returncode == 0
+    assert "IMAGE…" in run().stderr
+    done = run(bad[0], *paths[:2], *bad[1:], paths[2])
+    assert done.returncode == 1
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == bad
     said = [line.split("\t") for line in done.stdout.splitlines()]
     for (path, name, probability), expected in zip(said, colours.predict(paths), strict=True):
-        assert name == ("none of these" if expected.known is False else expected.label), path
+        assert name == ("none of these, else " if expected.known is False else "") + expected.label, path
         assert float(probability) == pytest.approx(expected.probability, abs=2e-4)
 
 

@@ -52,6 +52,7 @@ def explain(
     from striate.explanation.page import write_explanations, write_pictures
     from striate.system.devices import choose_device
 
+    options.check_page_file(out, model, [*images_, weights])  # before minutes are spent
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     reading = {"format": format, "data_dir": data_dir, "pages": pages}
@@ -62,7 +63,7 @@ def explain(
         said, skipped = explain_catalog(classifier, catalog, about, progress)
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
-    page = write_explanations(said, out, model.stem)
+    page = write_explanations(said, out, options.called(model))
     written = write_pictures(said, png) if png else []
     if json:
         print_json({"page": str(page), "png": [str(path) for path in written],

@@ -82,7 +82,8 @@ def export(
 def _print_exported(exported: Exported) -> None:
     console = stdout()
     print_parity(exported.parity)
-    console.print(f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB)", soft_wrap=True, markup=False)
+    refused = ", float32: eight bits were not kept" if exported.int8 and not exported.int8.kept else ""
+    console.print(f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB{refused})", soft_wrap=True, markup=False)
     if exported.example:
         console.print(str(exported.example), soft_wrap=True, markup=False)
 

@@ -70,6 +70,7 @@ def look(
     from striate.explanation.look.look import look as look_inside
     from striate.system.devices import choose_device
 
+    options.check_page_file(out, model, [source, weights, images])
     with progress_bar(stderr()) as progress:
         classifier = load_model(model, weights, progress=progress).to(choose_device(device))
         found = look_inside(

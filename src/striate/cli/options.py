@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,6 +174,61 @@ def data_options(
     from striate.data.decoding.pixels import check_fit
 
     return DataOptions(reading, parse_size(size), None if fit is None else check_fit(fit), split, groups, without)
+
+
+def check_page_file(page: Path, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raise an ArgumentError where a page is not named as one, or would overwrite what the command reads.
+
+    Arguments:
+        model, inputs: see `check_spared`.
+    """
+    from striate.errors import ArgumentError
+    from striate.system.files import is_plain_file
+
+    check_spared(page, model, inputs)
+    if page.suffix.lower() not in (".html", ".htm") and (is_plain_file(page) or page.is_dir()):
+        raise ArgumentError(f"--out must end in .html; got {page}. Try -o {page.stem or 'page'}.html")
+
+
+def check_spared(out: Path | None, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raise an ArgumentError where what is written overwrites the model, an input or any image; links are followed.
+
+    Arguments:
+        out: the file that is to be written; None where none is.
+        model: a model file, or the name of a net.
+        inputs: files, folders and patterns, as the user gave them; what is not there counts as nothing.
+    """
+    if out is None or not out.is_file():
+        return
+    import glob
+    import os
+
+    from striate.data.readers.walking import IMAGE_TYPES
+    from striate.errors import ArgumentError
+
+    what = ""
+    for given in filter(None, inputs):
+        word = os.path.expanduser(given)
+        paths = [word] if os.path.lexists(word) else glob.iglob(word, recursive=True)
+        if any(os.path.isfile(path) and os.path.samefile(out, path) for path in paths):
+            what = "is what the command reads"
+    if model.is_file() and os.path.samefile(out, model):
+        what = "is the model itself"
+    if not what and Path(os.path.realpath(out)).suffix.lower() in {*IMAGE_TYPES, ".striate"}:
+        what = "is an image or a model that is there already"
+    if what:
+        raise ArgumentError(f"{out} {what}, which is not overwritten. Name another file")
+
+
+def called(model: Path) -> str:
+    """Return what people call a model: by its file, or by its run's folder, as every run's file is model.striate.
+
+    >>> called(Path("runs/photos-1/model.striate")), called(Path("cats.striate")), called(Path("net(width=1.0)"))
+    ('photos-1', 'cats', 'net(width=1.0)')
+    """
+    if model.name == "model.striate":
+        return model.resolve().parent.name or model.stem
+    return model.stem if model.suffix.lower() == ".striate" else model.name
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -86,6 +86,7 @@ def predict(
                 "--device must not be given with --ray, which gives each worker a GPU where there is one; "
                 "leave one of them out"
             )
+    options.check_spared(csv or parquet, model, [*images_, images, like, weights])
     classifier = load_model(model, weights).to(choose_device(device))
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     console, path = stderr(), csv or parquet

@@ -42,6 +42,7 @@ def walk(
     from striate.errors import ArgumentError
     from striate.explanation.walk.page import write_walkthrough
 
+    options.check_page_file(out, model, [image, weights])
     with progress_bar(stderr()) as progress:
         classifier = load_model(model, weights, options.parse_size(size), progress)
         reading = options.reading(format, None, None, None, data_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +25,7 @@ from striate.explanation.likeness import likenesses
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import Occlusion, occlude
 from striate.explanation.page import write_explanations
-from striate.explanation.shuffling import compare_with_shuffled, stands_on_pixels
+from striate.explanation.shuffling import Learned, compare_with_shuffled, stands_on_pixels
 from striate.explanation.similar import find_similar, find_voters
 from striate.explanation.subject import Subject, make_subject
 from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
@@ -95,7 +96,38 @@ def explain_pixels(
     told()
     subject = make_subject(model, pixels, _target(model, about))
     prediction = _prediction(subject, name)
-    occlusion = occlude(subject)
+    tried = _nothing() if (pixels == pixels[0, 0]).all() else _tried(subject, told)
+    explanation = Explanation(
+        name, pixels, prediction, model.classes[subject.target], model.trust.temperature != 1.0,
+        model.trust.scores is not None, _VIEWS.get(model.views, ""), tried.ground, tried.learned, tried.maps,
+        tried.layers, tried.missing, tried.runner_up, template(subject) if is_linear(subject) else None,
+        find_similar(subject), find_voters(subject), find_changes(subject),
+    )  # fmt: skip
+    told()
+    return explanation
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """What trials found; the fields are those of `Explanation`."""
+
+    ground: str
+    learned: Learned
+    maps: tuple[ExplainedMap, ...] = ()
+    layers: tuple[ExplainedMap, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+    runner_up: ExplainedMap | None = None
+
+
+def _nothing() -> _Tried:
+    """Return what is said of an image of one colour, of which no trial can find anything."""
+    learned = Learned(0.0, ())
+    return _Tried(no_ground(learned, 0.0, True, False), learned)
+
+
+def _tried(subject: Subject, told: _Stages) -> _Tried:
+    """Return the maps with their verdicts, and why none can tell anything where that is so."""
+    model, occlusion = subject.model, occlude(subject)
     made, layers, weights, missing = _make_maps(subject, occlusion, told)
     told()
     runner = _runner_up(subject)
@@ -106,8 +138,7 @@ def explain_pixels(
     own, other, rival = np.split(logits, [len(rows), len(rows) + (runner is not None)])
     told()
     learned = compare_with_shuffled(subject)
-    plain = bool((pixels == pixels[0, 0]).all())
-    ground = no_ground(learned, subject.whole - subject.gone, plain, stands_on_pixels(subject.model))
+    ground = no_ground(learned, subject.whole - subject.gone, False, stands_on_pixels(model))
     found = _judged(subject, made, (layers, weights), (own, rival), ground)
     told()
     seconds = None
@@ -117,14 +148,7 @@ def explain_pixels(
         verdict = judge(second, judge_maps(asked, other)[0], judge_rivals(asked, rival), weak)
         title, cls = "Occlusion, for the second class", model.classes[runner]
         seconds = ExplainedMap("occlusion", title, cls, _HOW["occlusion"], second, verdict)
-    explanation = Explanation(
-        name, pixels, prediction, model.classes[subject.target], model.trust.temperature != 1.0,
-        _VIEWS.get(model.views, ""), ground, learned, found[: len(made)], found[len(made) :], missing, seconds,
-        template(subject) if is_linear(subject) else None, find_similar(subject), find_voters(subject),
-        find_changes(subject),
-    )  # fmt: skip
-    told()
-    return explanation
+    return _Tried(ground, learned, found[: len(made)], found[len(made) :], missing, seconds)
 
 
 def explain_catalog(
@@ -141,12 +165,24 @@ def explain_catalog(
     """
     _target(model, about)  # before anything is read
     images = model.prepare(catalog, progress, keep=False)
-    said = [
-        explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, progress)
-        for i in range(len(images))
-    ]
+    said, told = [], progress
+    for i in range(len(images)):
+        began = time.perf_counter()
+        said.append(explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, told))
+        if told is progress and said[-1].maps:  # one without maps was not tried, and took no time
+            told = _paced(progress, len(images), time.perf_counter() - began)
     skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
     return said, skipped
+
+
+def _paced(progress: Progress, images: int, seconds: float) -> Progress:
+    """Return a progress function that also says how many images there are, and how long one took."""
+    pace = f"{images} images, about {max(1, round(seconds))} s each"
+
+    def told(what: str, done: int, total: int) -> None:
+        progress(f"{pace}: {what}", done, total)
+
+    return told
 
 
 class _Stages:

@@ -92,6 +92,7 @@ class Explanation:
         prediction: the answer, calibrated, and whether the image is none of the classes.
         about: the class that is explained.
         calibrated: whether probabilities were fitted to validation images.
+        tried: whether that was tried, though it may not have helped.
         views: what is averaged over, in words; empty where the image alone is looked at.
         ground: why no map of this answer can tell anything; empty where maps may.
         learned: how much the answer rests on the image, beside copies of the model with shuffled weights.
@@ -110,6 +111,7 @@ class Explanation:
     prediction: Prediction
     about: str
     calibrated: bool
+    tried: bool
     views: str
     ground: str
     learned: Learned

@@ -1,4 +1,4 @@
-"""A predict.py beside an exported graph: twenty lines that need onnxruntime, numpy and Pillow, and no Striate."""
+"""A predict.py beside an exported graph: about twenty lines that need onnxruntime, numpy and Pillow, and no Striate."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession(pathlib.Path(__file__).with_name({model!r}), providers=["CPUExecutionProvider"])
 classes = json.loads(session.get_modelmeta().custom_metadata_map["striate.classes"])
+failed = __doc__ if len(sys.argv) < 2 else 0
 for path in sys.argv[1:]:
-    image = ImageOps.exif_transpose(Image.open(path))  # as it was held
-    if image.mode[0] in "IF":
-        sys.exit(f"{{path}} has more than 8 bits: scale it to 0 … 255 first")
+    try:
+        image = ImageOps.exif_transpose(Image.open(path))  # as it was held
+        if image.mode[0] in "IF":
+            raise ValueError("more than 8 bits: scale it to 0 … 255 first")
+    except Exception as error:  # such files fail in many ways; the rest goes on
+        print(path, error, sep=": ", file=sys.stderr)
+        failed = 1
+        continue
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -27,7 +33,8 @@ for path in sys.argv[1:]:
     answers = dict(zip([one.name for one in session.get_outputs()], session.run(None, {{"images": pixels}})))
     probabilities, known = answers["probabilities"][0], answers.get("known", [True])[0]
     best = int(probabilities.argmax())
-    print(path, classes[best] if known else "none of these", f"{{probabilities[best]:.4f}}", sep="\\t")
+    print(path, ("" if known else "none of these, else ") + classes[best], f"{{probabilities[best]:.4f}}", sep="\\t")
+sys.exit(failed)
 '''
 
 
