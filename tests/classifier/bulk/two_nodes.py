@@ -10,9 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import ray
-from ray.cluster_utils import Cluster
-
 from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
 from striate.classifier.bulk.ray_cluster import RayStream
 from striate.classifier.classifier import Classifier
@@ -20,6 +17,9 @@ from striate.data.lineup import line_up
 
 
 def main(model: str, folder: str, out: str) -> None:
+    import ray  # not there in most places where the tests are collected
+    from ray.cluster_utils import Cluster
+
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     second = cluster.add_node(num_cpus=1)
     classifier, lineup, heard = Classifier.load(model), line_up([folder], {}), []
