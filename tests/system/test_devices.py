@@ -81,16 +81,21 @@ def pages_got():
 def test_freed_memory_is_used_again_and_given_back_in_the_end():
     with kept_memory():
         pages_got()
-        assert pages_got() < 100
+        assert fewest_pages_got() < 100
         with kept_memory():
             pages_got()
         pages_got()
-        assert pages_got() < 100, "an inner block ends the outer one"
+        assert fewest_pages_got() < 100, "an inner block ends the outer one"
     held = resident_pages()
     with kept_memory():
         pages_got()
         assert resident_pages() > held + 10_000
     assert resident_pages() < held + 2_000
+
+
+def fewest_pages_got():
+    """Return the least of a few tries: other threads of this process get memory too."""
+    return min(pages_got() for _ in range(4))
 
 
 def resident_pages():
