@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from striate.errors import ModelFileError
 
@@ -95,6 +96,12 @@ class Samples:
         if memory:
             _check_memory(memory, shape[0], classes)
         return cls(golden, memory)
+
+
+def shrunk(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return pixels uint8 (h, w, c) of any number of bands as small as (t, t'), as thumbnails are made."""
+    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[2])]
+    return np.stack([np.asarray(one.resize(size[::-1], Image.Resampling.BOX)) for one in planes], -1)
 
 
 def _check_golden(golden: Golden, shape: tuple[int, int, int], classes: int) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from striate.classifier.heads.distances import nearest
 from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.neighbours import Neighbours
+from striate.classifier.samples import shrunk
 from striate.data.tensors import to_batch
 from striate.explanation.made_of import pixel_shape
 from striate.explanation.subject import Subject
@@ -86,7 +86,7 @@ def find_similar(subject: Subject) -> SimilarImages | None:
         by = "what the last layer gets, as directions from its mean"
     else:
         kept = memory.thumbnails.reshape(len(memory.labels), -1).astype(np.float32) / 255
-        own = _shrunk(subject.pixels, memory.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
+        own = shrunk(subject.pixels, memory.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
         kept, own = kept / kept.shape[1] ** 0.5, own / own.shape[1] ** 0.5
         by = "their pixels, as this model has no layer between these and its answer"
     away = np.sqrt(np.maximum(_squares(own, kept)[0], 0))
@@ -135,10 +135,3 @@ def _directions(rows: np.ndarray) -> np.ndarray:
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the squared distances (n, m) of rows (n, d) and (m, d)."""
     return (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-
-
-def _shrunk(pixels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Return uint8 (t, t', c) of (h, w, c)."""
-    height, width = size
-    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[2])]
-    return np.stack([np.asarray(one.resize((width, height), Image.Resampling.BOX)) for one in planes], -1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.samples import Golden, Remembered, Samples
+from striate.classifier.samples import Golden, Remembered, Samples, shrunk
 from striate.data.imageset import ImageSet
 from striate.runs.calibrating import MOST_KEPT, Calibrated, calibration_size
 
@@ -85,13 +84,9 @@ def _look(model: Classifier, images: ImageSet) -> dict[str, np.ndarray]:
 
 def _thumbnails(images: np.ndarray) -> np.ndarray:
     """Return images uint8 (n, h, w, c) no side of which is longer than `THUMBNAIL_PX`."""
-    _, h, w, c = images.shape
+    h, w = images.shape[1:3]
     if max(h, w) <= THUMBNAIL_PX:
         return images
     scale = THUMBNAIL_PX / max(h, w)
-    size = max(1, round(w * scale)), max(1, round(h * scale))
-
-    def band(pixels: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-
-    return np.stack([np.stack([band(np.ascontiguousarray(one[..., i])) for i in range(c)], -1) for one in images])
+    size = max(1, round(h * scale)), max(1, round(w * scale))
+    return np.stack([shrunk(one, size) for one in images])

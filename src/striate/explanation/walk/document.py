@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from striate.classifier.classifier import Classifier
+from striate.data.decoding.pixels import shrinks_tall_first
 from striate.explanation.walk.numbers import Store
 from striate.explanation.walk.plan import INDICES, Carried
 from striate.explanation.walk.steps import WalkStep
@@ -63,16 +63,6 @@ def make_document(
     }
     said["checks"] = [_check(i, value, store) for i, value in enumerate(values) if i not in plan.absent]
     return Document(said, store.values)
-
-
-def shrinks_tall_first() -> bool:
-    """Return whether this Pillow shrinks the columns of tall images before their rows, as of version 13.
-
-    The rounding in between is then another, and the page has to follow it.
-    """
-    tall = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 8), np.uint8))
-    rows_first = tall.resize((6, 64), Image.Resampling.BILINEAR).resize((6, 4), Image.Resampling.BILINEAR)
-    return tall.resize((6, 4), Image.Resampling.BILINEAR).tobytes() != rows_first.tobytes()
 
 
 def _described(step: WalkStep, number: int, value: np.ndarray, plan: Carried, store: Store) -> dict[str, Any]:

@@ -11,13 +11,12 @@ Source: Pillow's src/libImaging/Resample.c, `precompute_coeffs`, `normalize_coef
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from onnx import TensorProto
-from PIL import Image
 
 from striate.classifier.preprocessing import Preprocessing
+from striate.data.decoding.pixels import shrinks_tall_first
 from striate.shipping.onnx.builder import GraphBuilder
 
 # Weights are whole numbers of 1 / _ONE. They are multiplied in three bytes of each, as products of bytes are exact and
@@ -65,7 +64,7 @@ def emit_fit(b: GraphBuilder, images: str, preprocessing: Preprocessing) -> str:
         def height_first() -> str:
             return b.cast(_products(b, _products(b, planes, down, across=False), across, across=True))
 
-        if not _takes_height_first():
+        if not shrinks_tall_first():
             return width_first()
         # What a pass takes away of each axis decides; found by trying, and held by a test.
         less = [b.op("Sub", axis.length, axis.count) for axis in (rows, columns)]
@@ -80,16 +79,6 @@ def emit_fit(b: GraphBuilder, images: str, preprocessing: Preprocessing) -> str:
     else:
         fitted = resized()
     return _channels(b, fitted, preprocessing.channels)
-
-
-@cache
-def _takes_height_first() -> bool:
-    """Return whether this Pillow begins with the height of tall images, as newer ones do: the rounding tells."""
-    pixels = (np.arange(40 * 6, dtype=np.uint32).reshape(40, 6) * 2654435761 >> 24).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    whole = np.asarray(image.resize((9, 11), Image.Resampling.BILINEAR))
-    down = image.resize((6, 11), Image.Resampling.BILINEAR)
-    return bool((np.asarray(down.resize((9, 11), Image.Resampling.BILINEAR)) == whole).all())
 
 
 def _axes(b: GraphBuilder, sizes: str, preprocessing: Preprocessing) -> tuple[AxisFit, AxisFit]:
