@@ -98,10 +98,11 @@ class Samples:
         return cls(golden, memory)
 
 
-def shrunk(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def shrunk(pixels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Return pixels uint8 (h, w, c) of any number of bands as small as (t, t'), as thumbnails are made."""
+    height, width = size
     planes = [Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[2])]
-    return np.stack([np.asarray(one.resize(size[::-1], Image.Resampling.BOX)) for one in planes], -1)
+    return np.stack([np.asarray(one.resize((width, height), Image.Resampling.BOX)) for one in planes], -1)
 
 
 def _check_golden(golden: Golden, shape: tuple[int, int, int], classes: int) -> None:
