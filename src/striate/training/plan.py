@@ -146,6 +146,11 @@ def _tell_small(recipe: Recipe, input_shape: tuple[int, int, int], observer: Obs
             f"the first {recipe.small_until:.0%} of the run trains on images of {height}×{width} pixels; "
             "until then validation, on whole images, says little"
         )
+    if recipe.hard_share < 1:
+        observer.note(
+            f"{f'after {recipe.hard_from:.0%} of the run ' if recipe.hard_from else ''}it trains on the "
+            f"{recipe.hard_share:.0%} of the images that are hard for it; accuracies in training are of those"
+        )
 
 
 def _within_budget(

@@ -76,6 +76,10 @@ class Recipe:
     )
     small_until: float = _setting(0.0, "share of the run, its first part, that trains on smaller images; 0: none", 0, 1)
     small_side: float = _setting(0.625, "side of those, as a share of the whole", 0, 1)
+    hard_share: float = _setting(
+        1.0, "share of the images drawn that are trained on: the hard ones, by a look at small copies", 0.01, 1
+    )
+    hard_from: float = _setting(0.0, "share of the run, its first part, in which all drawn images are trained on", 0, 1)
     label_smoothing: float = _setting(0.0, "share of the target spread over all classes", 0, 1)
     init: str | None = _setting(
         None, 'of layers that name none: "he", "xavier", "gaussian(0.01)"…; left out: by activation'

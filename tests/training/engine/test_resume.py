@@ -77,6 +77,10 @@ RUNS = {
          "augment": ["alternating_flip translate(1)"], "views": "mirror-shift", "small_until": 0.6, "small_side": 0.9,
          "whiten_until": 0.4},
     ),
+    "hard": (
+        "conv(8, 3, pad=1) bn relu dropout(0.2) conv(8, 3, pad=1) bn relu globalavg fc(classes)",
+        {"hard_share": 0.5, "hard_from": 0.3, "small_until": 0.2, "small_side": 0.75, "augment": ["mixup"]},
+    ),
     "residual": (
         "conv(8, 3, pad=1) bn relu residual(conv(8, 3, pad=1) bn relu dropout(0.2) conv(8, 3, pad=1) bn) relu "
         "droppath(0.1) globalavg dropout(0.3) fc(classes)",

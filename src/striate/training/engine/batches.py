@@ -28,6 +28,21 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return -(-count // batch_size)
 
 
+def takes_hard_ones(recipe: Recipe, epoch: int) -> bool:
+    """Return whether the steps of an epoch, counted from 0, train on hard images alone."""
+    return recipe.hard_share < 1 and epoch >= recipe.hard_from * recipe.epochs
+
+
+def images_drawn(recipe: Recipe, epoch: int) -> int:
+    """Return how many images are drawn for one step, at most.
+
+    >>> [images_drawn(Recipe(epochs=4, batch_size=100, hard_share=0.4, hard_from=0.5), epoch) for epoch in (1, 2)]
+    [100, 250]
+    """
+    size = recipe.batch_size * recipe.accumulate
+    return round(size / recipe.hard_share) if takes_hard_ones(recipe, epoch) else size
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """This process's share of the images of one step.
@@ -55,7 +70,7 @@ def training_batches(
     Where the recipe draws classes evenly, each epoch has as many images of every class.
     """
     images, device = pixels.images, pixels.device
-    batches = epoch_order(len(images), recipe.batch_size * recipe.accumulate, recipe.seed, epoch)
+    batches = epoch_order(len(images), images_drawn(recipe, epoch), recipe.seed, epoch)
     if recipe.balance == "draw":
         drawn = draw_evenly(images.labels, recipe.seed, epoch)
         batches = [drawn[batch] for batch in batches]

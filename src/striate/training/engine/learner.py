@@ -89,7 +89,7 @@ class Learner:
         for images, targets in zip(
             batch.chunk(self.recipe.accumulate), labels.chunk(self.recipe.accumulate), strict=True
         ):
-            logits = self._computed(images)
+            logits = self.computed(images)
             counts = self._counts(targets)
             loss = image_loss(logits.float(), targets, counts, self.recipe.label_smoothing)
             loss = (loss + auxiliary_loss(self.module, targets, counts)) * (len(images) / total)
@@ -104,7 +104,7 @@ class Learner:
             self.average.update_parameters(self.module)
         return loss_sum, hits
 
-    def _computed(self, images: torch.Tensor) -> torch.Tensor:
+    def computed(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, k) of float images (n, c, h, w).
 
         Raises:

@@ -26,9 +26,10 @@ from striate.errors import TrainingError
 from striate.metrics.by_class import ClassCounts, count_classes, count_pairs
 from striate.observer import StepReport
 from striate.system.processes import ALONE, Processes
-from striate.training.engine.batches import Batch, steps_per_epoch, training_batches
+from striate.training.engine.batches import Batch, images_drawn, steps_per_epoch, takes_hard_ones, training_batches
 from striate.training.engine.compilation import Compiled
 from striate.training.engine.freezing import hold_whitening
+from striate.training.engine.hard_images import hard_ones, images_kept
 from striate.training.engine.health import SUMMARY, Health, looks, watched
 from striate.training.engine.learner import Learner
 from striate.training.engine.optimisers import rate_share
@@ -147,8 +148,8 @@ class _Course:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
-        return steps_per_epoch(len(self.lesson.train), self.recipe.batch_size * self.recipe.accumulate)
+        """Steps of the epoch under way."""
+        return steps_per_epoch(len(self.lesson.train), images_drawn(self.recipe, self.state.epoch))
 
     @property
     def time_is_up(self) -> bool:
@@ -192,15 +193,20 @@ class _Course:
             rate = share * recipe.learning_rate
             if done >= recipe.whiten_until:
                 hold_whitening(learner.module)
-            images = shrink(preprocessing.normalise(pixels), size_at(recipe, preprocessing.size, done))
+            images, total = preprocessing.normalise(pixels), batch.total
+            if takes_hard_ones(recipe, state.epoch):
+                kept = images_kept(recipe, batch.total, processes.count)
+                images, labels = hard_ones(learner, recipe, images, labels, kept[processes.rank])
+                total = sum(kept)
+            images = shrink(images, size_at(recipe, preprocessing.size, done))
             with self.looked_at(batch.step):
-                loss, correct = learner.update(images, labels, share, batch.total)
+                loss, correct = learner.update(images, labels, share, total)
             loss, correct, stops = processes.sum(loss, correct, self.watch.stop())
             if not math.isfinite(loss):
                 return self.go_back(f"the loss became {loss}", rate)
             end = time.perf_counter()
             self.step_s = end - start
-            state.add(loss, int(correct), batch.total, self.step_s)  # bringing the batch and the last save included
+            state.add(loss, int(correct), total, self.step_s)  # bringing the batch and the last save included
             start = end
             self.watch.observer.step(_report(state, recipe, steps))
             if self.storage and (stops or self.storage.due()):

@@ -23,8 +23,11 @@ def size_at(recipe: Recipe, size: tuple[int, int], done: float) -> tuple[int, in
     >>> [size_at(recipe, (32, 48), done) for done in (0, 0.59, 0.6)]
     [(20, 30), (20, 30), (32, 48)]
     """
-    if done >= recipe.small_until:
-        return size
+    return size if done >= recipe.small_until else small_size(recipe, size)
+
+
+def small_size(recipe: Recipe, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size (h, w) of the recipe's small images, where `size` is the whole."""
     return max(1, round(size[0] * recipe.small_side)), max(1, round(size[1] * recipe.small_side))
 
 
@@ -46,19 +49,22 @@ def check_small(net: AnyNet, recipe: Recipe, input_shape: tuple[int, int, int]) 
     Raises:
         ArgumentError: the net takes images of one size only, or the small ones are too small for it.
     """
-    if not recipe.small_until:
+    if not recipe.small_until and recipe.hard_share == 1:
         return
     channels, *whole = input_shape
-    size = size_at(recipe, (whole[0], whole[1]), 0)
+    size = small_size(recipe, (whole[0], whole[1]))
     module = build(net, input_shape).eval()
     try:
         with torch.inference_mode():
             module(torch.zeros(2, channels, *size))
     except (RuntimeError, ValueError, AssertionError, ShapeError) as error:
+        what, when, way_out = f"hard_share = {recipe.hard_share} looks at", "", "hard_share = 1"
+        if recipe.small_until:
+            what, when, way_out = f"small_until = {recipe.small_until} trains on", " at first", "small_until = 0"
         raise ArgumentError(
-            f"small_until = {recipe.small_until} trains on images of {size[0]}×{size[1]} pixels at first, which this "
+            f"{what} images of {size[0]}×{size[1]} pixels{when}, which this "
             f"net cannot take beside those of {whole[0]}×{whole[1]} ({str(error).splitlines()[0]}). "
-            "End the net's features in globalmax or globalavg, choose a larger small_side, or set small_until = 0"
+            f"End the net's features in globalmax or globalavg, choose a larger small_side, or set {way_out}"
         ) from None
 
 

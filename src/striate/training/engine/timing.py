@@ -6,7 +6,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, pairwise
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -19,7 +19,7 @@ from striate.training.engine.batches import steps_per_epoch, training_batches
 from striate.training.engine.freezing import freeze
 from striate.training.engine.learner import Learner
 from striate.training.engine.precision import in_precision
-from striate.training.engine.resizing import shrink, size_at
+from striate.training.engine.resizing import shrink, small_size
 from striate.training.engine.state import Lesson
 from striate.training.recipe import Recipe
 
@@ -47,9 +47,9 @@ def lesson_epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.de
         module = build(net, preprocessing.input_shape, recipe.seed, recipe.init)
         learner = Learner(module, recipe, device, recipe.precision)
         step_s = _run_step_s(lesson, recipe, learner, preprocessing.size)
-        if recipe.small_until:
-            small_s = _run_step_s(lesson, recipe, learner, size_at(recipe, preprocessing.size, 0.0))
-            step_s = recipe.small_until * small_s + (1 - recipe.small_until) * step_s
+        if recipe.small_until or recipe.hard_share < 1:
+            small_s = _run_step_s(lesson, recipe, learner, small_size(recipe, preprocessing.size))
+            step_s = _mean_over_run(recipe, small_s, step_s)
         valid = lesson.valid.rows[:VALID_IMAGES]
         module.eval()
         start = time.perf_counter()
@@ -72,6 +72,16 @@ def _run_step_s(lesson: Lesson, recipe: Recipe, learner: Learner, size: tuple[in
         learner.update(shrink(lesson.preprocessing.normalise(seen), size), labels, 0.0)
         taken.append(time.perf_counter() - start)
     return statistics.mean(taken[1:] or taken)
+
+
+def _mean_over_run(recipe: Recipe, small_s: float, whole_s: float) -> float:
+    """Return the mean over a run of what takes `small_s` on small and `whole_s` on whole images; a look is a third."""
+    bounds, mean = sorted({0.0, recipe.small_until, recipe.hard_from, 1.0}), 0.0
+    for start, end in pairwise(bounds):
+        trained_s = small_s if start < recipe.small_until else whole_s
+        hard = recipe.hard_share < 1 and start >= recipe.hard_from
+        mean += (end - start) * (recipe.hard_share * trained_s + small_s / 3 if hard else trained_s)
+    return mean
 
 
 def precision_seconds(
@@ -158,11 +168,11 @@ def epoch_seconds(
     batch = min(recipe.batch_size, count)
     if recipe.precision == "auto":
         recipe = recipe.replace(precision=faster(precision_seconds(net, batch, input_shape, device, recipe)[1]))
-    if recipe.small_until:
-        alike = recipe.replace(small_until=0.0)
-        small = input_shape[0], *size_at(recipe, input_shape[1:], 0.0)
+    if recipe.small_until or recipe.hard_share < 1:
+        alike = recipe.replace(small_until=0.0, hard_share=1.0)
+        small = input_shape[0], *small_size(recipe, input_shape[1:])
         small_s, whole_s = (epoch_seconds(net, alike, shape, count, device) for shape in (small, input_shape))
-        return recipe.small_until * small_s + (1 - recipe.small_until) * whole_s
+        return _mean_over_run(recipe, small_s, whole_s)
     tried = min(batch, max(_MEASURED_IMAGES, _MEASURED_PIXELS // (input_shape[1] * input_shape[2])))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         learner = Learner(build(net, input_shape), recipe.replace(accumulate=1), device, recipe.precision)
