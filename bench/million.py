@@ -8,7 +8,9 @@ prepare   `striate.read` of the folder and `striate.prepare` into an empty cache
 again     the same, from the cache
 dataset   what a training does before its first step: read, prepared from the cache, grouped, split; --groups says how
 epoch     one epoch of swift_xs on some of the images (--epoch), carried over to all of them
-predict   `striate predict MODEL FOLDER --csv`
+predict   `striate predict MODEL FOLDER --csv` of some of the images (--predicted), carried over likewise
+
+Beyond --distinct images, files are links to earlier ones: they are read and decoded like others.
 
     python -m bench million --data-dir DATA --counts 100000 300000 1000000
 """
@@ -23,6 +25,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,7 @@ from bench.record import write
 
 # Files that one task writes.
 AT_ONCE = 5_000
+CLOCK = "each stage in a process of its own, after the imports; predicting is the whole command"
 
 STAGES = {
     "prepare": """
@@ -56,17 +61,18 @@ told = {}
 """,
 }
 CODE = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
 import striate, striate.data.preparing.prepare, striate.data.reading
 from striate.data.dataset import DataOptions, make_dataset
 from striate.observer import Observer
+from bench.record import peak_bytes
 {before}
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+base = peak_bytes()
 folder, start = sys.argv[1], time.perf_counter()
 {stage}
 told["seconds"] = time.perf_counter() - start
-told["peak_above_start_bytes"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) * 1024
+told["peak_above_start_bytes"] = peak_bytes() - base
 print(json.dumps(told))
 """
 
@@ -89,18 +95,25 @@ def write_files(folder: Path, cifar: Path, first: int, last: int) -> None:
     images, rng = np.asarray(catalog.images), np.random.default_rng(first)
     numbers = np.arange(first, last)
     rows = numbers % len(images)
+    if (folder / catalog.classes[catalog.labels[rows[-1]]] / f"{last - 1:07}.png").exists():
+        return
     for number, label, pixels in zip(numbers, catalog.labels[rows], jittered(images[rows], rng), strict=True):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
         (folder / catalog.classes[label] / f"{number:07}.png").write_bytes(buffer.getvalue())
 
 
-def grow(folder: Path, cifar: Path, count: int, upto: int) -> None:
-    """Write the files from number `count` to `upto`."""
-    for name in striate.read(cifar).classes:
+def grow(folder: Path, cifar: Path, upto: int, distinct: int) -> None:
+    """Write the files of a folder up to so many; those that are there stay."""
+    catalog = striate.read(cifar).train
+    for name in catalog.classes:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    starts = range(count, upto, AT_ONCE)
+    starts = range(0, min(upto, distinct), AT_ONCE)
     Parallel(os.cpu_count())(delayed(write_files)(folder, cifar, s, min(s + AT_ONCE, upto)) for s in starts)
+    for number in range(distinct, upto):
+        place = folder / catalog.classes[catalog.labels[number % distinct % len(catalog)]]
+        with suppress(FileExistsError):
+            os.link(place / f"{number % distinct:07}.png", place / f"{number:07}.png")
 
 
 def stage(name: str, folder: Path, *more: object, before: str = "") -> dict[str, Any]:
@@ -110,15 +123,21 @@ def stage(name: str, folder: Path, *more: object, before: str = "") -> dict[str,
     return json.loads(subprocess.check_output(words, text=True).splitlines()[-1])
 
 
-def predict(folder: Path, model: Path, out: Path) -> dict[str, Any]:
-    """Return the seconds and the peak of memory of the command."""
+def predict(folder: Path, count: int, model: Path, scratch: Path) -> dict[str, Any]:
+    """Return the seconds and the peak of memory of the command, for so many of a folder's images."""
+    some = scratch / "some"
+    shutil.rmtree(some, ignore_errors=True)
+    some.mkdir()
+    for path in islice(folder.glob("*/*.png"), count):
+        (some / path.name).hardlink_to(path)
+    command = [sys.executable, "-m", "striate", "predict", str(model), str(some), "--csv", str(scratch / "some.csv")]
+    (scratch / "some.csv").unlink(missing_ok=True)
     code = (
         "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
         "subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL); "
         "print(json.dumps({'seconds': time.perf_counter() - start, "
         "'peak_bytes': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}))"
     )
-    command = [sys.executable, "-m", "striate", "predict", str(model), str(folder), "--csv", str(out)]
     return json.loads(subprocess.check_output([sys.executable, "-c", code, *command], text=True))
 
 
@@ -135,8 +154,9 @@ def figures(folder: Path, count: int, options: argparse.Namespace, scratch: Path
     learning = min(options.epoch, count)
     one = stage("epoch", folder, learning, model, before="catalog = striate.read(sys.argv[1])")
     found |= {"epoch_s": one["seconds"] * count / learning}
-    predicted = predict(folder, model, scratch / f"{count}.csv")
-    found |= {"predict_s": predicted["seconds"], "predict_peak_bytes": predicted["peak_bytes"]}
+    some = min(options.predicted, count)
+    predicted = predict(folder, some, model, scratch)
+    found |= {"predict_s": predicted["seconds"] * count / some, "predict_peak_bytes": predicted["peak_bytes"]}
     for name in ("prepare", "dataset", "predict"):
         found[f"{name}_images_per_s"] = count / found[f"{name}_s"]
     return found
@@ -147,6 +167,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("STRIATE_DATA"))
     parser.add_argument("--counts", type=int, nargs="+", default=[100_000, 300_000, 1_000_000])
     parser.add_argument("--epoch", type=int, default=50_000, help="images of the epoch that is measured")
+    parser.add_argument("--predicted", type=int, default=1_000_000, help="images that are predicted at most")
+    parser.add_argument("--distinct", type=int, default=1_000_000, help="images from which on files are links")
     parser.add_argument("--groups", default="none", help="as of striate train; auto looks for near copies")
     parser.add_argument("--scratch", type=Path, help="where files that are left from an earlier run may lie")
     options = parser.parse_args()
@@ -156,15 +178,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as own:
         scratch = options.scratch or Path(own)
         os.environ["STRIATE_CACHE"] = str(scratch / "cache")
-        folder, there = scratch / "images", 0
+        folder = scratch / "images"
+        settings = {"net": "swift_xs", "groups": options.groups, "distinct": options.distinct}
+        settings |= {"epoch_measured_on": options.epoch, "predicted": options.predicted}
         for count in sorted(options.counts):
-            grow(folder, cifar, there, count)
-            there = count
+            grow(folder, cifar, count, options.distinct)
             rows[f"{count:,} images"] = figures(folder, count, options, scratch)
-            print(rows, file=sys.stderr, flush=True)
-    settings = {"net": "swift_xs", "epoch_measured_on": options.epoch, "groups": options.groups}
-    clock = "each stage in a process of its own, after the imports; predicting is the whole command"
-    write("million", settings | {"counts": rows}, clock)
+            write("million", settings | {"counts": rows}, CLOCK)
 
 
 if __name__ == "__main__":
