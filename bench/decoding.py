@@ -153,6 +153,7 @@ def main() -> None:
     settings = {
         "source": "drawn" if not options.photos else folder.name, "files": len(files),
         "megapixels": round(megapixels), "large_files": options.large, "size": options.size,
+        "load_average": round(os.getloadavg()[1], 1),
         "libjpeg_turbo": features.version("libjpeg_turbo"),
     }  # fmt: skip
     write("decoding", settings | result, "from files in the disk's cache; read_and_prepare to arrays in an empty cache")

@@ -8,7 +8,7 @@ prepare   `striate.read` of the folder and `striate.prepare` into an empty cache
 again     the same, from the cache
 dataset   what a training does before its first step: read, prepared from the cache, grouped, split; --groups says how
 epoch     one epoch of swift_xs on some of the images (--epoch), carried over to all of them
-predict   `striate predict MODEL FOLDER --csv` of some of the images (--predicted), carried over likewise
+predict   `striate predict MODEL FOLDER --csv` of all of the images, or of so many (--predicted)
 
 Beyond --distinct images, files are links to earlier ones: they are read and decoded like others.
 
@@ -54,10 +54,9 @@ told = {"groups": dataset.groups.count}
 """,
     "epoch": """
 rows = np.linspace(0, len(catalog) - 1, int(sys.argv[2])).astype(np.int64)
-start = time.perf_counter()
 model = striate.train(catalog.subset(rows), net="swift_xs", epochs=1, groups="none", precision="float32")
 model.save(sys.argv[3])
-told = {}
+told = {"train_s": model.provenance.train_s}
 """,
 }
 CODE = """
@@ -153,12 +152,13 @@ def figures(folder: Path, count: int, options: argparse.Namespace, scratch: Path
     found |= {"dataset_s": dataset["seconds"], "dataset_peak_bytes": dataset["peak_above_start_bytes"]}
     learning = min(options.epoch, count)
     one = stage("epoch", folder, learning, model, before="catalog = striate.read(sys.argv[1])")
-    found |= {"epoch_s": one["seconds"] * count / learning}
+    found |= {"epoch_s": one["train_s"] * count / learning}
     some = min(options.predicted, count)
     predicted = predict(folder, some, model, scratch)
-    found |= {"predict_s": predicted["seconds"] * count / some, "predict_peak_bytes": predicted["peak_bytes"]}
-    for name in ("prepare", "dataset", "predict"):
+    found |= {"predict_s": predicted["seconds"], "predict_peak_bytes": predicted["peak_bytes"]}
+    for name in ("prepare", "dataset"):
         found[f"{name}_images_per_s"] = count / found[f"{name}_s"]
+    found["predict_images_per_s"] = some / found["predict_s"]
     return found
 
 
@@ -184,6 +184,7 @@ def main() -> None:
         for count in sorted(options.counts):
             grow(folder, cifar, count, options.distinct)
             rows[f"{count:,} images"] = figures(folder, count, options, scratch)
+            settings["load_average"] = round(os.getloadavg()[1], 1)
             write("million", settings | {"counts": rows}, CLOCK)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from array import array
+from collections.abc import MutableSequence, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Scan:
 
     headers: list[Header | None]
     digests: list[bytes]
-    stamps: list[int]
+    stamps: MutableSequence[int]
     skipped: dict[int, str]
 
 
@@ -58,14 +59,14 @@ def scan_sources(sources: Sequence[Any] | np.ndarray, progress: Progress) -> Sca
         except DecodingError as error:
             return None, digest_of(content or str(error).encode()), stamp, str(error)
 
-    scan = Scan([], [], [], {})
+    scan, known = Scan([], [], array("q"), {}), dict[Header | None, Header | None]()
     heavy = _typical_bytes(sources) >= _HEAVY_BYTES
     with closing(in_order(look, sources, _FEW if heavy else _BATCH, heavy=heavy)) as batches:
         for batch in batches:
             for header, digest, stamp, reason in batch:
                 if header is None:
                     scan.skipped[len(scan.headers)] = reason
-                scan.headers.append(header)
+                scan.headers.append(known.setdefault(header, header))  # of a million images, few are not alike
                 scan.digests.append(digest)
                 scan.stamps.append(stamp)
             progress("reading", len(scan.headers), len(sources))
