@@ -54,9 +54,9 @@ told = {"groups": dataset.groups.count}
 """,
     "epoch": """
 rows = np.linspace(0, len(catalog) - 1, int(sys.argv[2])).astype(np.int64)
-model = striate.train(catalog.subset(rows), net="swift_xs", epochs=1, groups="none", precision="float32")
-model.save(sys.argv[3])
-told = {"train_s": model.provenance.train_s}
+result = run_one(catalog.subset(rows), net="swift_xs", epochs=1, groups="none", precision="float32")
+result.classifier.save(sys.argv[3])
+told = {"train_s": result.train_s}
 """,
 }
 CODE = """
@@ -65,6 +65,7 @@ import numpy as np
 import striate, striate.data.preparing.prepare, striate.data.reading
 from striate.data.dataset import DataOptions, make_dataset
 from striate.observer import Observer
+from striate.selection.fit import run_one
 from bench.record import peak_bytes
 {before}
 base = peak_bytes()
