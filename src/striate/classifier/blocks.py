@@ -12,9 +12,8 @@ from PIL import Image
 from striate.classifier.prediction import image_name
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import decode
 from striate.data.decoding.deep import check_bytes
-from striate.data.decoding.pixels import check_convertible, fit_pixels, to_channels
+from striate.data.decoding.fitted import decode_to
 from striate.data.imageset import ImageSet
 from striate.data.preparing.arrays import scaled_images
 from striate.errors import DecodingError, ShapeError
@@ -63,9 +62,7 @@ def _windowed(shape: Preprocessing, block: np.ndarray) -> np.ndarray:
 
 def _fit(shape: Preprocessing, image: Any, *, scaled: bool = False) -> np.ndarray:
     try:
-        pixels = decode(image, None if scaled else shape.window, shape.channels).pixels
-        check_convertible(pixels, shape.channels)
+        return decode_to(image, shape, None if scaled else shape.window)[0]
     except DecodingError as error:
         name = image_name(image)
         raise DecodingError(f"{name}: {error}" if name else str(error)) from None
-    return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)

@@ -10,6 +10,7 @@ from PIL import Image, ImageEnhance
 
 import striate
 from striate.data.dataset import DataOptions, make_dataset
+from striate.data.grouping import neighbours
 from striate.data.grouping.alignment import align, grays, lacking_detail
 from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.content import FEWEST, look_at
@@ -140,6 +141,28 @@ def test_equal_images_are_of_one_group():
     groups = group_images(image_set(np.concatenate([pixels, pixels[:4]]), np.arange(54) % 2))
     assert groups.ids[50:].tolist() == groups.ids[:4].tolist()
     assert groups.count == 4
+
+
+def test_of_very_many_images_those_in_near_cells_are_compared_and_copies_found(monkeypatch):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(4000, 20)).astype(np.float32) * np.linspace(2, 0.3, 20, dtype=np.float32)
+    points[2000:3000] = points[:1000] + rng.normal(0, 0.02, (1000, 20))  # copies
+    radius = survey(points).radius(0.0)
+    every = set(zip(*(side.tolist() for side in close_pairs(points, points, radius)[:2]), strict=True))
+    monkeypatch.setattr(neighbours, "MOST_COMPARED", 1000)
+    monkeypatch.setattr(neighbours, "CELL", 100)
+    parts = neighbours.cells(points, points, radius)
+    looked_at = sum(len(rows) * len(columns) for rows, columns in parts)
+    first, second, distance = close_pairs(points, points, radius)
+    found = set(zip(first.tolist(), second.tolist(), strict=True))
+    assert looked_at < 0.35 * len(points) ** 2
+    assert found <= every
+    assert len(found) == len(first) >= 0.97 * len(every)
+    assert {(i, i + 2000) for i in range(1000)} <= found
+    assert np.allclose(distance, np.linalg.norm(points[first] - points[second], axis=1), atol=1e-4)
+    monkeypatch.setattr(neighbours, "MOST_CELLS", 40)  # all that the radius reaches: none is passed over
+    everywhere = close_pairs(points, points, radius)
+    assert set(zip(everywhere[0].tolist(), everywhere[1].tolist(), strict=True)) == every
 
 
 @settings(max_examples=30, deadline=None)

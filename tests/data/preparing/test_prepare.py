@@ -18,8 +18,9 @@ from tests.data.oddities import EXPECTED, encoded, make_oddities, photo
 
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, to_channels
+from striate.data.decoding.fitted import decode_to
 from striate.data.ledger import Entry, Ledger
-from striate.data.preparing import cache, parallel, writing
+from striate.data.preparing import cache, parallel, scanning, writing
 from striate.data.preparing import prepare as preparing
 from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, DataError, StorageError
@@ -38,9 +39,9 @@ def decodings(monkeypatch) -> list:
 
     def counted(source, *how):
         seen.append(source)
-        return decode(source, *how)
+        return decode_to(source, *how)
 
-    monkeypatch.setattr(preparing, "decode", counted)
+    monkeypatch.setattr(preparing, "decode_to", counted)
     return seen
 
 
@@ -79,7 +80,7 @@ def write_pngs(folder: Path, shapes) -> list[Path]:
 @pytest.fixture
 def settled(monkeypatch):
     """As if every file had been written long ago."""
-    monkeypatch.setattr(preparing, "_RACY_NS", 0)
+    monkeypatch.setattr(preparing, "RACY_NS", 0)
 
 
 def same(a, b) -> bool:
@@ -222,7 +223,8 @@ def test_the_second_run_decodes_and_reads_nothing(tmp_path, decodings, settled, 
     paths = write_pngs(tmp_path / "x", [(40, 60, 3), (50, 45, 3), (33, 33, 1)])
     first = prepare(catalog_of(paths))
     assert len(decodings) == 3
-    monkeypatch.setattr(preparing, "read_bytes", None)
+    for module in (preparing, scanning):
+        monkeypatch.setattr(module, "read_bytes", None)
     again = prepare(catalog_of(paths))
     assert len(decodings) == 3
     assert same(first, again)
@@ -253,7 +255,7 @@ def test_other_wishes_are_other_entries(tmp_path, decodings):
 @pytest.mark.parametrize("racy", [True, False])
 def test_a_file_changed_in_place_is_noticed(tmp_path, monkeypatch, racy):
     if not racy:
-        monkeypatch.setattr(preparing, "_RACY_NS", 0)
+        monkeypatch.setattr(preparing, "RACY_NS", 0)
     paths = write_pngs(tmp_path / "x", [(16, 16, 3)] * 3)
     prepare(catalog_of(paths))
     times = paths[1].stat().st_atime_ns, paths[1].stat().st_mtime_ns
@@ -350,7 +352,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch
 def test_a_disk_that_fills_up_while_writing_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch):
     paths = write_pngs(tmp_path / "x", [(64, 64, 3)] * 30)
     full = open("/dev/full", "wb")  # noqa: SIM115 - the writer closes it
-    monkeypatch.setattr("striate.data.preparing.writing.open", lambda path, mode: full, raising=False)
+    monkeypatch.setattr("striate.data.preparing.writing.open", lambda *how: full, raising=False)
     with pytest.raises(StorageError, match="no space for the prepared images"):
         prepare(catalog_of(paths))
     assert list(cache_dir.iterdir()) == []
@@ -377,13 +379,13 @@ from striate.data.catalog import Catalog
 
 paths = sorted(Path(sys.argv[1]).iterdir())
 pause_s = float(sys.argv[2])
-decode = preparing.decode
+decode = preparing.decode_to
 
 def slow(source, *more):
     time.sleep(pause_s)
     return decode(source, *more)
 
-preparing.decode = slow
+preparing.decode_to = slow
 n = len(paths)
 catalog = Catalog("x", "folders", [p.name for p in paths], paths, np.zeros(n, int), ("a",), np.full(n, ""))
 print("go", flush=True)

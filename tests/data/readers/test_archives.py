@@ -295,7 +295,7 @@ def test_an_archive_that_was_prepared_is_not_read_again(tmp_path, monkeypatch):
     import os
 
     os.utime(path, (1_000_000_000, 1_000_000_000))
-    monkeypatch.setattr("striate.data.preparing.prepare._RACY_NS", 0)
+    monkeypatch.setattr("striate.data.preparing.prepare.RACY_NS", 0)
     prepare(read(path))
     monkeypatch.setattr(members.Deflated, "read", lambda self: pytest.fail("read again"))
     assert len(prepare(read(path))) == 6

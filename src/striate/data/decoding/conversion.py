@@ -48,6 +48,8 @@ def to_uint8(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray, tupl
     channels = channels_of(image)
     seen = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
     width, height = image.size
+    if orientation == 1 and not seen and image.mode in ("L", "RGB"):  # as most are: no copy
+        return np.asarray(image).reshape(height, width, channels), ()
     shape = (width, height) if orientation >= 5 else (height, width)
     pixels = np.empty((*shape, 3 if image.mode == "CMYK" else channels), np.uint8)
     upright, transparent = _turned_back(pixels, orientation), False

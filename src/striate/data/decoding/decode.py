@@ -30,7 +30,7 @@ from striate.data.decoding.deep import (
 )
 from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
 from striate.data.decoding.paging import Page
-from striate.data.decoding.pixels import fit_pixels, pixel_hash, to_channels
+from striate.data.decoding.pixels import LARGE_PX, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
 from striate.data.decoding.tiffs import count_directories, is_tiff, read_tiff, tiff_pages, tiff_shape
@@ -47,15 +47,20 @@ LIMIT_BYTES = 1 << 30
 FILES = (str, Path, Stored)
 WAYS = (*FILES, Page)
 Source = Path | str | Stored | Page | bytes | Image.Image | np.ndarray
+Shrink = Callable[[int, int], float]
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One decoded image: `pixels` uint8 (h, w, c), and `repairs`, how it had to be repaired."""
+    """One decoded image: `pixels` uint8 (h, w, c), and `repairs`, how it had to be repaired.
+
+    Of a large JPEG the pixels may be fewer than the file's, as is asked for: `whole` is False, whether they are or not.
+    """
 
     pixels: np.ndarray
     repairs: tuple[str, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,13 @@ class Header:
     wide: bool = False
 
 
-def decode(source: Source, window: PixelWindow | None = None, channels: int | None = None, page: int = 0) -> Decoded:
+def decode(
+    source: Source,
+    window: PixelWindow | None = None,
+    channels: int | None = None,
+    page: int = 0,
+    shrink: Shrink | None = None,
+) -> Decoded:
     """Decode one image to uint8 (h, w, c): gray stays one channel, colour RGB, and other bands are kept as they are.
 
     EXIF orientation is applied, transparency laid over white, CMYK converted, deeper values scaled to 8 bits, and of
@@ -85,9 +96,8 @@ def decode(source: Source, window: PixelWindow | None = None, channels: int | No
             None expects 8-bit pictures, to which one of 16 bits fits if it uses at least half of their scale.
         channels: how many are wanted; an array of four is RGB and alpha unless four are.
         page: which one of a file of several.
-
-    Returns:
-        `Decoded(pixels, repairs)`.
+        shrink: by how much the sides (height, width) may be divided; a JPEG file of `LARGE_PX` and more is decoded at
+            a half, a quarter or an eighth of them where that is as much and leaves no rest. None decodes all.
 
     Raises:
         DecodingError: it cannot be decoded whole; the message is the reason and leaves the file's name to the caller.
@@ -103,7 +113,9 @@ def decode(source: Source, window: PixelWindow | None = None, channels: int | No
         pixels, scaled = as_bytes(deep, window)
         return Decoded(pixels, (*scaled, *repairs))
 
-    return _opened(source, partial(_decoded, window=window), lambda data: finished(*read_tiff(data, page)), page)
+    return _opened(
+        source, partial(_decoded, window=window, shrink=shrink), lambda data: finished(*read_tiff(data, page)), page
+    )
 
 
 def read_values(source: Source, page: int = 0) -> Deep | None:
@@ -242,10 +254,13 @@ def _tiff_header(data: bytes, page: int) -> Header:
     return Header(height, width, bands, wide)
 
 
-def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Decoded:
+def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None, shrink: Shrink | None) -> Decoded:
     tiff = hasattr(image, "tag_v2")  # Pillow turns a TIFF while loading and forgets the orientation
     orientation = orientation_of(image) if tiff else 1
     deep = read_deep(image, data)
+    large = bool(data) and image.format in ("JPEG", "MPO") and image.width * image.height >= LARGE_PX
+    if large and shrink:
+        _draft(image, shrink)
     image.load()
     orientation = orientation if tiff else orientation_of(image)
     if deep:
@@ -259,7 +274,16 @@ def _decoded(image: Image.Image, data: bytes, window: PixelWindow | None) -> Dec
     frames = _frames(image, data)
     if frames != 1 and not image.tell():
         repairs = (*repairs, f"first frame of {frames or 'several'}")
-    return Decoded(pixels, repairs)
+    return Decoded(pixels, repairs, not (large and shrink))
+
+
+def _draft(image: Image.Image, shrink: Shrink) -> None:
+    """Let a JPEG be decoded smaller, where its sides leave no rest: a last pixel of half a block would stretch it."""
+    header = _header(image, b"")
+    most = shrink(header.height, header.width)
+    divisor = next((by for by in (8, 4, 2) if by <= most and not (image.width % by or image.height % by)), 1)
+    if divisor > 1:
+        image.draft(None, (image.width // divisor, image.height // divisor))
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:

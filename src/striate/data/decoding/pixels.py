@@ -14,6 +14,8 @@ from striate.errors import ArgumentError, DecodingError
 
 Fit = Literal["crop", "pad", "stretch"]
 MOST_CHANNELS = 1024
+# From so many pixels on an image may be shrunk in two steps.
+LARGE_PX = 1_000_000
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -67,7 +69,9 @@ def check_resize(resize: int | None, size: tuple[int, int], fit: str) -> int | N
     return resize
 
 
-def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", resize: int | None = None) -> np.ndarray:
+def fit_pixels(
+    pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", resize: int | None = None, gap: float | None = None
+) -> np.ndarray:
     """Resize one image to `size`, antialiased (bilinear, as Pillow's `ImageOps.fit` and `pad`).
 
     Arguments:
@@ -77,6 +81,8 @@ def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", res
             black bars; "stretch" changes the proportions.
         resize: what is cut is of the image with its shorter side at so many pixels, as published nets want it; only
             with fit "crop", and at least as long as the sides of `size`.
+        gap: images of `LARGE_PX` and more become the mean of blocks of pixels first, still so many times as large as
+            wanted; None resizes in one step.
 
     Returns:
         uint8 (height, width, c); `pixels` itself where the size is right already.
@@ -89,20 +95,31 @@ def fit_pixels(pixels: np.ndarray, size: tuple[int, int], fit: Fit = "crop", res
     """
     height, width = check_size(size)
     h, w, c = pixels.shape
-    if check_resize(resize, size, fit) is not None:
-        scale = min(h, w) / resize  # pyright: ignore[reportOptionalOperand]
-        return _resized(pixels, height, width, _centred(h, w, height * scale, width * scale))
-    if check_fit(fit) == "stretch" or (h, w) == (height, width):
-        return pixels if (h, w) == (height, width) else _resized(pixels, height, width, (0, 0, w, h))
+    gap = gap if h * w >= LARGE_PX else None
+    check_resize(resize, size, check_fit(fit))
+    if (h, w) == (height, width) and resize is None:
+        return pixels
+    if fit == "stretch":
+        return _resized(pixels, height, width, (0, 0, w, h), gap)
+    scale = pixels_per_pixel(h, w, size, fit, resize)
     if fit == "crop":
-        scale = min(h / height, w / width)
-        return _resized(pixels, height, width, _centred(h, w, height * scale, width * scale))
-    scale = min(height / h, width / w)
-    inner_h, inner_w = max(1, round(h * scale)), max(1, round(w * scale))
+        return _resized(pixels, height, width, _centred(h, w, height * scale, width * scale), gap)
+    inner_h, inner_w = max(1, round(h / scale)), max(1, round(w / scale))
     padded = np.zeros((height, width, c), np.uint8)
     top, left = round((height - inner_h) / 2), round((width - inner_w) / 2)
-    padded[top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_h, inner_w, (0, 0, w, h))
+    padded[top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_h, inner_w, (0, 0, w, h), gap)
     return padded
+
+
+def pixels_per_pixel(h: int, w: int, size: tuple[int, int], fit: Fit, resize: int | None) -> float:
+    """Return how many pixels of an image (h, w) become one along a side, the lesser where the sides differ.
+
+    >>> pixels_per_pixel(3000, 4000, (224, 224), "crop", 256)
+    11.71875
+    """
+    if resize is not None:
+        return min(h, w) / resize
+    return max(h / size[0], w / size[1]) if fit == "pad" else min(h / size[0], w / size[1])
 
 
 def _centred(h: int, w: int, cut_h: float, cut_w: float) -> tuple[float, float, float, float]:
@@ -110,12 +127,14 @@ def _centred(h: int, w: int, cut_h: float, cut_w: float) -> tuple[float, float, 
     return (max(0, (w - cut_w) / 2), max(0, (h - cut_h) / 2), min(w, (w + cut_w) / 2), min(h, (h + cut_h) / 2))
 
 
-def _resized(pixels: np.ndarray, height: int, width: int, box: tuple[float, float, float, float]) -> np.ndarray:
+def _resized(
+    pixels: np.ndarray, height: int, width: int, box: tuple[float, float, float, float], gap: float | None
+) -> np.ndarray:
     if pixels.shape[2] not in (1, 3):  # each band by itself, as of RGB
-        bands = [_resized(pixels[..., k : k + 1], height, width, box) for k in range(pixels.shape[2])]
+        bands = [_resized(pixels[..., k : k + 1], height, width, box, gap) for k in range(pixels.shape[2])]
         return np.concatenate(bands, 2)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+    resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box, reducing_gap=gap))
     return resized.reshape(height, width, pixels.shape[2])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,6 +20,8 @@ from striate.data.preparing.parallel import in_order
 # Neighbours in the sample from and to which the local dimension is measured, and how many images are sampled.
 NEAREST, FARTHEST, SAMPLE = 8, 64, 2048
 _ROWS, _COLUMNS = 512, 2048
+# Of more images not all pairs are compared; of a cell's size, and how many cells a sketch is looked for in.
+MOST_COMPARED, CELL, MOST_CELLS = 100_000, 4096, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,8 @@ def close_pairs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (i, j, distance) of all i < j whose sketch i and other j are within the radius of both.
 
-    All pairs are looked at, by matrix products in blocks: exact, and seconds for 50,000 images.
+    Of up to `MOST_COMPARED` images all pairs are looked at, by matrix products in blocks: exact, and seconds for 50,000
+    images. Of more, each with those of the cells within its reach, see `cells`: then time grows as their number does.
 
     Arguments:
         sketches, others: float32 (n, d), the same images, the others perhaps in another view.
@@ -86,23 +90,75 @@ def close_pairs(
     # One product gives the squared distance less the squared radius of the row: what is negative is near.
     left = np.concatenate([-2 * sketches, np.ones((n, 1)), (lengths - radius**2)[:, None]], 1, dtype=np.float32)
     right = np.concatenate([others, far[:, None], np.ones((n, 1))], 1, dtype=np.float32).T
+    if n <= MOST_COMPARED:
+        parts = [(np.arange(start, min(start + _ROWS, n)), range(start, n)) for start in range(0, n, _ROWS)]
+    else:
+        parts = cells(sketches, others, radius)
 
-    def search(start: int) -> tuple[np.ndarray, np.ndarray]:
-        found = []
-        for column in range(start, n, _COLUMNS):
-            below = left[start : start + _ROWS] @ right[:, column : column + _COLUMNS] < 0
+    def search(part: tuple[np.ndarray, np.ndarray | range]) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = part
+        found, ours = [], left[rows]
+        for start in range(0, len(columns), _COLUMNS):
+            some = columns[start : start + _COLUMNS]
+            below = ours @ right[:, slice(some.start, some.stop) if isinstance(some, range) else some] < 0
             i, j = np.divmod(np.flatnonzero(below), below.shape[1])
-            found.append((i + start, j + column))
+            found.append((rows[i], np.asarray(some)[j]))
         i, j = (np.concatenate(side) for side in zip(*found, strict=True))
         return i[i < j], j[i < j]
 
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
     # A thread for each block of rows: a product's own threads wait for each other longer than they work.
     with threadpool_limits(1, "blas"):
-        for done in in_order(search, range(0, n, _ROWS), 1, heavy=True):
+        for done in in_order(search, parts, 1, heavy=True):
             pairs += done
-            heard(min(len(pairs) * _ROWS, n), n)
+            heard(n * len(pairs) // len(parts), n)
     i, j = (np.concatenate(side) for side in zip(*pairs, strict=True))
     distance = np.sqrt(((sketches[i] - others[j]) ** 2).sum(1))
     near = distance < np.minimum(radius[i], radius[j])
     return i[near], j[near], distance[near]
+
+
+def cells(sketches: np.ndarray, others: np.ndarray, radius: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (rows, columns) whose pairs are to be looked at, so that next to none within the radius is passed over.
+
+    Some sketches are centres, and each other belongs to the cell of its nearest. A sketch is looked for in the cells
+    that its radius reaches across the plane midway between two centres, in `MOST_CELLS` of them at most, the nearest:
+    copies lie much nearer than their radius, and more cells would only bring the last strangers in it.
+
+    Source: an inverted file, as for searches among millions of vectors (Jégou et al. 2011).
+    """
+    n = len(others)
+    chosen = np.random.default_rng(0).choice(n, -(-n // CELL), replace=False)
+    centres = others[chosen]
+    between = np.sqrt(np.maximum(_squared(centres, centres), 1e-9))
+    home, wanted = np.empty(n, np.int64), np.empty((n, min(MOST_CELLS, len(centres))), np.int64)
+    for start in range(0, n, _COLUMNS):
+        some = slice(start, start + _COLUMNS)
+        home[some] = _squared(others[some], centres).argmin(1)
+        squared = _squared(sketches[some], centres)
+        near = np.argpartition(squared, wanted.shape[1] - 1, 1)[:, : wanted.shape[1]]
+        own = squared.argmin(1)[:, None]
+        beyond = np.take_along_axis(squared, near, 1) - np.take_along_axis(squared, own, 1)
+        reached = beyond <= 2 * between[own, near] * radius[some, None]
+        wanted[some] = np.where(reached | (near == own), near, -1)
+    columns = _by_cell(home, np.arange(n), len(centres))
+    looking = np.repeat(np.arange(n), wanted.shape[1])
+    rows = _by_cell(wanted.ravel(), looking, len(centres))
+    return [
+        (rows[cell][start : start + _ROWS], columns[cell])
+        for cell in range(len(centres))
+        for start in range(0, len(rows[cell]), _ROWS)
+        if len(columns[cell])
+    ]
+
+
+def _squared(some: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the squared distances (m, k) of sketches (m, d) to centres (k, d)."""
+    return (centres**2).sum(1) - 2 * (some @ centres.T) + (some**2).sum(1)[:, None]
+
+
+def _by_cell(cell: np.ndarray, who: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return for each cell the entries of `who` (m,) that are in it by `cell` (m,), in order; -1 is in none."""
+    order = np.argsort(cell, kind="stable")
+    bounds = np.searchsorted(cell[order], np.arange(count + 1))
+    return [who[order[low:high]] for low, high in pairwise(bounds)]

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.decoding.decode import WAYS, decode
-from striate.data.decoding.pixels import Fit, check_convertible, fit_pixels, to_channels
+from striate.data.decoding.decode import WAYS
+from striate.data.decoding.fitted import decode_to
+from striate.data.decoding.pixels import Fit
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.windows import PixelWindow
 from striate.data.lineup import Lineup
@@ -190,12 +191,11 @@ def _image(lineup: Lineup, row: int, shape: Shape, areas: list[int]) -> np.ndarr
 
 def _decoded(way: Any, shape: Shape, areas: list[int]) -> np.ndarray | str:
     try:
-        pixels = decode(way, shape.window, shape.channels).pixels
-        check_convertible(pixels, shape.channels)
+        pixels, decoded = decode_to(way, shape, shape.window)
     except DecodingError as error:
         return str(error)
-    areas.append(pixels.shape[0] * pixels.shape[1])
-    return to_channels(fit_pixels(pixels, shape.size, shape.fit, shape.resize), shape.channels)
+    areas.append(decoded.pixels.shape[0] * decoded.pixels.shape[1])
+    return pixels
 
 
 def _stacked(pixels: list[np.ndarray], shape: Shape) -> np.ndarray:

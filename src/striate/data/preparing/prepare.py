@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,18 @@ import numpy as np
 import PIL
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import WAYS, Header, array_header, decode, probe, read_bytes, read_values
+from striate.data.decoding.decode import WAYS, read_bytes, read_values
 from striate.data.decoding.deep import Deep
+from striate.data.decoding.fitted import decode_to
 from striate.data.decoding.paging import Page, file_and_page
 from striate.data.decoding.pixels import (
     Fit,
     check_channels,
-    check_convertible,
     check_fit,
     check_resize,
     check_size,
-    fit_pixels,
     pixel_hash,
     pixel_hashes,
-    to_channels,
 )
 from striate.data.decoding.quiet import QUIET
 from striate.data.decoding.stored import Stored
@@ -42,14 +40,14 @@ from striate.data.preparing.arrays import in_bytes
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.choosing import LARGE_SIDE_PX, Target, WindowWish, Wish, choose_fit, choose_target
 from striate.data.preparing.parallel import in_order
+from striate.data.preparing.scanning import RACY_NS, Scan, digest_of, scan_sources, stamp_of
 from striate.data.preparing.writing import MemoryWriter, Writer, open_writer
 from striate.errors import DataError, DecodingError
 from striate.observer import Progress, silent
 from striate.system.cache import cache_folder
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 _BATCH, _BATCH_PX, _HEAVY_PX = 64, 4_000_000, 10_000
-_RACY_NS = 2_000_000_000
 _PASSING_BYTES = 256 << 20
 _SAMPLE_BATCH = 8
 
@@ -140,7 +138,7 @@ def _prepare_files(catalog: Catalog, wish: Wish, cache_dir: Path, progress: Prog
     state = _state(ways, wish, learning)
     if state and (made := cache.recall_content(cache_dir, state)):
         return made
-    scan = _scan(ways, catalog, progress)
+    scan = _scanned(ways, catalog, progress)
     target, notes = _target(scan, ways, wish, learning, catalog)
     key = _key(scan, target)
     made = cache.load(cache_dir, key)
@@ -155,7 +153,7 @@ def _prepare_files(catalog: Catalog, wish: Wish, cache_dir: Path, progress: Prog
 
 
 def _prepare_objects(catalog: Catalog, wish: Wish, progress: Progress) -> Prepared:
-    scan = _scan(catalog.images, catalog, progress)
+    scan = _scanned(catalog.images, catalog, progress)
     target, notes = _target(scan, catalog.images, wish, _learning(catalog), catalog)
     writer = MemoryWriter(len(scan.headers) - len(scan.skipped), target.image_shape)
     made = _decode_into(writer, catalog.images, scan, target, catalog, progress)
@@ -181,51 +179,15 @@ def _as_they_are(images: np.ndarray, wish: Wish) -> np.ndarray | None:
     return images if right_size and channels in (None, c) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """What the headers say: one Header or None, and one digest of the content, for each source."""
-
-    headers: list[Header | None]
-    digests: list[bytes]
-    skipped: dict[int, str]
-
-
-def _scan(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progress) -> _Scan:
-    """Read every source once: header, digest, and the reason where it cannot be decoded."""
-
-    def look(source: Any) -> tuple[Header | None, bytes, str]:
-        content = b""
-        try:
-            if isinstance(source, WAYS):
-                file, page = file_and_page(source)
-                content = read_bytes(file)
-                return probe(content, page), _digest(content, page), ""
-            return array_header(source) if isinstance(source, np.ndarray) else probe(source), _digest(source), ""
-        except DecodingError as error:
-            return None, _digest(content if isinstance(content, bytes) and content else str(error).encode()), str(error)
-
-    scan = _Scan([], [], {})
-    with closing(in_order(look, sources, _BATCH, heavy=False)) as batches:
-        for batch in batches:
-            for header, digest, reason in batch:
-                if header is None:
-                    scan.skipped[len(scan.headers)] = reason
-                scan.headers.append(header)
-                scan.digests.append(digest)
-            progress("reading", len(scan.headers), len(sources))
+def _scanned(sources: Sequence[Any] | np.ndarray, catalog: Catalog, progress: Progress) -> Scan:
+    scan = scan_sources(sources, progress)
     if len(scan.skipped) == len(sources):
         raise _nothing_left(catalog, scan.skipped)
     return scan
 
 
-def _digest(content: Any, page: int = 0) -> bytes:
-    if not isinstance(content, bytes):
-        return b""
-    return hashlib.blake2b(content, digest_size=16, salt=page.to_bytes(4, "little") if page else b"").digest()
-
-
 def _target(
-    scan: _Scan, sources: Sequence[Any] | np.ndarray, wish: Wish, learning: np.ndarray, catalog: Catalog
+    scan: Scan, sources: Sequence[Any] | np.ndarray, wish: Wish, learning: np.ndarray, catalog: Catalog
 ) -> tuple[Target, tuple[str, ...]]:
     """Choose what was not asked for; what cannot come to it is skipped from here on."""
 
@@ -247,7 +209,7 @@ def _target(
     return chosen.target, chosen.notes
 
 
-def _key(scan: _Scan, target: Target) -> str:
+def _key(scan: Scan, target: Target) -> str:
     """Return the name of the cache entry: the same for the same content, wherever the files are."""
     versions = [cache.VERSION, DECODER_VERSION, PIL.__version__.split(".")[0]]
     told = [versions, target.image_shape, target.fit, *([target.resize] if target.resize else [])]
@@ -276,7 +238,7 @@ def _state(ways: Sequence[Path | Stored | Page], wish: Wish, learning: np.ndarra
             return None
         times = (found.st_mtime_ns, found.st_ctime_ns)
         # a second change within the clock's grain would go unnoticed
-        if any(abs(now_ns - when) < _RACY_NS for when in times):
+        if any(abs(now_ns - when) < RACY_NS for when in times):
             return None
         digest.update(
             f"{os.path.abspath(path)}\0{found.st_size} {found.st_ino} {times}{page or ''}\0{place}".encode(
@@ -289,7 +251,7 @@ def _state(ways: Sequence[Path | Stored | Page], wish: Wish, learning: np.ndarra
 def _decode_into(
     writer: Writer | MemoryWriter,
     sources: Sequence[Any] | np.ndarray,
-    scan: _Scan,
+    scan: Scan,
     target: Target,
     catalog: Catalog,
     progress: Progress,
@@ -303,14 +265,15 @@ def _decode_into(
             if isinstance(source, WAYS):
                 file, page = file_and_page(source)
                 source = read_bytes(file)
-                if _digest(source, page) != scan.digests[i]:
+                unchanged = scan.stamps[i] and scan.stamps[i] == stamp_of(file)
+                if not unchanged and digest_of(source, page) != scan.digests[i]:
                     raise DataError(f"{catalog.names[i]} changed while it was being read; run again")
-            decoded = decode(source, target.window, target.channels, page)
-            check_convertible(decoded.pixels, target.channels)
+            pixels, decoded = decode_to(source, target, target.window, page)
         except DecodingError as error:
             return i, None, 0, str(error)
-        pixels = to_channels(fit_pixels(decoded.pixels, target.size, target.fit, target.resize), target.channels)
-        return i, pixels, pixel_hash(decoded.pixels), "; ".join(decoded.repairs)
+        # not all of a large photograph is decoded: its file stands for its pixels, whatever they are brought to
+        digest = pixel_hash(decoded.pixels) if decoded.whole else int.from_bytes(scan.digests[i][:8], "little")
+        return i, pixels, digest, "; ".join(decoded.repairs)
 
     hashes: list[int] = []
     skipped, repaired = dict(scan.skipped), dict[int, str]()
@@ -322,7 +285,7 @@ def _decode_into(
         for batch in batches:
             kept = [(pixels, digest) for _, pixels, digest, _ in batch if pixels is not None]
             if kept:
-                writer.append(np.stack([pixels for pixels, _ in kept]))
+                writer.append([pixels for pixels, _ in kept])
                 hashes += [digest for _, digest in kept]
             skipped |= {i: said for i, pixels, _, said in batch if pixels is None}
             repaired |= {i: said for i, pixels, _, said in batch if pixels is not None and said}

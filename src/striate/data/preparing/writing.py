@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from striate.data.preparing.cache import VERSION, Prepared, host_name, load, swe
 from striate.errors import StorageError
 from striate.system.devices import memory_bytes
 
+_BUFFER_BYTES = 4 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -49,16 +50,17 @@ class Writer:
             prefix = f"tmp-{host_name()}-{os.getpid()}-"
             self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=cache_dir))
             try:
-                self._file: BinaryIO = open(self._folder / "pixels.npy", "wb")  # noqa: SIM115 - closed in __exit__
+                self._file: BinaryIO = open(self._folder / "pixels.npy", "wb", _BUFFER_BYTES)  # noqa: SIM115 - closed in __exit__
                 self._file.write(self._header)
             except BaseException:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 raise
 
-    def append(self, images: np.ndarray) -> None:
-        """Write uint8 (m, h, w, c) behind what is there."""
+    def append(self, images: Sequence[np.ndarray]) -> None:
+        """Write images, uint8 (h, w, c) each, behind what is there."""
         with self._guarded():
-            self._file.write(np.ascontiguousarray(images).data)
+            for image in images:
+                self._file.write(np.ascontiguousarray(image).data)
         self._written += len(images)
 
     def commit(self, made: Prepared, source: str) -> Prepared:
@@ -135,9 +137,10 @@ class MemoryWriter:
         self._pixels = np.empty((count, *image_shape), np.uint8)
         self._written = 0
 
-    def append(self, images: np.ndarray) -> None:
-        """Keep uint8 (m, h, w, c) behind what is there."""
-        self._pixels[self._written : self._written + len(images)] = images
+    def append(self, images: Sequence[np.ndarray]) -> None:
+        """Keep images, uint8 (h, w, c) each, behind what is there."""
+        for place, image in enumerate(images, self._written):
+            self._pixels[place] = image
         self._written += len(images)
 
     def commit(self, made: Prepared, source: str) -> Prepared:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     """
     if not found.files:
         raise DataError(_nothing(path, found))
-    folders = [relative.rpartition("/")[0] for relative in found.files]
+    folders = [intern(relative.rpartition("/")[0]) for relative in found.files]  # one text a folder, not one a file
     arrangement = arrange(str(path), Counter(folders))
     # Asked once a folder: there are many files.
     labels_of = {folder: role.label and displayable(role.label) for folder, role in arrangement.roles.items()}
