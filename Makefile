@@ -4,12 +4,13 @@ BIN := .venv/bin
 # As the command line does: threads that wait soon sleep, so that a busy machine stays quick.
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: setup demo test test-all lint format bench docs clean
+.PHONY: setup demo test test-all wheel-test lint format bench docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      set up, train on the embedded digits, say what to type next"
 	@echo "make test      set up, run the tests (make test-all: the slow ones too)"
+	@echo "make wheel-test   build the package, install it where nothing else is, alone and with each extra"
 	@echo "make lint      ruff and pyright;  make format mends what ruff can"
 	@echo "make bench     the short benchmarks"
 	@echo "make docs      set up, build the documentation: docs/_build/html/index.html"
@@ -31,6 +32,10 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+# WHEEL_PYTHON may name another Python than that of .venv; EXTRAS, with commas, some of the extras or none.
+wheel-test: setup
+	$(BIN)/python -m tests.wheel $(if $(WHEEL_PYTHON),--python $(WHEEL_PYTHON)) $(if $(filter undefined,$(origin EXTRAS)),,--extras "$(EXTRAS)")
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Times as people write them: "90s", "5m", "1h30m"."""
+"""Times and sizes as people write them: "90s", "5m", "1h30m"; "500 MB", "20GB"."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from striate.errors import ArgumentError
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_SIZES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
 def parse_duration(text: str | float) -> float:
@@ -55,3 +56,18 @@ def say_bytes(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"
+
+
+def parse_bytes(text: str) -> float:
+    """Return bytes from "500 MB", "20GB", "1.5 TB" or "0".
+
+    Raises:
+        ArgumentError: not a size.
+
+    >>> parse_bytes("20GB"), parse_bytes("1.5 tb"), parse_bytes("0")
+    (20000000000.0, 1500000000000.0, 0.0)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?b)|0", text.strip().lower())
+    if not found:
+        raise ArgumentError(f"a size must be as 500MB or 20GB; got {text!r}")
+    return float(found[1]) * _SIZES[found[2]] if found[1] else 0.0

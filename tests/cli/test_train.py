@@ -219,7 +219,7 @@ def test_without_tensorboard_the_extra_is_named(striate, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     result = striate("train", "digits", *QUICK, "--out", "run", "--tensorboard")
     assert result.exit_code == 1
-    assert "error: TensorBoard scalars need the extra: pip install 'striate[tensorboard]'" in result.stderr
+    assert 'error: TensorBoard scalars need the extra: pip install "striate[tensorboard]"' in result.stderr
     assert not (tmp_path / "run").exists()
 
 

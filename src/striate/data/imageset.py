@@ -26,7 +26,7 @@ class ImageSet:
         classes: the class names.
         names: (n,) names as in the catalog.
         hashes: uint64 (n,), a digest of each image's pixels as decoded, before resizing: equal images, equal digests.
-            Of a JPEG file of a megapixel and more, which may not be decoded whole, of its bytes.
+            Of a JPEG file of a megapixel and more, which may not be decoded whole, of its bytes without its tags.
         splits: (n,) "train", "valid", "test" as the source itself says, "" where it does not.
         ledger: what became of every file of the source.
         notes: what a user should be told about the preparing.

@@ -263,7 +263,7 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
         return "a source must be a path or the name of a built-in set; got nothing"
     if is_address(text):
         return f"{text} is an address: download it first, then give the file or folder"
-    if isinstance(source, str) and os.sep not in text and not path.suffix:
+    if isinstance(source, str) and not {"/", "\\"} & set(text) and not path.suffix:
         return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
     parent = path.parent
     if not parent.is_dir():

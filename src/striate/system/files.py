@@ -69,8 +69,8 @@ def put_in_place(made: Path, path: Path) -> None:
     """
     try:
         target = followed(path)
-        made.chmod(_mode(target))
         _sync(made)
+        made.chmod(_mode(target))
         os.replace(made, target)
         if os.name == "posix":
             _sync(target.parent)
@@ -91,8 +91,8 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         os.close(handle)
         temporary = Path(name)
         write(temporary)
-        temporary.chmod(_mode(path))
         _sync(temporary)
+        temporary.chmod(_mode(path))
         os.replace(temporary, path)
         if os.name == "posix":
             _sync(path.parent)
@@ -180,7 +180,8 @@ def write_failure(error: OSError, path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    # Windows syncs what is open for writing; nowhere can a folder be
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -14,7 +14,7 @@ def require_tensorboard() -> None:
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:
-        raise MissingExtraError("TensorBoard scalars need the extra: pip install 'striate[tensorboard]'") from None
+        raise MissingExtraError('TensorBoard scalars need the extra: pip install "striate[tensorboard]"') from None
 
 
 class TensorBoardScalars(Observer):

@@ -14,7 +14,7 @@ import striate
 from striate.classifier.blocks import pixel_block
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.decoding.decode import decode, fit_pixels
-from striate.data.decoding.fitted import decode_to
+from striate.data.decoding.fitted import decode_to, picture_digest
 from striate.data.decoding.pixels import LARGE_PX
 from striate.data.preparing import prepare as preparing
 from striate.data.preparing.ahead import Shape, decode_ways
@@ -105,3 +105,21 @@ def test_training_and_prediction_are_given_the_same_pixels_and_digests_hold_for_
     assert np.array_equal(block, images.images)
     assert np.array_equal(images.hashes, smaller.hashes)
     assert len(np.unique(images.hashes)) == 2  # copies are known as such
+
+
+def test_a_photograph_with_other_tags_is_the_same_one_unless_it_is_turned(tmp_path):
+    content, kept = photograph(1536, 2048), {}
+    image = Image.open(io.BytesIO(content))
+    for name, orientation in (("plain", None), ("told", 1), ("turned", 6)):
+        exif = Image.Exif()
+        if orientation:
+            exif[0x0112], exif[0x010E] = orientation, "a walk by the sea"
+        target = io.BytesIO()
+        image.save(target, "JPEG", quality="keep", exif=exif, comment=name)
+        kept[name] = target.getvalue()
+    to = Shape((64, 64), 3, "crop")
+    digests = {name: picture_digest(data, decode_to(data, to)[1].repairs) for name, data in kept.items()}
+    assert digests["plain"] == digests["told"] != digests["turned"]
+    assert picture_digest(content[:-1] + b"\0", ()) != picture_digest(content, ())
+    for broken in (b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\xff", content[:50]):
+        assert picture_digest(broken, ()) >= 0

@@ -276,7 +276,7 @@ def test_mixed_bands_are_told(tmp_path):
 def test_without_tifffile_the_package_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tifffile", None)
     with pytest.raises(
-        DecodingError, match=r"6×5 pixels and 9 bands that needs tifffile: pip install 'striate\[tiff\]'"
+        DecodingError, match=r'6×5 pixels and 9 bands that needs tifffile: pip install "striate\[tiff\]"'
     ):
         decode(tiff(np.zeros((6, 5, 9), np.uint8), [0] * 6))
     with pytest.raises(DecodingError, match="damaged: begins like TIFF"):

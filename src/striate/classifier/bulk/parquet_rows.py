@@ -34,7 +34,7 @@ def import_pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow: pip install 'striate[parquet]'") from error
+        raise MissingExtraError('Parquet needs pyarrow: pip install "striate[parquet]"') from error
     return pyarrow
 
 

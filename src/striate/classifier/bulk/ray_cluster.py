@@ -39,7 +39,7 @@ def import_ray() -> Any:
         import ray  # pyright: ignore[reportMissingImports]
         import ray.data  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise MissingExtraError("--ray needs Ray: pip install 'striate[ray]'") from error
+        raise MissingExtraError('--ray needs Ray: pip install "striate[ray]"') from error
     return ray
 
 

@@ -7,6 +7,7 @@ large as what is wanted, so that the antialiased resize gives what it gives of t
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import Protocol
 
@@ -19,6 +20,10 @@ from striate.data.decoding.windows import PixelWindow
 
 # How many times larger than wanted an image may become in the first step; below 3, edges differ by several levels.
 GAP = 3.0
+# Markers of JPEG: where the picture itself begins, those without a length, those of what is said about it.
+_SCAN = 0xDA
+_UNMEASURED = (0x01, *range(0xD0, 0xDA), 0xFF)
+_TELLING = (*range(0xE0, 0xEE), 0xEF, 0xFE)
 
 
 class Fitting(Protocol):
@@ -61,6 +66,22 @@ def decode_to(
     check_convertible(decoded.pixels, to.channels)
     gap = None if isinstance(source, np.ndarray | Image.Image) else GAP
     return to_channels(fit_pixels(decoded.pixels, to.size, to.fit, to.resize, gap), to.channels), decoded
+
+
+def picture_digest(jpeg: bytes, repairs: tuple[str, ...]) -> int:
+    """Return a 64-bit digest of what a JPEG file shows: its bytes but for what is said about the picture.
+
+    Names, dates, places, profiles and comments are left out, so that a photograph with other tags is the same one.
+    The transform of the colours (Adobe, APP14) counts, and by the repairs how the picture was turned.
+    """
+    digest, at = hashlib.blake2b("; ".join(repairs).encode(), digest_size=8), 2
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF and jpeg[at + 1] not in (*_UNMEASURED, _SCAN):
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if jpeg[at + 1] not in _TELLING:
+            digest.update(jpeg[at:end])
+        at = end
+    digest.update(memoryview(jpeg)[at:])
+    return int.from_bytes(digest.digest(), "little")
 
 
 def _first_step(height: int, width: int, to: Fitting) -> float:

@@ -126,7 +126,7 @@ def _opened(data: bytes) -> Any:
     except ImportError:
         height, width, bands = declared
         raise DecodingError(
-            f"a TIFF of {height}×{width} pixels and {bands} bands that needs tifffile: pip install 'striate[tiff]'"
+            f'a TIFF of {height}×{width} pixels and {bands} bands that needs tifffile: pip install "striate[tiff]"'
         ) from None
     return tifffile.TiffFile(io.BytesIO(data))
 

@@ -96,7 +96,7 @@ def group_images(
         return _found(images, progress)
     names, notes = list(images.names), ()
     if by.kind == "folder":
-        keys = [name.rpartition("/")[0] for name in names]
+        keys = [name.replace("\\", "/").rpartition("/")[0] for name in names]  # a table may be of Windows
     elif by.kind == "column":
         cells = (columns or {})[by.value]
         keys = [cells[name] or None for name in names]

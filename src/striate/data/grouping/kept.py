@@ -27,10 +27,13 @@ WORTH_IMAGES = 1_000
 
 def recall_groups(images: ImageSet) -> Groups | None:
     """Return the groups that were found among these images before; None where they were not, or not kept."""
+    folder = cache_folder("prepared") / _key(images)
     with contextlib.suppress(Exception):  # a damaged file can fail in any way
-        with np.load(cache_folder("prepared") / _key(images) / "groups.npz", allow_pickle=False) as kept:
+        with np.load(folder / "groups.npz", allow_pickle=False) as kept:
             groups = Groups(kept["ids"], str(kept["by"]), tuple(map(str, kept["notes"])), kept["sketches"])
         if len(groups.ids) == len(images) and groups.sketches is not None and len(groups.sketches) == len(images):
+            with contextlib.suppress(OSError):  # a cache that is only read
+                (folder / "about.json").touch()
             return groups
     return None
 

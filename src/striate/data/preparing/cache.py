@@ -4,6 +4,7 @@
     <cache>/<key>/hashes.npy       uint64 (n,)
     <cache>/<key>/about.json       source, shape, what was skipped and repaired
     <cache>/<key>/seen-<…>.json    a state of the file system known to have this content
+    <cache>/<key>/use-<host>-<pid>-<…>   a process has the pixels open: they are not let go of to make room
     <cache>/tmp-<host>-<pid>-<…>/  an entry being written; swept away later if its process is dead
 
 Two processes may prepare the same images at once: both do the work, and the second to finish finds the entry there.
@@ -14,10 +15,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import re
 import shutil
+import tempfile
 import time
+import weakref
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from striate.data.decoding.pixels import Fit, check_fit
 from striate.data.decoding.windows import PixelWindow
 from striate.system.cache import cache_folder
 from striate.system.files import write_atomically
+from striate.system.owners import host_name, is_alive
 
 VERSION = 1
 _DAY_S = 86400.0
@@ -88,8 +91,7 @@ def clear(cache_dir: Path | None = None, older_than_s: float = 0.0) -> int:
     freed = 0
     for entry in entries(folder):
         if time.time() - entry.last_used >= older_than_s:
-            shutil.rmtree(folder / entry.key, ignore_errors=True)
-            freed += entry.bytes
+            freed += entry.bytes * remove(folder / entry.key)
     return freed + sweep(folder, after_s=0.0)
 
 
@@ -107,8 +109,7 @@ def load(cache_dir: Path, key: str) -> Prepared | None:
         skipped, repaired = ({int(i): str(why) for i, why in about[part]} for part in ("skipped", "repaired"))
     except Exception:  # a damaged header can fail in any way; what is not whole is made anew
         return None
-    with contextlib.suppress(OSError):
-        os.utime(folder / "about.json")
+    _mark_used(folder, pixels)
     return Prepared(pixels, hashes, skipped, repaired)
 
 
@@ -130,6 +131,44 @@ def remember_content(cache_dir: Path, key: str, state: str, made: Prepared) -> N
     with contextlib.suppress(OSError):
         told = {"notes": made.notes, "window": made.window and made.window.to_json(), "fit": made.fit}
         write_atomically(path, json.dumps(told))
+
+
+def _mark_used(folder: Path, pixels: np.memmap) -> None:
+    """Note when an entry was used last and, for as long as its pixels are open, that it is; where that can be noted."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / "about.json")
+        handle, mark = tempfile.mkstemp(prefix=f"use-{host_name()}-{os.getpid()}-", dir=folder)
+        os.close(handle)
+        # the mapping itself: views of the array refer to it, and not to the array
+        weakref.finalize(pixels.base, _unmark, mark, os.getpid())
+
+
+def _unmark(mark: str, pid: int) -> None:
+    if os.getpid() == pid:  # a forked process leaves its parent's mark alone
+        with contextlib.suppress(OSError):
+            os.unlink(mark)
+
+
+def is_used(folder: Path) -> bool:
+    """Whether a process may have the entry's pixels open; of another machine's, for a day."""
+    for mark in folder.glob("use-*-*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            _, host, pid, _ = mark.name.split("-", 3)
+            known = host == host_name() and os.name == "posix"
+            if is_alive(int(pid)) if known else time.time() - mark.stat().st_mtime < _DAY_S:
+                return True
+    return False
+
+
+def remove(folder: Path) -> bool:
+    """Remove an entry, all of it or nothing: elsewhere than on POSIX a folder with an open file cannot be renamed."""
+    aside = folder.with_name(f"tmp-{host_name()}-{os.getpid()}-{folder.name}")
+    try:
+        folder.rename(aside)
+    except OSError:
+        return False
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
 
 
 def _entry_folders(cache_dir: Path) -> list[Path]:
@@ -160,21 +199,3 @@ def sweep(cache_dir: Path, after_s: float = _SWEEP_AFTER_S) -> int:
                 freed += _size_bytes(path)
                 shutil.rmtree(path, ignore_errors=True)
     return freed
-
-
-def host_name() -> str:
-    """Return this machine's name in letters and digits."""
-    return re.sub(r"[^A-Za-z0-9]", "", platform.node())
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine may still run."""
-    if os.name != "posix":  # there, signal 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import PIL
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import WAYS, read_bytes, read_values
 from striate.data.decoding.deep import Deep
-from striate.data.decoding.fitted import decode_to
+from striate.data.decoding.fitted import decode_to, picture_digest
 from striate.data.decoding.paging import Page, file_and_page
 from striate.data.decoding.pixels import (
     Fit,
@@ -40,6 +41,7 @@ from striate.data.preparing.arrays import in_bytes
 from striate.data.preparing.cache import Prepared
 from striate.data.preparing.choosing import LARGE_SIDE_PX, Target, WindowWish, Wish, choose_fit, choose_target
 from striate.data.preparing.parallel import in_order
+from striate.data.preparing.room import make_room
 from striate.data.preparing.scanning import RACY_NS, Scan, digest_of, scan_sources, stamp_of
 from striate.data.preparing.writing import MemoryWriter, Writer, open_writer
 from striate.errors import DataError, DecodingError
@@ -137,19 +139,21 @@ def _prepare_files(catalog: Catalog, wish: Wish, cache_dir: Path, progress: Prog
     learning = _learning(catalog)
     state = _state(ways, wish, learning)
     if state and (made := cache.recall_content(cache_dir, state)):
-        return made
+        return replace(made, notes=(*made.notes, *make_room(cache_dir)))
     scan = _scanned(ways, catalog, progress)
     target, notes = _target(scan, ways, wish, learning, catalog)
     key = _key(scan, target)
     made = cache.load(cache_dir, key)
+    count = len(scan.headers) - len(scan.skipped)
+    let_go = make_room(cache_dir, 0 if made else count * math.prod(target.image_shape))
     if made is None:
-        writer, remark = open_writer(cache_dir, key, len(scan.headers) - len(scan.skipped), target.image_shape)
+        writer, remark = open_writer(cache_dir, key, count, target.image_shape)
         made = _decode_into(writer, ways, scan, target, catalog, progress)
         notes += remark
     made = replace(made, notes=notes, window=target.window, fit=target.later)
     if state:
         cache.remember_content(cache_dir, key, state, made)
-    return made
+    return replace(made, notes=(*made.notes, *let_go))
 
 
 def _prepare_objects(catalog: Catalog, wish: Wish, progress: Progress) -> Prepared:
@@ -272,7 +276,7 @@ def _decode_into(
         except DecodingError as error:
             return i, None, 0, str(error)
         # not all of a large photograph is decoded: its file stands for its pixels, whatever they are brought to
-        digest = pixel_hash(decoded.pixels) if decoded.whole else int.from_bytes(scan.digests[i][:8], "little")
+        digest = pixel_hash(decoded.pixels) if decoded.whole else picture_digest(source, decoded.repairs)
         return i, pixels, digest, "; ".join(decoded.repairs)
 
     hashes: list[int] = []

@@ -15,9 +15,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from striate.data.preparing.cache import VERSION, Prepared, host_name, load, sweep
+from striate.data.preparing.cache import VERSION, Prepared, load, sweep
 from striate.errors import StorageError
 from striate.system.devices import memory_bytes
+from striate.system.owners import host_name
 
 _BUFFER_BYTES = 4 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

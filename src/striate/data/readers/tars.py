@@ -19,12 +19,12 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from striate.data.preparing.cache import host_name, is_alive
 from striate.data.readers.assembling import displayable
 from striate.data.readers.bombs import HARMLESS_BYTES, is_bomb
 from striate.data.readers.members import Contents, Slice, check_ratio
 from striate.errors import DataError, StorageError
 from striate.observer import Progress, silent
+from striate.system.owners import host_name, is_alive
 
 _BLOCK, _SMALL_BYTES = 1 << 20, 1 << 16
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}

