@@ -20,7 +20,11 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all of it; it is made again when needed.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Show the cache of decoded images, or clear it."""
+    """Show the cache of decoded images, or clear it.
+
+    [bold]striate cache[/bold]
+    [bold]striate cache --clear[/bold]
+    """
     from striate.data.preparing.cache import clear as clear_cache
     from striate.data.preparing.cache import entries
     from striate.system.cache import cache_folder

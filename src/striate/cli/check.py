@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
 from striate.cli.output.console import print_json, stderr, stdout
 
 # The exit code where something serious was found.
 SERIOUS = 3
 
 
+@options.reads_source
 def check(
     source: options.Source,
     labels: Annotated[
@@ -23,18 +24,19 @@ def check(
             help="Doubt the labels, and look for images of no class: minutes for tens of thousands of images.",
         ),
     ] = True,
-    model: Annotated[
+    features: Annotated[
         Path | None,
         typer.Option(
-            "--model",
+            "--features",
             metavar="MODEL",
             show_default="the best backbone at hand",
-            help="Doubt labels by the features of this model: a .striate file, or a net such as mobilenet_v2.",
+            help="Doubt labels by what this model (.striate, or a net with published weights) makes of the images.",
+            autocompletion=completion.models,
         ),
     ] = None,
     unlabelled: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Images without labels: name those whose labels would teach most."),
+        typer.Option(metavar="DIR", help="Images without labels: name those whose labels would teach most."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -51,12 +53,7 @@ def check(
     fit: options.Fit = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred pictures, small classes.
@@ -75,8 +72,7 @@ def check(
     from striate.system.devices import choose_device
 
     console = stderr()
-    classifier = None if model is None else load_model(model, weights).to(choose_device(device))
-    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
+    classifier = None if features is None else load_model(features, weights).to(choose_device(device))
     data = options.data_options(reading, size, fit, None, groups)
     asked = CheckOptions(labels=labels, model=classifier, unlabelled=unlabelled)
     with TrainingView(console) as view:

@@ -23,7 +23,11 @@ def filter(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", show_default="IMAGE-NAME.png here", help="The filtered picture: .png, .jpg or .webp."
+            "--out",
+            "-o",
+            metavar="FILE",
+            show_default="IMAGE-NAME.png here",
+            help="The filtered picture: .png, .jpg or .webp.",
         ),
     ] = None,
     show: Annotated[

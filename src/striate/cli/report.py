@@ -24,6 +24,8 @@ def report(
 ) -> None:
     """Write report.html into a run's folder again: every run leaves one, older ones can have it too.
 
+    [bold]striate report runs/digits-1[/bold]
+
     The images are read again and must be those of the run; its model judges the test images again, and nothing is
     chosen by that. There is time to look among the training images for the causes of mistakes, which the end of a
     training has only where the model is quick.

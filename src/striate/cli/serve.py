@@ -16,7 +16,7 @@ LIMITS, ACCESS = "Limits", "Who may ask"
 def serve(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL…", help="A .striate file, or NAME=FILE; several are chosen by ?model=NAME."),
+        typer.Argument(metavar="MODEL…", help="A .striate file, or NAME=FILE; of several, ?model=NAME chooses."),
     ],
     host: Annotated[
         str, typer.Option(rich_help_panel=ACCESS, help="The address to listen on; 0.0.0.0 is all of this machine's.")

@@ -8,24 +8,21 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
+from striate.cli.guards import check_page_file
 from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
 
 
+@options.reads_images
 def walk(
     model: options.Model,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, - for standard input, or a source.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page.", show_default=True)] = Path(
-        "walk.html"
-    ),
+    out: options.Page = Path("walk.html"),
     number: Annotated[
         int | None, typer.Option("--number", "-n", min=0, help="Of a source with many images: which one, from 0.")
     ] = None,
     weights: options.Weights = None,
-    size: Annotated[
-        str | None, typer.Option(help="Pixels at which the net looks at it, as 128.", show_default="the model's")
-    ] = None,
-    format: options.Format = None,
-    data_dir: options.DataDir = None,
+    size: options.SizeSeen = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Write a page in which every number inside a net can be followed, from the pixels to the probabilities.
@@ -42,10 +39,9 @@ def walk(
     from striate.errors import ArgumentError
     from striate.explanation.walk.page import write_walkthrough
 
-    options.check_page_file(out, model, [image, weights])
+    check_page_file(out, model, [image, weights])
     with progress_bar(stderr()) as progress:
         classifier = load_model(model, weights, options.parse_size(size), progress)
-        reading = options.reading(format, None, None, None, data_dir)
         catalog = gather([image], reading, progress)
         if number is None and len(catalog) != 1:
             raise ArgumentError(f"IMAGE must be one image; got {image}, which holds {len(catalog):,}. Say --number 0")
