@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -239,6 +240,11 @@ def _with_reading(command: Callable[..., None], wanted: dict[str, Any]) -> Calla
     return typed_out
 
 
+def told(reading: Reading) -> Reading:
+    """Return what of `reading` was typed, without what the environment says."""
+    return {name: value for name, value in reading.items() if name != "data_dir" or "STRIATE_DATA" not in os.environ}
+
+
 def data_options(
     reading: Reading,
     size: str | None,
@@ -265,10 +271,10 @@ def called(model: Path) -> str:
     return model.stem if model.suffix.lower() == ".striate" else model.name
 
 
-def flag(name: str) -> str:
+def spelled(name: str) -> str:
     """Return how an argument is typed.
 
-    >>> flag("label_column")
+    >>> spelled("label_column")
     '--label-column'
     """
     return "--" + name.replace("_", "-")

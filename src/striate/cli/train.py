@@ -155,9 +155,9 @@ def train(
         seed=seed,
     )  # fmt: skip
     if source is None:
-        read = {name: value for name, value in reading.items() if name != "data_dir"}  # the environment may name that
-        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, features=features,
-                        weights=weights, groups=groups, without=without, **read, **settings)  # fmt: skip
+        asked_of_data = {"split": split, "size": size, "fit": fit, "groups": groups, "without": without}
+        _refuse_changes(net=net, recipe=recipe, budget=budget, features=features, weights=weights, **asked_of_data,
+                        **options.told(reading), **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
     data = options.data_options(reading, size, fit, split, groups, without)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
@@ -184,7 +184,7 @@ def train(
 
 def _refuse_changes(**given: Any) -> None:
     """Refuse what a run that is resumed without its source would silently ignore."""
-    names = [options.flag(name) for name, told in given.items() if told not in (None, False)]
+    names = [options.spelled(name) for name, told in given.items() if told not in (None, False)]
     if names:
         raise typer.BadParameter(f"{', '.join(names)} cannot change with --resume: the run has its own. Leave it out")
 

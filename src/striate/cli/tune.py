@@ -61,12 +61,13 @@ def tune(
     storage: Annotated[
         str | None,
         _option(
-            "A database in which several machines share the study; there it is called as the folder is.",
+            "A database in which several machines share the study.",
             STUDY,
             metavar="URL",
             show_default="study.db in the folder",
         ),
     ] = None,
+    study: Annotated[str, _option("The study's name in that database.", STUDY, metavar="NAME")] = "striate",
     reading: options.Reading = options.AS_IT_IS,
     split: options.Split = None,
     groups: options.Groups = None,
@@ -96,13 +97,17 @@ def tune(
     data = options.data_options(reading, size, fit, split, groups)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
     with TuningView(stderr()) as view:
-        wanted = TuningOptions(
-            net, budget, trials, epochs, flip, seed, storage, folder.name if storage else "striate", fixed
-        )
+        wanted = TuningOptions(net, budget, trials, epochs, flip, seed, storage, study, fixed)
         result = search(source, folder, wanted, data, device, view)
-        asked = {**reading, "size": size, "split": split, "groups": groups, "fit": fit if fit != "crop" else None}
+        asked = {
+            **options.told(reading),
+            "size": size,
+            "split": split,
+            "groups": groups,
+            "fit": fit if fit != "crop" else None,
+        }
         words = [
-            word for name, value in asked.items() if value is not None for word in (options.flag(name), str(value))
+            word for name, value in asked.items() if value is not None for word in (options.spelled(name), str(value))
         ]
         command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
         page = write_report(result, command)
