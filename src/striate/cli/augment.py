@@ -56,9 +56,10 @@ def augment(
     from striate.data.decoding.pixels import check_fit
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
+    from striate.pages.pictures import check_picture_file
 
     pixels, chosen_fit = options.parse_size(size), None if fit is None else check_fit(fit)
-    sheets.check_suffix(out)
+    check_picture_file(out)
     make_augmentation([words] if words else [])
     console = stderr()
     with progress_bar(console) as progress:

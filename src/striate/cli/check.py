@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli import completion, options
+from striate.cli.guards import check_spared
 from striate.cli.output.console import print_json, stderr, stdout
 
 # The exit code where something serious was found.
@@ -65,12 +66,15 @@ def check(
     """
     from striate.checks.check import CheckOptions
     from striate.checks.check import check as check_source
-    from striate.checks.page import write_checkup
+    from striate.checks.page import checkup_files, write_checkup
     from striate.classifier.pretrained import load_model
     from striate.cli.output.checkup import check_folder, checkup_json, print_checkup
     from striate.cli.output.training import TrainingView
     from striate.system.devices import choose_device
 
+    folder = out or check_folder(source)
+    for written in checkup_files(folder):
+        check_spared(written, features, [source, reading.get("images"), unlabelled, weights])
     console = stderr()
     classifier = None if features is None else load_model(features, weights).to(choose_device(device))
     data = options.data_options(reading, size, fit, None, groups)
@@ -79,7 +83,7 @@ def check(
         checkup = check_source(source, asked, data, view)
         for note in checkup.notes:
             view.note(note)
-    page, table = write_checkup(checkup, out or check_folder(source))
+    page, table = write_checkup(checkup, folder)
     if json:
         print_json(checkup_json(checkup, page, table))
     else:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from striate.cli import completion, options
+from striate.cli.guards import check_page_file, check_spared
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
@@ -98,9 +99,9 @@ def evaluate(
     from striate.evaluation.robustness.section import write_card
     from striate.system.devices import choose_device
 
-    chosen = choose_device(device)
-    classifier = load_model(model, weights).to(chosen)
-    other = load_model(against).to(chosen) if against else None
+    _check_files(model, [source, reading.get("images"), against, weights], mistakes, card)
+    classifier = load_model(model, weights).to(choose_device(device))
+    other = load_model(against).to(choose_device(device)) if against else None
     watch = watching(classifier, sure, sets, views)
     if views is not None:
         classifier = replace(classifier, views=check_views(views))
@@ -130,6 +131,13 @@ def evaluate(
     else:
         print_evaluation(evaluation, found)
         _print_extra(extra)
+
+
+def _check_files(model: Path, inputs: list[str | Path | None], mistakes: Path | None, card: Path | None) -> None:
+    """Refuse before minutes are spent what may not be written."""
+    check_spared(mistakes, model, inputs)
+    if card:
+        check_page_file(card, model, inputs)
 
 
 def _print_extra(extra: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def explain(
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather
     from striate.explanation.explain import explain_catalog
-    from striate.explanation.page import write_explanations, write_pictures
+    from striate.explanation.page import write_explanation_pictures, write_explanations
     from striate.system.devices import choose_device
 
     check_page_file(out, model, [*images_, weights])  # before minutes are spent
@@ -60,7 +60,7 @@ def explain(
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
     page = write_explanations(said, out, options.called(model))
-    written = write_pictures(said, png) if png else []
+    written = write_explanation_pictures(said, png) if png else []
     if json:
         print_json({"page": str(page), "png": [str(path) for path in written],
                     "images": [one.to_json() for one in said]})  # fmt: skip

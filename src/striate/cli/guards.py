@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def check_page_file(page: Path, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
+def check_page_file(page: Path, model: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
     """Raise an ArgumentError where a page is not named as one, or would overwrite what the command reads.
 
     Arguments:
@@ -17,15 +17,15 @@ def check_page_file(page: Path, model: Path, inputs: Iterable[str | Path | None]
 
     check_spared(page, model, inputs)
     if page.suffix.lower() not in (".html", ".htm") and (is_plain_file(page) or page.is_dir()):
-        raise ArgumentError(f"--out must end in .html; got {page}. Try -o {page.stem or 'page'}.html")
+        raise ArgumentError(f"a page's name must end in .html; got {page}. Try {page.stem or 'page'}.html")
 
 
-def check_spared(out: Path | None, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
+def check_spared(out: Path | None, model: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
     """Raise an ArgumentError where what is written overwrites the model, an input or any image; links are followed.
 
     Arguments:
         out: the file that is to be written; None where none is.
-        model: a model file, or the name of a net.
+        model: a model file, or the name of a net; None where there is none.
         inputs: files, folders and patterns, as the user gave them; what is not there counts as nothing.
     """
     if out is None or not out.is_file():
@@ -42,7 +42,7 @@ def check_spared(out: Path | None, model: Path, inputs: Iterable[str | Path | No
         paths = [word] if os.path.lexists(word) else glob.iglob(word, recursive=True)
         if any(os.path.isfile(path) and os.path.samefile(out, path) for path in paths):
             what = "is what the command reads"
-    if model.is_file() and os.path.samefile(out, model):
+    if model and model.is_file() and os.path.samefile(out, model):
         what = "is the model itself"
     if not what and Path(os.path.realpath(out)).suffix.lower() in {*IMAGE_TYPES, ".striate"}:
         what = "is an image or a model that is there already"

@@ -44,6 +44,7 @@ def net(
     [bold]striate net "conv(32, 3) relu maxpool(2) fc(10)" --svg net.svg[/bold]
     [bold]striate net --list[/bold]
     """
+    from striate.errors import ArgumentError
     from striate.nets import ZOO, resolve
     from striate.nets.zoo.registry import is_timm, without_layers
     from striate.system.files import write_atomically
@@ -58,6 +59,8 @@ def net(
             raise typer.BadParameter(f"{without_layers(architecture)}. Leave out --svg, --strict and --batch-size")
         _show_timm(architecture, options.parse_shape(input_), json)
         return
+    if svg and svg.suffix.lower() != ".svg":
+        raise ArgumentError(f"the drawing's name must end in .svg; got {svg}. Try {svg.stem}.svg")
     known = ZOO.get(architecture.split("(")[0].strip())
     shape = options.parse_shape(input_) or (known.input_shape if known else (3, 32, 32))
     if classes is None and known is None:

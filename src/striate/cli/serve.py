@@ -9,6 +9,7 @@ import typer
 
 from striate.cli import options
 from striate.cli.output.console import stderr
+from striate.errors import some
 
 LIMITS, ACCESS = "Limits", "Who may ask"
 
@@ -62,6 +63,8 @@ def serve(
     Only this machine can ask, unless --host says otherwise. Then give a token, and put a proxy with TLS in front: the
     service speaks plain HTTP.
     """
+    console = stderr()
+    console.print(f"loading {some(models, 5)}: some seconds", markup=False)
     from striate.cli.output.serving import run_service
     from striate.shipping.service.limits import Limits
     from striate.shipping.service.models import Loading, WantedModel
@@ -75,4 +78,4 @@ def serve(
         held_bytes=max(Limits.held_bytes, body_bytes), timeout_s=parse_duration(timeout),
     )  # fmt: skip
     serving = Serving(host, port, read_token(token_file), limits, Loading(weights, device, (OnnxRuntime,)))
-    run_service(stderr(), [WantedModel.of(word) for word in models], serving, log=log)
+    run_service(console, [WantedModel.of(word) for word in models], serving, log=log)
