@@ -30,7 +30,7 @@ def check(
         typer.Option(
             "--features",
             metavar="MODEL",
-            show_default="the best backbone at hand",
+            show_default="the best pre-trained net at hand",
             help="Doubt labels by what this model (.striate, or a net with published weights) makes of the images.",
             autocompletion=completion.models,
         ),
@@ -57,7 +57,7 @@ def check(
     reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
-    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred pictures, small classes.
+    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred images, small classes.
 
     [bold]striate check photos/[/bold]
     [bold]striate train photos/ --without checks/photos-1/findings.csv[/bold]

@@ -56,7 +56,7 @@ def serve(
     [bold]striate serve cats.striate[/bold]
     [bold]curl -F file=@cat.jpg http://127.0.0.1:8000/v1/predict[/bold]
 
-    In a browser the same address shows a page to drop pictures on; /docs lists the API, /metrics is for Prometheus,
+    In a browser the same address shows a page to drop images on; /docs lists the API, /metrics is for Prometheus,
     /healthz and /readyz for whoever watches. Requests that come together are computed together. A model's file that
     changes is loaded anew, without a lost request. Ctrl-C takes no more requests, answers those that are there, ends.
 

@@ -115,7 +115,7 @@ def train(
         bool,
         _option(
             "Keep a few of the images in the model file (at most 32 whole, 400 small), by which exports are checked "
-            "and answers explained. --no-samples where pictures may not leave: the model is then weights alone.",
+            "and answers explained. --no-samples where images may not leave: the model is then weights alone.",
             options.RUN,
             "--samples/--no-samples",
         ),
@@ -123,13 +123,13 @@ def train(
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Train a classifier on labelled images, judge it once on the test images, save it.
+    """Train a classifier on labelled images, evaluate it once on the test images, save it.
 
     Without a net the ladder climbs from simple methods to nets, keeps the best, and says whether a net is worth it.
 
     [bold]striate train digits[/bold]
     [bold]striate train photos/ --size 96 --epochs 20 --augment "flip translate(4)"[/bold]
-    [bold]striate train table.csv --images pictures/ --split 70:30 --net resnet20[/bold]
+    [bold]striate train table.csv --images scans/ --split 70:30 --net resnet20[/bold]
     [bold]striate train photos/ --features mobilenet_v2[/bold]
     [bold]striate train photos/ --net mobilenet_v2 --weights imagenet --budget 5m[/bold]
 

@@ -29,10 +29,10 @@ def walk(
 
     [bold]striate walk model.striate cat.jpg -o walk.html[/bold]
 
-    The page computes the net by itself, in any browser and without a network: paint over the picture, move it, drop
+    The page computes the net by itself, in any browser and without a network: paint over the image, move it, drop
     another one, switch a filter off, and every number follows. A click on a number shows its sum: the patch, the
     kernel, the products, the bias. Before it is written, its numbers are compared with torch's. It has at most 8 MB;
-    of a net that is larger, the last layers show the numbers of this one picture, and the page says which.
+    of a net that is larger, the last layers show the numbers of this one image, and the page says which.
     """
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather
@@ -53,7 +53,7 @@ def walk(
     said = found.prediction
     console.print(f"{said.image}: {said.label}, {percent(said.probability)}", soft_wrap=True, markup=False)
     parts = [f"{found.computed} layers are computed by the page"]
-    parts += [f"{found.kept} keep the numbers of this picture"] if found.kept else []
+    parts += [f"{found.kept} keep the numbers of this image"] if found.kept else []
     parts += [f"{found.absent} in the middle are left out, as the net is too large"] if found.absent else []
     console.print("; ".join(parts), soft_wrap=True)
     console.print(f"{found.compared:,} numbers compared with torch: largest difference {found.difference:.1e}")

@@ -199,9 +199,9 @@ def save_filtered(
     source, chosen = Path(image), read_kernel(kernel)
     path = Path(f"{source.stem}-{chosen.name or 'filtered'}.png") if out is None else Path(out)
     if not source.exists():
-        raise SourceNotFoundError(f"no picture {source}. Check the path")
+        raise SourceNotFoundError(f"no image {source}. Check the path")
     if path.exists() and (os.path.samefile(path, source) or out is None):
-        what = "is the picture itself" if os.path.samefile(path, source) else "is there already"
+        what = "is the image itself" if os.path.samefile(path, source) else "is there already"
         raise ArgumentError(f"{path} {what}, which is not overwritten. Name another file with --out")
     check_picture_file(path)
     try:
