@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -213,15 +214,15 @@ def _of_gpu(device: dict[str, str]) -> Iterator[Complaint]:
 
 
 def _of_cpus(machine: dict[str, Any]) -> Iterator[Complaint]:
-    usable, busy, wanted = machine["usable_cpus"], machine["busy_cpus"], os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > usable:
+    usable, busy, threads = machine["usable_cpus"], machine["busy_cpus"], machine.get("threads", machine["usable_cpus"])
+    if threads > usable:
         yield Complaint(
-            "problem", f"OMP_NUM_THREADS is {wanted}, but this process may use {usable} CPUs: they hold each other up",
+            "problem", f"{threads} threads share the {usable} CPUs that this process may use: they hold each other up",
             "unset OMP_NUM_THREADS",
         )  # fmt: skip
-    elif wanted.isdecimal() and int(wanted) < usable:
+    elif threads < usable and "OMP_NUM_THREADS" in os.environ:
         yield Complaint(
-            "hint", f"OMP_NUM_THREADS is {wanted}, and this process may use {usable} CPUs: some stay idle",
+            "hint", f"OMP_NUM_THREADS is {threads}, and this process may use {usable} CPUs: some stay idle",
             "unset OMP_NUM_THREADS",
         )  # fmt: skip
     if busy is not None and busy > 1.25 * usable:
@@ -242,13 +243,17 @@ def _of_disk() -> Iterator[Complaint]:
     if is_homeless():
         yield Complaint("problem", HOMELESS, "Set STRIATE_CACHE to a folder of yours")
         return
-    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+    except OSError as error:
         yield Complaint(
-            "problem", f"the cache {cache} cannot be written: images are decoded anew by each command",
+            "problem", f"the cache {cache} cannot be written ({error.strerror}): each command decodes images anew",
             "Set STRIATE_CACHE to a folder of yours",
         )  # fmt: skip
-    for what, folder in {"the cache": there, "this folder, where runs go": Path.cwd()}.items():
+        return
+    for what, folder in {"the cache": cache, "this folder, where runs go": Path.cwd()}.items():
         with suppress(OSError):
             if (free := shutil.disk_usage(folder).free) < _LEAST_DISK_BYTES:
                 yield Complaint("problem", f"only {say_bytes(free)} are free on the disk of {what}", "Make room")

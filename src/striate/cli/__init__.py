@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from striate.cli import options
 from striate.cli.augment import augment
@@ -48,7 +48,22 @@ All commands: striate --help. What this machine can do: striate doctor"""
 PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
 
 
-class _Commands(TyperGroup):
+class _Bare:
+    """A command whose help shows no type beside options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for one in params:
+            if getattr(one, "is_flag", False):
+                one.metavar = ""
+        return params
+
+
+class _Command(_Bare, TyperCommand):
+    pass
+
+
+class _Commands(_Bare, TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -105,7 +120,7 @@ for command in (
     train, predict, evaluate, check, explain, look, walk, filter, net, augment, tune, features,
     export, serve, runs, report, cache, doctor,
 ):  # fmt: skip
-    app.command(help=flowing(command.__doc__ or ""))(command)
+    app.command(cls=_Command, help=flowing(command.__doc__ or ""))(command)
 
 
 def _expanded(word: str) -> str:

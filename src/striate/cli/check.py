@@ -46,7 +46,7 @@ def check(
             "-o",
             metavar="DIR|PAGE.html",
             show_default="checks/SOURCE-NUMBER",
-            help="Where the page check.html and the table findings.csv go.",
+            help="Folder of the page check.html and the table findings.csv; or the page, with its table beside it.",
         ),
     ] = None,
     groups: options.Groups = None,

@@ -18,7 +18,7 @@ def look(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             show_default="images that the model keeps",
             help="Images to look at it with: a folder, a table, a built-in set.",
             autocompletion=completion.sources,

@@ -14,7 +14,7 @@ from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/digits-1.")],
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="Where the images are now, if they have moved.")
+        str | None, typer.Argument(metavar="SOURCE", help="Where the images are now, if they have moved.")
     ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Measure the robustness card too: minutes, on 2,000 images.")

@@ -19,7 +19,7 @@ def runs(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DIR]…", show_default="runs", help="A folder of runs to list; or several runs to compare: runs/*."
+            metavar="DIR…", show_default="runs", help="A folder of runs to list; or several runs to compare: runs/*."
         ),
     ] = None,
     sort: Annotated[
