@@ -48,7 +48,7 @@ def main() -> None:
     ways = {"1 process × 1 thread": (1, 1), f"1 process × {cpus} threads": (1, cpus)}
     ways |= {f"{cpus} processes × 1 thread": (cpus, 1)}
     found: dict[str, list[float]] = {name: [] for name in ways}
-    words = ["--net", options.net, "--recipe", options.recipe, "--precision", "float32", "--split", "100:0:0"]
+    words = ["--net", options.net, "--recipe", options.recipe, "--set", "precision=float32", "--split", "100:0:0"]
     with tempfile.TemporaryDirectory() as folder:
         some = striate.read("cifar10", data_dir=Path(options.data_dir)).subset(np.arange(options.images))
         source = Path(folder, "some.npz")

@@ -24,7 +24,7 @@ from striate.cli import app
 
 DIGITS = load_digits()
 PIXELS, LABELS = (DIGITS.images * 255 / 16).astype(np.uint8), DIGITS.target
-QUICK = ("--net", "fc(classes)", "--epochs", 2, "--precision", "float32")
+QUICK = ("--net", "fc(classes)", "--epochs", 2, "--set", "precision=float32")
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_a_contest_in_two_commands():
     test = range(1000, 1200)
     write_contest(range(600), test)
     told = run("train", "train.csv", "--images", "Train", "--split", "70:30", "--net", "fc(64) relu fc(classes)",
-               "--epochs", 8, "--batch-size", 32, "--precision", "float32", "--seed", 128)  # fmt: skip
+               "--epochs", 8, "--batch-size", 32, "--set", "precision=float32", "--seed", 128)  # fmt: skip
     assert "Accuracy on validation set: " in told.stdout
     assert "test set" not in told.stdout
     like = ("--like", "Sample_Submission.csv", "--csv", "submission.csv")
@@ -136,7 +136,7 @@ def test_sources_with_a_test_split_of_their_own(write, tested):
 
 @pytest.mark.slow
 def test_killed_while_training_and_resumed(tmp_path):
-    train = ["train", "digits", "--net", "conv(8, 3) relu fc(classes)", "--epochs", "25", "--precision", "float32"]
+    train = ["train", "digits", "--net", "conv(8, 3) relu fc(classes)", "--epochs", "25", "--set", "precision=float32"]
     command = [sys.executable, "-c", "from striate.cli import main; main()", *train, "--out", "run", "--resume"]
     before = 0.0
     for _ in range(2):

@@ -23,7 +23,7 @@ ROOT = Path(striate.__file__).parent
 FLOORS = """
     __main__
     cli __init__
-    estimator
+    estimator diagnosis
     selection
     training
     baselines

@@ -52,7 +52,7 @@ def test_the_likely_class(evidence):
 def test_more_than_there_are(evidence):
     found = choose_to_label(evidence, image_set(pool()[195:205]), count=50)
     assert sorted(found.positions.tolist()) == list(range(10))
-    assert found.sentence == "of 10 unlabelled pictures these 10 would teach most"
+    assert found.sentence == "of 10 unlabelled images these 10 would teach most"
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -70,7 +70,7 @@ def test_labels_of_the_pool_are_not_looked_at(evidence):
 def test_what_cannot_be(evidence):
     with pytest.raises(ArgumentError, match="count must be at least 1; got 0"):
         choose_to_label(evidence, image_set(pool()), count=0)
-    with pytest.raises(DataError, match="pictures to choose from; got none"):
+    with pytest.raises(DataError, match="images to choose from; got none"):
         choose_to_label(evidence, image_set(pool()[:0]), count=3)
     one = image_set(pool(), np.zeros(240, np.int64))
     with pytest.raises(DataError, match="at least two classes"):

@@ -47,7 +47,7 @@ def photos(tmp_path):
 
 def test_a_sheet_of_images(photos, tmp_path):
     out = tmp_path / "deep" / "sheet.png"
-    result = run(photos, "--augment", "flip translate(4) cutout(8)", "-o", out, "--count", 3, "--views", 4)
+    result = run(photos, "--augment", "flip translate(4) cutout(8)", "-o", out, "--count", 3, "--draws", 4)
     assert result.exit_code == 0, message(result)
     assert result.stdout.strip() == str(out)
     with Image.open(out) as picture:
@@ -64,11 +64,11 @@ def test_the_same_seed_gives_the_same_sheet(photos, tmp_path):
 
 
 def test_without_words_a_row_for_each(tmp_path):
-    result = run("digits", "-o", tmp_path / "all.webp", "--views", 2, "--json")
+    result = run("digits", "-o", tmp_path / "all.webp", "--draws", 2, "--json")
     assert result.exit_code == 0, message(result)
     answer = json.loads(result.stdout)
     assert len(answer["images"]) == 8
-    with Image.open(answer["sheet"]) as picture:
+    with Image.open(answer["path"]) as picture:
         assert picture.height > len(AUGMENTATIONS) * 96
 
 
@@ -166,5 +166,5 @@ def test_test_images_are_not_looked_at():
 
 def test_the_global_generator_is_left_alone(tmp_path):
     before = torch.random.get_rng_state()
-    run("digits", "-o", tmp_path / "x.png", "--views", 1)
+    run("digits", "-o", tmp_path / "x.png", "--draws", 1)
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -14,7 +14,7 @@ from tests.data.oddities import encoded, photo
 
 from striate.system import files as storage
 
-QUICK = ("--net", "fc(classes)", "--epochs", 1, "--precision", "float32")
+QUICK = ("--net", "fc(classes)", "--epochs", 1, "--set", "precision=float32")
 
 
 class Evil:
@@ -142,8 +142,8 @@ OTHERS = {
     ("predict", "MODEL", "pictures", "--csv", "o.csv", "--like", "nowhere.csv"): ["nowhere.csv"],
     ("evaluate", "MODEL", "pictures"): ["24 of 24 have none"],
     ("evaluate", "MODEL", "rotten"): ["has a class that the model does not know: good. The model knows 0, 1, 2"],
-    ("evaluate", "MODEL", "digits", "--split", "test"): ["digits has no test split; it has none of its own"],
-    ("evaluate", "MODEL", "digits", "--split", "tset"): ["unknown split 'tset'; did you mean 'test'?"],
+    ("evaluate", "MODEL", "digits", "--part", "test"): ["digits has no test split; it has none of its own"],
+    ("evaluate", "MODEL", "digits", "--part", "tset"): ["unknown split 'tset'; did you mean 'test'?"],
     ("net", "conv(32, 11) fc(10)", "--input", "1x8x8"): ["conv(32, 11) needs at least 11×11 pixels"],
     ("net", "conv(32, 3) rely"): ["column 13: unknown layer 'rely'; did you mean 'relu'?"],
 }

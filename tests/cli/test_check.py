@@ -231,7 +231,7 @@ def test_a_picture_of_another_shape_is_shown_whole(striate, tmp_path):
 
 
 def test_labels_and_what_to_label_next(striate, tmp_path, monkeypatch):
-    """Dark patches against bright ones: of 40 labels two are swapped, and of six unlabelled pictures all are ranked."""
+    """Dark patches against bright ones: of 40 labels two are swapped, and of six unlabelled images all are ranked."""
     monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())  # pixels are enough for this, and quick
     rng = np.random.default_rng(5)
     for i in range(40):

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from tests.data.oddities import encoded, photo
 
-QUICK = ("--net", "fc(classes)", "--epochs", 2, "--precision", "float32")
+QUICK = ("--net", "fc(classes)", "--epochs", 2, "--set", "precision=float32")
 
 
 def test_json_on_the_training_source_leaves_seen_images_out(striate, digits_run):
@@ -100,7 +100,7 @@ def test_more_images(striate, as_json, split):
     assert striate("train", "split", "--net", "neighbours", "--out", "few").exit_code == 0
     few = striate("evaluate", "few/model.striate", "split", "--more-images")
     assert "nobody can say what more images would bring: 16 training images are too few" in few.stdout
-    alone = striate("evaluate", "few/model.striate", "split", "--split", "test", "--more-images")
+    alone = striate("evaluate", "few/model.striate", "split", "--part", "test", "--more-images")
     assert alone.exit_code == 1
     assert "Give the source that it was trained on" in alone.stderr
 
@@ -138,11 +138,11 @@ def test_a_source_s_own_test_split(striate, as_json, split):
     result = striate("evaluate", "run/model.striate", "split", "--json")
     assert json.loads(result.stdout)["total"] == 8
     assert "the source's own test split was judged, 8 of 24 images" in result.stderr
-    assert as_json("evaluate", "run/model.striate", "split", "--split", "test")["total"] == 8
-    seen = striate("evaluate", "run/model.striate", "split", "--split", "train")
+    assert as_json("evaluate", "run/model.striate", "split", "--part", "test")["total"] == 8
+    seen = striate("evaluate", "run/model.striate", "split", "--part", "train")
     assert seen.exit_code == 1
     assert "all images were seen in training, so their accuracy would say nothing" in seen.stderr
-    absent = striate("evaluate", "run/model.striate", "split", "--split", "valid")
+    absent = striate("evaluate", "run/model.striate", "split", "--part", "valid")
     assert "split has no valid split; it has train, test" in absent.stderr
 
 

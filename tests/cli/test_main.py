@@ -44,7 +44,7 @@ def test_net_json(as_json):
 def test_cache_shows_and_clears(striate, as_json, photos, tmp_path, monkeypatch):
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     assert "0 B of 20 GB in" in striate("cache").stdout
-    assert striate("train", photos, "--net", "fc(classes)", "--epochs", 1, "--precision", "float32").exit_code == 0
+    assert striate("train", photos, "--net", "fc(classes)", "--epochs", 1, "--set", "precision=float32").exit_code == 0
     shown = striate("cache").stdout
     assert "12×12×3" in shown
     assert str(photos) in shown

@@ -12,6 +12,8 @@ def folder(tmp_path, digits_run):
     (tmp_path / "new").mkdir()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "new/a.png")
     (tmp_path / "t.csv").write_text("image\nnew/a.png\n")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a-image.png").write_bytes((tmp_path / "new/a.png").read_bytes())
     (tmp_path / "link.html").symlink_to("m.striate")
     (tmp_path / "link.csv").symlink_to("new/a.png")
     return tmp_path
@@ -32,25 +34,39 @@ def folder(tmp_path, digits_run):
         "predict m.striate t.csv --csv t.csv",
         "predict m.striate t.* --parquet t.csv",
         "predict m.striate new --parquet m.striate",
+        "features m.striate t.csv -o t.csv",
+        "features m.striate new -o link.csv",
+        "evaluate m.striate t.csv --mistakes t.csv",
+        "evaluate m.striate t.csv --mistakes new/a.png",
+        "evaluate m.striate t.csv --card link.html",
+        "check t.csv -o t.html",
+        "explain m.striate new/a.png -o e.html --png pictures",
+        "augment new -o new/a.png",
+        "filter new/a.png blur -o pictures/a-image.png",
     ],
 )
-def test_neither_model_nor_input_is_overwritten(striate, folder, words):
+def test_neither_model_nor_input_is_overwritten(striate, folder, words, monkeypatch, tmp_path_factory):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
     result = striate(*words.split())
     assert result.exit_code == 1
     assert "which is not overwritten. Name another file" in result.stderr.replace("\n", " ")
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path: content for path, content in after.items() if path.name != "e.html"} == before
 
 
 @pytest.mark.parametrize("words", ["explain m.striate new", "look m.striate", "walk m.striate new/a.png"])
 def test_pages_end_in_html(striate, folder, words):
     result = striate(*words.split(), "-o", "page.pdf")
     assert result.exit_code == 1
-    assert "--out must end in .html; got page.pdf. Try -o page.html" in result.stderr
+    assert "a page's name must end in .html; got page.pdf. Try page.html" in result.stderr
     assert not (folder / "page.pdf").exists()
 
 
 def test_an_earlier_answer_is_replaced(striate, folder):
     for _ in range(2):
         assert striate("predict", "m.striate", "new/a.png", "--csv", "new/answers.csv").exit_code == 0
-        assert striate("explain", "m.striate", "new/a.png", "-o", "new/page.HTM").exit_code == 0
+        explain = ("explain", "m.striate", "new/a.png", "-o", "new/page.HTM", "--png", "drawn")
+        assert striate(*explain).exit_code == 0
+        assert striate("filter", "new/a.png", "blur", "-o", "drawn/blurred.jpg").exit_code == 0
+        assert striate("augment", "digits", "-o", "drawn/sheet.webp", "--augment", "flip").exit_code == 0

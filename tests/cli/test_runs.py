@@ -8,7 +8,18 @@ import pytest
 @pytest.fixture
 def two(striate, tmp_path):
     for name, net in (("a", "fc(classes)"), ("b", "fc(32) relu fc(classes)")):
-        arguments = ("train", "digits", "--net", net, "--epochs", 2, "--precision", "float32", "--out", f"runs/{name}")
+        arguments = (
+            "train",
+            "digits",
+            "--net",
+            net,
+            "--epochs",
+            2,
+            "--set",
+            "precision=float32",
+            "--out",
+            f"runs/{name}",
+        )
         assert striate(*arguments).exit_code == 0
     return tmp_path / "runs"
 
@@ -33,7 +44,7 @@ def test_runs_are_compared(striate, as_json, two):
     for words in ("fc(32) relu fc(10)", "parameters", "on the same validation images", "noise"):
         assert words in shown
     assert "learning rate" not in shown
-    compared = as_json("runs", "--compare")
+    compared = as_json("runs", "runs/a", "runs/b")
     assert compared["differences"]["net"] == ["fc(10)", "fc(32) relu fc(10)"]
     assert compared["verdicts"][0]["same_images"] is True
     same = striate("runs", "runs/a", "runs/a").stdout
@@ -47,4 +58,4 @@ def test_nothing_and_nonsense(striate, tmp_path):
     assert "did you mean 'accuracy'" in striate("runs", "--sort", "acuracy").output
     (tmp_path / "runs").mkdir()
     assert "no runs below runs" in striate("runs").stderr
-    assert "at least two runs" in striate("runs", "--compare").output
+    assert "at least two runs" in striate("runs", "runs", "runs").output

@@ -18,7 +18,7 @@ from striate.data.gathering import gather
 from striate.errors import ArgumentError
 from striate.explanation.change import find_changes
 from striate.explanation.explain import explain, explain_catalog
-from striate.explanation.page import explanations_page, write_pictures
+from striate.explanation.page import explanations_page, write_explanation_pictures
 from striate.explanation.shuffling import shuffled
 from striate.explanation.similar import find_voters
 from striate.explanation.subject import make_subject
@@ -187,7 +187,7 @@ def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
     assert "http" not in page.replace("http-equiv", "")
     empty = [one for one in (*each.maps, *each.layers) if not one.verdict.tells]
     assert page.count("tells nothing</span>") >= len(empty)
-    written = write_pictures([each, each], tmp_path / "out")
+    written = write_explanation_pictures([each, each], tmp_path / "out")
     assert len({path.name for path in written}) == len(written)
     assert all(path.parent == tmp_path / "out" for path in written)
     explain(digits_model, digits.images[1], out=tmp_path / "page.html")

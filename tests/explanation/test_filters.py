@@ -102,7 +102,7 @@ def test_the_picture_itself_is_never_overwritten(tmp_path, monkeypatch):
     os.symlink("a.png", "soft.png")
     before = Path("a.png").read_bytes()
     for out in ("a.png", "./a.png", "hard.png", "soft.png"):
-        with pytest.raises(ArgumentError, match="is the picture itself"):
+        with pytest.raises(ArgumentError, match="is the image itself"):
             save_filtered("a.png", "blur", out)
     assert Path("a.png").read_bytes() == before
     assert str(save_filtered("a.png", "blur")[1]) == "a-blur.png"
@@ -110,7 +110,7 @@ def test_the_picture_itself_is_never_overwritten(tmp_path, monkeypatch):
         save_filtered("a.png", "blur")
     with pytest.raises(ArgumentError, match=r"must end in \.png"):
         save_filtered("a.png", "blur", "a.gif")
-    with pytest.raises(SourceNotFoundError, match=r"no picture b\.png"):
+    with pytest.raises(SourceNotFoundError, match=r"no image b\.png"):
         save_filtered("b.png", "blur")
     (tmp_path / "broken.png").write_bytes(before[:60])
     with pytest.raises(DecodingError, match=r"broken\.png: "):

@@ -80,6 +80,21 @@ def test_about_as_many_images_as_it_says_are_enough():
     assert np.mean(enough) > 0.7
 
 
+def test_a_higher_precision_never_needs_fewer_images():
+    """Of models good and bad, on few images and many, alone and in groups."""
+    rng = np.random.default_rng(0)
+    targets, refused = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99), 0
+    for _ in range(60):
+        n, good = int(rng.integers(2, 300)), rng.uniform(0.4, 1)
+        top, right = rng.uniform(size=n), rng.uniform(size=n) < good
+        groups = None if rng.uniform() < 0.5 else rng.integers(0, max(2, n // 5), n)
+        found = [find_threshold(top, right, wanted, groups) for wanted in targets]
+        needed = [one.needed or np.inf for one in found if one.value is None]
+        refused += len(needed)
+        assert needed == sorted(needed)
+    assert refused > 100
+
+
 @pytest.mark.parametrize("wanted", [0, 1, 99, -0.5])
 def test_a_precision_is_between_0_and_1(wanted):
     with pytest.raises(ArgumentError, match=r"sure must be a precision between 0 and 1, such as 0\.99"):

@@ -35,7 +35,7 @@ EARLY = ("--set", "whiten_until=0.5", "--set", "small_until=0.3")
 def command(out, net, *words, processes=2):
     torchrun = [str(Path(sys.executable).parent / "torchrun"), "--nproc-per-node", str(processes), "-m", "striate"]
     start = torchrun if processes > 1 else [sys.executable, "-m", "striate"]
-    settings = ["--precision", "float32", "--batch-size", "64", "--out", str(out), *words]
+    settings = ["--set", "precision=float32", "--batch-size", "64", "--out", str(out), *words]
     return [*start, "train", "digits", "--net", net, *settings]
 
 

@@ -142,7 +142,7 @@ def test_on_the_command_line(timm, tmp_path):
     run = CliRunner().invoke(app, ["net", "timm/levit_192"])
     assert "3×224×224, this size alone" in run.output
     assert "no sentence, layer table, picture or NumPy reference" in run.output
-    run = CliRunner().invoke(app, ["net", "timm/levit_192", "--markdown"])
+    run = CliRunner().invoke(app, ["net", "timm/levit_192", "--strict"])
     assert run.exit_code == 2
     out = tmp_path / "run"
     command = ["train", "xo", "--net", SMALL, "--weights", "none", "--epochs", "1", "--out", str(out), "--json"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +18,9 @@ from striate.data.catalog import Catalog
 from striate.data.contact_sheet import FAINT, INK, PAPER, write_line
 from striate.data.imageset import ImageSet
 from striate.data.tensors import to_batch
-from striate.errors import ArgumentError
-from striate.system.files import write_atomically
+from striate.pages.pictures import write_pictures
 
 SMALLEST_PX, LARGEST_PX = 96, 256  # the longer side of a picture on the sheet
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 _GAP_PX, _LINE_PX, _LABEL_PX = 8, 17, 150
 
 
@@ -109,19 +106,10 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     """Write the sheet; the suffix says the format.
 
     Raises:
-        ArgumentError: a suffix that is not one of `SUFFIXES`.
+        ArgumentError: a suffix of no known form, or a picture of somebody else's is there.
         StorageError: it cannot be written.
     """
-    check_suffix(path)
-    content = io.BytesIO()
-    sheet.save(content, SUFFIXES[path.suffix.lower()])
-    write_atomically(path, content.getvalue())
-
-
-def check_suffix(path: Path) -> None:
-    """Raise an ArgumentError unless the name ends in one of `SUFFIXES`."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise ArgumentError(f"the sheet's name must end in {', '.join(SUFFIXES)}; got {path}. Try sheet.png")
+    write_pictures({path: sheet})
 
 
 def choose_images(catalog: Catalog, count: int, seed: int = 0) -> Catalog:

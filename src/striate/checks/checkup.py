@@ -25,8 +25,8 @@ class Checkup:
         images: those that can be read, prepared, with their groups; None where none can.
         files: sizes, channels and formats of the files, as plain values.
         ledger: what became of every file.
-        wanted: unlabelled pictures to label first, of those in `pool`.
-        pool: the unlabelled pictures, prepared; None where nobody asked.
+        wanted: unlabelled images to label first, of those in `pool`.
+        pool: the unlabelled images, prepared; None where nobody asked.
         notes: what a user should be told beside.
     """
 

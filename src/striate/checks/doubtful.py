@@ -77,7 +77,7 @@ def describe_odd_ones(images: ImageSet, odd: OddOnes) -> list[Finding]:
 
 
 def describe_wanted(pool: ImageSet, chosen: ToLabel, classes: tuple[str, ...]) -> tuple[Wanted, ...]:
-    """Return the unlabelled pictures to label first."""
+    """Return the unlabelled images to label first."""
     rows = zip(chosen.positions.tolist(), chosen.likely.tolist(), chosen.probability.tolist(), strict=True)
     return tuple(Wanted(str(pool.names[i]), str(classes[likely]), float(p)) for i, likely, p in rows)
 

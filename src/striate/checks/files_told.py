@@ -113,7 +113,7 @@ def find_shortcuts(examined: Examined) -> list[Finding]:
     return [Finding(
         "shortcut", "serious" if above >= 2 * SHORTCUT_SHARE else "warning",
         f"size, shape and format of files alone tell the class in {right:.0%} of cases (chance: {1 / classes:.0%})",
-        "a model may learn how classes were collected, not what is on the pictures: figures will not hold elsewhere",
+        "a model may learn how classes were collected, not what is on the images: figures will not hold elsewhere",
         "collect all classes in one way, or bring all images to one size and format before they are read",
         weight=100 * above, figures={"accuracy": right, "chance": 1 / classes},
     )]  # fmt: skip

@@ -47,6 +47,13 @@ class Section:
     hidden: int
 
 
+def checkup_files(out: Path) -> tuple[Path, Path]:
+    """Return where the page and the table go: into a folder, or beside each other as PAGE.html and PAGE.csv."""
+    if out.suffix.lower() in (".html", ".htm"):
+        return out, out.with_suffix(".csv")
+    return out / PAGE, out / TABLE
+
+
 def write_checkup(checkup: Checkup, out: Path) -> tuple[Path, Path]:
     """Write the page and the table of findings of a check, and return where they are.
 
@@ -57,8 +64,7 @@ def write_checkup(checkup: Checkup, out: Path) -> tuple[Path, Path]:
     Raises:
         StorageError: the disk is full or the folder not writable.
     """
-    page = out if out.suffix.lower() in (".html", ".htm") else out / PAGE
-    table = page.with_suffix(".csv") if page is out else out / TABLE
+    page, table = checkup_files(out)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_findings(checkup.findings, checkup.catalog, table)
     write_atomically(page, check_page(checkup, table.name).encode("utf-8", "replace"))

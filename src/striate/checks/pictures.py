@@ -177,7 +177,7 @@ _FAULTS = (
     _Fault(
         "low-detail",
         "of far less detail than the others",
-        "there may be nothing in such a picture that tells its class",
+        "there may be nothing in such an image that tells its class",
         _is_low_detail,
         lambda looks, i: f"{looks['activity'][i]:.1f} bits a pixel",
         "look at them: plain walls and sky are fine where they are meant",

@@ -1,4 +1,4 @@
-"""What to label next: pictures on which the labels so far leave most in doubt, and no two of one kind."""
+"""What to label next: images on which the labels so far leave most in doubt, and no two of one kind."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from striate.data.imageset import ImageSet
 from striate.errors import ArgumentError, DataError
 from striate.observer import Progress, silent
 
-# Of so many times as many doubtful pictures as are wanted, those that differ are chosen.
+# Of so many times as many doubtful images as are wanted, those that differ are chosen.
 DOUBTFUL = 10
 _MOST_CLUSTERED, _CLUSTERED_FEATURES, _ROUNDS = 20_000, 256, 10
 
 
 @dataclass(frozen=True, eq=False)
 class ToLabel:
-    """The pictures that would teach most if they were labelled, the most doubtful first.
+    """The images that would teach most if they were labelled, the most doubtful first.
 
     Arguments:
-        positions: int64 (m,), which of the unlabelled pictures.
+        positions: int64 (m,), which of the unlabelled images.
         likely: int64 (m,), the class that each most probably is of.
         probability: float64 (m,), of that class.
-        among: of how many pictures they were chosen.
+        among: of how many images they were chosen.
     """
 
     positions: np.ndarray
@@ -41,37 +41,37 @@ class ToLabel:
     @property
     def sentence(self) -> str:
         """What a user is told."""
-        return f"of {self.among:,} unlabelled pictures these {len(self):,} would teach most"
+        return f"of {self.among:,} unlabelled images these {len(self):,} would teach most"
 
 
 def choose_to_label(
     evidence: Evidence, pool: ImageSet, count: int = 100, seed: int = 0, progress: Progress = silent
 ) -> ToLabel:
-    """Return which pictures to label next: doubtful ones that differ from each other.
+    """Return which images to label next: doubtful ones that differ from each other.
 
     Those with the least margin between their two likeliest classes are clustered by their features, the doubtful
     weighing more, and the one nearest the centre of each cluster is taken.
 
     Arguments:
         evidence: of the images that have labels.
-        pool: pictures of any size; labels that they have are not looked at.
+        pool: images of any size; labels that they have are not looked at.
         count: how many to choose, at least 1.
         seed: of the clusters.
         progress: told how far it is.
 
     Raises:
         ArgumentError: a count below 1.
-        DataError: no pictures, or labels of fewer than two classes.
+        DataError: no images, or labels of fewer than two classes.
 
     Source: Zhdanov 2019, "Diverse mini-batch active learning"; the margin is Scheffer et al. 2001.
     """
     if count < 1:
-        raise ArgumentError(f"count must be at least 1; got {count}. Say how many pictures you would label")
+        raise ArgumentError(f"count must be at least 1; got {count}. Say how many images you would label")
     if not len(pool):
-        raise DataError("there must be pictures to choose from; got none that can be read")
+        raise DataError("there must be images to choose from; got none that can be read")
     labels, labelled = evidence.images.labels, np.flatnonzero(evidence.images.labels >= 0)
     if len(np.unique(labels[labelled])) < 2:
-        raise DataError("the labelled images must be of at least two classes, so that pictures can be in doubt")
+        raise DataError("the labelled images must be of at least two classes, so that images can be in doubt")
     features = evidence.of_others(pool, progress)
     classes, says = _probabilities(evidence, labelled, features, seed)
     ranked = np.sort(says, axis=1)
@@ -116,6 +116,6 @@ def _spread(features: np.ndarray, weights: np.ndarray, count: int, seed: int) ->
     away = np.square(unit - found.cluster_centers_[found.labels_]).sum(1)
     order = np.lexsort((away, found.labels_))
     first = order[np.unique(found.labels_[order], return_index=True)[1]]
-    # Equal pictures leave clusters empty: the most doubtful of the others fill up.
+    # Equal images leave clusters empty: the most doubtful of the others fill up.
     others = np.setdiff1d(np.arange(len(features)), first)
     return np.sort(np.concatenate([first, others[: count - len(first)]]))

@@ -11,12 +11,13 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from striate.cli import options
 from striate.cli.augment import augment
 from striate.cli.cache import cache
 from striate.cli.check import check
+from striate.cli.doctor import doctor
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.export import export
@@ -34,10 +35,35 @@ from striate.cli.walk import walk
 from striate.errors import StriateError, is_out_of_memory, visible
 from striate.version import __version__
 
+# What `striate` alone says.
+FIRST = """\
+Striate: from labelled images to a classifier that you can trust.
+
+  striate train photos/       one folder a class: photos/cat/1.jpg, photos/dog/1.jpg …
+  striate predict runs/photos-1/model.striate new.jpg
+
+No photographs at hand? striate train digits --budget 20s
+All commands: striate --help. What this machine can do: striate doctor"""
+
 PLAIN = str.maketrans({"×": "x", "−": "-", "–": "-", "─": "-", "·": "-", "…": "...", "→": "->"})  # fmt: skip
 
 
-class _Commands(TyperGroup):
+class _Bare:
+    """A command whose help shows no type beside options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for one in params:
+            if getattr(one, "is_flag", False):
+                one.metavar = ""
+        return params
+
+
+class _Command(_Bare, TyperCommand):
+    pass
+
+
+class _Commands(_Bare, TyperGroup):
     """The commands; a user's mistake in any of them ends in one message and exit code 1, never in a traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -83,18 +109,18 @@ app = typer.Typer(
     cls=_Commands,
     name="striate",
     help="From labelled images to a classifier that you can trust.",
-    epilog="Try: striate train digits",
-    no_args_is_help=True,
-    add_completion=False,
+    epilog="Try: [bold]striate train digits --budget 20s[/bold]   "
+    "TAB completes commands, options and names after: [bold]striate --install-completion[/bold]",
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
 for command in (
     train, predict, evaluate, check, explain, look, walk, filter, net, augment, tune, features,
-    export, serve, runs, report, cache,
+    export, serve, runs, report, cache, doctor,
 ):  # fmt: skip
-    app.command(help=flowing(command.__doc__ or ""))(command)
+    app.command(cls=_Command, help=flowing(command.__doc__ or ""))(command)
 
 
 def _expanded(word: str) -> str:
@@ -128,9 +154,11 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(FIRST)
 
 
 def main() -> None:

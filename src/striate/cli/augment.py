@@ -11,37 +11,40 @@ from striate.cli import options
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
+@options.reads_source
 def augment(
-    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=options.SOURCE_HELP)] = None,
+    source: options.MaybeSource = None,
     words: Annotated[
         str | None,
         typer.Option(
-            "--augment", metavar="WORDS", help='Words as for train: "flip translate(4)"; by default each one.'
+            "--augment",
+            metavar="WORDS",
+            show_default="every word, each alone",
+            help='As in train: "flip translate(4)".',
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The sheet: .png, .jpg or .webp.")] = Path("augment.png"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The sheet: .png, .jpg or .webp.", show_default=True)
+    ] = Path("augment.png"),
     count: Annotated[
         int, typer.Option(min=1, max=100, help="Images, by turns one of each class; none of the test images.")
     ] = 8,
-    views: Annotated[int, typer.Option(min=1, max=50, help="Augmented views of each image.")] = 8,
+    draws: Annotated[int, typer.Option(min=1, max=50, help="How often each image is augmented anew.")] = 8,
     size: options.Size = None,
     fit: options.Fit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of images and of every draw.")] = 0,
+    seed: options.Seed = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the words, their arguments and ranges.")] = False,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Draw a sheet of images as they are and as training sees them, to judge whether the labels still hold.
 
-    A row is an image: the original at the left, then views of it, one for each epoch.
-    Without --augment a row is a word with its default arguments, all on one image.
-    Flips are wrong for digits and text, large turns for a 6 and a 9.
+    [bold]striate augment photos/ --augment "flip translate(4) cutout(8)" -o sheet.png[/bold]
+    [bold]striate augment --list[/bold]
 
-    [dim]striate augment photos/ --augment "flip translate(4) cutout(8)" -o sheet.png · striate augment --list[/dim]
+    A row is an image: the original at the left, then what it is in one epoch after another. Without --augment a row is
+    a word with its default arguments, all on one image. Flips are wrong for digits and text, large turns for a 6 and a
+    9.
     """
     if list_:
         _list(json)
@@ -53,26 +56,25 @@ def augment(
     from striate.data.decoding.pixels import check_fit
     from striate.data.preparing.prepare import prepare
     from striate.data.reading import read
+    from striate.pages.pictures import check_picture_file
 
     pixels, chosen_fit = options.parse_size(size), None if fit is None else check_fit(fit)
-    sheets.check_suffix(out)
+    check_picture_file(out)
     make_augmentation([words] if words else [])
     console = stderr()
     with progress_bar(console) as progress:
-        catalog = read(
-            source, **options.reading(format, images, image_column, label_column, data_dir), progress=progress
-        )
+        catalog = read(source, **reading, progress=progress)
         few = sheets.choose_images(catalog, count, seed)
         prepared = prepare(few, pixels, chosen_fit, progress=progress, keep=False)
     if len(prepared) < len(few):
         console.print(f"{len(few) - len(prepared)} of {len(few)} chosen images cannot be decoded", style="yellow")
     if words is None:
-        rows, heading = sheets.catalogue_rows(prepared, views, seed), f"{source}: every word with its defaults"
+        rows, heading = sheets.catalogue_rows(prepared, draws, seed), f"{source}: every word with its defaults"
     else:
-        rows, heading = sheets.augmented_rows(prepared, [words], views, seed), f"{source}: {words}"
+        rows, heading = sheets.augmented_rows(prepared, [words], draws, seed), f"{source}: {words}"
     sheets.save_sheet(sheets.draw_sheet(rows, f"{heading}   seed {seed}"), out)
     if json:
-        print_json({"sheet": str(out), "images": [str(name) for name in prepared.names], "views": views, "seed": seed})
+        print_json({"path": str(out), "images": [str(name) for name in prepared.names], "draws": draws, "seed": seed})
     else:
         stdout().print(str(out), soft_wrap=True, markup=False)
 

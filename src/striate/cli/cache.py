@@ -30,7 +30,9 @@ def cache(
     It takes 20 GB at most: what was used longest ago is let go of when images are prepared, never what is in use, and
     it is told. The variable STRIATE_CACHE_LIMIT sets another limit, such as 5GB or none; STRIATE_CACHE another folder.
 
+    [bold]striate cache[/bold]
     [bold]striate cache --limit 5GB[/bold]
+    [bold]striate cache --clear[/bold]
     """
     from striate.data.preparing.cache import clear as clear_cache
     from striate.data.preparing.cache import entries

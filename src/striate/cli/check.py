@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
+from striate.cli.guards import check_spared
 from striate.cli.output.console import print_json, stderr, stdout
 
 # The exit code where something serious was found.
 SERIOUS = 3
 
 
+@options.reads_source
 def check(
     source: options.Source,
     labels: Annotated[
@@ -23,18 +25,19 @@ def check(
             help="Doubt the labels, and look for images of no class: minutes for tens of thousands of images.",
         ),
     ] = True,
-    model: Annotated[
+    features: Annotated[
         Path | None,
         typer.Option(
-            "--model",
+            "--features",
             metavar="MODEL",
-            show_default="the best backbone at hand",
-            help="Doubt labels by the features of this model: a .striate file, or a net such as mobilenet_v2.",
+            show_default="the best pre-trained net at hand",
+            help="Doubt labels by what this model (.striate, or a net with published weights) makes of the images.",
+            autocompletion=completion.models,
         ),
     ] = None,
     unlabelled: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Images without labels: name those whose labels would teach most."),
+        typer.Option(metavar="DIR", help="Images without labels: name those whose labels would teach most."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -43,7 +46,7 @@ def check(
             "-o",
             metavar="DIR|PAGE.html",
             show_default="checks/SOURCE-NUMBER",
-            help="Where the page check.html and the table findings.csv go.",
+            help="Folder of the page check.html and the table findings.csv; or the page, with its table beside it.",
         ),
     ] = None,
     groups: options.Groups = None,
@@ -51,15 +54,10 @@ def check(
     fit: options.Fit = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
-    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred pictures, small classes.
+    """Say what is wrong with labelled images: copies, leaks, wrong labels, blank and blurred images, small classes.
 
     [bold]striate check photos/[/bold]
     [bold]striate train photos/ --without checks/photos-1/findings.csv[/bold]
@@ -68,22 +66,24 @@ def check(
     """
     from striate.checks.check import CheckOptions
     from striate.checks.check import check as check_source
-    from striate.checks.page import write_checkup
+    from striate.checks.page import checkup_files, write_checkup
     from striate.classifier.pretrained import load_model
     from striate.cli.output.checkup import check_folder, checkup_json, print_checkup
     from striate.cli.output.training import TrainingView
     from striate.system.devices import choose_device
 
+    folder = out or check_folder(source)
+    for written in checkup_files(folder):
+        check_spared(written, features, [source, reading.get("images"), unlabelled, weights])
     console = stderr()
-    classifier = None if model is None else load_model(model, weights).to(choose_device(device))
-    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
+    classifier = None if features is None else load_model(features, weights).to(choose_device(device))
     data = options.data_options(reading, size, fit, None, groups)
     asked = CheckOptions(labels=labels, model=classifier, unlabelled=unlabelled)
     with TrainingView(console) as view:
         checkup = check_source(source, asked, data, view)
         for note in checkup.notes:
             view.note(note)
-    page, table = write_checkup(checkup, out or check_folder(source))
+    page, table = write_checkup(checkup, folder)
     if json:
         print_json(checkup_json(checkup, page, table))
     else:

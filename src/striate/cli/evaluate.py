@@ -8,21 +8,36 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
+from striate.cli.guards import check_page_file, check_spared
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
+@options.reads_source
 def evaluate(
     model: options.Model,
     source: options.Source,
-    split: Annotated[str | None, typer.Option(help="Judge this split of the source: train, valid or test.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="train|valid|test",
+            show_default="test, else every image that is new to the model",
+            help="Evaluate on this split of the source.",
+        ),
+    ] = None,
     mistakes: Annotated[
         Path | None,
-        typer.Option(help="Write all mistakes to this CSV file, the worst first, with their likely causes."),
+        typer.Option(
+            metavar="FILE.csv", help="Write all mistakes to this table, the worst first, with their likely causes."
+        ),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="Compare with this model on the images that are new to both.", metavar="MODEL2"),
+        typer.Option(
+            metavar="MODEL2",
+            help="Compare with this model on the images that are new to both.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     more_images: Annotated[
         bool,
@@ -37,7 +52,8 @@ def evaluate(
     views: Annotated[
         str | None,
         typer.Option(
-            help="Average over these views of each image: none (the image alone), mirror or mirror-shift.",
+            metavar="none|mirror|mirror-shift",
+            help="Test-time augmentation: average the answers to these views of each image; none: the image alone.",
             show_default="the model's",
         ),
     ] = None,
@@ -45,21 +61,23 @@ def evaluate(
         bool,
         typer.Option("--robustness", help="Also under corruptions: turned, darkened, hidden, noisy… at five steps."),
     ] = False,
-    card: Annotated[Path | None, typer.Option("--card", help="Write the robustness card as a page: card.html.")] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option("--card", metavar="PAGE.html", help="Measure --robustness, and write its card as a page."),
+    ] = None,
     groups: options.Groups = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
-    """How good a classifier is on images that it has not seen, and how far to trust it.
+    """Say how good a classifier is on images that it has not seen, and how far to trust it.
 
-    The source's own test split is judged if it has one; else every image that training has not seen. All figures have
+    [bold]striate evaluate cats.striate photos/[/bold]
+    [bold]striate evaluate cats.striate photos/ --against dogs.striate[/bold]
+    [bold]striate evaluate cats.striate photos/ --robustness --sure 0.99[/bold]
+
+    Images that training has seen are left out, told by their pixels. All figures have
     95 % intervals, which count images that belong together as one: accuracy, class by class, balanced accuracy,
     macro F1, log loss, Brier score and calibration error (how far the probabilities are from how often it is right).
     The worst mistakes are named, with the likely cause where the source holds the training images; and so are folders,
@@ -81,16 +99,15 @@ def evaluate(
     from striate.evaluation.robustness.section import write_card
     from striate.system.devices import choose_device
 
-    chosen = choose_device(device)
-    classifier = load_model(model, weights).to(chosen)
-    other = load_model(against).to(chosen) if against else None
+    _check_files(model, [source, reading.get("images"), against, weights], mistakes, card)
+    classifier = load_model(model, weights).to(choose_device(device))
+    other = load_model(against).to(choose_device(device)) if against else None
     watch = watching(classifier, sure, sets, views)
     if views is not None:
         classifier = replace(classifier, views=check_views(views))
     with progress_bar(console := stderr()) as progress:
-        reading = options.reading(format, images, image_column, label_column, data_dir, pages)
         catalog = read(source, **reading, progress=progress)
-        catalog = catalog.own(split) if split else catalog
+        catalog = catalog.own(part) if part else catalog
         held = classifier.held_out(catalog, progress, groups)
         evaluation = classifier.judge(held.images, held.labels, held.notes, progress, held.near, watch=watch)
         found = examine(evaluation, held.images, catalog=catalog, model=classifier, seen=held.seen, progress=progress)
@@ -114,6 +131,13 @@ def evaluate(
     else:
         print_evaluation(evaluation, found)
         _print_extra(extra)
+
+
+def _check_files(model: Path, inputs: list[str | Path | None], mistakes: Path | None, card: Path | None) -> None:
+    """Refuse before minutes are spent what may not be written."""
+    check_spared(mistakes, model, inputs)
+    if card:
+        check_page_file(card, model, inputs)
 
 
 def _print_extra(extra: Mapping[str, Any]) -> None:

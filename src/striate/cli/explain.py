@@ -8,31 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import options
+from striate.cli.guards import check_page_file
 from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
     from striate.explanation.explanation import Explanation
 
-PAGE = "explain.html"
 MOST_IMAGES = 50
 
 
+@options.reads_images
 def explain(
     model: options.Model,
-    images_: Annotated[
-        list[str], typer.Argument(metavar="IMAGE…", help="Image files, folders or patterns such as 'photos/*.jpg'.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="PAGE.html", help="Where the page goes.")] = Path(PAGE),
-    png: Annotated[Path | None, typer.Option("--png", metavar="DIR", help="Write every map as a PNG file too.")] = None,
+    images_: options.Inputs,
+    out: options.Page = Path("explain.html"),
+    png: options.Png = None,
     about: Annotated[
         str | None,
         typer.Option("--class", metavar="NAME", show_default="the answer", help="Explain this class instead."),
     ] = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Say what a model sees of images: maps with a verdict each, similar training images, what would change the answer.
@@ -49,13 +46,12 @@ def explain(
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather
     from striate.explanation.explain import explain_catalog
-    from striate.explanation.page import write_explanations, write_pictures
+    from striate.explanation.page import write_explanation_pictures, write_explanations
     from striate.system.devices import choose_device
 
-    options.check_page_file(out, model, [*images_, weights])  # before minutes are spent
+    check_page_file(out, model, [*images_, weights])  # before minutes are spent
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
-    reading = {"format": format, "data_dir": data_dir, "pages": pages}
     with progress_bar(console) as progress:
         catalog = gather(images_, reading, progress)
         if len(catalog) > MOST_IMAGES:
@@ -64,7 +60,7 @@ def explain(
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
     page = write_explanations(said, out, options.called(model))
-    written = write_pictures(said, png) if png else []
+    written = write_explanation_pictures(said, png) if png else []
     if json:
         print_json({"page": str(page), "png": [str(path) for path in written],
                     "images": [one.to_json() for one in said]})  # fmt: skip

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from striate.shipping.verify import Parity
 
 
+@options.reads_source
 def export(
     model: options.Model,
     out: Annotated[
@@ -39,11 +40,7 @@ def export(
         bool, typer.Option("--with-example", help="Write predict.py beside the graph: it needs no Striate.")
     ] = False,
     weights: options.Weights = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Hand a model out: as one ONNX graph, or as one page that runs it in the browser without a network.
@@ -61,8 +58,7 @@ def export(
     from striate.shipping.export import ExportOptions, export_model
 
     classifier = load_model(model, weights)
-    reading = options.reading(format, images, image_column, label_column, data_dir)
-    asked = ExportOptions(verify, reading, int8, with_example)
+    asked = ExportOptions(verify, dict(reading), int8, with_example)
     console = stderr()
     try:
         with progress_bar(console) as progress:

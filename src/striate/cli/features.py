@@ -9,32 +9,24 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
+from striate.cli.guards import check_spared
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
+@options.reads_source
 def features(
     model: options.Model,
     source: options.Source,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where they go: .npz, or .csv.", show_default=True)
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where they go: .npz or .csv.", show_default=True)
     ] = Path("features.npz"),
     layer: Annotated[
         str | None,
         typer.Option(help="Another layer's path, as striate net shows it; its maps are averaged.", show_default="last"),
     ] = None,
     weights: options.Weights = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Pixels at which the net looks at images, as 128: fewer are faster.", show_default="the model's"
-        ),
-    ] = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    size: options.SizeSeen = None,
+    reading: options.Reading = options.AS_IT_IS,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -51,8 +43,8 @@ def features(
     from striate.data.reading import read
     from striate.system.devices import choose_device
 
-    check_output(output)
-    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
+    check_output(out)
+    check_spared(out, model, [source, reading.get("images"), weights])
     console = stderr()
     with progress_bar(console) as progress:
         classifier = load_model(model, weights, options.parse_size(size), progress).to(choose_device(device))
@@ -65,11 +57,11 @@ def features(
         console.print(note, style="dim", markup=False)
     made_by = " ".join(filter(None, [f"striate features {model}", weights and f"--weights {weights}",
                                      layer and f"--layer {layer}", size and f"--size {size}"]))  # fmt: skip
-    write_features(output, found, prepared, made_by)
+    write_features(out, found, prepared, made_by)
     count, width = found.shape
     if json:
-        print_json({"output": str(output), "images": count, "features": width, "classes": len(prepared.classes),
+        print_json({"path": str(out), "images": count, "features": width, "classes": len(prepared.classes),
                     "constant": int((found.std(0) == 0).sum()), "seconds": round(seconds, 3)})  # fmt: skip
         return
     stdout().print(f"{count:,} images × {width:,} features in {seconds:.1f} s", markup=False)
-    stdout().print(f"features  {output}", soft_wrap=True, markup=False)
+    stdout().print(f"features  {out}", soft_wrap=True, markup=False)

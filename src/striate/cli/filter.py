@@ -1,4 +1,4 @@
-"""`striate filter`: a small matrix slid over a picture."""
+"""`striate filter`: a small matrix slid over an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
 def filter(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture: PNG, JPEG, TIFF, WebP and others.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file: PNG, JPEG, TIFF, WebP and others.")],
     kernel: Annotated[
         str,
         typer.Argument(
@@ -23,7 +23,11 @@ def filter(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", show_default="IMAGE-NAME.png here", help="The filtered picture: .png, .jpg or .webp."
+            "--out",
+            "-o",
+            metavar="FILE",
+            show_default="IMAGE-NAME.png here",
+            help="The filtered image: .png, .jpg or .webp.",
         ),
     ] = None,
     show: Annotated[
@@ -35,7 +39,7 @@ def filter(
     ] = "clip",
     json: options.Json = False,
 ) -> None:
-    """Slide a small matrix over a picture: what one unit of a convolution does.
+    """Slide a small matrix over an image: what one unit of a convolution does.
 
     [bold]striate filter photo.jpg outline -o outline.png[/bold]
     [bold]striate filter photo.jpg "[[1/9, 1/9, 1/9], [1/9, 1/9, 1/9], [1/9, 1/9, 1/9]]" -o blur.png[/bold]

@@ -7,24 +7,25 @@ from typing import Annotated
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
+from striate.cli.guards import check_page_file
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
 
 
+@options.reads_source
 def look(
     model: options.Model,
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             show_default="images that the model keeps",
             help="Images to look at it with: a folder, a table, a built-in set.",
+            autocompletion=completion.sources,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page.")] = Path("look.html"),
-    png: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the pictures as PNG into this folder too.")
-    ] = None,
+    out: options.Page = Path("look.html"),
+    png: options.Png = None,
     layer: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,16 +45,11 @@ def look(
             help="Make an image that raises this class; again for more.",
         ),
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=1, help="How many images to look at.")] = 512,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of gradient ascent for each image that is made.")] = 160,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of images, and of the noise they are made from.")] = 0,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many images to look at.")] = 512,
+    seed: options.Seed = 0,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
+    reading: options.Reading = options.AS_IT_IS,
     json: options.Json = False,
 ) -> None:
     """Look inside a model: its first filters or templates, what its units answer to, which of them are dead.
@@ -70,13 +66,13 @@ def look(
     from striate.explanation.look.look import look as look_inside
     from striate.system.devices import choose_device
 
-    options.check_page_file(out, model, [source, weights, images])
+    check_page_file(out, model, [source, weights, reading.get("images")])
     with progress_bar(stderr()) as progress:
         classifier = load_model(model, weights, progress=progress).to(choose_device(device))
         found = look_inside(
             classifier, source, progress, name=str(model), layers=layer or [], units=unit or [], classes=class_ or None,
-            images=most, steps=steps, seed=seed,
-            reading=options.reading(format, images, image_column, label_column, data_dir),
+            images=count, seed=seed,
+            reading=dict(reading),
         )  # fmt: skip
     found.save(out)
     written = found.save_pictures(png) if png else []

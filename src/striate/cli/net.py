@@ -7,27 +7,44 @@ from typing import Annotated
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
 from striate.cli.output.console import print_json, stdout
 
 
 def net(
     architecture: Annotated[
-        str | None, typer.Argument(metavar='NAME|"SENTENCE"', help='A name such as lenet, or "conv(6, 5) relu fc(10)".')
+        str | None,
+        typer.Argument(
+            metavar='NAME|"SENTENCE"',
+            help='A name such as lenet, or "conv(6, 5) relu fc(10)".',
+            autocompletion=completion.nets,
+        ),
     ] = None,
-    input_: Annotated[str | None, typer.Option("--input", help="Channels × height × width, as 3x224x224.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="What `classes` in a sentence stands for.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at a time, for the activation memory.")] = 1,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="CxHxW",
+            show_default="the net's own, else 3x32x32",
+            help="Channels × height × width of the images, as 3x224x224.",
+        ),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, show_default="10", help="What `classes` in a sentence stands for.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in one step, for the activation memory.")] = 1,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse windows that leave pixels unseen.")] = False,
-    svg: Annotated[Path | None, typer.Option(help="Also draw the net into this SVG file.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the net into this file too.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the named architectures.")] = False,
     json: options.Json = False,
 ) -> None:
     """Print what each layer makes of its input: shape, formula, parameters, multiply-adds, receptive field.
 
-    [dim]striate net alexnet --input 3x227x227 · striate net "conv(32, 3) relu maxpool(2) fc(10)"[/dim]
+    [bold]striate net alexnet --input 3x227x227[/bold]
+    [bold]striate net "conv(32, 3) relu maxpool(2) fc(10)" --svg net.svg[/bold]
+    [bold]striate net --list[/bold]
     """
+    from striate.errors import ArgumentError
     from striate.nets import ZOO, resolve
     from striate.nets.zoo.registry import is_timm, without_layers
     from striate.system.files import write_atomically
@@ -38,24 +55,22 @@ def net(
     if architecture is None:
         raise typer.BadParameter('name an architecture, or write one: "conv(6, 5) relu fc(10)"; --list shows the names')
     if is_timm(architecture):
-        if svg or markdown or strict or batch > 1:
-            raise typer.BadParameter(
-                f"{without_layers(architecture)}. Leave out --svg, --markdown, --strict and --batch"
-            )
+        if svg or strict or batch_size > 1:
+            raise typer.BadParameter(f"{without_layers(architecture)}. Leave out --svg, --strict and --batch-size")
         _show_timm(architecture, options.parse_shape(input_), json)
         return
+    if svg and svg.suffix.lower() != ".svg":
+        raise ArgumentError(f"the drawing's name must end in .svg; got {svg}. Try {svg.stem}.svg")
     known = ZOO.get(architecture.split("(")[0].strip())
     shape = options.parse_shape(input_) or (known.input_shape if known else (3, 32, 32))
     if classes is None and known is None:
         classes = 10
     chosen = resolve(architecture, classes=classes, channels=shape[0], side=min(shape[1:]))
-    table = chosen.table(shape, batch=batch, strict=strict)
+    table = chosen.table(shape, batch=batch_size, strict=strict)
     if svg:
         write_atomically(svg, chosen.svg(shape))
     if json:
         print_json(table.to_dict())
-    elif markdown:
-        print(table.to_markdown())
     elif stdout().is_terminal:
         stdout().print(table)
     else:

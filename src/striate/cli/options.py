@@ -1,13 +1,19 @@
-"""Options that several commands share, each with its help."""
+"""Options that several commands share: each has one name, one meaning and one help, defined here."""
 
 from __future__ import annotations
 
+import inspect
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from striate.cli import completion
 
 if TYPE_CHECKING:
     from striate.data.dataset import DataOptions
@@ -19,17 +25,34 @@ TYPED = "striate.typed"
 
 DATA, NET, RUN = "Data", "Net and recipe", "Run"
 
-SOURCE_HELP = (
+_SOURCE_HELP = (
     "Folder of class folders, CSV/TSV table, zip or tar of either, Parquet, WebDataset, COCO or Label Studio JSON, "
     "CIFAR archive or folder, IDX files, .npz, or a built-in set: "
     "digits, xo, shapes, mnist, fashion-mnist, cifar10, cifar100."
 )
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .striate file, or a net: mobilenet_v2, timm/resnet18.")]
+_SOURCE = typer.Argument(metavar="SOURCE", help=_SOURCE_HELP, autocompletion=completion.sources)
+Source = Annotated[str, _SOURCE]
+MaybeSource = Annotated[str | None, _SOURCE]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .striate file, or a net with published weights: mobilenet_v2, timm/resnet18.",
+        autocompletion=completion.models,
+    ),
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE…|SOURCE",
+        help="Image files, folders, patterns such as 'photos/*.jpg', - for standard input; or one source.",
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", rich_help_panel=DATA, show_default="told by the content",
+        "--format", rich_help_panel=DATA, metavar="NAME", show_default="told by the content",
+        autocompletion=completion.formats,
         help="Read the source as folders, table, archive, webdataset, parquet, metadata, coco, labelstudio, cifar, "
         "cifar100-coarse, idx, npz or npy.",
     ),
@@ -37,46 +60,60 @@ Format = Annotated[
 Images = Annotated[
     Path | None,
     typer.Option(
-        "--images", rich_help_panel=DATA, show_default="the table's own",
+        "--images", rich_help_panel=DATA, metavar="DIR", show_default="the table's own",
         help="Folder that the image paths of a table, of COCO or of Label Studio are relative to.",
     ),
 ]  # fmt: skip
 ImageColumn = Annotated[
     str | None,
     typer.Option(
-        "--image-column", rich_help_panel=DATA, show_default="guessed", help="The table's column of image paths."
+        "--image-column",
+        rich_help_panel=DATA,
+        metavar="COLUMN",
+        show_default="guessed",
+        help="The table's column of image paths.",
     ),
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option("--label-column", rich_help_panel=DATA, show_default="guessed", help="The table's column of labels."),
-]
+    typer.Option(
+        "--label-column", rich_help_panel=DATA, metavar="COLUMN", show_default="guessed",
+        help="The table's column of labels.",
+    ),
+]  # fmt: skip
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", rich_help_panel=DATA, envvar="STRIATE_DATA",
+        "--data-dir", rich_help_panel=DATA, metavar="DIR", envvar="STRIATE_DATA",
         help="Folder in which published files of built-in sets are looked for before they are downloaded.",
     ),
 ]  # fmt: skip
 Split = Annotated[
     str | None,
     typer.Option(
-        rich_help_panel=DATA, show_default="80:10:10",
-        help="Shares of train:valid:test where the source has no splits; 70:30 for no test.",
+        "--split", rich_help_panel=DATA, metavar="RATIOS", show_default="80:10:10",
+        help="Shares of train:valid:test where the source has no splits of its own; 70:30 for no test.",
     ),
 ]  # fmt: skip
 Size = Annotated[
     str | None,
     typer.Option(
-        rich_help_panel=DATA, show_default="from the images",
-        help="Pixels to train at: 64, or 64x96 (height × width).",
+        "--size", rich_help_panel=DATA, metavar="PIXELS", show_default="from the images",
+        help="Bring all images to this size: 64, or 64x96 (height × width).",
+    ),
+]  # fmt: skip
+SizeSeen = Annotated[
+    str | None,
+    typer.Option(
+        "--size", rich_help_panel=DATA, metavar="PIXELS", show_default="the model's",
+        help="The size at which the net looks at images: 128, or 96x128 (height × width); a smaller one is faster.",
     ),
 ]  # fmt: skip
 Fit = Annotated[
     str | None,
     typer.Option(
-        rich_help_panel=DATA, show_default="crop; pad where that cuts away half",
-        help="How images come to that size: crop, pad or stretch.",
+        "--fit", rich_help_panel=DATA, metavar="crop|pad|stretch", show_default="crop; pad where that cuts away half",
+        help="How images of another shape come to that size.",
     ),
 ]  # fmt: skip
 Pages = Annotated[
@@ -106,32 +143,35 @@ Weights = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="For a named net instead of a model file: imagenet (downloaded once), or a .pth or .safetensors.",
+        metavar="imagenet|FILE",
+        show_default="imagenet",
+        help="Of a named net (a model file has its own): imagenet (downloaded once), or a .pth or .safetensors.",
     ),
 ]
 Sure = Annotated[
     float | None,
     typer.Option(
-        "--sure", metavar="PRECISION", help="Say which answers are among those of which so many are right, as 0.99."
+        "--sure", metavar="PRECISION", help="Say which answers belong to those of which this share is right: 0.99."
     ),
 ]
 Sets = Annotated[
     float | None,
-    typer.Option("--sets", metavar="COVERAGE", help="Give sets of classes that hold the true one so often, as 0.95."),
+    typer.Option("--sets", metavar="COVERAGE", help="Give sets of classes that hold the true one this often: 0.95."),
 ]
 Device = Annotated[
     str | None,
     typer.Option(
         "--device",
         rich_help_panel=RUN,
+        metavar="cpu|cuda|cuda:N|mps",
         show_default="a GPU if there is one",
-        help="Compute on cpu, cuda, cuda:1 or mps.",
+        help="What to compute on.",
     ),
 ]
 Metric = Annotated[
     str | None,
     typer.Option(
-        "--metric", rich_help_panel=NET, show_default="accuracy",
+        "--metric", rich_help_panel=NET, show_default="accuracy", metavar="accuracy|balanced-accuracy|macro-f1",
         help="What is best on the validation images: accuracy; or the mean over the classes of their accuracy "
         "(balanced-accuracy) or F1 (macro-f1), in which a rare class has the same say as a frequent one.",
     ),
@@ -139,30 +179,74 @@ Metric = Annotated[
 Balance = Annotated[
     str | None,
     typer.Option(
-        "--balance", rich_help_panel=NET, show_default="none",
+        "--balance", rich_help_panel=NET, show_default="none", metavar="none|loss|draw",
         help="Uneven classes: none learns from the images as they come; loss counts each class as much, draw shows "
         "each as often: rare classes are found more often, at some cost to frequent ones.",
     ),
 ]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print the result as JSON.")]
+_SEED = "Of every random choice: the split, the weights, what is drawn."
+Seed = Annotated[int, typer.Option("--seed", rich_help_panel=RUN, min=0, help=_SEED)]
+MaybeSeed = Annotated[
+    int | None, typer.Option("--seed", rich_help_panel=RUN, min=0, show_default="the recipe's", help=_SEED)
+]
+Page = Annotated[Path, typer.Option("--out", "-o", metavar="PAGE.html", show_default=True, help="The page.")]
+Png = Annotated[Path | None, typer.Option("--png", metavar="DIR", help="Write its pictures as PNG files too.")]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        "--augment", rich_help_panel=NET, metavar="WORDS", show_default="the recipe's",
+        help='Such as "flip translate(2)" (all: striate augment --list); "" for none; robust: on top of the recipe\'s.',
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print the result as JSON, words on stderr.")]
+
+# What `reads_source` and `reads_images` collect: the arguments of `striate.read` that are given. Nobody writes into it.
+Reading = Mapping[str, Any]
+AS_IT_IS: Reading = MappingProxyType({})
 
 
-def reading(
-    format: str | None,
-    images: Path | None,
-    image_column: str | None,
-    label_column: str | None,
-    data_dir: Path | None,
-    pages: str | None = None,
-) -> dict[str, Any]:
-    """Return the options of `striate.read` that were given."""
-    named = {"format": format, "images": images, "image_column": image_column, "label_column": label_column,
-             "data_dir": data_dir, "pages": pages}  # fmt: skip
-    return {name: value for name, value in named.items() if value is not None}
+# How a source is read, which every command that takes one asks alike: arguments of `striate.read`.
+READING = {
+    "format": Format, "images": Images, "image_column": ImageColumn, "label_column": LabelColumn,
+    "data_dir": DataDir, "pages": Pages,
+}  # fmt: skip
+
+
+def reads_source(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `READING`; its argument `reading` gets those that were typed."""
+    return _with_reading(command, READING)
+
+
+def reads_images(command: Callable[..., None]) -> Callable[..., None]:
+    """Do as `reads_source` for a command that needs no labels."""
+    return _with_reading(command, {name: option for name, option in READING.items() if name != "label_column"})
+
+
+def _with_reading(command: Callable[..., None], wanted: dict[str, Any]) -> Callable[..., None]:
+    @wraps(command)
+    def typed_out(**given: Any) -> None:
+        told = {name: given.pop(name) for name in wanted}
+        command(**given, reading={name: value for name, value in told.items() if value is not None})
+
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [one.replace(kind=one.KEYWORD_ONLY) for one in signature.parameters.values()]
+    place = list(signature.parameters).index("reading")
+    parameters[place : place + 1] = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in wanted.items()
+    ]
+    typed_out.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    typed_out.__annotations__ = {one.name: one.annotation for one in parameters}
+    return typed_out
+
+
+def told(reading: Reading) -> Reading:
+    """Return what of `reading` was typed, without what the environment says."""
+    return {name: value for name, value in reading.items() if name != "data_dir" or "STRIATE_DATA" not in os.environ}
 
 
 def data_options(
-    reading: dict[str, Any],
+    reading: Reading,
     size: str | None,
     fit: str | None,
     split: str | None,
@@ -173,51 +257,7 @@ def data_options(
     from striate.data.dataset import DataOptions
     from striate.data.decoding.pixels import check_fit
 
-    return DataOptions(reading, parse_size(size), None if fit is None else check_fit(fit), split, groups, without)
-
-
-def check_page_file(page: Path, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Raise an ArgumentError where a page is not named as one, or would overwrite what the command reads.
-
-    Arguments:
-        model, inputs: see `check_spared`.
-    """
-    from striate.errors import ArgumentError
-    from striate.system.files import is_plain_file
-
-    check_spared(page, model, inputs)
-    if page.suffix.lower() not in (".html", ".htm") and (is_plain_file(page) or page.is_dir()):
-        raise ArgumentError(f"--out must end in .html; got {page}. Try -o {page.stem or 'page'}.html")
-
-
-def check_spared(out: Path | None, model: Path, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Raise an ArgumentError where what is written overwrites the model, an input or any image; links are followed.
-
-    Arguments:
-        out: the file that is to be written; None where none is.
-        model: a model file, or the name of a net.
-        inputs: files, folders and patterns, as the user gave them; what is not there counts as nothing.
-    """
-    if out is None or not out.is_file():
-        return
-    import glob
-    import os
-
-    from striate.data.readers.walking import IMAGE_TYPES
-    from striate.errors import ArgumentError
-
-    what = ""
-    for given in filter(None, inputs):
-        word = os.path.expanduser(given)
-        paths = [word] if os.path.lexists(word) else glob.iglob(word, recursive=True)
-        if any(os.path.isfile(path) and os.path.samefile(out, path) for path in paths):
-            what = "is what the command reads"
-    if model.is_file() and os.path.samefile(out, model):
-        what = "is the model itself"
-    if not what and Path(os.path.realpath(out)).suffix.lower() in {*IMAGE_TYPES, ".striate"}:
-        what = "is an image or a model that is there already"
-    if what:
-        raise ArgumentError(f"{out} {what}, which is not overwritten. Name another file")
+    return DataOptions(dict(reading), parse_size(size), None if fit is None else check_fit(fit), split, groups, without)
 
 
 def called(model: Path) -> str:
@@ -229,6 +269,15 @@ def called(model: Path) -> str:
     if model.name == "model.striate":
         return model.resolve().parent.name or model.stem
     return model.stem if model.suffix.lower() == ".striate" else model.name
+
+
+def spelled(name: str) -> str:
+    """Return how an argument is typed.
+
+    >>> spelled("label_column")
+    '--label-column'
+    """
+    return "--" + name.replace("_", "-")
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -9,37 +9,38 @@ from typing import Annotated
 import typer
 
 from striate.cli import options
+from striate.cli.guards import check_spared
 from striate.cli.output.console import print_json, progress_bar, stderr
 
 # So many answers are shown on screen.
 SHOWN = 50
 
 
+@options.reads_images
 def predict(
     model: options.Model,
-    images_: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IMAGE…|SOURCE", help="Image files, folders, patterns such as 'photos/*.jpg', or one table."
-        ),
-    ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes to show for each image.")] = 3,
+    images_: options.Inputs,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
     csv: Annotated[
-        Path | None, typer.Option(help="Write image, class, probabilities and error to this CSV file, as they come.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="Write image, class, probabilities and error to this table, as they come."
+        ),
     ] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write the same to this Parquet file.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Write the same to this Parquet file.")
+    ] = None,
     like: Annotated[
-        Path | None, typer.Option(help="A sample submission: write --csv with its columns, its rows, its order.")
+        Path | None,
+        typer.Option(
+            metavar="SAMPLE.csv", help="A sample submission: write --csv with its columns, its rows, its order."
+        ),
     ] = None,
     sure: options.Sure = None,
     sets: options.Sets = None,
     weights: options.Weights = None,
     device: options.Device = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    data_dir: options.DataDir = None,
-    pages: options.Pages = None,
+    reading: options.Reading = options.AS_IT_IS,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -86,12 +87,11 @@ def predict(
                 "--device must not be given with --ray, which gives each worker a GPU where there is one; "
                 "leave one of them out"
             )
-    options.check_spared(csv or parquet, model, [*images_, images, like, weights])
+    check_spared(csv or parquet, model, [*images_, reading.get("images"), like, weights])
     classifier = load_model(model, weights).to(choose_device(device))
     classifier.trust.asked(sure, sets, len(classifier.classes))  # before anything is read
     console, path = stderr(), csv or parquet
-    reading = {"format": format, "images": images, "image_column": image_column, "data_dir": data_dir, "pages": pages}
-    wanted = BulkRequest(images_, reading, sure, sets, path, "csv" if csv else "parquet", like)
+    wanted = BulkRequest(images_, dict(reading), sure, sets, path, "csv" if csv else "parquet", like)
     heard = Heard(None if json else SHOWN)
     with progress_bar(console) as progress, ExitStack() as stack:
         lineup = line_up(images_, reading, progress)

@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 def runs(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DIR]…", help="A folder of runs, by default runs; or several runs to compare."),
+        typer.Argument(
+            metavar="DIR…", show_default="runs", help="A folder of runs to list; or several runs to compare: runs/*."
+        ),
     ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Compare all runs found.")] = False,
-    sort: Annotated[str, typer.Option(help="name, accuracy, test, seconds or time (newest first).")] = "name",
+    sort: Annotated[
+        str, typer.Option(metavar="name|accuracy|test|seconds|time", help="By what; time: the newest first.")
+    ] = "name",
     json: options.Json = False,
 ) -> None:
     """List runs, or compare them: what differs in recipe, net and data, and whether accuracies differ beyond noise.
 
-    [dim]striate runs · striate runs --sort accuracy · striate runs runs/digits-1 runs/digits-2[/dim]
+    [bold]striate runs --sort accuracy[/bold]
+    [bold]striate runs runs/digits-1 runs/digits-2[/bold]
     """
     from striate.errors import ArgumentError, unknown
     from striate.runs.comparison import differences, verdicts
@@ -35,7 +39,7 @@ def runs(
     if sort not in SORTS:
         raise ArgumentError(unknown("--sort", sort, SORTS))
     found = sort_runs([run for folder in folders or [Path("runs")] for run in find_runs(folder)], sort)
-    if not (compare or len(folders or []) > 1):
+    if len(folders or []) < 2:
         print_json([run.to_json() for run in found]) if json else _list(found, folders)
         return
     for run in found:

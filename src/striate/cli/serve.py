@@ -9,6 +9,7 @@ import typer
 
 from striate.cli import options
 from striate.cli.output.console import stderr
+from striate.errors import some
 
 LIMITS, ACCESS = "Limits", "Who may ask"
 
@@ -16,7 +17,7 @@ LIMITS, ACCESS = "Limits", "Who may ask"
 def serve(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL…", help="A .striate file, or NAME=FILE; several are chosen by ?model=NAME."),
+        typer.Argument(metavar="MODEL…", help="A .striate file, or NAME=FILE; of several, ?model=NAME chooses."),
     ],
     host: Annotated[
         str, typer.Option(rich_help_panel=ACCESS, help="The address to listen on; 0.0.0.0 is all of this machine's.")
@@ -55,13 +56,15 @@ def serve(
     [bold]striate serve cats.striate[/bold]
     [bold]curl -F file=@cat.jpg http://127.0.0.1:8000/v1/predict[/bold]
 
-    In a browser the same address shows a page to drop pictures on; /docs lists the API, /metrics is for Prometheus,
+    In a browser the same address shows a page to drop images on; /docs lists the API, /metrics is for Prometheus,
     /healthz and /readyz for whoever watches. Requests that come together are computed together. A model's file that
     changes is loaded anew, without a lost request. Ctrl-C takes no more requests, answers those that are there, ends.
 
     Only this machine can ask, unless --host says otherwise. Then give a token, and put a proxy with TLS in front: the
     service speaks plain HTTP.
     """
+    console = stderr()
+    console.print(f"loading {some(models, 5)}: some seconds", markup=False)
     from striate.cli.output.serving import run_service
     from striate.shipping.service.limits import Limits
     from striate.shipping.service.models import Loading, WantedModel
@@ -75,4 +78,4 @@ def serve(
         held_bytes=max(Limits.held_bytes, body_bytes), timeout_s=parse_duration(timeout),
     )  # fmt: skip
     serving = Serving(host, port, read_token(token_file), limits, Loading(weights, device, (OnnxRuntime,)))
-    run_service(stderr(), [WantedModel.of(word) for word in models], serving, log=log)
+    run_service(console, [WantedModel.of(word) for word in models], serving, log=log)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
 from striate.cli.output.console import print_json, stderr
 
 
@@ -15,32 +15,30 @@ def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
-def _setting(help: str) -> Any:
+def _setting(help: str, metavar: str | None = None) -> Any:
     """Return the option of a recipe's setting."""
-    return _option(help, options.NET, show_default="the recipe's")
+    return _option(help, options.NET, metavar=metavar, show_default="the recipe's")
 
 
+@options.reads_source
 def train(
     context: typer.Context,
-    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help=options.SOURCE_HELP)] = None,
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
+    source: options.MaybeSource = None,
+    reading: options.Reading = options.AS_IT_IS,
     split: options.Split = None,
     groups: options.Groups = None,
     without: options.Without = None,
     size: options.Size = None,
     fit: options.Fit = None,
-    pages: options.Pages = None,
     net: Annotated[
         str | None,
         _option(
             "auto climbs from simple methods to nets and keeps the best; or a name (striate net --list), also of a "
             'baseline; swift, in the size that suits; timm/NAME; or a sentence: "conv(32, 3) relu fc(classes)".',
             options.NET,
+            metavar='NAME|"SENTENCE"',
             show_default="auto",
+            autocompletion=completion.nets_to_train,
         ),
     ] = None,
     features: Annotated[
@@ -49,7 +47,8 @@ def train(
             "Fit baselines to what this model (.striate, or a net with published weights) makes of the images, and "
             "keep the best, or the one that --net names.",
             options.NET,
-            metavar="MODEL|NET",
+            metavar="MODEL",
+            autocompletion=completion.models,
         ),
     ] = None,
     recipe: Annotated[
@@ -57,13 +56,18 @@ def train(
         _option(
             "A published recipe, or a TOML file such as a run's recipe.toml.",
             options.NET,
+            metavar="NAME|FILE",
             show_default="fine with weights, swift for swift nets, else default",
+            autocompletion=completion.recipes,
         ),
     ] = None,
     budget: Annotated[
         str | None,
         _option(
-            "Time that training may take, as 90s, 5m or 1h.", options.NET, show_default="5m; with a net, its epochs"
+            "Time that the whole command may take: 90s, 5m, 1h.",
+            options.NET,
+            metavar="TIME",
+            show_default="5m; with --net or --recipe, what their epochs take",
         ),
     ] = None,
     weights: Annotated[
@@ -72,35 +76,32 @@ def train(
             "Start from these: imagenet (downloaded once), a .pth or .safetensors for a named net, a .striate file; or "
             "none. With --features: of the net that it names.",
             options.NET,
+            metavar="imagenet|FILE|none",
             show_default="random",
         ),
     ] = None,
     epochs: Annotated[int | None, _setting("Passes over the training images.")] = None,
     batch_size: Annotated[int | None, _setting("Images in one step.")] = None,
-    optimiser: Annotated[str | None, _setting("sgd, adam, adamw or muon.")] = None,
+    optimiser: Annotated[str | None, _setting("What updates the weights.", "sgd|adam|adamw|muon")] = None,
     learning_rate: Annotated[float | None, _setting("The highest learning rate.")] = None,
-    dropout: Annotated[
-        float | None,
-        _setting("Rate of the net's dropouts; of one before its last fc if it has none."),
-    ] = None,
-    augment: Annotated[
-        str | None, _setting('Words such as "flip translate(2)"; "" for none; robust: on top of the recipe\'s.')
-    ] = None,
+    augment: options.Augment = None,
     metric: options.Metric = None,
     balance: options.Balance = None,
-    patience: Annotated[
-        int | None,
-        _setting("Early stopping: after so many epochs without a better one; 0: never."),
-    ] = None,
-    precision: Annotated[
-        str | None, _setting("auto (the fastest, measured), float32, bfloat16 or bfloat16-pure.")
-    ] = None,
-    seed: Annotated[int | None, _setting("Of the split and every random choice.")] = None,
+    seed: options.MaybeSeed = None,
     set_: Annotated[
         list[str],
-        _option("Any other setting of the recipe; may be given again.", options.NET, "--set", metavar="NAME=VALUE"),
+        _option(
+            "Any other setting of the recipe, such as precision=float32 or patience=5; again for more. A run's "
+            "recipe.toml has them all.",
+            options.NET,
+            "--set",
+            metavar="NAME=VALUE",
+        ),
     ] = [],  # noqa: B006
-    out: Annotated[Path | None, _option("The run's folder.", options.RUN, show_default="runs/SOURCE-NUMBER")] = None,
+    out: Annotated[
+        Path | None,
+        _option("The run's folder.", options.RUN, "--out", "-o", metavar="DIR", show_default="runs/SOURCE-NUMBER"),
+    ] = None,
     resume: Annotated[
         bool,
         _option(
@@ -114,7 +115,7 @@ def train(
         bool,
         _option(
             "Keep a few of the images in the model file (at most 32 whole, 400 small), by which exports are checked "
-            "and answers explained. --no-samples where pictures may not leave: the model is then weights alone.",
+            "and answers explained. --no-samples where images may not leave: the model is then weights alone.",
             options.RUN,
             "--samples/--no-samples",
         ),
@@ -122,17 +123,18 @@ def train(
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Train a classifier on labelled images, judge it once on the test images, save it.
+    """Train a classifier on labelled images, evaluate it once on the test images, save it.
 
-    Try it on the embedded digits, then on a folder of class folders, then choose:
+    Without a net the ladder climbs from simple methods to nets, keeps the best, and says whether a net is worth it.
 
     [bold]striate train digits[/bold]
     [bold]striate train photos/ --size 96 --epochs 20 --augment "flip translate(4)"[/bold]
-    [bold]striate train table.csv --images pictures/ --split 70:30 --net resnet20[/bold]
+    [bold]striate train table.csv --images scans/ --split 70:30 --net resnet20[/bold]
     [bold]striate train photos/ --features mobilenet_v2[/bold]
     [bold]striate train photos/ --net mobilenet_v2 --weights imagenet --budget 5m[/bold]
 
-    The run's folder keeps recipe, net, metrics, ledger, checkpoint and model. Ctrl-C stops it, --resume goes on.
+    The run's folder keeps model, report, recipe, net, ledger, metrics and checkpoint. Ctrl-C stops it, --resume goes
+    on.
     """
     from striate.cli.output.ladder import TrainView
     from striate.cli.output.results import print_result, quoted, result_json
@@ -148,17 +150,15 @@ def train(
     if source is None and not resume:
         raise typer.BadParameter("name a SOURCE, such as a folder of class folders, or digits to try")
     settings = options.parse_settings(set_) | _given(
-        epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate, dropout=dropout,
+        epochs=epochs, batch_size=batch_size, optimiser=optimiser, learning_rate=learning_rate,
         augment=None if augment is None else tuple(filter(None, [augment])), metric=metric, balance=balance,
-        patience=patience, precision=precision, seed=seed,
+        seed=seed,
     )  # fmt: skip
     if source is None:
-        _refuse_changes(net=net, recipe=recipe, budget=budget, split=split, size=size, fit=fit, pages=pages,
-                        format=format, images=images, image_column=image_column, label_column=label_column,
-                        features=features, weights=weights, groups=groups, without=without,
-                        **settings)  # fmt: skip
+        asked_of_data = {"split": split, "size": size, "fit": fit, "groups": groups, "without": without}
+        _refuse_changes(net=net, recipe=recipe, budget=budget, features=features, weights=weights, **asked_of_data,
+                        **options.told(reading), **settings)  # fmt: skip
     asked = Asked(net, recipe, budget, weights, features, settings)
-    reading = options.reading(format, images, image_column, label_column, data_dir, pages)
     data = options.data_options(reading, size, fit, split, groups, without)
     folder = RunFolder(out) if out else last_run_folder(source) if resume else new_run_folder(source or "")
     chooses = load_recipe(folder.recipe).metric if resume and folder.exists else settings.get("metric", "accuracy")
@@ -184,7 +184,7 @@ def train(
 
 def _refuse_changes(**given: Any) -> None:
     """Refuse what a run that is resumed without its source would silently ignore."""
-    names = ["--" + name.replace("_", "-") for name, told in given.items() if told not in (None, False)]
+    names = [options.spelled(name) for name, told in given.items() if told not in (None, False)]
     if names:
         raise typer.BadParameter(f"{', '.join(names)} cannot change with --resume: the run has its own. Leave it out")
 

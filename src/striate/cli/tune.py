@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
 from striate.cli.output.console import percent, print_accuracy, print_json, stderr, stdout
 
 if TYPE_CHECKING:
@@ -21,15 +21,27 @@ def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
+@options.reads_source
 def tune(
     source: options.Source,
     budget: Annotated[
         str | None,
-        _option("Time for the search: 90s, 5m, 1h.", SEARCH, show_default="5m, or none with --trials"),
+        _option(
+            "Time that the whole command may take: 90s, 5m, 1h.",
+            SEARCH,
+            metavar="TIME",
+            show_default="5m, or none with --trials",
+        ),
     ] = None,
     trials: Annotated[int | None, _option("Trials that the study is to have in all.", SEARCH, min=1)] = None,
     net: Annotated[
-        str, _option("any, mlp, conv or swift; or a name or sentence, to tune its recipe alone.", SEARCH)
+        str,
+        _option(
+            "any, mlp, conv or swift; or a name or sentence, to tune its recipe alone.",
+            SEARCH,
+            metavar='NAME|"SENTENCE"',
+            autocompletion=completion.nets_to_tune,
+        ),
     ] = "any",
     epochs: Annotated[int, _option("The most epochs of a trial.", SEARCH, min=1)] = 30,
     flip: Annotated[
@@ -37,24 +49,26 @@ def tune(
     ] = False,
     set_: Annotated[
         list[str],
-        _option(
-            "A setting of the recipe that is not searched; may be given again.", SEARCH, "--set", metavar="NAME=VALUE"
-        ),
+        _option("A setting of the recipe that is not searched; again for more.", SEARCH, "--set", metavar="NAME=VALUE"),
     ] = [],  # noqa: B006
     metric: options.Metric = None,
     balance: options.Balance = None,
-    seed: Annotated[int, _option("Of the split, the proposals and every training.", SEARCH, min=0)] = 0,
-    out: Annotated[Path | None, _option("The study's folder.", STUDY, show_default="runs/tune-SOURCE")] = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None,
+        _option("The study's folder.", STUDY, "--out", "-o", metavar="DIR", show_default="runs/tune-SOURCE"),
+    ] = None,
     storage: Annotated[
         str | None,
-        _option("URL of a database that several machines share.", STUDY, show_default="study.db in the folder"),
+        _option(
+            "A database in which several machines share the study.",
+            STUDY,
+            metavar="URL",
+            show_default="study.db in the folder",
+        ),
     ] = None,
-    study: Annotated[str, _option("The study's name in that database.", STUDY)] = "striate",
-    format: options.Format = None,
-    images: options.Images = None,
-    image_column: options.ImageColumn = None,
-    label_column: options.LabelColumn = None,
-    data_dir: options.DataDir = None,
+    study: Annotated[str, _option("The study's name in that database.", STUDY, metavar="NAME")] = "striate",
+    reading: options.Reading = options.AS_IT_IS,
     split: options.Split = None,
     groups: options.Groups = None,
     size: options.Size = None,
@@ -80,16 +94,21 @@ def tune(
     even = {"metric": metric, "balance": balance}
     fixed = options.parse_settings(set_) | {name: value for name, value in even.items() if value is not None}
     _refuse_fixed(fixed)
-    reading = options.reading(format, images, image_column, label_column, data_dir)
     data = options.data_options(reading, size, fit, split, groups)
     folder = out or Path("runs") / f"tune-{stem_of(source)}"
     with TuningView(stderr()) as view:
         wanted = TuningOptions(net, budget, trials, epochs, flip, seed, storage, study, fixed)
         result = search(source, folder, wanted, data, device, view)
-        asked = {"--format": format, "--images": images, "--image-column": image_column, "--label-column": label_column,
-                 "--size": size, "--split": split, "--groups": groups,
-                 "--fit": fit if fit != "crop" else None}  # fmt: skip
-        words = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
+        asked = {
+            **options.told(reading),
+            "size": size,
+            "split": split,
+            "groups": groups,
+            "fit": fit if fit != "crop" else None,
+        }
+        words = [
+            word for name, value in asked.items() if value is not None for word in (options.spelled(name), str(value))
+        ]
         command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
         page = write_report(result, command)
     if json:

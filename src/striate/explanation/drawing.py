@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -77,13 +75,6 @@ def drawn_template(weights: np.ndarray) -> np.ndarray:
     """Return the template of a linear model, float (h, w, c), as uint8 (h', w', 3): gray is 0, bright speaks for."""
     most = max(float(np.abs(weights).max()), 1e-12)
     return shown(np.rint(127.5 + 127.5 * weights / most).clip(0, 255).astype(np.uint8))
-
-
-def as_png(picture: np.ndarray) -> bytes:
-    """Return a picture, uint8 (h, w, 3), as PNG."""
-    stored = io.BytesIO()
-    Image.fromarray(picture).save(stored, "png", optimize=True)
-    return stored.getvalue()
 
 
 def _gray(pixels: np.ndarray) -> np.ndarray:

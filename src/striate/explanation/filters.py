@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ Show = Literal["clip", "shift", "abs"]
 LARGEST_SIDE = 31
 LARGEST_WEIGHT = 1e6
 MOST_LETTERS = 50_000
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 # So many pixels go through the net at once: a picture of any size takes little memory.
 _AT_ONCE_PX = 1 << 21
 
@@ -90,7 +88,9 @@ class Filtered:
     repairs: tuple[str, ...] = ()
 
     def _repr_png_(self) -> bytes:
-        return _encoded(self.pixels, "PNG")
+        from striate.pages.pictures import encoded
+
+        return encoded(self.pixels)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -194,33 +194,24 @@ def save_filtered(
         DecodingError: it cannot be read, or has bands that no picture format has.
         StorageError: the result cannot be written.
     """
-    from striate.system.files import write_atomically
+    from striate.pages.pictures import check_picture_file, write_pictures
 
     source, chosen = Path(image), read_kernel(kernel)
     path = Path(f"{source.stem}-{chosen.name or 'filtered'}.png") if out is None else Path(out)
-    if path.suffix.lower() not in _FORMATS:
-        raise ArgumentError(f"the picture's name must end in {', '.join(_FORMATS)}; got {path}. Try {path.stem}.png")
     if not source.exists():
-        raise SourceNotFoundError(f"no picture {source}. Check the path")
+        raise SourceNotFoundError(f"no image {source}. Check the path")
     if path.exists() and (os.path.samefile(path, source) or out is None):
-        what = "is the picture itself" if os.path.samefile(path, source) else "is there already"
+        what = "is the image itself" if os.path.samefile(path, source) else "is there already"
         raise ArgumentError(f"{path} {what}, which is not overwritten. Name another file with --out")
+    check_picture_file(path)
     try:
         filtered = filter_image(source, chosen, show, progress)
         if filtered.pixels.shape[2] not in (1, 3):
             raise DecodingError(f"{filtered.pixels.shape[2]} bands, of which no picture can be made; 1 or 3 are wanted")
     except DecodingError as error:
         raise DecodingError(f"{source}: {error}") from None
-    write_atomically(path, _encoded(filtered.pixels, _FORMATS[path.suffix.lower()]))
+    write_pictures({path: filtered.pixels})
     return filtered, path
-
-
-def _encoded(pixels: np.ndarray, form: str) -> bytes:
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, form)
-    return content.getvalue()
 
 
 def _decoded(image: Any) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.explanation.drawing import as_png, crossed, drawn, drawn_template, shown
+from striate.explanation.drawing import crossed, drawn, drawn_template, shown
 from striate.explanation.explanation import ExplainedMap, Explanation
 from striate.explanation.similar import Similar
 from striate.pages.page import render_page
+from striate.pages.pictures import write_pictures
 from striate.pages.thumbnails import Thumbnail, thumbnail
 from striate.system.files import write_atomically
 
@@ -77,13 +78,15 @@ def explanations_page(explanations: Sequence[Explanation], model: str = "") -> s
     return render_page("striate.explanation", "explain.html", shown=[_shown(one) for one in explanations], model=model)
 
 
-def write_pictures(explanations: Sequence[Explanation], folder: str | Path) -> list[Path]:
+def write_explanation_pictures(explanations: Sequence[Explanation], folder: str | Path) -> list[Path]:
     """Write the pictures of explanations into a folder, as IMAGE-KIND.png; what tells nothing is hatched, and says so.
 
     Raises:
+        ArgumentError: a picture that is not of Striate's making has one of these names; none is written.
         StorageError: the disk is full or the folder not writable.
     """
-    written, taken = [], set()
+    made: dict[Path, np.ndarray] = {}
+    taken: set[str] = set()
     for number, said in enumerate(explanations):
         stem = _stem(said.image) or f"image-{number + 1}"
         while stem in taken:
@@ -97,10 +100,8 @@ def write_pictures(explanations: Sequence[Explanation], folder: str | Path) -> l
             pictures["hiding"] = crossed(said.pixels, said.changes.hiding.mask(said.pixels.shape[:2]))
         if said.template is not None:
             pictures["weights"] = drawn_template(said.template)
-        for kind, picture in pictures.items():
-            written.append(Path(folder) / f"{stem}-{kind}.png")
-            write_atomically(written[-1], as_png(picture))
-    return written
+        made |= {Path(folder) / f"{stem}-{kind}.png": picture for kind, picture in pictures.items()}
+    return write_pictures(made)
 
 
 def _stem(name: str) -> str:

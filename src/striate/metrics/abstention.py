@@ -48,7 +48,7 @@ class Threshold:
             return self.value
         grouped = f" of {self.groups:,} groups" if self.groups < self.images else ""
         said = f"sure must be a precision that the validation images can promise; got {self.wanted:g}. "
-        if self.images >= (self.needed or math.inf) or self.needed is None:
+        if self.needed is None:
             raise ArgumentError(
                 f"{said}Among the {self.images:,} there are{grouped}, the model is not right so often however sure it "
                 "is. Ask for less"
@@ -138,15 +138,18 @@ def _fewest(wanted: float, risk: float) -> int:
 
 
 def _needed(right: np.ndarray, groups: np.ndarray | None, wanted: float, risk: float) -> int | None:
-    """Return about how many images it takes where the surest half is as often right as here; None: never."""
+    """Return about how many images it takes where the surest half is as often right as here; None: no number does.
+
+    A higher precision never needs fewer: of the same images the share of errors is the same for each.
+    """
     half = max(1, len(right) // 2)
-    errors, fewest = int((~right[:half]).sum()), _fewest(wanted, risk)
+    errors = int((~right[:half]).sum())
     share, each = errors / half, 1.0
     if groups is not None and len(right):
         each = max(1.0, len(right) / sample_size(right, groups).effective)
     if share >= 1 - wanted:
-        return None if len(right) >= fewest * each else math.ceil(fewest * each)
-    count = float(fewest)
+        return None
+    count = float(_fewest(wanted, risk))
     while not _surely(count, share, wanted, risk) and count < 1e7:
         count *= 1.1
     return math.ceil(max(count * (2 if errors else 1) * each, len(right) + 1))

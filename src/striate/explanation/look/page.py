@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ import numpy as np
 from striate.explanation.look.activity import LayerActivity
 from striate.explanation.look.pictures import LookPicture, gallery_sheet
 from striate.pages.page import render_page
+from striate.pages.pictures import write_pictures
 from striate.pages.thumbnails import SIDE_PX, Thumbnail, thumbnail
-from striate.system.files import write_atomically
 
 # So many bytes of pictures, and so many layers a table.
 MOST_BYTES, MOST_LAYERS = 6_000_000, 400
@@ -106,12 +105,7 @@ def write_look_pictures(found: Any, folder: Path) -> list[Path]:
         made[f"unit-{_plain(one.layer)}-{one.unit}"] = gallery_sheet(one.pictures)
     for one in found.ascents:
         made[f"raised-{_plain(one.target.name)}"] = _in_colour(one.pixels)
-    paths = []
-    for name, pixels in made.items():
-        path = folder / f"{name}.png"
-        write_atomically(path, _png(pixels))
-        paths.append(path)
-    return paths
+    return write_pictures({folder / f"{name}.png": pixels for name, pixels in made.items()})
 
 
 def _plain(name: str) -> str:
@@ -126,11 +120,3 @@ def _plain(name: str) -> str:
 def _in_colour(pixels: np.ndarray) -> np.ndarray:
     shown = pixels if pixels.shape[2] in (1, 3) else pixels[..., :3] if pixels.shape[2] > 3 else pixels[..., :1]
     return np.broadcast_to(shown, (*shown.shape[:2], 3))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "PNG")
-    return content.getvalue()

@@ -77,7 +77,7 @@ def available_weights(name: str, progress: Progress = silent) -> Path | None:
     Raises:
         ModelFileError: the pip package that brings them is damaged.
     """
-    if found := _kept(name):
+    if found := kept_weights(name):
         return found
     published = next(iter(ZOO[name].published), None)
     if published is None or published.package:
@@ -101,8 +101,12 @@ def _connect(url: str) -> None:
     socket.create_connection((urllib.parse.urlsplit(url).hostname or "", 443), timeout=2).close()
 
 
-def _kept(name: str) -> Path | None:
-    """Return the file of a net's first published weights, if it is on this machine."""
+def kept_weights(name: str) -> Path | None:
+    """Return the file of a zoo net's first published weights if it is on this machine, so that nothing is downloaded.
+
+    Raises:
+        ModelFileError: the pip package that brings them is damaged.
+    """
     if own := _own(name):
         return own
     published = next(iter(ZOO[name].published), None)

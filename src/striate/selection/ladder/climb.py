@@ -235,7 +235,7 @@ def outlook(climbed: Climb, chosen: Result) -> str:
     tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
     if rung not in tried:
         if rung is not SWIFT:
-            return f"{times} would bring nobody knows what: {rung.name} was not tried on little of it"
+            return f"{times}: what it would bring cannot be said, as {rung.name} had no short trial"
         train, valid = climbed.parts[0]
         came_to = Probe(rung.name, ((chosen.fit_s, came),), len(valid), chosen.fit_s)
         usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)

@@ -36,10 +36,10 @@ class Probe:
 
     def line(self) -> str:
         """Return what the user is told."""
-        tried = f"{self.name} tried: {1 - self.points[-1][1]:.1%} {self.how}"
+        trial = f"{self.name:<12}a short trial: {1 - self.points[-1][1]:.1%} {self.how}"
         if not self.within_s:
-            return f"{tried}; no time is left for it"
-        return f"{tried}; {1 - self.foreseen:.1%} foreseen in {self.within_s:.0f} s"
+            return f"{trial}; no time is left for more"
+        return f"{trial}; {1 - self.foreseen:.1%} expected after {self.within_s:.0f} s"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ladder.json, so that forecasts can be held against what came."""

@@ -252,7 +252,7 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
         probe = FROZEN.try_out(own, train, valid, share * left)
         error = min(rung.carry(probe, own, train, valid, left) for rung in (FROZEN, TUNED))
         if len(lent) > 1:
-            ground.observer.note(f"{1 - probe.points[-1][1]:.1%} {probe.how}; {1 - error:.1%} foreseen")
+            ground.observer.note(f"a short trial: {1 - probe.points[-1][1]:.1%} {probe.how}; {1 - error:.1%} expected")
         if best is None or error < best[0]:
             best = error, borrowed, probe
     assert best is not None

@@ -90,8 +90,12 @@ def _worse(one: Result, other: Result) -> bool:
 def verdict(results: Sequence[Result]) -> str:
     """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise."""
     simple, nets = ([one for one in results if one.is_net == kind] for kind in (False, True))
-    if not simple or not nets:
-        return f"{best_result(results).name} is the only kind of method tried." if results else "Nothing was tried."
+    if not results:
+        return "Nothing was tried."
+    if not nets:
+        return f"There was time for no net: {best_result(simple).name} is the best of the simple methods."
+    if not simple:
+        return f"No simple method was tried: {best_result(nets).name} is the best of the nets."
     plain, net = best_result(simple), best_result(nets)
     one = compare_paired(net.right, plain.right, groups=net.groups)
     told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"

@@ -122,6 +122,7 @@ def load_served(wanted: WantedModel, loading: Loading, note: Callable[[str], obj
     model = load_model(wanted.path, loading.weights).to(choose_device(loading.device))
     if not model.classes:
         raise ArgumentError(f"{wanted.path} has weights without classes, so it cannot name what it sees")
+    note(f"{wanted.name}: loaded; measuring in what it answers the fastest")
     runtime = choose_runtime(model, loading.runtimes, lambda text: note(f"{wanted.name}: {text}"))
     seconds_of(runtime, sample_of(model, 1), tries=1)
     speed = runtime.batch / seconds_of(runtime, sample_of(model, runtime.batch), tries=2)

@@ -118,7 +118,10 @@ def choose_runtime(
             other = make(model)
             difference = _difference(other.judge(pixels), right)
             if not difference <= TOLERANCE:  # NaN too
-                note(f"{other.name} differs from torch by {difference:.2g}, and is not used")
+                how = (
+                    "calls other images none of these" if difference == 1 else f"differs from torch by {difference:.2g}"
+                )
+                note(f"{other.name} {how}, and is not used")
                 continue
             made.append((other, fit_batch(other, pixels)))
         except Exception as error:  # ONNX Runtime's own errors have no base but this

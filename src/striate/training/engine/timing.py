@@ -92,14 +92,28 @@ def precision_seconds(
     Measured once on a machine, then recalled. The recipe says what is frozen.
     """
     recipe = recipe or Recipe()
-    count = min(batch_size, max(4, _PRECISION_PIXELS // (input_shape[1] * input_shape[2])))
-    frozen = (recipe.freeze, recipe.norms) if recipe.freeze or recipe.norms == "kept" else ()
-    key = measurement_key(device, CANDIDATES, str(net), input_shape, count, *frozen)
+    count, key = _measured_as(net, batch_size, input_shape, device, recipe)
     seconds = recall(key)
     if seconds is None:
         seconds = measure_precisions(freeze(build(net, input_shape), recipe), count, input_shape, device)
         remember(key, seconds)
     return count, seconds
+
+
+def recalled_precision(
+    net: AnyNet, batch_size: int, input_shape: tuple[int, int, int], device: torch.device
+) -> dict[str, float] | None:
+    """Return what `precision_seconds` would recall, None where it would have to measure."""
+    return recall(_measured_as(net, batch_size, input_shape, device, Recipe())[1])
+
+
+def _measured_as(
+    net: AnyNet, batch_size: int, input_shape: tuple[int, int, int], device: torch.device, recipe: Recipe
+) -> tuple[int, str]:
+    """Return on how many images the precisions are timed, and the key of the measurement."""
+    count = min(batch_size, max(4, _PRECISION_PIXELS // (input_shape[1] * input_shape[2])))
+    frozen = (recipe.freeze, recipe.norms) if recipe.freeze or recipe.norms == "kept" else ()
+    return count, measurement_key(device, CANDIDATES, str(net), input_shape, count, *frozen)
 
 
 def measure_precisions(
