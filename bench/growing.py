@@ -1,7 +1,7 @@
 """What a recipe gains from small images first, hard images later, and a whitening bias that learns early only.
 
-The recipe as it is, without the one, without the other and without them all, on nine tenths of CIFAR-10's training images,
-judged on the others; the test images are not looked at. Each seed has its own split. The settings take turns, so that a
+The recipe as it is, without each of them and without all, on nine tenths of CIFAR-10's training images, judged on the
+others; the test images are not looked at. Each seed has its own split. The settings take turns, so that a
 slow moment of the machine falls on all.
 
     python -m bench growing --recipe swift-79 --seeds 0 1 2

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-TRAIN = ["train", "digits", "--net", "conv(8, 3, pad=1) relu maxpool(2) fc(classes)", "--precision", "float32"]
+TRAIN = ["train", "digits", "--net", "conv(8, 3, pad=1) relu maxpool(2) fc(classes)", "--set", "precision=float32"]
 # Each is refused in a process that looks like that of another system.
 REFUSED = """
 import ctypes, os, signal, sys, tempfile
