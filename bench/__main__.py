@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SHORT = ("start", "reading", "checkpoint", "share", "decoding")
-PARTS = ("__init__", "__main__", "record")
+PARTS = ("__init__", "__main__", "measured", "record")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.measured import bench_of, command, digest
 from bench.table import RECORDS, write_page
 
 
@@ -63,7 +64,9 @@ def write(name: str, result: dict[str, Any], clock: str) -> None:
         clock: what the times include.
     """
     RECORDS.mkdir(exist_ok=True)
-    record = {"name": name, **result, "clock": clock, "machine": machine()}
+    bench = bench_of(name)
+    source = {"again": command(sys.argv), "source": digest(bench)} if bench else {}
+    record = {"name": name, **result, "clock": clock, **source, "machine": machine()}
     text = json.dumps(record, indent=1, ensure_ascii=False)
     (RECORDS / f"{name}.json").write_text(text + "\n", "utf-8")
     print(text)

@@ -8,21 +8,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.measured import is_current, standing
+
 RECORDS = Path(__file__).parent / "records"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 MARK = "<!-- records -->\n"
+NO_FIGURES = ("name", "clock", "machine", "again", "source")
+# (what, record, keys): what is shown at the top of the page.
+CHOSEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("CIFAR-10 by `swift-79`: test accuracy", "speed_swift-79", ("test_accuracy",)),
+    ("CIFAR-10 by `swift-79`: seconds", "speed_swift-79", ("seconds",)),
+    ("CIFAR-10 by `swift-94`: test accuracy", "speed_swift-94", ("test_accuracy",)),
+    ("CIFAR-10 by `swift-94`: seconds", "speed_swift-94", ("seconds",)),
+    ("CIFAR-10 by `swift-96`: test accuracy", "speed_swift-96", ("test_accuracy",)),
+    ("Digits, the ladder: validation accuracy", "ladder_digits", ("valid_accuracy",)),
+    ("Fashion-MNIST, the ladder: test accuracy", "ladder_fashion", ("test_accuracy",)),
+    ("Photographs of waste, fine-tuned: test accuracy", "transfer", ("fine_test_accuracy",)),
+    ("Photographs of waste, fine-tuned: seconds", "transfer", ("fine_seconds",)),
+    ("CIFAR-10 by features of 5,000 images: test accuracy", "features", ("test_accuracy",)),
+    ("Two fully connected layers on CIFAR-10: test accuracy", "baselines_mlp", ("test_accuracy",)),
+    ("A linear classifier on CIFAR-10: test accuracy", "baselines_linear", ("test_accuracy",)),
+)
 PERCENT, DIGITS = ("accuracy", "share"), 3
 
 
 def tables(folder: Path = RECORDS) -> str:
-    """Return a section of Markdown for each record, by name."""
+    """Return the chosen figures, then a section of Markdown for each record, by name."""
     records = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
-    return "\n".join(section(record) for record in records)
+    sections = [f"{section(record)}\n{standing(record)}\n" for record in records]
+    return "\n".join([summary_table({record["name"]: record for record in records}), *sections])
+
+
+def summary_table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the figures that a reader looks for first: what, how much, over how many runs, where."""
+    rows = []
+    for what, name, path in CHOSEN:
+        if name in records:
+            value: Any = records[name]
+            for key in path:
+                value = value[key]
+            figure, _, runs = _cells(path[0], value)
+            machine = records[name]["machine"]
+            kind = machine["gpu"] or f"{machine['cores']} cores, {machine['cpu'].replace('(R)', '')}"
+            rows.append([what, figure, runs or "1", kind, "today's" if is_current(records[name]) else "earlier", name])
+    return "## At a glance\n\n" + _table(["", "figure", "runs", "machine", "version", "record"], rows) + "\n"
 
 
 def section(record: Mapping[str, Any]) -> str:
     """Return one record: its figures, what its clock includes, its settings and the machine."""
-    body = {key: value for key, value in record.items() if key not in ("name", "clock", "machine")}
+    body = {key: value for key, value in record.items() if key not in NO_FIGURES}
     settings = {key: value for key, value in body.items() if not (_is_figure(value) or isinstance(value, Mapping))}
     lines = _list("", {key: value for key, value in body.items() if _is_figure(value)})
     for key, value in body.items():

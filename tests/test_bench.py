@@ -4,6 +4,7 @@ import importlib
 import json
 
 import pytest
+from bench.measured import MEASURES, SOURCE, bench_of, digest, is_current, standing
 from bench.record import RECORDS, summary
 from bench.table import MARK, PAGE, section, tables
 
@@ -49,3 +50,21 @@ def test_a_record_as_markdown():
         "Settings: seeds 0, 1; net `swift_s`.\n\n"
         "Machine: Some CPU (avx2), 4 cores, 2 threads; Python 3.12.1, torch 2.13.0; commit abc1234.\n"
     )
+
+
+def test_every_record_belongs_to_a_bench_whose_source_exists():
+    assert {bench_of(path.stem) for path in RECORDS.glob("*.json")} <= MEASURES.keys()
+    assert MEASURES.keys() <= set(SCRIPTS)
+    assert all((SOURCE / place).exists() for places in MEASURES.values() for place in places)
+
+
+def test_a_record_is_marked_once_its_source_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.measured.SOURCE", tmp_path)
+    for place in MEASURES["copies"]:
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text("first", "utf-8")
+    record = {"name": "copies", "again": "python -m bench copies", "source": digest("copies")}
+    assert standing(record) == "Again: `python -m bench copies`."
+    (tmp_path / MEASURES["copies"][0]).write_text("second", "utf-8")
+    assert standing(record).endswith("**Measured with an earlier version.**")
+    assert not is_current({"name": "copies"})

@@ -145,6 +145,7 @@ def building(monkeypatch):
 
 def test_reproductions_are_up_to_date(building):
     from building.reproductions import PAGE, arithmetic, classifiers, make_page, trust
+    from tests.test_examples import PROMISED
 
     assert PAGE.read_text("utf-8") == make_page(), "python docs/building/reproductions.py writes the page anew"
     rows = [*arithmetic(), *classifiers(), *trust()]
@@ -154,8 +155,14 @@ def test_reproductions_are_up_to_date(building):
         assert [path for path in row.held if not (ROOT / path).is_file()] == []
         if row.command.startswith("striate"):
             assert unknown_words(shlex.split(row.command)) == []
+            runs = f'"{row.command.split()[1]}"'  # a test types the command, or a bench measures what it does
+            tests = [(ROOT / path).read_text("utf-8") for path in row.held if path.endswith(".py")]
+            assert any(runs in text for text in tests) or any(path.endswith(".json") for path in row.held), row.id
         elif row.command.startswith("python"):
-            assert (ROOT / row.command.split()[1]).is_file()
+            assert row.command.split()[1].removeprefix("examples/") in PROMISED
+            assert "tests/test_examples.py" in row.held
+        else:
+            raise AssertionError(f"{row.id}: nobody knows how to run {row.command}")
 
 
 def test_references_name_everything(building):

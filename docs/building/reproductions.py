@@ -115,7 +115,7 @@ def classifiers() -> list[Row]:
         Row("S13", "Fully connected nets", "784-50-10, ReLU, softmax, Adam; two hidden layers as the baseline",
             f"the baseline on CIFAR-10 {_percent('baselines_mlp', 'test_accuracy')} in {_time('baselines_mlp', 'train_s')}; "
             "784-50-10 and its variants: [What a tweak does](tweaks.md)", "striate train SOURCE --net mlp",
-            ("examples/tweaks.py", *_held("baselines_mlp"))),
+            (EXAMPLES, *_held("baselines_mlp"))),
         Row("S14", "Nets as a pattern", "(CONV-RELU-CONV-RELU-POOL)×3 + FC", "as a sentence, with batch norms; three epochs of "
             f"CIFAR-10: {_percent('first_training_cifar10', 'test_accuracy')}",
             f'striate train cifar10 --net "{net}" --epochs 3', _held("first_training_cifar10")),
@@ -148,7 +148,7 @@ def classifiers() -> list[Row]:
         Row("S22", "Tuning", "layers, filters, rates, optimiser, dropout…; not a grid", "the digits of the published problem in 60 s: "
             f"{_percent('tuning_digits', 'baseline_accuracy')} → {_percent('tuning_digits', 'valid_accuracy')} of the validation "
             f"images, {_percent('tuning_digits', 'test_accuracy')} of the test images", "striate tune SOURCE --budget 60s",
-            _held("tuning_digits")),
+            ("tests/cli/test_tune.py", *_held("tuning_digits"))),
         Row("S23", "Augmentation, dropout", "their effect on over-fitting", "50 digits, four seeds: all learned by heart; augmentation closes a part of the gap with every seed, dropout alone none", "python examples/overfitting.py", (EXAMPLES,)),
     ]  # fmt: skip
 
@@ -162,14 +162,14 @@ def trust() -> list[Row]:
     return [
         Row("S24", "What the computer sees", "image → channels → numbers; one size, mean subtracted", "one preprocessing, kept "
             "with the model; the picture as numbers by channel on the walkthrough's first page", "striate walk MODEL IMAGE",
-            ("tests/classifier/test_inputs.py", "tests/explanation/walk/test_browser.py")),
+            ("tests/cli/test_walk.py", "tests/classifier/test_inputs.py", "tests/explanation/walk/test_browser.py")),
         Row("S25", "Inside the net", "filters, maps, an output traced to its patch and kernel", "every value of every layer, and the "
             "terms of each, computed by the page itself; what each unit answers to", "striate walk MODEL IMAGE; striate look MODEL",
-            (REFERENCE, ORACLE, "tests/explanation/walk/test_engine.py", "tests/explanation/look/test_look.py")),
+            ("tests/cli/test_walk.py", REFERENCE, ORACLE, "tests/explanation/walk/test_engine.py", "tests/explanation/look/test_look.py")),
         Row("S26", "The four challenges, measured", "viewpoint, light, hidden parts, clutter; noise, glare",
             f"CIFAR-10, one seed, 300 images: clean {_percent('robustness', 'plain', 'clean_accuracy', digits=1)}, over the whole "
             f"card {robust('plain')}, with `--augment robust` {robust('robust')}", "striate evaluate MODEL SOURCE --robustness",
-            ("tests/evaluation/robustness/test_card.py", *_held("robustness"))),
+            ("tests/cli/test_evaluate.py", "tests/evaluation/robustness/test_card.py", *_held("robustness"))),
         Row("S27", "Prediction", "class, probability of each class, top k", "the same, calibrated; calibration error on CIFAR-10 "
             f"{_mean('trust', 'ece_before'):.3f} → {_mean('trust', 'ece_after'):.3f}", "striate predict MODEL IMAGE… --top 3",
             ("tests/cli/test_predict.py", *_held("trust"))),

@@ -174,3 +174,13 @@ def test_a_full_disk_keeps_the_old_model(digits_model, tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="the disk is full"):
         digits_model.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_compressed_member_is_refused_even_where_it_is_small(parts, tmp_path):
+    description, tensors = parts
+    packed = tmp_path / "packed.striate"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("striate.json", json.dumps(description), zipfile.ZIP_DEFLATED)
+        archive.writestr("tensors.safetensors", tensors)
+    assert len(json.dumps(description)) < packed.stat().st_size  # so that its size gives nothing away
+    refused(packed, "compressed")

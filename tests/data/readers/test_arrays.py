@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data.readers.scaling import as_pixels
 from striate.data.reading import read
 from striate.errors import DataError
 
@@ -287,3 +288,8 @@ def test_images_alone():
     assert len(read(Image.fromarray(GRAY[0]))) == 1
     with pytest.raises(DataError, match="item 1 is a pair with int in the place of the image"):
         read([(GRAY[0], 1), (2, 3)])
+
+
+def test_sixteen_bits_are_rounded_to_the_nearest_byte():
+    values = np.array([[[0, 128, 129, 385, 386, 65406, 65407, 65535]]], np.uint16)
+    assert as_pixels("x", [("images", values)]).pixels.ravel().tolist() == [0, 0, 1, 1, 2, 254, 255, 255]

@@ -77,6 +77,14 @@ def test_weights_reach_the_gradient_and_equal_ones_change_nothing(mixed):
     assert loss_with(np.ones(2)) == pytest.approx(loss_with(None))
 
 
+def test_label_smoothing_reaches_the_loss_of_a_step():
+    images, labels = torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1])
+    module = make_module(parse("fc(3)"), (1, 4, 4))
+    wanted = float(F.cross_entropy(module(images).detach(), labels, label_smoothing=0.3))
+    learner = Learner(module, Recipe(label_smoothing=0.3), CPU, "float32")
+    assert learner.update(images, labels, 0.0)[0] == pytest.approx(wanted)
+
+
 def test_processes_share_what_is_drawn(uneven):
     images = striate.prepare(uneven)
     recipe, source = Recipe(batch_size=50, balance="draw", seed=3), Pixels(images, CPU)

@@ -130,3 +130,15 @@ def test_the_average_follows_slowly():
     learner.update(images, labels, 1.0)
     now = next(learner.module.parameters()).detach()
     torch.testing.assert_close(next(learner.kept.parameters()).detach(), 0.9 * start + 0.1 * now)
+
+
+def test_a_muon_step_is_nesterovs_and_keeps_the_norm_of_the_weights():
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.nn.Parameter(torch.randn(4, 6, generator=generator))
+    muon, buffer = Muon([weights], lr=0.1, momentum=0.6), torch.zeros(4, 6)
+    for _ in range(2):
+        gradient, before = torch.randn(4, 6, generator=generator), weights.detach().clone()
+        weights.grad, buffer = gradient, 0.6 * buffer + gradient
+        muon.step()
+        wanted = before * 4**0.5 / before.norm() - 0.1 * orthogonalise(gradient + 0.6 * buffer)
+        torch.testing.assert_close(weights.detach(), wanted)
