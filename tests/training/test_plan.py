@@ -9,7 +9,7 @@ from striate.errors import ArgumentError, NotationError, ShapeError
 from striate.observer import Observer
 from striate.runs.session import judge_images
 from striate.selection.fit import run_one
-from striate.training.budget import adapt_swift
+from striate.training.budget import adapt_swift, choose_swift
 from striate.training.engine.state import Computation, Watch
 from striate.training.options import read_training_options
 from striate.training.plan import change_plan, make_plan
@@ -88,3 +88,19 @@ def test_a_recipe_may_bring_its_net_and_the_user_may_say_another(tmp_path):
     assert read_training_options("lenet", tmp_path / "own.toml", {}).net == "lenet"
     with pytest.raises(NotationError):
         read_training_options(None, {"net": "fc("}, {})
+
+
+def test_swift_is_measured_no_oftener_than_it_takes(monkeypatch):
+    measured = []
+
+    def seconds(net, recipe, input_shape, count, device):
+        measured.append(net)
+        return 0.1
+
+    monkeypatch.setattr("striate.training.budget.epoch_seconds", seconds)
+    arguments = (load_recipe("swift").replace(precision="float32"), (1, 8, 8), 10, 1_400, torch.device("cpu"))
+    assert choose_swift(300.0, *arguments, epochs=5) == ("swift_m", 5)
+    assert len(measured) == 1  # the larger ones fit by their multiply-adds, the largest is for more images
+    assert choose_swift(300.0, *arguments) == ("swift_m", 50)
+    assert len(measured) == 1 + 3  # of so small images swift_s and a half swift_m are the same net
+    assert choose_swift(0.4, *arguments, epochs=5) == ("swift_xs", 5)

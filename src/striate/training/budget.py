@@ -55,17 +55,23 @@ def choose_swift(
     fewest = epochs or min(MOST_EPOCHS // 2, max(FEWEST_EPOCHS, round(FEWEST_LOOKS / count)))
     last: tuple[float, int] | None = None  # seconds of an epoch of the size before, and its multiply-adds
     for size in SIZES:
+        if count < IMAGES_PER_SIZE.get(size, 0):
+            break
         net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
         work = net.table(input_shape).multiply_adds
-        if last and last[0] * work / last[1] > _LEAP * budget_s / fewest:
+        most_s = last and last[0] * work / last[1]  # larger nets take no longer for a multiply-add
+        if most_s and most_s > _LEAP * budget_s / fewest:
             break  # so far beyond the budget that measuring it would be a waste of that
         key = "epoch", str(net), input_shape, count, recipe.batch_size, recipe.precision
-        if key not in measured:
-            measured[key] = epoch_seconds(net, recipe, input_shape, count, device)
-        one_s = measured[key]
+        if epochs and most_s and epochs * most_s <= budget_s:
+            one_s = most_s  # the epochs are told, and so many fit without a doubt
+        elif key not in measured:
+            measured[key] = one_s = epoch_seconds(net, recipe, input_shape, count, device)
+        else:
+            one_s = measured[key]
         last = one_s, work
         fit = max(1, int(budget_s / one_s))
-        enough = fit >= fewest and count >= IMAGES_PER_SIZE.get(size, 0)
+        enough = fit >= fewest
         if enough or size == SIZES[0]:
             chosen = size, epochs or min(fit, MOST_EPOCHS)
         if not enough:
