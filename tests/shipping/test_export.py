@@ -27,7 +27,7 @@ from striate.errors import ArgumentError, ExportError
 from striate.shipping.export import ExportOptions, export_model
 from striate.shipping.onnx.model import make_onnx, metadata_of
 from striate.shipping.runtime import OnnxSession
-from striate.shipping.verify import ask, verify_golden
+from striate.shipping.verify import MOST_UNLIKE, SAID_UNLIKE, ask, verify_golden
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 
@@ -49,7 +49,9 @@ def test_a_net_answers_alike_at_any_size_and_says_what_is_none_of_these(which, r
     assert exported.parity.holds
     assert exported.parity.largest_difference < 1e-4
     assert exported.parity.known is not None
-    assert exported.parity.known > 0.98
+    # By ranks: equal scores, of which such small sets have many, may fall on either side. Beyond 2 % that is told.
+    assert exported.parity.known >= 1 - MOST_UNLIKE
+    assert exported.parity.known >= 1 - SAID_UNLIKE or any("the graph says otherwise" in n for n in exported.notes)
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]  # no data beside it
     graph = onnx.load(tmp_path / "m.onnx")
     onnx.checker.check_model(graph, full_check=True)
