@@ -87,6 +87,7 @@ def test_what_is_hidden_is_hidden(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="what is open is asked of /proc")
+@pytest.mark.slow
 def test_the_main_job(tmp_path):
     draw = np.random.default_rng(0)
     for kind in ("cat", "dog"):
