@@ -80,7 +80,7 @@ def digest(bench: str) -> str:
 def is_current(record: Mapping[str, Any]) -> bool:
     """Return whether the source that a record measured is today's; not so of one that does not tell."""
     bench = bench_of(record["name"])
-    return bench is not None and record.get("source") == digest(bench)
+    return bench is not None and record.get("source_digest") == digest(bench)
 
 
 def standing(record: Mapping[str, Any]) -> str:

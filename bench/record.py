@@ -65,7 +65,7 @@ def write(name: str, result: dict[str, Any], clock: str) -> None:
     """
     RECORDS.mkdir(exist_ok=True)
     bench = bench_of(name)
-    source = {"again": command(sys.argv), "source": digest(bench)} if bench else {}
+    source = {"again": command(sys.argv), "source_digest": digest(bench)} if bench else {}
     record = {"name": name, **result, "clock": clock, **source, "machine": machine()}
     text = json.dumps(record, indent=1, ensure_ascii=False)
     (RECORDS / f"{name}.json").write_text(text + "\n", "utf-8")

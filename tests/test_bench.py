@@ -63,7 +63,7 @@ def test_a_record_is_marked_once_its_source_has_changed(tmp_path, monkeypatch):
     for place in MEASURES["copies"]:
         (tmp_path / place).parent.mkdir(parents=True)
         (tmp_path / place).write_text("first", "utf-8")
-    record = {"name": "copies", "again": "python -m bench copies", "source": digest("copies")}
+    record = {"name": "copies", "again": "python -m bench copies", "source_digest": digest("copies")}
     assert standing(record) == "Again: `python -m bench copies`."
     (tmp_path / MEASURES["copies"][0]).write_text("second", "utf-8")
     assert standing(record).endswith("**Measured with an earlier version.**")
