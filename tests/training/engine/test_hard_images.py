@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import striate
+from striate.classifier.preprocessing import measure
 from striate.errors import ArgumentError
 from striate.nets import make_module, resolve
 from striate.observer import Observer
@@ -14,6 +15,8 @@ from striate.training.engine.batches import images_drawn
 from striate.training.engine.hard_images import hard_ones, images_kept
 from striate.training.engine.learner import Learner
 from striate.training.engine.resizing import shrink
+from striate.training.engine.state import Lesson
+from striate.training.engine.timing import lesson_epoch_s
 from striate.training.recipe import Recipe
 
 NET = "conv(6, 3, pad=1) bn relu globalavg fc(classes)"
@@ -87,3 +90,14 @@ def test_a_net_that_cannot_look_at_small_copies_is_refused_with_the_way_out():
         striate.train("digits", "conv(4, 3) relu fc(classes)", epochs=1, hard_share=0.5)
     with pytest.raises(ArgumentError, match=r"hard_share must be from 0.01 to 1"):
         Recipe(hard_share=0.0)
+
+
+def test_an_epoch_is_foreseen_by_steps_of_a_batch_whatever_is_drawn(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Learner, "update", lambda self, images, *rest: seen.append(len(images)))
+    images = striate.prepare(striate.read("digits"))
+    lesson = Lesson(images, images.subset(np.arange(0)), measure(images.pixels, images.rows, "channel", "crop"))
+    recipe = Recipe(batch_size=100, hard_share=0.5, precision="float32")
+    lesson_epoch_s(resolve(NET, classes=10, channels=1), lesson, recipe, torch.device("cpu"))
+    assert seen
+    assert max(seen) <= 100

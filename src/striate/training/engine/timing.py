@@ -46,9 +46,10 @@ def lesson_epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.de
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         module = build(net, preprocessing.input_shape, recipe.seed, recipe.init)
         learner = Learner(module, recipe, device, recipe.precision)
-        step_s = _run_step_s(lesson, recipe, learner, preprocessing.size)
+        alike = recipe.replace(hard_share=1.0)  # the steps that are counted below train on all that they draw
+        step_s = _run_step_s(lesson, alike, learner, preprocessing.size)
         if recipe.small_until or recipe.hard_share < 1:
-            small_s = _run_step_s(lesson, recipe, learner, small_size(recipe, preprocessing.size))
+            small_s = _run_step_s(lesson, alike, learner, small_size(recipe, preprocessing.size))
             step_s = _mean_over_run(recipe, small_s, step_s)
         valid = lesson.valid.rows[:VALID_IMAGES]
         module.eval()
