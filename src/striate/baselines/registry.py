@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.baselines import logistic, majority, neighbours, svm, trees
+from striate.baselines import discriminant, logistic, majority, neighbours, svm, trees
 from striate.baselines.examples import Examples
 from striate.calls import parse_calls
 from striate.classifier.heads.head import Head
@@ -102,6 +102,7 @@ BASELINES: dict[str, Baseline] = {
         Baseline("forest", trees.forest, "A random forest: trees, leaf"),
         Baseline("boosted", trees.boosted, "Boosted trees on histograms: rounds, rate"),
         Baseline("logistic", logistic.logistic, "Logistic regression: c (weakness of the regularisation)", scales=True),
+        Baseline("lda", discriminant.lda, "Linear discriminant analysis: shrinkage (of the covariance)", scales=True),
         Baseline("svm", svm.svm, "Support vectors with a Gaussian kernel: c (cost of a mistake)", scales=True),
     )
 }

@@ -9,7 +9,7 @@ from importlib import resources
 
 # Told here too, as a shell does not wait for torch; a test holds them.
 BUILT_IN = ("digits", "xo", "shapes", "mnist", "fashion-mnist", "cifar10", "cifar100")
-BASELINES = ("majority", "neighbours", "tree", "forest", "boosted", "logistic", "svm")
+BASELINES = ("majority", "neighbours", "tree", "forest", "boosted", "logistic", "lda", "svm")
 
 
 def sources(incomplete: str) -> list[str]:
