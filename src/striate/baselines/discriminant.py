@@ -61,7 +61,7 @@ def _covariance(around: np.ndarray, each: np.ndarray, shrinkage: float, axes: np
 
 
 def _sharpness(examples: Examples, weight: np.ndarray, bias: np.ndarray) -> float:
-    """Return the factor of the scores with the least loss on the validation images: of few images they seem too sure."""
+    """Return the factor of the scores with the least loss on the validation images: from few images they seem sure."""
     if not examples.can_choose:
         return SHARPNESSES[len(SHARPNESSES) // 2]
     scores = torch.from_numpy(examples.valid_features @ weight.T + bias)
