@@ -5,8 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.pages.reading import Outline
 
+import striate
 from striate.errors import SourceNotFoundError, TrainingError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
@@ -46,6 +48,23 @@ def test_a_net_leaves_one_and_a_resume_makes_the_same_again(tmp_path):
 def test_a_baseline_leaves_one(tmp_path):
     run_one("xo:120", "neighbours", out=tmp_path / "run")
     assert "neighbours" in outline_of(tmp_path / "run").words
+
+
+def test_it_says_of_which_column_of_a_table_the_images_are_told_worse(tmp_path):
+    digits = striate.prepare(striate.read("digits"))
+    spoilt, noise = np.arange(len(digits)) % 5 == 0, np.random.default_rng(0).permuted(digits.images, axis=0)
+    lines = ["image,label,scanner,batch"]
+    for i, (image, bad) in enumerate(zip(digits.images, spoilt, strict=True)):
+        Image.fromarray(noise[i, :, :, 0] if bad else image[:, :, 0]).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,d{digits.labels[i]},{'old' if bad else 'new'},{i % 3}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    done = run_one(tmp_path / "table.csv", "neighbours", ratios="40:0:60", out=tmp_path / "run")
+    words = outline_of(tmp_path / "run").words
+    assert "column scanner" in words
+    assert "column batch" not in words
+    page = done.report.read_text("utf-8")
+    remake_report(tmp_path / "run")
+    assert done.report.read_text("utf-8") == page
 
 
 def test_the_ladder_leaves_one_with_its_rungs(tmp_path):

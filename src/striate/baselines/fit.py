@@ -68,7 +68,7 @@ def fit_task(source: Any, task: Task, data: DataOptions, run: RunOptions, seed: 
         session.describe(dataset, described, task.recipe(seed), str(task), told)
         made = replace(model.provenance, seed=seed, train_s=round(fit_s, 3)).about(described, dataset.splits)
         model = replace(model, provenance=made)
-        return session.finish(model, dataset.splits, fit_s)
+        return session.finish(model, dataset.splits, fit_s, catalog=dataset.catalog)
 
 
 def fit_best(task: Task, dataset: Dataset, seed: int, observer: Observer) -> tuple[Classifier, float]:

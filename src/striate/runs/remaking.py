@@ -62,7 +62,7 @@ def remake_report(
     test = judge_images(model, splits.test, observer, splits.train)
     valid = _chosen_by(folder, told.chosen) if told.chosen else judge_images(model, splits.valid, observer)
     card = _card(model, splits.test if test else splits.valid, progress) if robustness else ""
-    contents = gather_contents(folder, model, splits, valid, test, explained=True, robustness=card)
+    contents = gather_contents(folder, model, splits, valid, test, dataset.catalog, explained=True, robustness=card)
     write_atomically(folder.report, report_page(contents))
     return folder.report
 

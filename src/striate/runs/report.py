@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from striate.classifier.classifier import Classifier
+from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.evaluation.attributes import attributes_of
@@ -35,7 +36,7 @@ MOST_BYTES = 100_000_000
 
 def leave_report(
     folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None,
-    observer: Observer,
+    observer: Observer, catalog: Catalog | None = None,
 ) -> Path | None:  # fmt: skip
     """Write report.html into the folder of a run that is done; None, and a warning, where that cannot be.
 
@@ -43,9 +44,10 @@ def leave_report(
         model: as saved.
         splits: the images that trained, chose and judged.
         valid, test: how it did on them.
+        catalog: where they come from.
     """
     try:
-        contents = gather_contents(folder, model, splits, valid, test)
+        contents = gather_contents(folder, model, splits, valid, test, catalog)
         write_atomically(folder.report, report_page(contents))
     except Exception as error:  # the model is saved, and no page is worth losing the end of a run
         observer.warn(
@@ -58,11 +60,12 @@ def leave_report(
 
 def gather_contents(
     folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None,
-    explained: bool = False, robustness: str = "",
+    catalog: Catalog | None = None, explained: bool = False, robustness: str = "",
 ) -> ReportContents:  # fmt: skip
     """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out.
 
     Arguments:
+        catalog: where the images come from, which knows their files and the columns of a table; None: nobody knows.
         explained: look among the training images for the causes of mistakes, whatever time the model takes for that;
             else only where it is quick.
         robustness: the card as a fragment of HTML.
@@ -85,17 +88,17 @@ def gather_contents(
     if explained or is_quick(model, min(len(splits.train), MOST_TRAINING) + MOST_MISTAKES):
         grounds = gather_grounds(model, images, splits.train, mistake_positions(named, MOST_MISTAKES))
     mistakes = worst_mistakes(named, MOST_MISTAKES, grounds)
-    return replace(known, mistakes=mistakes, slices=_slices(named, images))
+    return replace(known, mistakes=mistakes, slices=_slices(named, images, catalog))
 
 
-def _slices(judged: Evaluation, images: ImageSet) -> Slices:
+def _slices(judged: Evaluation, images: ImageSet, catalog: Catalog | None) -> Slices:
     """Return where the model is worse, on as many of the judged images as can be looked at in a moment."""
     assert judged.outcomes is not None
     count = min(len(images), max(1, MOST_BYTES // math.prod(images.image_shape)))
     rows = np.linspace(0, len(images) - 1, count).astype(np.int64)
     groups = None if judged.group_ids is None else judged.group_ids[rows]
     some = replace(judged, outcomes=judged.outcomes.subset(rows), group_ids=groups)
-    return find_slices(some, attributes_of(images.subset(rows)))
+    return find_slices(some, attributes_of(images.subset(rows), catalog))
 
 
 def _text(path: Path) -> str:

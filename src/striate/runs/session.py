@@ -20,6 +20,7 @@ import torch
 from striate.classifier.classifier import Classifier
 from striate.classifier.promises import PromiseCheck, with_check
 from striate.classifier.samples import Samples
+from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
@@ -161,6 +162,7 @@ class Session:
         *,
         calibrating: ImageSet | None = None,
         before: Classifier | None = None,
+        catalog: Catalog | None = None,
     ) -> RunResult:
         """Calibrate the model that was chosen, judge it, for the first and only time on the test images, and save it.
 
@@ -168,6 +170,7 @@ class Session:
             valid: how it did on what it was chosen by; None judges it on the validation images.
             calibrating: images that have not trained it, to calibrate by; None takes the validation images.
             before: where these have trained it in the end, the model as it was before; see `calibrate`.
+            catalog: where the images come from; the report looks at what its table says of them.
         """
         path = self.folder.path if self.folder else None
         model = replace(model, preprocessing=replace(model.preprocessing, window=splits.train.window))
@@ -200,7 +203,7 @@ class Session:
                     "promises": figures["promises"],
                 }
             )
-            leave_report(self.folder, model, splits, valid, test, self.observer)
+            leave_report(self.folder, model, splits, valid, test, self.observer, catalog)
         return RunResult(model, valid, test, train_s, path)
 
 

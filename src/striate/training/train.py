@@ -62,7 +62,7 @@ def train_net(
             listeners.append(TensorBoardScalars(folder))
         with session.stopping() as stop:
             model, state = train_plan(plan, computation, Watch(Observers(listeners), stop), folder)
-        return session.finish(model, plan.splits, state.train_s)
+        return session.finish(model, plan.splits, state.train_s, catalog=dataset.catalog)
 
 
 def _read(

@@ -141,6 +141,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     done = session.finish(
         replace(model, provenance=provenance), dataset.splits, took, chosen.valid,
         calibrating=valid if len(climbed.parts) == 1 else valid.subset(np.arange(0)), before=before,
+        catalog=dataset.catalog,
     )  # fmt: skip
     return LadderResult(done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results))
 

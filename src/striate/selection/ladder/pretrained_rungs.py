@@ -27,8 +27,8 @@ from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import at_side, load_start
 
 DEFAULT_NET = "mobilenet_v2"
-# Support vectors do better on features than planes do, but not from a few images a class; from more images they take too
-# long. From few, discriminants are a point better than logistic regression and found in a tenth of the time (ten
+# Support vectors do better on features than planes do, but not from few images a class; from many they take too long.
+# From few, discriminants are a point better than logistic regression and found in a tenth of the time (ten
 # photographs each: 66 % against 65 %, twenty: 75 against 74.5, fifty: 81 against 80.5; five draws).
 SVM_IMAGES, SVM_CLASSES, SVM_FROM = 5_000, 100, 40
 LDA_IMAGES = 3_000
