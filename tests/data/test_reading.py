@@ -324,6 +324,14 @@ def test_what_only_tables_have_is_refused_elsewhere(tmp_path):
         read(folders(tmp_path / "source"), images=tmp_path, label_column="x")
 
 
+@pytest.mark.parametrize("inside", [".lock", "run.json"], ids=["begun", "done"])
+def test_the_folder_of_a_run_does_not_go_before_a_name(inside, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / inside).write_text("{}")
+    assert len(read("digits")) == 1797
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs file permissions")
 def test_a_folder_without_permission_is_named(tmp_path):
     folders(tmp_path / "source")

@@ -111,7 +111,8 @@ def read(
         source: a path (a folder of class folders, a table that names image files or holds pixels, a zip or tar of
             either, Parquet, WebDataset, COCO or Label Studio JSON, the CIFAR archive or folder, an IDX folder or file,
             `.npz`, `.npy`), the name of a built-in set (`digits`, `xo:300`, `mnist`…), or in Python (images, labels),
-            an array, any iterable of (image, label), or a DataFrame. A path that exists goes before a name.
+            an array, any iterable of (image, label), or a DataFrame. A path that exists goes before a name, but for
+            the folder of a run.
         format: the reader to insist on, one of `FORMATS`, where the content would be taken for something else.
         images: for a table, the folder that its file names are relative to.
         image_column, label_column: for a table, the columns where they cannot be guessed.
@@ -151,16 +152,22 @@ def _read(source: Any, format: str | None, options: _Options, data_dir: Any, pro
         options.check_for_tables("the images are in memory")
         return read_arrays(source)
     path = Path(os.path.expanduser(source))
-    if not os.fspath(source) or not path.exists():
-        if isinstance(source, str) and builtin.is_name(source):
-            options.check_for_tables(f"{source} is a built-in set")
-            return builtin.read_builtin(source, data_dir=data_dir, progress=progress)
+    name = source if isinstance(source, str) and builtin.is_name(source) else None
+    if not os.fspath(source) or not path.exists() or (name and _is_run(path)):
+        if name:
+            options.check_for_tables(f"{name} is a built-in set")
+            return builtin.read_builtin(name, data_dir=data_dir, progress=progress)
         raise SourceNotFoundError(_not_found(source, path))
     chosen = format or recognise(path)
     if chosen != "table":
         options.check_for_tables(f"{path} is read as {chosen}", _TAKEN.get(chosen, ()))
     catalog = FORMATS[chosen](path, options, progress)
     return replace(catalog, doubts=()) if format else catalog  # who insists has no doubts
+
+
+def _is_run(path: Path) -> bool:
+    """Return whether a folder is a run's, as `striate train digits --out digits` makes one: no images are in it."""
+    return (path / "run.json").is_file() or (path.is_dir() and {one.name for one in path.iterdir()} == {".lock"})
 
 
 def _check_format(format: str | None) -> None:
