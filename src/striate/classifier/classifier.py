@@ -136,7 +136,7 @@ class Classifier:
 
         from striate.classifier.outputs import logits_alone, outputs_of, seeing
         from striate.data.tensors import to_batch
-        from striate.nets.modules.folding import folded
+        from striate.nets.modules.packing import packed
         from striate.system.devices import fitting_threads, kept_memory
 
         if not self.classes:
@@ -146,7 +146,7 @@ class Classifier:
             )
         device, start = self.device, 0
         self.module.eval()
-        module, keeping = (folded(self.module), kept_memory()) if many else (self.module, nullcontext())
+        module, keeping = (packed(self.module), kept_memory()) if many else (self.module, nullcontext())
         see = seeing(module) if features else logits_alone(module)
         with fitting_threads(), keeping:
             for pixels in blocks:

@@ -10,7 +10,6 @@ clears both:
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import io
 import json
@@ -33,7 +32,7 @@ from striate.data.imageset import ImageSet
 from striate.data.tensors import images_at_once, to_batch
 from striate.errors import ArgumentError, StorageError
 from striate.nets import NetModule, make_module, parse
-from striate.nets.modules.folding import keep_statistics
+from striate.nets.modules.packing import packed
 from striate.nets.modules.timm_models import TimmModule, make_timm
 from striate.nets.surgery import with_outputs, with_taps
 from striate.observer import Observer, Progress, silent
@@ -44,7 +43,7 @@ from striate.system.measurements import measurement_key, recall, remember
 
 # Beyond this side pixels cost more and tell a nearest neighbour or a tree no more.
 LARGEST_SIDE_PX = 32
-_VERSION = 2
+_VERSION = 3
 _MEASURED_IMAGES = 32
 _AT_ONCE = 256
 # What takes one image so many times as long as one of many in float32 is not tried on many, unless it takes a moment.
@@ -212,18 +211,20 @@ def _best_s(act: Callable[[], object]) -> float:
     return min(seconds[1:])
 
 
-def _half_is_faster(run: Callable[[Tensor], Tensor], net: str, shape: tuple[int, int, int]) -> bool:
+def _half_is_faster(
+    run: Callable[[Tensor], Tensor], half: Callable[[Tensor], Tensor], net: str, shape: tuple[int, int, int]
+) -> bool:
     """Return whether this machine's CPU computes features clearly faster in bfloat16; measured once, then recalled."""
     device = torch.device("cpu")
     batch = torch.zeros(images_at_once(*shape[1:], device), *shape).contiguous(memory_format=torch.channels_last)
-    key = measurement_key(device, "features", net, shape)
+    key = measurement_key(device, "packed features", net, shape)
     if (seconds := recall(key)) is None:
         with torch.inference_mode():
             seconds = {"float32": _best_s(lambda: run(batch))}
             # CPUs without bfloat16 take up to a hundred times as long: one image tells.
-            one_s = len(batch) * _best_s(lambda: _in_half(run)(batch[:1]))
+            one_s = len(batch) * _best_s(lambda: half(batch[:1]))
             hopeless = one_s > max(_HOPELESS * seconds["float32"], _MOMENT_S)
-            seconds["bfloat16"] = one_s if hopeless else _best_s(lambda: _in_half(run)(batch))
+            seconds["bfloat16"] = one_s if hopeless else _best_s(lambda: half(batch))
         remember(key, seconds)
     return seconds["bfloat16"] < _HALF_MARGIN * seconds["float32"]
 
@@ -277,11 +278,17 @@ def feature_function(model: Classifier, layer: str | None) -> Callable[[Tensor],
             f"features need a net that Striate built; {model.net} is a module of your own. Call it itself"
         )
     if layer is None:
-        run = keep_statistics(copy.deepcopy(module)).embed
-        half = device_of(model).type == "cpu" and _half_is_faster(run, str(model.net), model.preprocessing.input_shape)
-        return _in_half(run) if half else run
+        run, half = _embedding(module, torch.float32), _in_half(_embedding(module, torch.bfloat16))
+        cpu = device_of(model).type == "cpu"
+        return half if cpu and _half_is_faster(run, half, str(model.net), model.preprocessing.input_shape) else run
     module.graph.number(layer)
     return lambda batch: _pooled(module.activations(batch, [layer])[layer])
+
+
+def _embedding(module: NetModule, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    quick = packed(module, dtype)
+    assert isinstance(quick, NetModule)
+    return quick.embed
 
 
 def _pooled(values: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,29 +23,12 @@ def keep_statistics(module: NetModule) -> NetModule:
 
     Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2.
     """
-    module._layers = _folded_layers(module)
+    module._layers = folded_layers(module)
     module._layers = [KeptNorm(layer) if isinstance(layer, Norm) else layer for layer in module._layers]
     return module
 
 
-def folded(module: nn.Module) -> nn.Module:
-    """Return a module that predicts as this one does, faster where norms follow convolutions; it shares all tensors.
-
-    Arguments:
-        module: a net of Striate's, or one with such nets as direct children; others come back as they are.
-    """
-    if isinstance(module, NetModule):
-        view = copy.copy(module)
-        view._layers = _folded_layers(module)
-        return view
-    if not any(isinstance(child, NetModule) for child in module.children()):
-        return module
-    view = copy.copy(module)
-    view._modules = {name: child and folded(child) for name, child in module._modules.items()}
-    return view
-
-
-def _folded_layers(module: NetModule) -> list[nn.Module]:
+def folded_layers(module: NetModule) -> list[nn.Module]:
     """Return the layers of a net, with each norm that alone reads a convolution inside that."""
     nodes, layers = module.graph.nodes, list(module._layers)
     sources = [source for node in nodes for source in node.inputs]
@@ -57,6 +41,24 @@ def _folded_layers(module: NetModule) -> list[nn.Module]:
     return layers
 
 
+def folded(module: nn.Module, layers: Callable[[NetModule], list[nn.Module]] = folded_layers) -> nn.Module:
+    """Return a module that predicts as this one does, faster where norms follow convolutions; it shares all tensors.
+
+    Arguments:
+        module: a net of Striate's, or one with such nets as direct children; others come back as they are.
+        layers: what a net's layers become.
+    """
+    if isinstance(module, NetModule):
+        view = copy.copy(module)
+        view._layers = layers(module)
+        return view
+    if not any(isinstance(child, NetModule) for child in module.children()):
+        return module
+    view = copy.copy(module)
+    view._modules = {name: child and folded(child, layers) for name, child in module._modules.items()}
+    return view
+
+
 class FoldedConv(nn.Module):
     """A convolution with the scale and shift of the batch norm behind it."""
 
@@ -66,11 +68,15 @@ class FoldedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised convolution: γ (w∗x + b − μ) / √(σ² + ε) + β."""
+        return self.conv._conv_forward(x, *self.filters())
+
+    def filters(self) -> tuple[Tensor, Tensor]:
+        """Return the weight and bias of the convolution that norms as well."""
         scale, shift = _scale_and_shift(self.norm)
         bias = shift if self.conv.bias is None else shift + scale * self.conv.bias
         # In the weight's type: with float32 statistics beside bfloat16 weights the product would be float32.
         weight = self.conv.weight
-        return self.conv._conv_forward(x, (weight * scale[:, None, None, None]).to(weight.dtype), bias.to(weight.dtype))
+        return (weight * scale[:, None, None, None]).to(weight.dtype), bias.to(weight.dtype)
 
 
 class KeptNorm(nn.Module):

@@ -55,11 +55,13 @@ class SameConv(nn.Conv2d):
         self.same = SamePad(layer)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        (top, bottom), (left, right) = self.same.pads(input)
-        if (top, left) != (bottom, right):
-            input, top, left = self.same(input), 0, 0
-        # Even padding is the convolution's own, which spares a copy of the input.
-        return functional.conv2d(input, weight, bias, self.stride, (top, left), self.dilation, self.groups)
+        input, padding = self.padded(input)
+        return functional.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def padded(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return what is convolved, and the padding that is left to the convolution, which spares a copy of x."""
+        (top, bottom), (left, right) = self.same.pads(x)
+        return (x, (top, left)) if (top, left) == (bottom, right) else (self.same(x), (0, 0))
 
 
 class SameMean(nn.Module):

@@ -53,12 +53,12 @@ class TorchRuntime:
 
     def __init__(self, model: Classifier):
         from striate.classifier.outputs import logits_alone, seeing
-        from striate.nets.modules.folding import folded
+        from striate.nets.modules.packing import packed
 
         self._model = model
         self._device = model.device
         model.module.eval()
-        self._module = folded(model.module)
+        self._module = packed(model.module)
         self._see = seeing(self._module) if model.trust.novelty else logits_alone(self._module)
         self.batch = best_batch(model)
 
