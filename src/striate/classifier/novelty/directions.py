@@ -24,7 +24,7 @@ def principal_directions(values: np.ndarray, count: int) -> np.ndarray:
     for _ in range(rounds):
         found = lu(tall @ found, permute_l=True, check_finite=False)[0]
         found = lu(tall.T @ found, permute_l=True, check_finite=False)[0]
-    basis = qr(tall @ found, mode="economic", check_finite=False)[0]
+    basis = np.asarray(qr(tall @ found, mode="economic", check_finite=False)[0])
     left, _, right = svd(basis.T @ tall, full_matrices=False)
     left = (basis @ left).T
     places, directions = (left, right) if tall is values else (right, left)

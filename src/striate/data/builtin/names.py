@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,8 @@ def _digits() -> np.ndarray:
             return np.loadtxt(path, delimiter=",")
     from sklearn.datasets import load_digits
 
-    return np.column_stack(load_digits(return_X_y=True))
+    found: Any = load_digits()
+    return np.column_stack([found.data, found.target])
 
 
 def _catalog(name: str, pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Catalog:
