@@ -4,7 +4,7 @@ import torch
 from striate.training.engine.learner import Learner
 from striate.training.engine.muon import Muon, orthogonalise
 from striate.training.engine.optimisers import Optimisers, rate_share
-from striate.training.engine.rules import Adam, Sgd
+from striate.training.engine.updates import Adam, Sgd
 from striate.training.recipe import Recipe
 
 

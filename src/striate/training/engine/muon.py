@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from striate.training.engine.rules import Moments
+from striate.training.engine.updates import Moments
 
 # The quintic's coefficients: steepest at 0, so that few steps bring all singular values near 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from striate.training.engine.muon import Muon
-from striate.training.engine.rules import Adam, Moments, Rule, Sgd
+from striate.training.engine.updates import Adam, Moments, Sgd, UpdateRule
 from striate.training.recipe import Recipe
 
 
@@ -23,7 +23,7 @@ class Group(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class RuledPart:
     """Parameters that one rule moves.
 
     Arguments:
@@ -33,7 +33,7 @@ class Part:
         moments: what the rule remembers of each.
     """
 
-    rule: Rule
+    rule: UpdateRule
     top: float
     groups: list[Group]
     moments: dict[torch.nn.Parameter, Moments] = field(default_factory=lambda: defaultdict(dict))
@@ -59,12 +59,12 @@ class Optimisers:
         groups = _by_depth(recipe, list(parameters))
         muon = recipe.optimiser == "muon"
         self.parameters = [parameter for group in groups for parameter in group.parameters]
-        self._parts: list[Part] = []
+        self._parts: list[RuledPart] = []
         if filters := _only(groups, lambda p: muon and p.ndim == 4):
-            self._parts.append(Part(Muon(recipe.filter_momentum), recipe.learning_rate, filters))
+            self._parts.append(RuledPart(Muon(recipe.filter_momentum), recipe.learning_rate, filters))
         if rest := _only(groups, lambda p: not (muon and p.ndim == 4)):
             top = recipe.side_learning_rate if muon else recipe.learning_rate
-            self._parts.append(Part(_plain(recipe), top, rest))
+            self._parts.append(RuledPart(_plain(recipe), top, rest))
 
     def step(self, share: float) -> None:
         """Take one step at `share` of the highest learning rates, and clear the gradients."""
@@ -119,7 +119,7 @@ def _only(groups: list[Group], wanted: Callable[[torch.nn.Parameter], bool]) -> 
     return [group for group in kept if group.parameters]
 
 
-def _plain(recipe: Recipe) -> Rule:
+def _plain(recipe: Recipe) -> UpdateRule:
     if recipe.optimiser in ("sgd", "muon"):
         return Sgd(recipe.momentum, recipe.weight_decay)
     betas = recipe.betas[0], recipe.betas[1]

@@ -19,7 +19,7 @@ from torch.optim.sgd import sgd
 Moments = dict[str, torch.Tensor]
 
 
-class Rule(Protocol):
+class UpdateRule(Protocol):
     """What moves parameters."""
 
     def move(self, parameters: Sequence[torch.nn.Parameter], moments: Sequence[Moments], rate: float) -> None:
