@@ -47,7 +47,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "serve": ("shipping/service", "classifier"),
     "share": ("training/engine", "nets"),
     "speed": _TRAINING,
-    "start": ("__init__.py", "__main__.py", "cli"),
+    "start": ("__init__.py", "__main__.py", "cli", "training", "runs", "classifier", "nets/modules"),
     "suspects": ("checks/suspects.py", "checks/noise.py", "baselines"),
     "threads": ("training/engine", "system/devices.py"),
     "transfer": ("training", "nets", "classifier/features.py"),

@@ -100,6 +100,8 @@ def test_swift_is_measured_no_oftener_than_it_takes(monkeypatch):
     monkeypatch.setattr("striate.training.budget.epoch_seconds", seconds)
     arguments = (load_recipe("swift").replace(precision="float32"), (1, 8, 8), 10, 1_400, torch.device("cpu"))
     assert choose_swift(300.0, *arguments, epochs=5) == ("swift_m", 5)
+    assert not measured  # any machine makes so few steps in time
+    assert choose_swift(100.0, *arguments, epochs=5) == ("swift_m", 5)
     assert len(measured) == 1  # the larger ones fit by their multiply-adds, the largest is for more images
     assert choose_swift(300.0, *arguments) == ("swift_m", 50)
     assert len(measured) == 1 + 3  # of so small images swift_s and a half swift_m are the same net

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import inspect
 import os
 import signal
@@ -169,8 +170,9 @@ def main() -> None:
             stream.reconfigure(errors="striate")
     try:
         app()
-    finally:  # from here on Ctrl-C has nothing to save and ends at once
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C has nothing to save any more and ends at once
+        gc.freeze()  # all goes with the process: to search torch's many objects for garbage before takes half a second
 
 
 def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:

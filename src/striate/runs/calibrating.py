@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import FittedModule
@@ -128,9 +129,13 @@ def calibrate(
     unscaled = replace(alone, preprocessing=replace(alone.preprocessing, window=None))
     strange = {kind: _look(unscaled, pixels, deep)[0] for kind, pixels in odd.items()}
     learned = _look(alone, taught, deep)[0]
-    novelty, found = fit_novelty(learned, looked, strange)
+    # Threads of such small products wait for each other longer than they work, and the last bits depend on how many.
+    with threadpool_limits(1, "blas"):
+        novelty, found = fit_novelty(learned, looked, strange)
+        known = np.ones(len(some), bool)
+        if novelty is not None:
+            known = novelty.scores(looked.seen, looked.logits) <= novelty.limit
     observer.prepare("calibrating", size.total, size.total)
-    known = np.ones(len(some), bool) if novelty is None else novelty.scores(looked.seen, looked.logits) <= novelty.limit
     scores = ValidationScores.of(softmax_at(logits, temperature.value), some.labels, known, some.groups)
     told = {"temperature": temperature.to_json(), "known": found, "seconds": round(time.perf_counter() - start, 2)}
     whole = before is None and len(some) == len(valid)

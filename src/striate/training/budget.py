@@ -18,6 +18,8 @@ SIZES = ("swift_xs", "swift_s", "swift_m(width=0.5)", "swift_m", "swift_l")
 FEWEST_EPOCHS, FEWEST_LOOKS, MOST_EPOCHS = 5, 225_000, 50
 # Larger nets than this are of no use to so few images.
 IMAGES_PER_SIZE = {"swift_m(width=0.5)": 1_000, "swift_m": 1_000, "swift_l": 20_000}
+# Multiply-adds a second of a machine that is slow beyond doubt; a step of training makes three for each of the net's.
+SLOW, PASSES = 1e9, 3
 _LEAP = 2.0  # larger nets do more multiply-adds a second, but not so many more
 
 
@@ -47,6 +49,8 @@ def choose_swift(
         epochs: where they are told; the net is then the largest that carries them within the budget.
         known: what was measured before, and is not measured again; None keeps nothing.
     """
+    if epochs and (size := _carried_anywhere(budget_s, input_shape, classes, count, epochs)):
+        return size, epochs
     chosen, measured = (SIZES[0], epochs or 1), {} if known is None else known
     if recipe.precision == "auto":  # one of the middle speaks for all
         middle = resolve(SIZES[1], classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
@@ -77,6 +81,19 @@ def choose_swift(
         if not enough:
             break
     return chosen
+
+
+def _carried_anywhere(
+    budget_s: float, input_shape: tuple[int, int, int], classes: int, count: int, epochs: int
+) -> str | None:
+    """Return the largest net that so many images can use, if the slowest machine trains it in time; else None.
+
+    A run of seconds would otherwise wait for measurements that cannot change what is chosen.
+    """
+    size = [one for one in SIZES if count >= IMAGES_PER_SIZE.get(one, 0)][-1]
+    net = resolve(size, classes=classes, channels=input_shape[0], side=min(input_shape[1:]))
+    work = PASSES * net.table(input_shape).multiply_adds * count * epochs
+    return size if work <= SLOW * budget_s else None
 
 
 def adapt_swift(recipe: Recipe, count: int, side: int, told: frozenset[str] = frozenset()) -> Recipe:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.extmath import randomized_svd
 
 from striate.classifier.novelty.appearance import appearance
 from striate.classifier.novelty.detectors import (
@@ -14,6 +15,7 @@ from striate.classifier.novelty.detectors import (
     nearest_distance,
     squared_distances,
 )
+from striate.classifier.novelty.directions import principal_directions
 from striate.classifier.novelty.fitting import Looked, fit_novelty
 from striate.classifier.novelty.novelty import Novelty, joint, ranking
 from striate.classifier.novelty.strange import strange_images
@@ -152,3 +154,11 @@ def test_strange_images_are_made_of_these_and_always_alike(shape):
         np.testing.assert_array_equal(odd, again[kind])
         assert not np.array_equal(odd, images)
     assert (np.ptp(made["plain"], axis=(1, 2)) == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(300, 40), (40, 300), (800, 200)])
+def test_directions_are_scikit_learns(shape):
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32) * np.geomspace(1, 9, shape[1], dtype="f")
+    values -= values.mean(0)
+    _, _, axes = randomized_svd(values, 16, random_state=0)
+    np.testing.assert_array_equal(principal_directions(values, 16), axes.T)

@@ -4,6 +4,7 @@ import torch
 from striate.training.engine.learner import Learner
 from striate.training.engine.muon import Muon, orthogonalise
 from striate.training.engine.optimisers import Optimisers, rate_share
+from striate.training.engine.updates import Adam, Sgd
 from striate.training.recipe import Recipe
 
 
@@ -47,9 +48,8 @@ def test_orthogonalise_brings_singular_values_near_one():
 
 def test_muon_keeps_filters_at_their_norm():
     filters = torch.nn.Parameter(torch.randn(4, 3, 3, 3))
-    optimiser = Muon([filters], lr=0.0)
     filters.grad = torch.randn(4, 3, 3, 3)
-    optimiser.step()
+    Muon().move([filters], [{}], 0.0)
     assert filters.norm().item() == pytest.approx(2.0)
 
 
@@ -108,8 +108,41 @@ class TestEveryOptimiser:
 
 def test_muon_takes_the_filters_and_sgd_the_rest():
     parts = Optimisers(Recipe(optimiser="muon"), net().parameters())._parts
-    assert [type(optimiser).__name__ for optimiser, _ in parts] == ["Muon", "SGD"]
-    assert [len(optimiser.param_groups[0]["params"]) for optimiser, _ in parts] == [1, 5]
+    assert [type(part.rule) for part in parts] == [Muon, Sgd]
+    assert [len(part.parameters) for part in parts] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("rule", "torchs"),
+    [
+        (Sgd(0.0, 0.0), lambda p: torch.optim.SGD(p, 0.1)),
+        (Sgd(0.9, 0.01), lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.01, nesterov=True)),
+        (Adam((0.8, 0.9), 1e-6, 0.01, False), lambda p: torch.optim.Adam(p, 0.1, (0.8, 0.9), 1e-6, 0.01)),
+        (Adam((0.8, 0.9), 1e-6, 0.01, True), lambda p: torch.optim.AdamW(p, 0.1, (0.8, 0.9), 1e-6, 0.01)),
+    ],
+)
+def test_rules_move_in_the_same_bits_as_torchs_optimisers(rule, torchs):
+    generator = torch.Generator().manual_seed(0)
+    mine, theirs = ([torch.nn.Parameter(torch.linspace(-1, 1, n)) for n in (5, 8)] for _ in range(2))
+    optimiser, moments = torchs(theirs), [{}, {}]
+    for _ in range(3):
+        for one, other in zip(mine, theirs, strict=True):
+            one.grad = other.grad = torch.randn(len(one), generator=generator)
+        rule.move(mine, moments, 0.1)
+        optimiser.step()
+    assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+    kept = [{name: value for name, value in optimiser.state[p].items() if value is not None} for p in theirs]
+    assert [found.keys() for found in moments] == [found.keys() for found in kept]
+    assert all(torch.equal(found[name], was[name]) for found, was in zip(moments, kept, strict=True) for name in was)
+
+
+def test_moments_of_another_net_are_refused():
+    images, labels = data()
+    learner = Learner(net(), Recipe(optimiser="adam"), torch.device("cpu"), "float32")
+    learner.update(images, labels, 1.0)
+    tensors = learner.optimisers.tensors()
+    with pytest.raises(ValueError, match=r"moments \(4, 1, 3, 3\) of a parameter \(2, 1, 3, 3\)"):
+        Optimisers(Recipe(optimiser="adam"), torch.nn.Conv2d(1, 2, 3).parameters()).load(tensors)
 
 
 def test_clipping_bounds_the_gradient():
@@ -135,10 +168,10 @@ def test_the_average_follows_slowly():
 def test_a_muon_step_is_nesterovs_and_keeps_the_norm_of_the_weights():
     generator = torch.Generator().manual_seed(0)
     weights = torch.nn.Parameter(torch.randn(4, 6, generator=generator))
-    muon, buffer = Muon([weights], lr=0.1, momentum=0.6), torch.zeros(4, 6)
+    muon, moments, buffer = Muon(momentum=0.6), {}, torch.zeros(4, 6)
     for _ in range(2):
         gradient, before = torch.randn(4, 6, generator=generator), weights.detach().clone()
         weights.grad, buffer = gradient, 0.6 * buffer + gradient
-        muon.step()
+        muon.move([weights], [moments], 0.1)
         wanted = before * 4**0.5 / before.norm() - 0.1 * orthogonalise(gradient + 0.6 * buffer)
         torch.testing.assert_close(weights.detach(), wanted)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from striate.classifier.novelty.directions import principal_directions
 from striate.errors import ModelFileError
 
 # Features of more numbers than these are brought to so many directions in which the training images differ most.
@@ -53,8 +54,6 @@ class FeatureSpace:
     @classmethod
     def of(cls, source: str, features: np.ndarray, *, unit: bool = False) -> FeatureSpace:
         """Return the space of training features float32 (m, d)."""
-        from sklearn.utils.extmath import randomized_svd
-
         values = (_unit(features) if unit else features).astype(np.float64)
         mean, scale = values.mean(0), values.std(0)
         scale = np.full_like(scale, scale.mean()) if unit else np.maximum(scale, LEAST_SPREAD * scale.mean())
@@ -62,8 +61,7 @@ class FeatureSpace:
         directions = np.zeros((len(mean), 0))
         if len(mean) > 2 * DIRECTIONS:
             centred = ((values - mean) / scale).astype(np.float32)
-            _, _, axes = randomized_svd(centred, min(DIRECTIONS, len(centred)), random_state=0)
-            directions = axes.T
+            directions = principal_directions(centred, min(DIRECTIONS, len(centred)))
         mean, scale, directions = (one.astype(np.float32) for one in (mean, scale, directions))
         return cls(source, mean, scale, directions, unit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,24 @@ def read_digits() -> Catalog:
 
     Source: E. Alpaydin, C. Kaynak, "Optical recognition of handwritten digits", UCI, 1998; the test set of it.
     """
+    values = _digits()
+    pixels = (values[:, :-1].reshape(-1, 8, 8, 1) * 255 / 16 + 0.5).astype(np.uint8)
+    return _catalog("digits", pixels, values[:, -1].astype(np.int64), tuple("0123456789"))
+
+
+def _digits() -> np.ndarray:
+    """Return float64 (n, 65), 64 pixels and the digit, read as `sklearn.datasets.load_digits` does.
+
+    That costs more than half a second of imports, and is called only where the file does not lie where it did.
+    """
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        if (path := Path(folder, "datasets", "data", "digits.csv.gz")).exists():
+            return np.loadtxt(path, delimiter=",")
     from sklearn.datasets import load_digits
 
     found: Any = load_digits()
-    pixels = (found.images * 255 / 16 + 0.5).astype(np.uint8)[..., None]
-    return _catalog("digits", pixels, found.target.astype(np.int64), tuple("0123456789"))
+    return np.column_stack([found.data, found.target])
 
 
 def _catalog(name: str, pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Catalog:

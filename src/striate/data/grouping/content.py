@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
 from striate.data.grouping.alignment import grays, lack_between
@@ -239,6 +237,8 @@ def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarra
 
     Cut are those that hold large groups together and that no other images support.
     """
+    from scipy.sparse import coo_array
+
     group = tied_together(n, first, second)
     ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
     common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
@@ -252,4 +252,7 @@ def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarra
 
 def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return int (n,), equal for images that are tied to each other, perhaps by way of others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     return connected_components(coo_array((np.ones(len(first), bool), (first, second)), (n, n)), directed=False)[1]

@@ -153,7 +153,9 @@ def make_module(net: HasChain, input_shape: Shape, seed: int = 0, init: str | No
         )
     with torch.device("meta"):
         module = NetModule(net, graph)
-    module.to_empty(device="cpu")
+    # torch's own to_empty imports its compiler's symbols, half a second, to find the order of the axes.
+    empty = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in module.state_dict().items()}
+    module.load_state_dict(empty, assign=True)
     fill(graph, module._layers, seed, init)
     return module
 

@@ -6,10 +6,12 @@ speed-runs, which also keep every bank at the norm √k (Jordan, cifar10-airbenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+
+from striate.training.engine.updates import Moments
 
 # The quintic's coefficients: steepest at 0, so that few steps bring all singular values near 1.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -29,32 +31,21 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 3) -> torch.Tensor:
     return x if wide is matrix else x.T
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum (Nesterov) whose updates are orthogonalised; for parameters of two or more axes.
+@dataclass(frozen=True)
+class Muon:
+    """Momentum (Nesterov) whose updates are orthogonalised; for parameters of two or more axes."""
 
-    Arguments:
-        parameters: tensors (k, …).
-        lr: how far an update of singular values 1 moves.
-        momentum: of the gradients.
-    """
-
-    def __init__(
-        self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]], lr: float, momentum: float = 0.6
-    ):
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    momentum: float = 0.6
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take one step."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(parameter.grad)
-                buffer = state["momentum_buffer"]
-                buffer.mul_(group["momentum"]).add_(parameter.grad)
-                ahead = parameter.grad.add(buffer, alpha=group["momentum"])
-                update = orthogonalise(ahead.reshape(len(ahead), -1)).view_as(ahead)
-                parameter.mul_(len(parameter) ** 0.5 / parameter.norm()).sub_(update, alpha=group["lr"])
+    def move(self, parameters: Sequence[torch.nn.Parameter], moments: Sequence[Moments], rate: float) -> None:
+        """Move parameters (k, …) by their gradients; `rate` is how far an update of singular values 1 moves."""
+        for parameter, kept in zip(parameters, moments, strict=True):
+            assert parameter.grad is not None
+            if not kept:
+                kept["momentum_buffer"] = torch.zeros_like(parameter.grad)
+            buffer = kept["momentum_buffer"]
+            buffer.mul_(self.momentum).add_(parameter.grad)
+            ahead = parameter.grad.add(buffer, alpha=self.momentum)
+            update = orthogonalise(ahead.reshape(len(ahead), -1)).view_as(ahead)
+            parameter.mul_(len(parameter) ** 0.5 / parameter.norm()).sub_(update, alpha=rate)

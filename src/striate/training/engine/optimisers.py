@@ -3,58 +3,105 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 
 from striate.training.engine.muon import Muon
+from striate.training.engine.updates import Adam, Moments, Sgd, UpdateRule
 from striate.training.recipe import Recipe
 
 
+class Group(NamedTuple):
+    """Parameters with their `part` of the learning rate."""
+
+    parameters: list[torch.nn.Parameter]
+    part: float
+
+
+@dataclass(frozen=True, eq=False)
+class RuledPart:
+    """Parameters that one rule moves.
+
+    Arguments:
+        rule: how.
+        top: the highest learning rate, of which the schedule gives a share.
+        groups: the parameters.
+        moments: what the rule remembers of each.
+    """
+
+    rule: UpdateRule
+    top: float
+    groups: list[Group]
+    moments: dict[torch.nn.Parameter, Moments] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All of them, in their order in a checkpoint."""
+        return [parameter for group in self.groups for parameter in group.parameters]
+
+    def step(self, share: float) -> None:
+        """Move the parameters that have gradients, and clear these."""
+        for group in self.groups:
+            moved = [parameter for parameter in group.parameters if parameter.grad is not None]
+            self.rule.move(moved, [self.moments[one] for one in moved], share * self.top * group.part)
+            for parameter in moved:
+                parameter.grad = None
+
+
 class Optimisers:
-    """The optimisers of a recipe as one: muon for the filters and another for the rest, or one for all."""
+    """The rules of a recipe as one: muon for the filters and another for the rest, or one for all."""
 
     def __init__(self, recipe: Recipe, parameters: Iterable[torch.nn.Parameter]):
         groups = _by_depth(recipe, list(parameters))
         muon = recipe.optimiser == "muon"
-        self.parameters = [p for group in groups for p in group["params"]]
-        # Each with its highest learning rate, of which the schedule gives a share.
-        self._parts: list[tuple[torch.optim.Optimizer, float]] = []
+        self.parameters = [parameter for group in groups for parameter in group.parameters]
+        self._parts: list[RuledPart] = []
         if filters := _only(groups, lambda p: muon and p.ndim == 4):
-            self._parts.append((Muon(filters, recipe.learning_rate, recipe.filter_momentum), recipe.learning_rate))
+            self._parts.append(RuledPart(Muon(recipe.filter_momentum), recipe.learning_rate, filters))
         if rest := _only(groups, lambda p: not (muon and p.ndim == 4)):
-            top = recipe.side_learning_rate if recipe.optimiser == "muon" else recipe.learning_rate
-            self._parts.append((_plain(recipe, rest, top), top))
+            top = recipe.side_learning_rate if muon else recipe.learning_rate
+            self._parts.append(RuledPart(_plain(recipe), top, rest))
 
     def step(self, share: float) -> None:
         """Take one step at `share` of the highest learning rates, and clear the gradients."""
-        for optimiser, top in self._parts:
-            for group in optimiser.param_groups:
-                group["lr"] = share * top * group["part"]
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        for part in self._parts:
+            part.step(share)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the moments by name, for a checkpoint."""
-        found = {}
-        for number, (optimiser, _) in enumerate(self._parts):
-            for index, entries in optimiser.state_dict()["state"].items():
-                found |= {f"{number}.{index}.{name}": value for name, value in entries.items() if value is not None}
-        return found
+        """Return the moments by name, for a checkpoint: the part, the place of the parameter in it, the moment."""
+        return {
+            f"{number}.{index}.{name}": value
+            for number, part in enumerate(self._parts)
+            for index, parameter in enumerate(part.parameters)
+            for name, value in part.moments[parameter].items()
+        }
 
     def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Put the moments of a checkpoint in place."""
-        states: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in self._parts]
+        """Put the moments of a checkpoint in place.
+
+        Raises:
+            KeyError, IndexError, ValueError: they are of other parameters.
+        """
+        found = [dict[int, Moments]() for _ in self._parts]
         for key, value in tensors.items():
             number, index, name = key.split(".", 2)
-            states[int(number)].setdefault(int(index), {})[name] = value
-        for (optimiser, _), state in zip(self._parts, states, strict=True):
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+            parameter = self._parts[int(number)].parameters[int(index)]
+            if name != "step" and value.shape != parameter.shape:
+                raise ValueError(f"moments {tuple(value.shape)} of a parameter {tuple(parameter.shape)}")
+            # A count of steps stays on the CPU, where torch's arithmetic wants it.
+            kept = value if name == "step" else value.to(parameter.device, parameter.dtype)
+            found[int(number)].setdefault(int(index), {})[name] = kept
+        for part, moments in zip(self._parts, found, strict=True):
+            part.moments.clear()
+            part.moments.update({part.parameters[index]: kept for index, kept in moments.items()})
 
 
-def _by_depth(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
-    """Return the parameters to be trained in groups, first layers first, each with its `part` of the learning rate.
+def _by_depth(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> list[Group]:
+    """Return the parameters to be trained in groups, first layers first, each with its part of the learning rate.
 
     A parameter's depth is its place among all, in eighths: a few groups are quicker to step than many.
     """
@@ -63,21 +110,20 @@ def _by_depth(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> list[dict
         depth = round(8 * i / max(1, len(parameters) - 1)) / 8 if recipe.rate_below < 1 else 1.0
         if parameter.requires_grad:
             groups.setdefault(depth, []).append(parameter)
-    return [{"params": found, "part": recipe.rate_below ** (1 - depth)} for depth, found in groups.items()]
+    return [Group(found, recipe.rate_below ** (1 - depth)) for depth, found in groups.items()]
 
 
-def _only(groups: list[dict[str, Any]], wanted: Callable[[torch.nn.Parameter], bool]) -> list[dict[str, Any]]:
+def _only(groups: list[Group], wanted: Callable[[torch.nn.Parameter], bool]) -> list[Group]:
     """Return the groups with the wanted parameters alone; none is left empty."""
-    kept = [group | {"params": [p for p in group["params"] if wanted(p)]} for group in groups]
-    return [group for group in kept if group["params"]]
+    kept = [Group([one for one in group.parameters if wanted(one)], group.part) for group in groups]
+    return [group for group in kept if group.parameters]
 
 
-def _plain(recipe: Recipe, parameters: list[dict[str, Any]], top: float) -> torch.optim.Optimizer:
+def _plain(recipe: Recipe) -> UpdateRule:
     if recipe.optimiser in ("sgd", "muon"):
-        nesterov = recipe.momentum > 0
-        return torch.optim.SGD(parameters, top, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)
-    make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-    return make(parameters, top, (recipe.betas[0], recipe.betas[1]), recipe.epsilon, recipe.weight_decay)
+        return Sgd(recipe.momentum, recipe.weight_decay)
+    betas = recipe.betas[0], recipe.betas[1]
+    return Adam(betas, recipe.epsilon, recipe.weight_decay, decoupled=recipe.optimiser == "adamw")
 
 
 def rate_share(recipe: Recipe, epoch: float) -> float:
