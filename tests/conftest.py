@@ -23,8 +23,10 @@ def _own_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _two_threads():
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+def _few_threads():
+    """Compute with two threads, or with one where other tests run beside these."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1
+    torch.set_num_threads(1 if beside else min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture(autouse=True, scope="session")
