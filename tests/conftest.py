@@ -84,3 +84,19 @@ def timm():
         return import_timm()
     except MissingExtraError as why:
         pytest.skip(str(why))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by playwright; tests skip where either is missing.
+
+    Of one module: while it is open, its event loop is in the way of others.
+    """
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed, which drives the browser")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        pytest.skip("Chromium is not installed")
+    with api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
