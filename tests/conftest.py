@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 import striate
 from striate.errors import MissingExtraError
 from striate.nets.modules.timm_models import import_timm
 from striate.selection.fit import run_one
+
+# An example that takes long on a busy machine is no failure.
+settings.register_profile("striate", deadline=None)
+settings.load_profile("striate")
 
 
 @pytest.fixture(autouse=True, scope="session")
