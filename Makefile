@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 # As the command line does: threads that wait soon sleep, so that a busy machine stays quick.
 export GOMP_SPINCOUNT ?= 3000
+# So many processes share the files of tests, each with its part of the cores.
+WORKERS ?= 2
+TEST = -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: setup demo test test-all wheel-test lint format bench docs clean
+.PHONY: setup demo test test-all coverage wheel-test lint format bench docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo      set up, train on the embedded digits, say what to type next"
 	@echo "make test      set up, run the tests (make test-all: the slow ones too)"
+	@echo "make coverage  the tests, and which lines of src none of them ran"
 	@echo "make wheel-test   build the package, install it where nothing else is, alone and with each extra"
 	@echo "make lint      ruff and pyright;  make format mends what ruff can"
 	@echo "make bench     the short benchmarks"
@@ -28,10 +32,17 @@ demo: setup
 	@echo 'once in a shell, before: source .venv/bin/activate'
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python $(TEST)
 
 test-all: setup
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(BIN)/python $(TEST) -m "slow or not slow"
+
+# What commands run in processes of their own counts too.
+coverage: setup
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run $(TEST)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 # WHEEL_PYTHON may name another Python than that of .venv; EXTRAS, with commas, some of the extras or none.
 wheel-test: setup
@@ -59,4 +70,4 @@ docs: .venv/docs
 	touch $@
 
 clean:
-	rm -rf docs/_build docs/reference .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/reference .venv .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 import striate
 from striate.errors import MissingExtraError
 from striate.nets.modules.timm_models import import_timm
 from striate.selection.fit import run_one
+
+# An example that takes long on a busy machine is no failure.
+settings.register_profile("striate", deadline=None)
+settings.load_profile("striate")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,8 +28,10 @@ def _own_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _two_threads():
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+def _few_threads():
+    """Compute with two threads, or with one where other tests run beside these."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1
+    torch.set_num_threads(1 if beside else min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -82,3 +89,19 @@ def timm():
         return import_timm()
     except MissingExtraError as why:
         pytest.skip(str(why))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by playwright; tests skip where either is missing.
+
+    Of one module: while it is open, its event loop is in the way of others.
+    """
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed, which drives the browser")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        pytest.skip("Chromium is not installed")
+    with api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()

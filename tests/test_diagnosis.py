@@ -72,7 +72,7 @@ def test_training_recalls_what_the_doctor_measured(monkeypatch):
         ({"kept_weights": lambda name: None}, "hint: no net with published weights is at hand"),
         ({"is_homeless": lambda: True}, "problem: this user has no home folder"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
 def test_faults(change, said, monkeypatch, unmeasured):
     for name, value in change.pop("env", {}).items():

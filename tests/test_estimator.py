@@ -151,7 +151,7 @@ CANNOT_PASS: dict[str, str] = {}
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_finds_an_estimator_of_its_own_kind():
     # the net is named: the size that is chosen otherwise depends on how busy the machine is
-    model = ImageClassifier("swift_s", epochs=1)
+    model = ImageClassifier("swift_xs(width=0.5)", epochs=1)
     results = check_estimator(model, expected_failed_checks=CANNOT_PASS, on_fail=None, on_skip=None)
     failed = {one["check_name"]: str(one["exception"]) for one in results if one["status"] == "failed"}
     assert failed == {}

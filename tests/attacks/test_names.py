@@ -7,7 +7,6 @@ import csv
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from tests.attacks.sandbox import Sandbox
@@ -130,30 +129,25 @@ def test_cells_read_back_as_they_were(text):
     assert next(csv.reader([table_text([[text, "x"]])[:-1]])) == [to_cell(text), "x"] or "\r" in text
 
 
-def test_pages_run_nothing_and_fetch_nothing(made):
+def test_pages_run_nothing_and_fetch_nothing(made, browser):
     here, _ = made
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("there is no /usr/bin/chromium")
     pages = sorted(here.rglob("*.html"))
     assert {"report.html", "card.html"} <= {path.name for path in pages}
     assert len(pages) >= 3
     seen: list[str] = []
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: seen.append(request.url))
-        page.on("pageerror", lambda error: seen.append(f"error {error}"))
-        for path in pages:
-            page.goto(path.as_uri())
-            for element in page.query_selector_all("td, img, summary, figure, [onmouseover]")[:40]:
-                element.dispatch_event("mouseover")
-            assert page.evaluate("window.RAN") is None, path
-            assert not page.query_selector_all("[onerror], [onload], [onmouseover], script:not([type]) + script"), path
-            text = page.inner_text("body")
-            assert not OBEYED.search(text), (path, OBEYED.search(text))
-        browser.close()
+    page = browser.new_page()
+    page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: seen.append(request.url))
+    page.on("pageerror", lambda error: seen.append(f"error {error}"))
+    for path in pages:
+        page.goto(path.as_uri())
+        for element in page.query_selector_all("td, img, summary, figure, [onmouseover]")[:40]:
+            element.dispatch_event("mouseover")
+        assert page.evaluate("window.RAN") is None, path
+        assert not page.query_selector_all("[onerror], [onload], [onmouseover], script:not([type]) + script"), path
+        text = page.inner_text("body")
+        assert not OBEYED.search(text), (path, OBEYED.search(text))
+    page.close()
     asked = [one for one in seen if not one.startswith(("data:", "blob:")) and one not in {p.as_uri() for p in pages}]
     assert not asked
 

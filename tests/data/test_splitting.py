@@ -40,7 +40,7 @@ def drawn(pairs, seed) -> tuple[np.ndarray, np.ndarray]:
     return random_hashes(41, seed)[image], label
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(samples, st.sampled_from(RATIOS), st.integers(-(2**70), 2**70))
 def test_a_partition_with_equal_images_together(pairs, ratios, seed):
     hashes, labels = drawn(pairs, 1)
@@ -56,7 +56,7 @@ def test_a_partition_with_equal_images_together(pairs, ratios, seed):
     assert set(part[part >= 0]) <= {i for i in range(3) if ratios[i]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=60), st.sampled_from(RATIOS), st.integers(0, 99))
 def test_every_class_with_enough_images_is_in_every_part(labels, ratios, seed):
     labels = np.array(labels)
@@ -75,7 +75,7 @@ def test_every_class_with_enough_images_is_in_every_part(labels, ratios, seed):
     assert bool(note) == bool(short)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(samples)
 def test_shared_images_never_empty_a_class_that_could_be_trained(pairs):
     hashes, labels = drawn(pairs, 2)
@@ -89,7 +89,7 @@ def test_shared_images_never_empty_a_class_that_could_be_trained(pairs):
         assert not missing or any(note.startswith("too few") for note in splits.notes)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(1, 400))
 def test_adding_images_moves_none_of_the_others(seed, more):
     rng = np.random.default_rng(seed)
@@ -251,7 +251,7 @@ def sides_of(parts, groups) -> np.ndarray:
     return np.array([len(np.unique(parts[(groups == g) & (parts >= 0)])) for g in np.unique(groups)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(grouped, st.sampled_from(RATIOS), st.integers(0, 99))
 def test_no_group_stands_on_two_sides(rows, ratios, seed):
     image, groups, labels = np.array(rows).T
@@ -262,7 +262,7 @@ def test_no_group_stands_on_two_sides(rows, ratios, seed):
     assert sides_of(part, groups).max() == sides_of(part, hashes).max() == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(grouped, st.integers(2, 5), st.integers(0, 99))
 def test_folds_hold_together_what_scikit_learns_do(rows, count, seed):
     from sklearn.model_selection import GroupKFold

@@ -11,7 +11,6 @@ import striate
 from striate.errors import ArgumentError
 from striate.metrics.by_class import METRICS, count_pairs, dense_matrix, sparse_cells
 from striate.metrics.evaluation import DENSE_CLASSES, Evaluation, evaluate_probabilities
-from striate.metrics.suggestion import suggest_balance
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
 
@@ -75,14 +74,3 @@ def test_an_evaluation_is_made_of_probabilities_without_a_square():
     rows = evaluate_probabilities(np.eye(4)[[1, 1, 2]], np.array([1, 3, 2]), "abcd")
     assert rows.cells.tolist() == [[1, 1, 1], [2, 2, 1], [3, 1, 1]]
     assert isinstance(rows, striate.Evaluation)
-
-
-def test_balance_is_suggested_beyond_noise_alone():
-    true = [0] * 400 + [1] * 40
-    plain = evaluation(true, [0] * 400 + [1] * 10 + [0] * 30, 2)
-    better = evaluation(true, [0] * 390 + [1] * 10 + [1] * 34 + [0] * 6, 2)
-    slightly = evaluation(true, [0] * 400 + [1] * 12 + [0] * 28, 2)
-    said = suggest_balance(plain, better)
-    assert said == "`--balance loss` measured 28.7 points more balanced accuracy on the validation images"
-    assert "--balance draw" in suggest_balance(plain, better, "draw")
-    assert suggest_balance(plain, slightly) == suggest_balance(better, plain) == suggest_balance(plain, plain) == ""

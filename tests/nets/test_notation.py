@@ -54,7 +54,7 @@ def grown(items: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(chains(st.recursive(plain_layers, grown, max_leaves=6)))
 def test_value_to_text_to_value(chain: Chain) -> None:
     parts = [item.name for item in chain.items if isinstance(item, Part)]
@@ -184,7 +184,6 @@ def test_hostile_sentences_are_refused(text: str) -> None:
         parse(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="conv fcrelu[]*()|;:,=0123456789.#'\"\n-", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

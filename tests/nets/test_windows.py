@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import ShapeError
@@ -72,7 +72,6 @@ def test_pixels_between_the_places_of_a_wide_stride_are_meant() -> None:
     assert Conv(1, 1, stride=2).note((1, 56, 56)) == ""
 
 
-@settings(deadline=None)
 @given(
     length=st.integers(1, 24),
     size=st.integers(1, 6),
@@ -91,7 +90,6 @@ def test_unseen_pixels_are_those_after_the_last_window(
         assert axis.unseen == len(set(range(length)) - seen)
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_shapes_are_those_of_torch(data: st.DataObject) -> None:
     height, width = data.draw(st.tuples(st.integers(1, 14), st.integers(1, 14)))

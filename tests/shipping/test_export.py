@@ -25,7 +25,7 @@ from striate.classifier.samples import Golden, Samples
 from striate.data.splitting import split
 from striate.errors import ArgumentError, ExportError
 from striate.shipping.export import ExportOptions, export_model
-from striate.shipping.onnx.model import make_onnx, metadata_of
+from striate.shipping.onnx.model import make_onnx
 from striate.shipping.runtime import OnnxSession
 from striate.shipping.verify import MOST_UNLIKE, SAID_UNLIKE, ask, verify_golden
 
@@ -40,6 +40,11 @@ def parts():
 
 def session(model):
     return OnnxSession(make_onnx(model)[0].SerializeToString())
+
+
+def metadata_of(graph):
+    """Return what a graph of ours says of itself."""
+    return {one.key: json.loads(one.value) for one in graph.metadata_props if one.key.startswith("striate.")}
 
 
 @pytest.mark.parametrize("which", ["colours", "grays"])

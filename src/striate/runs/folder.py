@@ -20,10 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from striate.errors import SourceNotFoundError, StorageError, StriateError, TrainingError
 from striate.system.files import write_atomically
+from striate.system.locks import Lock
 
 MODEL = "model.striate"
 # What a run writes on its way that is nothing to go on from.
@@ -35,7 +34,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(os.path.expanduser(path))
-        self._lock = FileLock(self.path / ".lock")
+        self._lock = Lock(self.path / ".lock")
 
     @property
     def model(self) -> Path:
@@ -85,15 +84,10 @@ class RunFolder:
             TrainingError: another process has the folder.
         """
         made = not self.path.exists()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise TrainingError(
-                f"another process is {doing} in {self.path}. Wait for it or choose another --out"
-            ) from None
-        except OSError as error:
-            raise StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out") from None
+        self._lock.take(
+            TrainingError(f"another process is {doing} in {self.path}. Wait for it or choose another --out"),
+            lambda error: StorageError(f"cannot write to {self.path}: {error.strerror}. Choose another --out"),
+        )
         for left in self.path.glob(".*.tmp"):  # half-written by a process that was killed
             left.unlink(missing_ok=True)
         begun = self.exists
@@ -104,12 +98,11 @@ class RunFolder:
                 self._forget()
             raise
         finally:
-            self._lock.release()
-            with suppress(OSError):
-                if {one.name for one in self.path.iterdir()} <= {".lock"}:  # nothing came of it: leave nothing behind
-                    (self.path / ".lock").unlink(missing_ok=True)
-                    if made:
-                        self.path.rmdir()
+            nothing = {one.name for one in self.path.glob("*")} <= {".lock"}  # came of it: leave nothing behind
+            self._lock.release(remove=nothing)
+            if nothing and made:
+                with suppress(OSError):
+                    self.path.rmdir()
 
     def _forget(self) -> None:
         """Remove what describes a run that failed before it had anything to go on from: another may begin here."""

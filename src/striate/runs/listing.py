@@ -15,6 +15,7 @@ from typing import Any
 from striate.classifier.model_file import read_description
 from striate.errors import SourceNotFoundError
 from striate.metrics.intervals import wilson_interval
+from striate.system.locks import is_taken
 
 MARKS = ("run.json", "model.striate", "metrics.jsonl", "checkpoint.safetensors")
 DEEPEST = 4  # levels of folders that are searched
@@ -158,7 +159,7 @@ def _read(path: Path, written: float) -> Run:
         raise ValueError("model.striate is missing")
     trials = _dict(provenance.get("tuning")).get("trials")
     why = f"the best of {trials} trial{'s' * (trials != 1)}" if trials else ""
-    state = "finished" if finished else "training" if _held(path / ".lock") else "stopped"
+    state = "finished" if finished else "training" if is_taken(path / ".lock") else "stopped"
     if not finished:
         why = "on the ladder" if climbing else _where(len(history), planned)
     best = _best(history)
@@ -208,21 +209,6 @@ def _finished(history: list[dict[str, Any]], settings: dict[str, Any], provenanc
 
 def _where(done: int, planned: int | None) -> str:
     return f"after epoch {done} of {planned}" if done else "before the end of the first epoch"
-
-
-def _held(lock: Path) -> bool:
-    """Whether a process trains here."""
-    from filelock import FileLock, Timeout
-
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a folder that cannot be written to: nobody trains there
-        return False
 
 
 def _best(history: list[dict[str, Any]]) -> float | None:

@@ -139,7 +139,7 @@ class TestNeighbours:
         assert clear.mean() > 0.8
         np.testing.assert_allclose(probabilities(head, new)[clear], expected[clear], atol=1e-6)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(
         hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 5)), elements=st.integers(0, 3)),
         st.integers(1, 8),

@@ -284,7 +284,7 @@ FILES = {
 }
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(
     name=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),
@@ -308,7 +308,7 @@ def test_hostile_bytes_are_decoded_or_refused_never_worse(name, changes, head, k
     assert sorted(decoded.pixels.shape[:2]) == sorted((header.height, header.width))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=64))
 def test_bytes_out_of_nowhere_are_refused(data):
     with pytest.raises(DecodingError):
@@ -358,7 +358,7 @@ def test_fitting_is_pillows(size, channels):
         assert difference.max() <= 1, fit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
     st.tuples(st.integers(1, 90), st.integers(1, 90)),

@@ -165,7 +165,7 @@ def test_of_very_many_images_those_in_near_cells_are_compared_and_copies_found(m
     assert set(zip(everywhere[0].tolist(), everywhere[1].tolist(), strict=True)) == every
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(16, 60), st.integers(2, 9))
 def test_close_pairs_are_all_there_are(seed, n, d):
     rng = np.random.default_rng(seed)

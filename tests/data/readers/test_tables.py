@@ -191,7 +191,7 @@ def test_bytes_that_windows_1252_lacks_are_read_as_latin_1():
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map(str.strip)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=6),
     delimiter=st.sampled_from(",;\t"),

@@ -1,7 +1,6 @@
 """The page in real Chromium, as wide as a desk and a phone: what it computes is torch's, clicks and keys work."""
 
 import base64
-import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from tests.explanation.walk.test_engine import model_of
 
 from striate.explanation.walk.page import write_walkthrough
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # As text: a driver takes minutes for arrays of millions.
 VALUES = """async (index) => {
   const values = await walk.values(index), bytes = new Uint8Array(values.buffer);
@@ -29,17 +27,6 @@ def until(page, condition: str) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"{condition} did not come true in ten seconds")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed, which drives the browser")
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 class Reader:

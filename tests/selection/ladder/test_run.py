@@ -42,7 +42,7 @@ class Heard(Observer):
 
 @pytest.fixture(scope="module")
 def digits():
-    return read("digits").subset(np.arange(900))
+    return read("digits").subset(np.arange(600))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     assert heard.names == ["majority", "neighbours", "linear", "mlp", "swift"]
     assert whole.rungs[1].valid.total == whole.rungs[4].valid.total
     assert isinstance(whole.rungs[1], Result)
-    other = digits.subset(np.arange(800))
+    other = digits.subset(np.arange(500))
     with pytest.raises(TrainingError, match="was started otherwise"):
         run(other, budget="14s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):

@@ -5,7 +5,6 @@ import http.server
 import json
 import lzma
 import re
-import shutil
 import threading
 from dataclasses import replace
 
@@ -75,19 +74,6 @@ def test_in_front_of_a_service_it_has_no_model_in_it(colours):
     assert len(text) < 60_000
     assert "connect-src 'self'" in text.replace("&#39;", "'")
     assert "v1/predict" in text
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium, without a network."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def opened(browser, path, asked, **options):

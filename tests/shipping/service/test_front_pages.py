@@ -1,7 +1,6 @@
 """The pages at / in a real browser: under a strict policy they answer, ask nobody else, and make no name markup."""
 
 import os
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,18 +16,6 @@ def hostile_path(digits_model, tmp_path_factory):
     path = tmp_path_factory.mktemp("hostile") / "hostile.striate"
     replace(digits_model, classes=tuple(f"{HOSTILE}{name}" for name in digits_model.classes)).save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.mark.parametrize("kind", ["one", "several", "token"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.shipping.service.test_forms import joined
 
 MOST = int(os.environ.get("STRIATE_FUZZ_REQUESTS", "60"))
-OFTEN = settings(max_examples=MOST, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OFTEN = settings(max_examples=MOST, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
     lambda inner: (

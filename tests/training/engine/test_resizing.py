@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
@@ -17,7 +17,6 @@ from striate.training.recipe import Recipe
 sides = st.integers(1, 40)
 
 
-@settings(deadline=None)
 @given(sides, sides, st.data())
 def test_a_pixel_is_the_mean_of_its_area(height, width, data):
     size = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))

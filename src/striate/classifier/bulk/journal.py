@@ -10,18 +10,16 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
-
-from filelock import FileLock, Timeout
 
 from striate.classifier.bulk.answers import Answer, Unread
 from striate.classifier.bulk.row_format import RowFormat
 from striate.data.lineup import Lineup
 from striate.errors import ArgumentError, StorageError
 from striate.system.files import followed, write_atomically, write_failure
+from striate.system.locks import Lock
 
 _VERSION = 2
 # After so long at most what was written is on the disk, should the machine itself go down.
@@ -53,7 +51,7 @@ class Journal:
         target = followed(path)
         self.part = target.with_name(target.name + ".part")
         self.about_path = target.with_name(target.name + ".part.json")
-        self._lock = FileLock(target.with_name(target.name + ".part.lock"))
+        self._lock = Lock(target.with_name(target.name + ".part.lock"))
         about = {"journal": _VERSION, **about, "kind": rows.kind, "columns": rows.columns.names}
         self._about = json.loads(json.dumps(about))  # as it will be read
         self._file: BinaryIO | None = None
@@ -62,15 +60,8 @@ class Journal:
         self.refused: list[Unread] = []
 
     def __enter__(self) -> Journal:
-        try:
-            self.part.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise ArgumentError(
-                f"{self.path} is being written by another striate predict. Wait for it, or name another file"
-            ) from None
-        except OSError as error:
-            raise StorageError(write_failure(error, self.path)) from error
+        taken = f"{self.path} is being written by another striate predict. Wait for it, or name another file"
+        self._lock.take(ArgumentError(taken), lambda error: StorageError(write_failure(error, self.path)))
         return self
 
     def __exit__(
@@ -80,13 +71,7 @@ class Journal:
             self._file.close()
         if not self.done:  # nothing to go on from: leave nothing behind
             self._remove()
-        lock_file, whole = Path(self._lock.lock_file), not self.part.exists()
-        if whole and os.name == "posix":  # while it is held: once released it may be another's
-            lock_file.unlink(missing_ok=True)
-        self._lock.release()
-        if whole and os.name != "posix":
-            with suppress(OSError):  # another has it open
-                lock_file.unlink(missing_ok=True)
+        self._lock.release(remove=not self.part.exists())
 
     def open(self, lineup: Lineup) -> Sequence[int]:
         """Open the journal, and return the places of the images that have no row in it yet.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,11 +99,6 @@ def _model(b: GraphBuilder, classifier: Classifier, named: dict[str, str]) -> on
         outputs.append(helper.make_tensor_value_info(name, *kinds[name]))
     images = helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["n", "height", "width", channels])
     return b.model([images], outputs, describe_export(classifier, tuple(named)))
-
-
-def metadata_of(model: onnx.ModelProto) -> dict[str, Any]:
-    """Return what a model of ours says of itself."""
-    return {one.key: json.loads(one.value) for one in model.metadata_props if one.key.startswith("striate.")}
 
 
 def _views(b: GraphBuilder, pixels: str, views: Views, size: tuple[int, int]) -> str:
