@@ -117,7 +117,7 @@ class Bank:
 def probed(ground, left_s, swift, frozen, images=1600):
     """A climb with so much time left that has tried two ways."""
     clock = Clock(time.perf_counter() - 300 + left_s, 300.0, closing_s=0.0)
-    borrowed = type("Lent", (), {"bank": Bank()})()
+    borrowed = type("Lent", (), {"bank": Bank(), "side": 224})()
     parts = [(np.arange(images), np.arange(200))]
     climb = Climb(replace(ground, clock=clock, borrowed=borrowed), parts, [])
     climb.probes = {"swift": Probe("swift", swift, 200, 1.0), "pretrained": Probe("pretrained", frozen, 200, 1.0)}

@@ -13,6 +13,7 @@ from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observers
 from striate.runs.calibrating import calibration_size
+from striate.selection.ladder.balance_advice import balance_advice
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
@@ -75,19 +76,23 @@ class Climb:
         return rung.name in self.failed or rung.name in {one.name for one in self.results}
 
     @contextmanager
-    def going_on(self, *names: str) -> Iterator[None]:
-        """Tell of what goes wrong in a `with` block, whatever it is, and go on without the rungs of these names."""
+    def going_on(self, *names: str, aside: str = "") -> Iterator[None]:
+        """Tell of what goes wrong in a `with` block, whatever it is, and go on without the rungs of these names.
+
+        Arguments:
+            aside: what is done without where it is no rung that goes wrong.
+        """
         try:
             yield
         except Exception as error:
             checkpoints = self.ground.folder
-            news = skipped(names[0] if names else "mirrors", error, checkpoints and checkpoints.parent)
+            news = skipped(names[0] if names else aside, error, checkpoints and checkpoints.parent)
             self.failed |= set(names)
             self.reasons.append(f"{news.name}: {news.reason}")
             if names:
                 self.tell(news)
             else:
-                self.ground.observer.note(f"{news.name} are not used: {news.reason}")
+                self.ground.observer.note(f"going on without {news.name}: {news.reason}")
 
     def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
         """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
@@ -156,9 +161,15 @@ class Climb:
     def look_at_mirrors(self) -> None:
         """Find out whether mirror images keep their class; where that cannot be, they are not used."""
         mirrors = False
-        with self.going_on():
+        with self.going_on(aside="mirrors"):
             mirrors = mirrors_keep_classes(self.results, self.ground, self.parts)
         self.ground = replace(self.ground, mirrors=mirrors)
+
+    def look_at_balance(self) -> None:
+        """Say where balancing uneven classes measures better."""
+        with self.going_on(aside="a look at balance"):
+            if advice := balance_advice(self.results, self.ground, self.parts):
+                self.ground.observer.note(advice)
 
     def keep(self, rung: Rung, probe: Probe) -> None:
         """Keep a probe with what it lets expect."""
@@ -219,6 +230,7 @@ def climb(
     elif lent and FROZEN.prior(ground) < SWIFT.prior(ground):
         climb.borrow_first()
     climb.look_at_mirrors()
+    climb.look_at_balance()
     if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)
     while following := climb.next_rung():
