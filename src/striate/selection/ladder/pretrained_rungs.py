@@ -51,8 +51,8 @@ SMALL_PX, MANY_SMALL = 64, 5_000
 LEARNING = 6.0
 # The first layers stay as they are: without their gradients a step takes two thirds of the time, and the whole net
 # learns no better (EfficientNet-Lite0 on photographs of waste, eight epochs at 160 pixels: 93.8 % both ways). The others
-# learn at as many pixels as leave time for all epochs, but not at fewer than these; where even so there are too few,
-# more layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
+# learn at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
+# layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
 # What an epoch turns out to take beside what was measured.
 SLACK = 0.9
