@@ -224,3 +224,17 @@ def test_what_took_its_time_and_lost_is_told():
     slow = replace(result("b", np.arange(100) < 60, True), fit_s=50.0)
     assert lost([chosen, slow], chosen, 10) == ["b took 50 s and lost: 60.0% against 90.0% of a"]
     assert lost([chosen, slow], chosen, 60) == []
+
+
+def test_time_that_a_refit_can_use_is_not_given_to_what_is_far_behind(ground):
+    def after(fit_s, probe=((5, 0.6), (15, 0.5))):
+        climb = probed(ground, 150, swift=probe, frozen=((200, 0.2), (400, 0.15)))
+        right = np.arange(200)
+        frozen, tuned = result("pretrained", right >= 30, True), result("fine-tuned", right >= 20, True)
+        climb.results = [frozen, replace(tuned, fit_s=fit_s)]
+        return climb.next_rung()
+
+    assert after(110.0) is None
+    assert after(200.0)[0] is SWIFT  # no time for a refit
+    assert after(5.0)[0] is SWIFT  # which would leave most of it unused
+    assert after(110.0, probe=((5, 0.2), (15, 0.15)))[0] is SWIFT  # it may still win

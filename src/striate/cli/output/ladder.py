@@ -38,7 +38,8 @@ class TrainView(TrainingView):
             super().step(report)
             return
         done, total = (report.epoch - 1) * report.steps + report.step, report.epochs * report.steps
-        text = f"epoch {report.epoch}/{report.epochs} accuracy {percent(report.accuracy)}"
+        of = f"/{report.epochs}" if report.epoch <= report.epochs else ""  # the clock may leave time for more
+        text = f"epoch {report.epoch}{of} accuracy {percent(report.accuracy)}"
         self._line.show("training", done, total, f"{text} {report.images_per_s:,.0f} images/s")
 
     def rung(self, result: Result | Skipped | Probe) -> None:

@@ -39,6 +39,9 @@ NEARLY, CHEAP_SHARE, AT_MOST_SHARE = 1.3, 0.1, 0.3
 LEAST_SHARE = 0.08
 # Who asks what more time would bring is told of so many times as much; a smaller gain is not worth a word.
 MORE, WORTH = 10, 0.003
+# A rung that is foreseen to make so many times the errors of what is there is not begun where fitting that to the
+# images that choose as well uses so much of the time; to be safe, that is taken to need so many times what it took.
+BEHIND, REFIT_USES, REFIT_SLACK = 1.3, 0.4, 1.2
 RUNGS: Sequence[Rung] = (*SIMPLE, SWIFT, FROZEN, TUNED)
 
 
@@ -198,6 +201,8 @@ class Climb:
         if not errors:
             return None
         best = min(errors, key=lambda one: errors[one])
+        if self._better_refitted(errors[best]):
+            return None
         if FROZEN in errors and best is not FROZEN:
             with self.going_on(FROZEN.name):
                 needed = FROZEN.foresee(self.ground, *self.parts[0])
@@ -206,6 +211,20 @@ class Climb:
                 if worth and own < AT_MOST_SHARE * left:
                     return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
         return best, left
+
+    def _better_refitted(self, foreseen: float) -> bool:
+        """Whether what is there is so far ahead of an error that the time is better used to fit it to more images."""
+        nets = [one for one in self.results if one.is_net]
+        if not nets or len(self.parts) > 1:
+            return False
+        chosen = best_result(nets, self.ground.metric)
+        needed, left = REFIT_SLACK * rung_of(chosen).refit_s(chosen.fit_s), self.ground.clock.left_s
+        return foreseen > BEHIND * (1 - chosen.valid.accuracy) and REFIT_USES * left <= needed <= left
+
+
+def rung_of(result: Result) -> Rung:
+    """Return the rung that a result is of."""
+    return next(one for one in RUNGS if one.name == result.name)
 
 
 def climb(
@@ -243,7 +262,7 @@ def outlook(climbed: Climb, chosen: Result) -> str:
     times, came = f"{MORE} times the time", 1 - chosen.valid.accuracy
     if not came:
         return f"{times} would bring nothing: all are right"
-    rung = next(one for one in RUNGS if one.name == chosen.name)
+    rung = rung_of(chosen)
     tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
     if rung not in tried:
         if rung is not SWIFT:

@@ -22,7 +22,7 @@ from striate.errors import ArgumentError, DataError
 from striate.metrics.by_class import Metric
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
-from striate.selection.ladder.climb import RUNGS, Climb, climb, outlook
+from striate.selection.ladder.climb import REFIT_SLACK, Climb, climb, outlook, rung_of
 from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.forecast import Probe
@@ -205,8 +205,8 @@ def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:
 def _refitted(chosen: Result, climbed: Climb) -> Classifier | None:
     """Return the chosen rung fitted to training and validation images together; None where the time is too short."""
     ground, parts = climbed.ground, climbed.parts
-    rung = next(one for one in RUNGS if one.name == chosen.name)
-    if len(parts) > 1 or not len(parts[0][1]) or ground.clock.left_s <= 1.2 * rung.refit_s(chosen.fit_s):
+    rung = rung_of(chosen)
+    if len(parts) > 1 or not len(parts[0][1]) or ground.clock.left_s < REFIT_SLACK * rung.refit_s(chosen.fit_s):
         return None
     ground.observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
     everything = np.sort(np.concatenate(parts[0]))

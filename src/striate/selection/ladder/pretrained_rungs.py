@@ -50,12 +50,12 @@ SMALL_PX, MANY_SMALL = 64, 5_000
 # Learning from an image takes so many times what its features take.
 LEARNING = 6.0
 # The first layers stay as they are: without their gradients a step takes two thirds of the time, and the whole net
-# learns no better (EfficientNet-Lite0 on photographs of waste, eight epochs at 160 pixels: 93.8 % both ways). The others
-# learn at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
+# learns no better (EfficientNet-Lite0 on photographs of waste, eight epochs at 160 pixels: 93.8 % both ways). The rest
+# learns at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
 # layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
-# What an epoch turns out to take beside what was measured.
-SLACK = 0.9
+# What an epoch turns out to take beside what was measured; and what leaves as much time again.
+SLACK, REFIT_LEAVES = 0.9, 0.42
 # With less of an epoch than this the weights only get worse.
 FEWEST_EPOCHS = 0.5
 # Of the time for fine-tuning, what the features may take to which the head is fitted first.
@@ -185,7 +185,7 @@ class TunedRung(_OnBorrowed):
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train up to the end of the time, at most the epochs of the recipe."""
         ends = time.perf_counter() + seconds
-        borrowed, recipe = self._suited(ground, train, seconds)
+        borrowed, recipe = self._suited(ground, train, valid, seconds)
         net = self._net(borrowed, len(ground.images.classes))
         ground.observer.note(f"{self.name}: {borrowed.name} at {borrowed.side}×{borrowed.side} pixels")
         until = time.perf_counter() + FIRST_HEAD_SHARE * seconds
@@ -194,14 +194,19 @@ class TunedRung(_OnBorrowed):
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, splits, left, borrowed.start, borrowed.bank)
 
-    def _suited(self, ground: Ground, train: np.ndarray, seconds: float) -> tuple[Borrowed, Recipe]:
-        """Return the net at the pixels that the seconds carry, and the recipe with the share of it that stays."""
+    def _suited(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> tuple[Borrowed, Recipe]:
+        """Return the net at the pixels that the seconds carry, and the recipe with the share of it that stays.
+
+        Where there are images to choose by, half of the time is left for learning from them too, if that is enough.
+        """
         borrowed, recipe = _borrowed(ground), self._recipe(ground, len(train))
         if ground.like is None or self.name not in ground.known:
-            epoch_s = self._epoch_s(borrowed, recipe, len(train), ground)
-            carried = int(borrowed.side * (SLACK * seconds / (recipe.epochs * epoch_s)) ** 0.5) // STEP_PX * STEP_PX
-            side = borrowed.side if ground.sized else min(borrowed.side, max(TUNED_SIDE_PX, carried))
-            epochs = SLACK * seconds / (epoch_s * (side / borrowed.side) ** 2)
+            whole_s = recipe.epochs * self._epoch_s(borrowed, recipe, len(train), ground)
+            sides = [int(borrowed.side * (share * seconds / whole_s) ** 0.5) for share in (REFIT_LEAVES, SLACK)]
+            carried = sides[0] if sides[0] >= TUNED_SIDE_PX and len(valid) else sides[1]
+            side = min(borrowed.side, max(TUNED_SIDE_PX, carried // STEP_PX * STEP_PX))
+            side = borrowed.side if ground.sized else side
+            epochs = SLACK * seconds * recipe.epochs / (whole_s * (side / borrowed.side) ** 2)
             ground.known[self.name] = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
         side, frozen = ground.known[self.name]
         if side < borrowed.side:
