@@ -132,6 +132,46 @@ def test_few_levels_are_said(tmp_path):
     assert any("that leaves only" in note for note in images.notes)
 
 
+@pytest.mark.parametrize(
+    ("filling", "low", "dtype"),
+    [(-9999, 0.3, "f4"), (-3.4e38, 0.3, "f4"), (65535, 300, "u2"), (0, 3000, "u2"), (-32768, 300, "i2")],
+)
+def test_a_filling_value_does_not_stretch_the_window(filling, low, dtype):
+    rng = np.random.default_rng(0)
+    measured = rng.uniform(low, 1.1 * low, (6, 40, 40, 1)).astype(dtype)
+    hidden = rng.random(measured.shape) < 0.4
+    window = choose_window(list(np.where(hidden, filling, measured).astype(dtype)))
+    assert low * 0.98 < window.low[0] < window.high[0] < low * 1.12
+    made = window.applied(np.where(hidden, filling, measured).astype(dtype))
+    assert not {*np.unique(made[hidden])} & {*np.unique(made[~hidden])}, "what was not measured stays apart"
+
+
+def test_two_values_alone_are_no_filling():
+    masks = [(np.random.default_rng(i).random((16, 16, 1)) < 0.5).astype("u2") * 1000 for i in range(4)]
+    assert choose_window(masks) == PixelWindow("uint16", (0.0,), (1000.0,))
+
+
+@pytest.mark.parametrize(
+    ("window", "given"),
+    [
+        ((19_000.0, 52_000.0), np.linspace(0.3, 0.5, 256, dtype="f4")),
+        ((0.3, 0.8), np.linspace(20_000, 40_000, 256, dtype="f4")),
+        ((0.0, 255.0), np.linspace(0.3, 0.5, 256, dtype="f4")),
+    ],
+)
+def test_values_in_other_units_are_refused(window, given):
+    low, high = window
+    expected = PixelWindow("float32", (low,), (high,))
+    with pytest.raises(DecodingError, match="other units"):
+        decode(tiff(given.reshape(16, 16, 1), form=3), window=expected)
+
+
+def test_a_darker_image_of_the_same_units_is_taken():
+    window = PixelWindow("float32", (300.0,), (400.0,))
+    dark = np.linspace(20, 60, 256, dtype="f4").reshape(16, 16, 1)
+    assert not decode(tiff(dark, form=3), window=window).pixels.any()
+
+
 def test_the_window_is_of_training_images_alone(tmp_path):
     make = MAKERS["16-bit PNG"][1]
     levels(tmp_path / "x/train", make, suffix="png")

@@ -25,6 +25,8 @@ _ALPHA = (1, 2)  # ExtraSamples: associated and unassociated
 _CMYK, _YCBCR = 5, 6
 _OTHER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 _SIXTEEN = (";16B", ";16L", ";16N")
+# Images of one camera differ less than so many times in the spread of their values.
+_OTHER_UNITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,19 +187,29 @@ def _fits(deep: Deep, window: PixelWindow) -> bool:
 
 
 def _check_scale(deep: Deep, window: PixelWindow) -> None:
-    """Refuse values that are in other units: floats for whole numbers or the reverse, and all of them outside."""
-    kinds = {deep.values.dtype.kind == "f", window.kind.startswith("float")}
-    if len(kinds) > 1 and window.outside(deep.values) > 0.9:
-        low, high = deep.values.min(), deep.values.max()
+    """Refuse values in other units: nearly all of them far outside and of another kind or spread, or 0…1 for 0…255."""
+    values = deep.values
+    low, high = float(values.min()), float(values.max())
+    floats = values.dtype.kind == "f"
+    if floats and window.takes_bytes and window.high == (255.0,):
+        other = low >= 0 and 0 < high <= 1 and bool((values != np.rint(values)).any())
+    else:
+        width = max(b - a for a, b in zip(window.low, window.high, strict=True))
+        alike = low == high or width / _OTHER_UNITS < high - low < width * _OTHER_UNITS
+        other = (floats != window.kind.startswith("float") or not alike) and window.outside(values) > 0.9
+    if other:
         raise DecodingError(
             f"{deep.name} with values {low:.6g} … {high:.6g}, where {window.kind} values {window} are expected: "
-            "these seem to be in other units"
+            "these seem to be in other units. Scale it as those were"
         )
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-        raise DecodingError(f"float pixels must be finite; {int((~finite).sum())} are not")
+        raise DecodingError(
+            f"float pixels must be finite; {int((~finite).sum())} are not. Replace what is not a number, as with "
+            "numpy.nan_to_num"
+        )
     return values
 
 

@@ -26,9 +26,13 @@ BYTES_SPREAD = 64.0
 OWN_SHARE = 0.25
 # With fewer levels than this the user is told.
 FEW_LEVELS = 32
+# A filling value such as −9999 stays apart from what was measured by this share of the window.
+FILLING_MARGIN = 1 / 32
 # Values of at most so many images choose a window.
 MOST_SAMPLES = 256
 _LOOKED_AT_PX = 1 << 16
+# Of fewer pixels than this none can be called odd.
+_FEW_PIXELS = 64
 _STRIP = 1 << 22
 
 
@@ -112,8 +116,8 @@ def choose_window(
     """Return the window for images of which these are some.
 
     The whole scale where the images use it as pictures do (0…255 in whole numbers, 0…1, half of a 16-bit container);
-    else from the least to the greatest value, hot and dead pixels and odd images aside; for each band its own where one
-    for all would leave a band few levels.
+    else from the least to the greatest value, hot and dead pixels, odd images and a filling value (−9999, 65535) aside;
+    for each band its own where one for all would leave a band few levels.
 
     Arguments:
         samples: values (h, w, c) of each, all finite.
@@ -122,9 +126,15 @@ def choose_window(
         ends: the least and the greatest value of all images, where they are known.
     """
     kind = str(np.result_type(*(sample.dtype for sample in samples)))
-    least, most = ends or (min(float(one.min()) for one in samples), max(float(one.max()) for one in samples))
+    least, most = ends or _extremes(samples)
     low, high = _ends(samples)
-    if whole := _whole_scale(samples, (least, most), float((high - low).max()), tops):
+    if measured := _measured(samples, float(low.min()), float(high.max())):
+        samples = measured
+        least, most = _extremes(samples)
+        low, high = _ends(samples)
+        margin = FILLING_MARGIN * float((high - low).max())
+        low, high = low - margin, high + margin
+    elif whole := _whole_scale(samples, (least, most), float((high - low).max()), tops):
         return PixelWindow(kind, (0.0,), (whole,))
     joint_low, joint_high = float(low.min()), float(high.max())
     spread = joint_high - joint_low
@@ -134,6 +144,32 @@ def choose_window(
         high = np.where(high > low, high, low + spread)  # a band that is flat carries nothing
         return PixelWindow(kind, tuple(low.tolist()), tuple(high.tolist()))
     return PixelWindow(kind, (joint_low,), (joint_high,))
+
+
+def _extremes(samples: Sequence[np.ndarray]) -> tuple[float, float]:
+    return min(float(one.min()) for one in samples), max(float(one.max()) for one in samples)
+
+
+def _measured(samples: Sequence[np.ndarray], low: float, high: float) -> list[np.ndarray] | None:
+    """Return the samples without their filling values; None where they have none.
+
+    A filling value is written where nothing was measured: one value at an end, so far from all others that a window
+    which holds it leaves these few levels.
+    """
+    total = sum(one.size for one in samples)
+    for values in ((low,), (high,), (low, high)):
+        if any(sum(int((one == value).sum()) for one in samples) < TRIMMED_SHARE * total for value in values):
+            continue
+        within = [((one > low) | (low not in values)) & ((one < high) | (high not in values)) for one in samples]
+        rest = [one[inside.all(-1)][:, None] for one, inside in zip(samples, within, strict=True)]
+        rest = [one for one in rest if len(one)]
+        if sum(map(len, rest)) < _FEW_PIXELS:
+            continue
+        least, most = _ends(rest)
+        spread = float(most.max() - least.min())
+        if 0 < spread < FEW_LEVELS / 256 * (high - low):
+            return rest
+    return None
 
 
 def _strips(values: np.ndarray) -> Iterator[np.ndarray]:
@@ -182,7 +218,7 @@ def _ends(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _trimmed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flat = thinned(values)[:, 0]
-    drop = max(1, round(TRIMMED_SHARE * len(flat))) if len(flat) >= 64 else 0
+    drop = max(1, round(TRIMMED_SHARE * len(flat))) if len(flat) >= _FEW_PIXELS else 0
     ordered = np.partition(flat, (drop, len(flat) - 1 - drop), axis=0)
     return ordered[drop].astype(np.float64), ordered[len(flat) - 1 - drop].astype(np.float64)
 
