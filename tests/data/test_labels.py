@@ -28,6 +28,8 @@ def judged(*names, each=10):
         (["cat", "dog", "cat, dog"], "'cat, dog'"),
         (["cat", "dog", "cat_dog"], "'cat_dog'"),
         (["wet cold", "cold dark", "wet dark"], "'wet cold'"),
+        (["['cat']", "['cat', 'dog']", "['dog']"], "\"['cat', 'dog']\""),
+        (["{hen}", "{cow,hen}"], "'{cow,hen}'"),
     ],
 )
 def test_several_labels_in_one_are_told(names, example):
@@ -43,7 +45,7 @@ def test_several_labels_in_one_are_told(names, example):
         ["golden retriever", "labrador retriever", "poodle"], ["Boeing 707-000", "Boeing 727-200", "Boeing 737-300"],
         ["mask", "no mask"], ["red fox", "fox", "wolf"], ["class 1", "class 2", "class 10"], ["T-shirt/top", "Trouser"],
         ["tench, Tinca tinca", "goldfish, Carassius auratus"], ["A", "A-", "B+", "B"], [str(i) for i in range(100)],
-        ["0.5", "1", "1.5", "2"], ["-1", "0", "1"],
+        ["0.5", "1", "1.5", "2"], ["-1", "0", "1"], ["cat (tabby, young)", "dog (old)"], ["[unknown]", "cat", "dog"],
     ],
 )  # fmt: skip
 def test_honest_classes_are_left_in_peace(names):

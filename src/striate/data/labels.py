@@ -27,6 +27,8 @@ _NOTHING_IN_TABLES = _NOTHING | {"na", "n/a", "#n/a", "null"}
 # Words between labels that stand together; "|" and ";" part labels and nothing else.
 _SURELY = re.compile(r"\s*[|;]\s*")
 _PERHAPS = (re.compile(r"\s*,\s*"), re.compile(r"\s*[+&]\s*"), re.compile(r"\s*/\s*"), re.compile(r"\s+"))
+# A list as programs write one: ['cat', 'dog'], ["cat"], {cat,dog}.
+_LISTED = re.compile(r"\s*(?:\[.*\]|\{.*\}|\(.*,.*\))\s*", re.DOTALL)
 _NEGATIONS = frozenset({"no", "not", "non", "without", "No", "Not", "Non", "Without", "NO", "NOT", "NON"})
 _JOINED = re.compile(r"[\s_,+&/-]+")
 _SHOWN = 3
@@ -217,7 +219,10 @@ def repr_of(name: str) -> str:
 
 
 def _several(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Say whether labels are sets of labels: parted by | or ;, or made of words that are combined again and again."""
+    """Say whether labels are sets of labels: lists, parted by | or ;, or made of words that are combined anew."""
+    listed = [name for name in counts if _LISTED.fullmatch(name)]
+    if listed and len(listed) > 0.5 * len(counts):
+        return (_several_note(sorted(listed, key=len, reverse=True), len(counts)),)
     for part in (_SURELY, *_PERHAPS):
         sets = {name: frozenset(filter(None, part.split(name.strip()))) for name in counts}
         several = [name for name in counts if len(sets[name]) > 1 and number_of(name.replace(",", ".")) is None]

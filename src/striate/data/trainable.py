@@ -15,6 +15,7 @@ from striate.data.splitting import Splits
 from striate.errors import DataError, some
 
 _NAMED = 10
+_LABEL_FILES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def check_trainable(catalog: Catalog) -> None:
@@ -27,9 +28,18 @@ def check_trainable(catalog: Catalog) -> None:
     if len(present) < 2:
         raise DataError(
             f"training needs at least two classes; {catalog.source} has only {present[0]!r}. "
-            "Add images of another class"
+            f"Add images of another class{_set_aside(catalog)}"
         )
     _check_taught(catalog, present)
+
+
+def _set_aside(catalog: Catalog) -> str:
+    """Return where another class may be: in a file of labels beside the images, or with what was set aside."""
+    named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
+    if catalog.format == "folders" and named:
+        return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
+    skipped = sum(entry.status == "skipped" for entry in catalog.ledger)
+    return f" ({catalog.ledger.summary()})" if skipped else ""
 
 
 def _check_taught(catalog: Catalog, present: list[str]) -> None:

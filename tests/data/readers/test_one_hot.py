@@ -31,6 +31,9 @@ def labels(catalog) -> list[str]:
         ("image,a,b,c,male", ["1,0,0,1", "0,1,0,1", "0,0,1,0", "1,0,0,0"], ["a", "b", "c", "a"]),
         ("image,x,y2,unknown", ["True,False,False", "False,True,False", "True,False,False"], ["x", "y2", "x"]),
         ("image,x,z", ["1,", ",1", "1,"], ["x", "z", "x"]),
+        ("image,a,b,c", ["Yes,No,No", "No,YES,No", "no,no,yes"], ["a", "b", "c"]),
+        ("image,a,b,c", ["x,,", ",X,", ",,x"], ["a", "b", "c"]),
+        ("image,a,b", ['"1,0","0,0"', '"0,0","1,0"'], ["a", "b"]),
     ],
 )
 def test_columns_of_0_and_1_are_classes(header, rows, expected, tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 from striate.data.readers.layout import Rows
 from striate.errors import some
 
-_ONE = frozenset({"1", "1.0", "1.", "true", "True", "TRUE"})
-_ZERO = frozenset({"0", "0.0", "0.", "false", "False", "FALSE", ""})
+_ONE = frozenset({"1", "1.0", "1.", "1,0", "true", "yes", "y", "x"})
+_ZERO = frozenset({"0", "0.0", "0.", "0,0", "false", "no", "n", "-", ""})
 # Share of the rows with a single one from which columns are taken as classes.
 _CERTAIN, _LIKELY = 0.99, 0.75
 _MOST_ASIDE = 5
@@ -76,7 +76,7 @@ def _why(names: Sequence[str], ones: np.ndarray) -> str:
 
 
 def _binary_columns(count: int, rows: Rows) -> list[int]:
-    """Return the places of columns that hold nothing but 0 and 1."""
+    """Return the places of columns that hold nothing but 0 and 1, or no and yes."""
     places = list(range(count))
     for _, cells in rows:
         places = [place for place in places if _cell(cells, place) in _ZERO or _cell(cells, place) in _ONE]
@@ -107,4 +107,4 @@ def _runs(ones: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _cell(cells: Sequence[str], place: int) -> str:
-    return cells[place] if place < len(cells) else ""
+    return cells[place].strip().casefold() if place < len(cells) else ""

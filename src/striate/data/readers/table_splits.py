@@ -15,7 +15,10 @@ _NAMES = frozenset({
     "dataset_split", "split_name", "set_name", "set_type", "dataset_type", "data_type", "datatype", "train_test",
     "train_val_test", "traintest", "train_or_test", "partition_name", "subset_name",
 })  # fmt: skip
-_FLAG = re.compile(r"(?:is|in|for|use_for)_?(train|valid|val|test)(?:ing|ation|id)?(?:_(?:img|image|set|data))?")
+_FLAG = re.compile(
+    r"(?:is|in|for|use_for|used_for)_?(train|valid|val|dev|test|hold_?out|eval)(?:ing|ation|id|uation)?"
+    r"(?:_(?:img|image|set|data|split|flag))?"
+)
 _YES, _NO = frozenset({"1", "true", "yes", "t", "y", "1.0"}), frozenset({"0", "false", "no", "f", "n", "0.0"})
 _MOST_FOLDS, _LOOKED_AT = 20, 100
 
@@ -59,7 +62,7 @@ def find_split_column(
             continue
         name = re.sub(r"[\s-]+", "_", column.strip().casefold())
         named = name in _NAMES or bool(_FLAG.fullmatch(name))
-        cells = _cells(rows, place, named)
+        cells = _cells(rows, place, named or bool(split_of(name)))
         meanings = _flag(name, cells) or splits_among(cells)
         whole = bool(meanings) and meanings.keys() >= cells.keys()
         several = "train" in meanings.values() and len(set(meanings.values())) > 1
@@ -67,7 +70,11 @@ def find_split_column(
             chosen = SplitColumn(place, meanings)
             notes += _honoured(column, cells, meanings)
         elif whole and several:
-            notes.append(_ignored(column, cells, "is not called so" if not named else "another column is taken for it"))
+            notes.append(
+                _ignored(column, cells, "it is not called so" if not named else "another column is taken for it")
+            )
+        elif not named and split_of(name) and len(cells) > 1 and {*map(str.casefold, cells)} <= _YES | _NO:
+            notes.append(_ignored(column, cells, "it may be of another kind"))  # a train, or a test of blood
         elif named and 1 < len(cells) <= _MOST_FOLDS:
             notes.append(_ignored(column, cells, "its cells do not say train, valid or test"))
     return SplitColumn(chosen.place, chosen.meanings, tuple(notes)) if chosen else SplitColumn(notes=tuple(notes))
@@ -86,7 +93,7 @@ def _flag(name: str, cells: Mapping[str, int]) -> dict[str, str]:
     folded = {cell: cell.casefold() for cell in cells}
     if not match or not cells or not set(folded.values()) <= _YES | _NO:
         return {}
-    kind = split_of(match[1])
+    kind = split_of(match[1].replace("_", ""))
     return {cell: kind if word in _YES else "test" if kind == "train" else "train" for cell, word in folded.items()}
 
 
