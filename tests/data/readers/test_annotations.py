@@ -37,6 +37,7 @@ def test_label_studio_in_full_and_in_short(tmp_path):
     short = [
         {"id": i, "image": f"/data/upload/3/0123abcd-{i}.png", "choice": "ab"[i % 2], "annotator": 1} for i in range(4)
     ]
+    assert read(forms.write_json(tmp_path / "export.json", short)).classes == ("a", "b"), "told without its format"
     short.append({"id": 4, "image": "4.png", "choice": {"choices": ["a", "b"]}, "annotations": 0})
     for tasks, names in ((full, ["0.png", "1.png", "4.png"]), (short, ["0.png", "1.png", "2.png", "3.png"])):
         catalog = read(forms.write_json(tmp_path / "export.json", tasks), format="labelstudio")
@@ -44,6 +45,22 @@ def test_label_studio_in_full_and_in_short(tmp_path):
         assert catalog.names == names
     assert read(forms.write_json(tmp_path / "export.json", full)).ledger["2.png"].detail == "several classes: a, b"
     assert read(tmp_path / "export.json").ledger["3.png"].detail == "no class"
+
+
+def test_label_studio_in_short_with_a_choice_of_another_name(tmp_path):
+    pictures(tmp_path)
+    tasks = [
+        {"id": i, "image": f"/data/local-files/?d=old/{i}.png", "weather": "ab"[i % 2], "annotation_id": i,
+         "lead_time": 2.5} for i in range(4)
+    ]  # fmt: skip
+    catalog = read(forms.write_json(tmp_path / "export.json", tasks), images=tmp_path)
+    assert [catalog.classes[i] for i in catalog.labels] == ["a", "b", "a", "b"]
+
+
+def test_records_that_are_annotated_by_somebody_are_a_table(tmp_path):
+    pictures(tmp_path)
+    records = [{"image": f"{i}.png", "label": "ab"[i % 2], "annotator": "ann"} for i in range(4)]
+    assert read(forms.write_json(tmp_path / "table.json", records)).format == "table"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,11 @@ from striate.observer import Progress, silent
 _LARGEST_BYTES = 1 << 30
 # Label Studio puts eight hexadecimal digits before the name of an uploaded file.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)", re.DOTALL)
+# What Label Studio's JSON-MIN says of each task beside its data and choices, and by which keys it is told.
+_MINIMAL_FIELDS = frozenset({
+    "annotator", "annotation_id", "lead_time", "id", "created_at", "updated_at", "agreement",
+})  # fmt: skip
+_MINIMAL_MARKS = ({"annotation_id"}, {"lead_time"}, {"choice", "annotator"})
 
 Labelled = dict[str, set[str]]
 
@@ -30,11 +35,12 @@ Labelled = dict[str, set[str]]
 def is_annotations(text: str) -> bool:
     """Return whether a JSON text begins as COCO's or Label Studio's may: an object, or a list of objects.
 
-    Lists of plain records and JSON lines are tables.
+    Other lists of records and JSON lines are tables.
     """
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("["):
-        return '"annotations"' in start or '"completions"' in start
+        marks = ({"annotations"}, {"completions"}, *_MINIMAL_MARKS)
+        return any(all(f'"{key}"' in start for key in keys) for keys in marks)
     return start.startswith("{") and '"images"' in start and '"annotations"' in start
 
 
@@ -167,11 +173,18 @@ def _choices(task: Mapping[str, Any]) -> set[str]:
                 if key == "choices" or key.endswith("labels"):
                     chosen.update(filter(None, map(text_of, values if isinstance(values, list) else [values])))
     if not isinstance(annotations, list):
-        choice = task.get("choice", task.get("label"))
-        choice = choice.get("choices") if isinstance(choice, dict) else choice
+        choice = _minimal_choice(task)
+        choice = choice.get("choices") if isinstance(choice, dict) and "choices" in choice else choice
         values = choice if isinstance(choice, list) else [choice]
         chosen.update(filter(None, (_minimal(value) for value in values)))
     return chosen
+
+
+def _minimal_choice(task: Mapping[str, Any]) -> Any:
+    """Return what was chosen in a task of JSON-MIN: `choice` or `label`, else its only field that is no image."""
+    named = next((task[key] for key in ("choice", "label") if key in task), None)
+    others = [value for key, value in task.items() if key not in _MINIMAL_FIELDS and not _file_of(value)]
+    return others[0] if named is None and len(others) == 1 else named
 
 
 def _minimal(value: Any) -> str:
