@@ -83,6 +83,16 @@ def test_what_is_no_image_is_named(given, message, digits_model):
             method(given)
 
 
+def test_a_file_opened_for_text_is_refused_before_it_is_decoded(path, digits_model):
+    with open(path, encoding="utf-8") as file, pytest.raises(ArgumentError, match="must be opened for bytes"):
+        digits_model.predict(file)
+
+
+def test_half_precision_of_either_kind_is_read():
+    for dtype in (torch.float16, torch.bfloat16):
+        assert (as_inputs(torch.ones(1, 4, 4, dtype=dtype)) == 255).all()
+
+
 def test_colours_of_tensors_come_first():
     image = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
     assert np.array_equal(as_inputs(torch.from_numpy(image)), np.moveaxis(image, 0, -1))

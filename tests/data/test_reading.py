@@ -314,6 +314,28 @@ def test_an_archive_in_a_folder_is_pointed_at(tmp_path):
         read(tmp_path / "source")
 
 
+def test_archives_of_splits_in_a_folder_are_to_be_unpacked(tmp_path):
+    for name in ("train.zip", "test.zip"):
+        forms.write_zip(tmp_path / name, {"notes.txt": b"none"})
+    with pytest.raises(DataError, match=r"it holds test.zip, train.zip. Unpack them, each into a folder of its"):
+        read(tmp_path)
+
+
+def test_an_array_a_file_is_no_image(tmp_path):
+    for label in ("cats", "dogs"):
+        (tmp_path / label).mkdir()
+        for i in range(2):
+            np.save(tmp_path / label / f"{i}.npy", np.zeros((4, 4)))
+    with pytest.raises(DataError, match=r"it holds 4 arrays, such as .*/\d.npy, .* numpy.savez"):
+        read(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_named_with_its_end(tmp_path):
+    (tmp_path / "photo.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(SourceNotFoundError, match=r"photo.png is a link to \S+gone.png, which does not exist"):
+        read(tmp_path / "photo.png")
+
+
 def test_unknown_formats_are_refused_with_the_nearest(tmp_path):
     with pytest.raises(ArgumentError, match="unknown format 'tables'; did you mean 'table'"):
         read(tmp_path, format="tables")

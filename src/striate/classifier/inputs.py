@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,7 @@ def _as_image(image: Any, where: str) -> Any:
     if isinstance(image, bytearray | memoryview):
         return bytes(image)
     if callable(getattr(image, "read", None)):
-        content = image.read()
+        content = None if isinstance(image, io.TextIOBase) else image.read()
         if not isinstance(content, bytes):
             raise ArgumentError(f"{where}an open file must be opened for bytes, open(path, 'rb'); it gives text")
         return content

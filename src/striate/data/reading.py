@@ -272,6 +272,8 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
         return f"{text} is an address: download it first, then give the file or folder"
     if isinstance(source, str) and not {"/", "\\"} & set(text) and not path.suffix:
         return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
+    if path.is_symlink():
+        return f"{text} is a link to {os.readlink(path)}, which does not exist. Check where it leads."
     parent = path.parent
     if not parent.is_dir():
         return f"{text} does not exist; neither does its folder {parent}. Check the path."

@@ -170,7 +170,10 @@ def _as_array(value: Any) -> np.ndarray | None:
 
 def as_numpy(value: Any) -> np.ndarray:
     """Return an array or a tensor, wherever it lies, as a NumPy array."""
-    value = value.detach().cpu() if hasattr(value, "detach") else value
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":  # NumPy has no such type
+            value = value.float()
     return np.asarray(value)
 
 

@@ -27,7 +27,7 @@ from striate.data.readers.walking import (
     sort_name,
     walk_folder,
 )
-from striate.errors import DataError
+from striate.errors import DataError, some
 from striate.observer import Progress, silent
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "read_listed",
 ]  # fmt: skip
 
-_ARCHIVES = (".npz", ".npy", ".tar.gz", ".tgz", ".tar", "-ubyte", "-ubyte.gz")
+_ARCHIVES = (".npz", ".npy", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", "-ubyte", "-ubyte.gz")
 _EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
 
 
@@ -204,12 +204,25 @@ def _nothing(path: Path, found: Walked) -> str:
     if not found.entries:
         return f"{path} must hold images; it is empty. {expected}"
     if archives := [entry.name for entry in found.entries if entry.name.endswith(_ARCHIVES)]:
-        return f"{path} must hold images; it holds {archives[0]}. Give that as the source: {path / archives[0]}"
+        return f"{path} must hold images; it holds {_archives_instead(path, archives)}"
     forms = (foreign_name(entry.name) for entry in found.entries)
     if form := next(filter(None, forms), None):
         return f"{path} must hold images; none of its {len(found.entries):,} files is one. {form}"
     first = "; ".join(f"{entry.name}: {entry.detail}" for entry in found.entries[:3])
     return f"{path} must hold images; none of its {len(found.entries):,} files is one ({first}). {expected}"
+
+
+def _archives_instead(path: Path, archives: list[str]) -> str:
+    arrays = [name for name in archives if name.endswith(".npy")]
+    if len(arrays) > 1 and any("/" in name for name in arrays):
+        return (
+            f"{len(arrays):,} arrays, such as {arrays[0]}, and files of one array are no images. Save each as PNG or "
+            "TIFF, or all in one file, numpy.savez('set.npz', images=images, labels=labels), and give that as the source"
+        )
+    if len(archives) > 1:
+        listed = some([displayable(name) for name in sorted(archives)])
+        return f"{listed}. Unpack them, each into a folder of its name, or give one of them as the source"
+    return f"{archives[0]}. Give that as the source: {path / archives[0]}"
 
 
 def _tables_instead(path: Path, tables: list[str]) -> str:
