@@ -217,7 +217,7 @@ def _archives_instead(path: Path, archives: list[str]) -> str:
     if len(arrays) > 1 and any("/" in name for name in arrays):
         return (
             f"{len(arrays):,} arrays, such as {arrays[0]}, and files of one array are no images. Save each as PNG or "
-            "TIFF, or all in one file, numpy.savez('set.npz', images=images, labels=labels), and give that as the source"
+            "TIFF, or all in one file, numpy.savez('set.npz', images=images, labels=labels), and give that file"
         )
     if len(archives) > 1:
         listed = some([displayable(name) for name in sorted(archives)])
