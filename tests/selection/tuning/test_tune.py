@@ -23,6 +23,7 @@ from striate.selection.tuning.report import study_verdict, write_report
 from striate.selection.tuning.tune import TuningOptions
 from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
+from striate.training.engine.precision import Autocast
 from striate.training.engine.state import Lesson
 from striate.training.engine.timing import lesson_epoch_s
 from striate.training.options import read_training_options
@@ -125,6 +126,26 @@ def test_a_killed_study_goes_on_and_ends_like_one_that_was_not(study, tmp_path):
     assert listener.notes[-1] == "1 trial of a process that was killed will be made again"
     assert [state for _, state in listener.ended] == [state for state, *_ in outcome(study)[2:]]
     assert outcome(resumed) == outcome(study)
+
+
+@pytest.fixture
+def diverging(monkeypatch):
+    """Let bfloat16 be chosen for a study, and give no finite loss where a net learns."""
+    forward = Autocast.forward
+    monkeypatch.setattr(Autocast, "forward", lambda self, x: forward(self, x) * (float("nan") if self.training else 1))
+    monkeypatch.setattr("striate.selection.tuning.tune.choose_precision", lambda *of: "bfloat16")
+
+
+def test_a_precision_that_was_chosen_and_does_not_learn_is_left_for_float32(tmp_path, diverging):
+    result = tune(SOURCE, tmp_path, trials=2, net=NET, most_epochs=2)
+    assert [trial.state for trial in result.trials] == ["finished", "finished"]
+    assert {trial.recipe["precision"] for trial in result.trials} == {"float32"}
+    assert read_training_options(NET, str(tmp_path / "best.toml"), {}).recipe.precision == "float32"
+
+
+def test_a_precision_that_was_asked_for_is_kept(tmp_path, diverging):
+    result = tune(SOURCE, tmp_path, trials=1, net=NET, most_epochs=2, precision="bfloat16")
+    assert result.trials[0].state == "failed"
 
 
 def test_another_process_is_kept_out_and_a_run_is_not_tuned_over(tmp_path, digits_run):

@@ -152,7 +152,8 @@ def tune(
         opened.set_user_attr("precision", precision)
         space = replace(space, fixed={**space.fixed, "precision": precision})
         deadline = None if budget_s is None else start + budget_s
-        worker = Worker(opened, space, plan, folder, session.device, observer, deadline, budget_s)
+        measured = first.recipe.precision == "auto"
+        worker = Worker(opened, space, plan, folder, session.device, observer, deadline, budget_s, measured)
         stopped = worker.work(options.seed, options.trials)
         return _finish(folder, opened, plan, session, stopped)
 

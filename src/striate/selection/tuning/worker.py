@@ -58,7 +58,11 @@ class TuningObserver(Observer):
 
 @dataclass
 class Worker:
-    """One process that makes trials of a study."""
+    """One process that makes trials of a study.
+
+    Arguments:
+        measured: whether the trials' precision was chosen by itself: one that does not learn goes on in float32.
+    """
 
     study: optuna.Study
     space: Space
@@ -68,6 +72,7 @@ class Worker:
     observer: TuningObserver
     deadline: float | None
     budget_s: float | None
+    measured: bool = False
     misfits: int = 0
     foreseen_s: float = 0.0  # an epoch of the trial under way
     rates: list[float] = field(default_factory=list)  # seconds of an epoch for a multiply-add
@@ -194,9 +199,8 @@ class Worker:
             return self.deadline is not None and trial.number > 0 and time.monotonic() > self.deadline
 
         try:
-            model, state = train_plan(
-                plan, Computation(self.device, plan.recipe.precision), Watch(self.observer, late, hopeless)
-            )
+            computation = Computation(self.device, plan.recipe.precision, measured=self.measured)
+            model, state = train_plan(plan, computation, Watch(self.observer, late, hopeless))
         except KeyboardInterrupt:
             if late():
                 raise optuna.TrialPruned("the time was up") from None
@@ -205,6 +209,9 @@ class Worker:
             trial.set_user_attr("accuracies", accuracies)
         if self.budget_s is not None:
             self.slowness.append(max(0.5, state.train_s / (plan.recipe.epochs * self.foreseen_s)))
+        if state.precision:  # what it learned in at last is what learns it again
+            plan = replace(plan, recipe=plan.recipe.replace(precision=state.precision))
+            trial.set_user_attr("recipe", plan.recipe.to_dict())
         valid = judge_images(model, plan.splits.valid, self.observer)
         assert valid is not None
         best = best_trial(read_trials(self.study))
