@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from striate.data.dataset import DataOptions, make_dataset
 from striate.data.readers.arrays import ArrayPart, catalog_of
+from striate.data.reading import read
+from striate.data.trainable import check_trainable
+from striate.errors import DataError
 from striate.observer import Observer
 
 
@@ -62,3 +66,22 @@ def test_names_that_differ_in_case_are_told_beside_it():
 
 def test_nothing_is_warned_of_where_all_is_well():
     assert told(train=["a", "b"] * 10, valid=["a", "b"], test=["a", "b"]).warnings == []
+
+
+def test_images_that_all_have_two_labels_are_told_as_such(tmp_path):
+    rows = [f"{i // 2}.png,{'ab'[i % 2]}" for i in range(6)]
+    for i in range(3):
+        Image.new("L", (4, 4)).save(tmp_path / f"{i}.png")
+    (tmp_path / "t.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    with pytest.raises(DataError, match=r"gives none, such as 0.png: two labels: \w on line 2.*Correct these lines"):
+        check_trainable(read(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("beside", ["labels.json", "instances.JSON"])
+def test_a_file_of_labels_beside_one_folder_is_named(beside, tmp_path):
+    (tmp_path / "images").mkdir()
+    for i in range(3):
+        Image.new("L", (4, 4)).save(tmp_path / "images" / f"{i}.png")
+    (tmp_path / beside).write_text("{}")
+    with pytest.raises(DataError, match=rf"has only 'images'.*{beside} has their labels, give that file"):
+        check_trainable(read(tmp_path))

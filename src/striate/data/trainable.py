@@ -75,6 +75,12 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
         what: what needs them, training or evaluation.
         where: " in SOURCE", if that is to be said.
     """
+    if not len(catalog):
+        first = next((f", such as {entry.name}: {entry.detail}" for entry in catalog.ledger if entry.detail), "")
+        return DataError(
+            f"{what} needs images with one label each; {catalog.source} gives none{first} (in all, "
+            f"{catalog.ledger.summary()}). Correct these lines and leave one for each image"
+        )
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
     if catalog.format == "table":
