@@ -27,6 +27,7 @@ from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.features import Features, net_features
 from striate.data.imageset import ImageSet
 from striate.nets.zoo.downloads import BACKBONES, available_weights
+from striate.observer import Observer
 from striate.selection.ladder.pretrained_rungs import head_for
 from striate.training.transfer import at_side, load_start
 
@@ -48,7 +49,7 @@ def accuracy(features: Features, images: ImageSet, train: np.ndarray, test: np.n
     module: Any = model.module
     import torch
 
-    rows = torch.from_numpy(features.extract(images.subset(test), striate.Observer()))
+    rows = torch.from_numpy(features.extract(images.subset(test), Observer()))
     with torch.inference_mode():
         found = module.classify(module.selection(rows)).argmax(1).numpy()
     return float((found == images.labels[test]).mean())
