@@ -13,7 +13,8 @@ from striate.observer import Observer
 from striate.selection.ladder.climb import Climb, climb
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, spread
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best, lend
+from striate.selection.ladder.lending import lend
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best
 
 TRAIN, VALID = np.arange(200), np.arange(200, 300)
 
@@ -127,3 +128,14 @@ def test_one_class_alone_is_told_and_the_climb_goes_on(ground):
     done.borrow()
     assert "two classes" in told[0].reason
     assert {"pretrained", "fine-tuned"} <= done.failed
+
+
+def test_fine_tuning_goes_on_and_is_fitted_again_at_the_pixels_that_were_decided(ground, tmp_path):
+    ground = replace(ground, folder=tmp_path)
+    first = TUNED.fit(ground, TRAIN, VALID, 5.0)
+    assert TUNED._decided(ground)[0] == first.preprocessing.size[0]
+    again = replace(
+        ground, folder=None, like=replace(first, provenance=replace(first.provenance, recipe={"freeze": 0.6}))
+    )
+    assert TUNED._decided(again) == (first.preprocessing.size[0], 0.6)
+    assert TUNED._decided(replace(ground, folder=None)) is None

@@ -39,8 +39,9 @@ def _packed_layers(module: NetModule, dtype: torch.dtype) -> list[nn.Module]:
     for i, layer in enumerate(layers):
         if _is_plain(layer.conv if isinstance(layer, FoldedConv) else layer):
             behind = _activation_behind(module, layers, i)
-            layers[i] = PackedConv(layer, _BEHIND[type(layers[behind])] if behind else ("none", []), dtype)
-            if behind:
+            told = ("none", []) if behind is None else _BEHIND[type(layers[behind])]
+            layers[i] = PackedConv(layer, told, dtype)
+            if behind is not None:
                 layers[behind] = nn.Identity()
     return layers
 

@@ -33,12 +33,13 @@ def balance_advice(results: Sequence[Result], ground: Ground, parts: Parts) -> s
     quiet = replace(ground, observer=Observer(), folder=None, judged=0)
     if ground.borrowed:
         bank = ground.borrowed.bank
-        rung, train, valid, seconds = FROZEN, bank.known(train), bank.known(valid), 0.0
+        rung, train, valid = FROZEN, bank.known(train), bank.known(valid)
+        seconds = FROZEN.foresee(quiet, train, valid[:0])  # of the head alone: the features are there
     else:
         done = [one for one in results if one.name == LINEAR.name]
         rung, seconds = LINEAR, done[0].fit_s if done else np.inf
-        if 2 * seconds > ASKED_SHARE * ground.clock.left_s:
-            return ""
+    if 2 * seconds > ASKED_SHARE * ground.clock.left_s:
+        return ""
     if len(np.unique(ground.images.labels[train])) < 2 or not len(valid):
         return ""
     plain, balanced = (

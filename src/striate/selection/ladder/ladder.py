@@ -27,8 +27,8 @@ from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
+from striate.selection.ladder.lending import lend
 from striate.selection.ladder.memory import LADDER, Memory, figures
-from striate.selection.ladder.pretrained_rungs import lend
 from striate.selection.ladder.results import Result, Skipped, best_result, lost, verdict
 from striate.training.engine.state import Interrupted
 from striate.training.recipe import Recipe
@@ -122,11 +122,10 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     """Choose, refit where there is time, judge once, save, and say what lost and what more time would bring."""
     results, clock, metric = climbed.results, climbed.ground.clock, climbed.ground.metric
     chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
-    model, more = None, []
+    best, again, more = chosen.classifier or memory.best(), None, []
     with climbed.going_on(f"{chosen.name}, refitted"):
-        model = _refitted(chosen, climbed)
-    before = (chosen.classifier or memory.best()) if model else None
-    model = model or chosen.classifier or memory.best()
+        again = _refitted(chosen, best, climbed)
+    before, model = best if again else None, again or best
     with climbed.going_on("outlook"):
         more = [outlook(climbed, chosen)]
     for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s), *more]:
@@ -202,13 +201,17 @@ def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:
         tell.rung(known)
 
 
-def _refitted(chosen: Result, climbed: Climb) -> Classifier | None:
-    """Return the chosen rung fitted to training and validation images together; None where the time is too short."""
+def _refitted(chosen: Result, before: Classifier, climbed: Climb) -> Classifier | None:
+    """Return the chosen rung fitted to training and validation images together; None where the time is too short.
+
+    Arguments:
+        before: the model that it came to, which is fitted again alike.
+    """
     ground, parts = climbed.ground, climbed.parts
     rung = rung_of(chosen)
     if len(parts) > 1 or not len(parts[0][1]) or ground.clock.left_s < REFIT_SLACK * rung.refit_s(chosen.fit_s):
         return None
     ground.observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
     everything = np.sort(np.concatenate(parts[0]))
-    like = replace(ground, folder=None, like=chosen.classifier)
+    like = replace(ground, folder=None, like=before)
     return rung.fit(like, everything, everything[:0], ground.clock.left_s)

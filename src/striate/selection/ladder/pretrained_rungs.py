@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,18 +14,17 @@ from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import FittedModule
 from striate.errors import DataError
-from striate.nets import ZOO, Net
+from striate.nets import Net
 from striate.nets.surgery import with_new_head
-from striate.nets.zoo.downloads import weights_at_hand
-from striate.observer import Observer, Observers
+from striate.observer import Observers
+from striate.runs.folder import RunFolder
 from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
 from striate.selection.ladder.ground import Borrowed, Ground, Lent, mixed, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.engine.timing import epoch_seconds
 from striate.training.recipe import Recipe, load_recipe
-from striate.training.transfer import STEP_PX, at_side, load_start
+from striate.training.transfer import STEP_PX, at_side
 
-DEFAULT_NET = "mobilenet_v2"
 # Support vectors do better on features than planes do, but not from few images a class; from many they take too long.
 # From few, discriminants are a point better than logistic regression and found in a tenth of the time (ten
 # photographs each: 66 % against 65 %, twenty: 75 against 74.5, fifty: 81 against 80.5; five draws).
@@ -200,19 +197,26 @@ class TunedRung(_OnBorrowed):
         Where there are images to choose by, half of the time is left for learning from them too, if that is enough.
         """
         borrowed, recipe = _borrowed(ground), self._recipe(ground, len(train))
-        if ground.like is None or self.name not in ground.known:
+        if (decided := self._decided(ground)) is None:
             whole_s = recipe.epochs * self._epoch_s(borrowed, recipe, len(train), ground)
             sides = [int(borrowed.side * (share * seconds / whole_s) ** 0.5) for share in (REFIT_LEAVES, SLACK)]
             carried = sides[0] if sides[0] >= TUNED_SIDE_PX and len(valid) else sides[1]
             side = min(borrowed.side, max(TUNED_SIDE_PX, carried // STEP_PX * STEP_PX))
             side = borrowed.side if ground.sized else side
             epochs = SLACK * seconds * recipe.epochs / (whole_s * (side / borrowed.side) ** 2)
-            ground.known[self.name] = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
-        side, frozen = ground.known[self.name]
+            decided = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
+        side, frozen = decided
         if side < borrowed.side:
             lent = next(one for one in ground.lent if one.name == borrowed.name)
             borrowed = borrow(lent, ground, side)
         return borrowed, recipe.replace(freeze=frozen)
+
+    def _decided(self, ground: Ground) -> tuple[int, float] | None:
+        """Return the side and share of the model that is fitted again, or of the run that is gone on with."""
+        if ground.like is not None:
+            return ground.like.preprocessing.size[0], (ground.like.provenance.recipe or {}).get("freeze", FROZEN_SHARE)
+        folder = RunFolder(ground.folder / self.name) if ground.folder else None
+        return (folder.description()["prepared"][0], FROZEN_SHARE) if folder and folder.exists else None
 
     def _epoch_s(self, borrowed: Borrowed, recipe: Recipe, count: int, ground: Ground) -> float:
         """Return the seconds of an epoch of so many images, by a measurement."""
@@ -251,27 +255,6 @@ def _borrowed(ground: Ground) -> Borrowed:
 
 
 FROZEN, TUNED = FrozenRung("pretrained"), TunedRung("fine-tuned")
-
-
-def lend(weights: str | Path | None, observer: Observer) -> list[Lent]:
-    """Return the nets with published weights that are at hand, the preferred one first.
-
-    Arguments:
-        weights: "imagenet", which may download them, or a file, whose name tells the net; None takes those that are
-            on this machine.
-
-    Raises:
-        StriateError: weights that were asked for are not there or do not fit.
-    """
-    found = (
-        [file for _, file in weights_at_hand(observer.warn, observer.prepare)] if weights in (None, "imagenet") else []
-    )
-    if not found and weights is not None:
-        found = [weights]
-    lent = [Lent(_name(one), cache(partial(load_start, _net_of(one), one, observer.prepare))) for one in found]
-    if weights is not None:
-        lent[0].load()  # now, should they not be what they are called
-    return lent
 
 
 def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: float) -> tuple[Borrowed, Probe]:
@@ -331,17 +314,3 @@ def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
     tapped = net_features(start, lent.name).model
     assert tapped is not None
     return Borrowed(lent.name, start, FeatureBank(tapped, ground.images))
-
-
-def _name(weights: str | Path) -> str:
-    """Return what people call a net with these weights."""
-    return _net_of(weights) or Path(weights).name
-
-
-def _net_of(weights: str | Path) -> str | None:
-    """Return the net that a file of weights is named after; a .striate file has its own."""
-    stem = Path(weights).stem.lower().replace("-", "_")
-    if Path(weights).suffix == ".striate":
-        return None
-    named = [name for name, one in ZOO.items() if one.published and stem.startswith(name)]
-    return max(named, key=len, default=DEFAULT_NET)

@@ -237,7 +237,8 @@ def train_rung(
     precision = choose_precision(plan, ground.device, Observer())
     if folder and not folder.exists:
         folder.path.mkdir(parents=True, exist_ok=True)
-        folder.describe(ground.described, recipe.replace(precision=precision).to_toml(), str(net))
+        told = {**ground.described, "prepared": list(seen.size)}
+        folder.describe(told, recipe.replace(precision=precision).to_toml(), str(net))
     watch = Watch(ground.observer, ground.stop, ends=ends if by_clock else None)
     return train_plan(
         plan, Computation(ground.device, precision, measured=measured), watch, folder.path if folder else None
