@@ -14,7 +14,7 @@ from striate.nets import ZOO
 from striate.nets.zoo import downloads
 from striate.nets.zoo.downloads import available_weights, find_weights, packaged_weights
 from striate.observer import Observer
-from striate.selection.ladder import pretrained_rungs
+from striate.selection.ladder.lending import lend
 
 NAME = "efficientnet_lite0"
 PUBLISHED = ZOO[NAME].published[0]
@@ -46,7 +46,7 @@ def test_a_damaged_package_is_told_and_the_ladder_goes_on(package, monkeypatch):
         find_weights(ZOO[NAME], "imagenet")
     monkeypatch.setattr(downloads, "fetch_weights", lambda *arguments: pytest.fail("nothing is to be downloaded here"))
     monkeypatch.setattr(downloads, "BACKBONES", (NAME,))
-    assert pretrained_rungs.lend(None, observer) == []
+    assert lend(None, observer) == []
     assert len(told) == 1
     assert "is damaged" in told[0]
     package.unlink()
