@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
@@ -15,12 +17,12 @@ from striate.data.readers.folders import IMAGE_TYPES, read_listed
 from striate.data.readers.members import Contents
 from striate.data.readers.metadata import is_metadata
 from striate.data.readers.tars import list_tar
+from striate.data.readers.text_table import LARGEST_BYTES
 from striate.data.readers.zips import list_zip
 from striate.errors import DataError, DecodingError, StriateError
 from striate.observer import Progress, silent
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
-_LARGEST_TABLE_BYTES = 256 << 20
 _MOST_TABLES = 20
 
 ReadPath = Callable[[Path], Catalog]
@@ -54,8 +56,9 @@ def read_archive(path: Path, read_path: ReadPath, *, progress: Progress = silent
     except DataError as found:
         error = _named(found, path, contents)
     if metadata or (tables and (catalog is None or len(catalog.classes) < 2)):
-        told = _with_tables(contents, tables, metadata, read_path)
+        told, refused = _with_tables(contents, tables, metadata, read_path)
         catalog = told or catalog
+        error = refused or error
     if catalog is None:
         raise error or DataError(f"{path} must hold images; it holds none")
     return catalog
@@ -76,6 +79,12 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     inner = [
         n for n in contents.files if n.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".parquet", ".npz", ".h5"))
     ]
+    closed = [entry for entry in contents.entries if entry.detail.startswith(("packed by", "encrypted"))]
+    if closed and not contents.files:
+        return DataError(
+            f"{path} must hold images that can be read in place; {closed[0].name} is {closed[0].detail}. "
+            "Unpack the archive and give the folder as the source."
+        )
     if not inner:
         return error
     return DataError(
@@ -84,8 +93,10 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     )
 
 
-def _with_tables(contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath) -> Catalog | None:
-    """Return the catalog of the tables with their images, or None if no table names them.
+def _with_tables(
+    contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath
+) -> tuple[Catalog | None, DataError | None]:
+    """Return the catalog of the tables with their images, or None if no table names them, and why the only one does not.
 
     The readers of tables look files up on a disk: they are given a folder with the archive's names, all of them empty
     but for the tables, and what they find there is found in the archive again.
@@ -97,14 +108,16 @@ def _with_tables(contents: Contents, tables: list[str], metadata: list[str], rea
         root = Path(os.path.realpath(made))
         _lay_out(contents, tables, root)
         found: dict[str, Catalog] = {}
+        refused: DataError | None = None
         for name in metadata[:1] or sorted(tables)[:_MOST_TABLES]:
             if "submission" in name.casefold():
                 continue
             try:
                 catalog = read_path(root if metadata else root / name)
             except StriateError as error:
+                refused = DataError(str(error).replace(str(root), str(contents.path)))
                 if metadata:
-                    raise DataError(str(error).replace(str(root), str(contents.path))) from None
+                    raise refused from None
                 continue
             if metadata or catalog.classes:
                 found["/".join(metadata) if metadata else name] = catalog
@@ -114,7 +127,8 @@ def _with_tables(contents: Contents, tables: list[str], metadata: list[str], rea
                 f"{contents.path} holds {len(found)} tables that name images and classes: {listed}. "
                 "Unpack it and give one of them as the source."
             )
-        return next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
+        made = next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
+        return made, refused if len(tables) == 1 else None
 
 
 def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
@@ -126,7 +140,7 @@ def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
         file = root / name
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            content = way.read() if name in wanted and getattr(way, "size", 0) <= _LARGEST_TABLE_BYTES else b""
+            content = way.read() if name in wanted and getattr(way, "size", 0) <= LARGEST_BYTES else b""
             file.write_bytes(content)
         except (DecodingError, OSError):  # a damaged table is none; a name that no disk takes is not looked up
             continue
@@ -134,7 +148,8 @@ def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
 
 def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> Catalog:
     """Return a catalog of empty files as one of the archive's members, with a line for each member."""
-    relative = [os.path.relpath(os.path.normpath(image), root) for image in catalog.images]
+    in_files = not isinstance(catalog.images, np.ndarray)  # a table of pixels holds its images itself
+    relative = [os.path.relpath(os.path.normpath(image), root) for image in catalog.images] if in_files else []
     relative = [inside.replace(os.sep, "/") for inside in relative]
     listed = {entry.name for entry in catalog.ledger}
     used = set(relative) | set(name.split("/") if name in contents.files else [])
@@ -149,6 +164,6 @@ def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> 
         catalog,
         source=str(contents.path),
         format="archive",
-        images=[contents.files[inside] for inside in relative],
+        images=[contents.files[inside] for inside in relative] if in_files else catalog.images,
         ledger=catalog.ledger.revised(entry for entry in more if entry.name not in listed),
     )
