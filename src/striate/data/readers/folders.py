@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from sys import intern
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from striate.data.labels import encode, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.arrangement import arrange
 from striate.data.readers.assembling import displayable, unique
+from striate.data.readers.masks import MASK, mask_files
 from striate.data.readers.walking import (
     IMAGE_TYPES,
     TABLE_TYPES,
@@ -136,11 +137,14 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     missing = {
         folder for folder, role in arrangement.roles.items() if role.label is not None and is_missing(role.label)
     }
+    masks = mask_files(found.files)
     rows: list[_Row] = []
     for relative, folder in zip(found.files, folders, strict=True):
         role = arrangement.roles[folder]
         if role.why:
             found.skip(relative, role.why)
+        elif relative in masks:
+            found.skip(relative, f"{MASK}: of {displayable(masks[relative])}")
         elif folder in missing:
             found.skip(relative, f"no label: its folder is called {role.label}")
         else:
@@ -153,7 +157,8 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     names = unique([displayable(row.relative) for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
     splits = np.array([row.split for row in rows], dtype="U5")
-    notes = (*arrangement.notes, *naming_notes(given), *_note_missing(found), *_note_others(path, found))
+    notes = (*arrangement.notes, *_note_masks(masks), *naming_notes(given), *_note_missing(found))
+    notes += _note_others(path, found)
     images, doubts = [below / row.relative for row in rows], tuple(arrangement.doubts)
     return Catalog(str(path), "folders", names, images, labels, classes, splits, ledger, notes=notes, doubts=doubts)
 
@@ -164,6 +169,17 @@ class _Row(NamedTuple):
     relative: str
     split: str
     label: str | None
+
+
+def _note_masks(masks: Mapping[str, str]) -> tuple[str, ...]:
+    """Say how many files are masks of others by their names."""
+    if not masks:
+        return ()
+    mask, image = next(iter(masks.items()))
+    return (
+        f"{len(masks):,} files are set aside as masks of images beside them, such as {displayable(mask)} of "
+        f"{displayable(image)}",
+    )
 
 
 def _note_missing(found: Walked) -> tuple[str, ...]:
