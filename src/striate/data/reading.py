@@ -229,11 +229,11 @@ def _kind_of_tar(path: Path) -> str:
 
 
 def _kind_of_json(path: Path) -> str:
-    """Return the form of a text that begins as JSON does; JSON lines, and lists of plain records, are tables."""
+    """Return the form of a text that begins as JSON does; what only names files and labels is a table."""
     with open(path, "rb") as file:
         text = decode_text(file.read(_LOOKED_AT_BYTES))
     if not is_annotations(text):
-        return "coco" if path.suffix.lower() == ".json" and text.lstrip().startswith("{") else "table"
+        return "table"
     return "coco" if text.lstrip("\ufeff \t\r\n").startswith("{") else "labelstudio"
 
 

@@ -302,6 +302,55 @@ def test_any_number_of_bands_is_read_and_learned(bands, kind, tmp_path, capfd):
         model.predict_proba(np.zeros((1, 8, 8, 3 if bands != 3 else 4), np.uint8))
 
 
+def written_by_tifffile(array, **options) -> bytes:
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("options", [{}, {"photometric": "minisblack"}, {"compression": "zlib"}])
+def test_an_array_that_tifffile_wrote_a_page_a_row_is_one_image_of_bands(kind, options):
+    array = (np.arange(24 * 30 * 5) % 251).astype(kind).reshape(24, 30, 5)
+    data = written_by_tifffile(array, **options)
+    header = probe(data)
+    assert (header.height, header.width, header.channels, header.wide) == (24, 30, 5, kind is not np.uint8)
+    assert np.array_equal(decode(data, PixelWindow("x", (0.0,), (255.0,))).pixels, array.astype(np.uint8))
+
+
+@pytest.mark.parametrize("options", [{"ome": True}, {"imagej": True}])
+def test_channels_of_a_microscope_s_file_are_bands(options):
+    array = (np.arange(3 * 20 * 16) % 251).astype(np.uint16).reshape(3, 20, 16)
+    data = written_by_tifffile(array, metadata={"axes": "CYX"}, **options)
+    assert probe(data).channels == 3
+    assert np.array_equal(decode(data).pixels, np.moveaxis(array, 0, -1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("options", [{"ome": True, "metadata": {"axes": "ZYX"}}, {"imagej": True, "metadata": {"axes": "TYX"}},
+                                     {}])  # fmt: skip
+def test_a_stack_of_slices_stays_one_of_pages(options):
+    array = (np.arange(7 * 20 * 16) % 251).astype(np.uint8).reshape(7, 20, 16)
+    data = written_by_tifffile(array, photometric="minisblack", **options)
+    decoded = decode(data)
+    assert np.array_equal(decoded.pixels[..., 0], array[0])
+    assert decoded.repairs == ("first frame of 7",)
+
+
+@pytest.mark.parametrize(("kind", "bands"), [(np.uint8, 3), (np.uint16, 4), (np.float32, 4)])
+def test_what_tifffile_calls_alpha_of_itself_is_a_band_beyond_8_bits(kind, bands):
+    array = np.full((8, 9, 4), 100, kind)
+    assert probe(written_by_tifffile(array, photometric="rgb")).channels == bands
+
+
+@pytest.mark.parametrize("low", [-500, 100])
+@pytest.mark.parametrize(("kind", "bits"), [(np.int16, 16), (np.int32, 32)])
+def test_gray_values_are_called_by_what_the_file_holds(kind, bits, low):
+    array = (low + np.arange(64)).astype(kind).reshape(8, 8, 1)
+    (repair,) = decode(tiff(array, form=2), PixelWindow(str(np.dtype(kind)), (low,), (low + 64.0,))).repairs
+    assert repair.startswith(f"{bits}-bit gray scaled to 8 bits")
+
+
 def test_mixed_bands_are_told(tmp_path):
     pytest.importorskip("tifffile")
     for i in range(4):

@@ -348,7 +348,9 @@ PIXELS = ("label," + ",".join(f"pixel{i}" for i in range(64)) + "\n").encode() +
 @pytest.mark.parametrize("kind", ["a.zip", "a.tar.gz"])
 @pytest.mark.parametrize("beside", [{}, {"test.csv": PIXELS.replace(b"label,", b"").replace(b"\n0,", b"\n")}])
 def test_a_table_of_pixels_needs_no_images_beside_it(kind, beside, tmp_path):
-    catalog = read(archived(tmp_path / kind, {"set/train.csv": PIXELS, "sample_submission.csv": b"id,label\n", **beside}))
+    catalog = read(
+        archived(tmp_path / kind, {"set/train.csv": PIXELS, "sample_submission.csv": b"id,label\n", **beside})
+    )
     assert catalog.images.shape == (6, 8, 8, 1)
     assert catalog.labels.tolist() == [0, 1] * 3
     assert catalog.source == str(tmp_path / kind) and catalog.format == "archive"

@@ -194,7 +194,9 @@ def test_folders_of_masks_beside_their_images_are_set_aside(case, tmp_path):
     assert any(f": {2 * len(masks)} are set aside" in note for note in catalog.notes)
 
 
-@pytest.mark.parametrize("mask", ["{0}_mask.png", "{0}-Mask_1.PNG", "{0}_segmentation.png", "{0}.gt.png", "{0} seg.bmp"])
+@pytest.mark.parametrize(
+    "mask", ["{0}_mask.png", "{0}-Mask_1.PNG", "{0}_segmentation.png", "{0}.gt.png", "{0} seg.bmp"]
+)
 def test_masks_by_name_are_set_aside(mask, tmp_path):
     files = [f"{k}/{k} ({i}).png" for k in "ab" for i in range(3)]
     masks = [f"{k}/{mask.format(f'{k} ({i})')}" for k in "ab" for i in range(3)]
@@ -212,7 +214,9 @@ def test_an_image_called_as_a_mask_without_an_image_of_its_own_is_an_image(tmp_p
 
 def test_classes_of_train_that_hold_the_same_folders_stop_a_training(tmp_path):
     catalog = read(grown(tmp_path, "train/colour/a", "train/colour/b", "train/gray/a", "train/gray/b", "test/a"))
-    with pytest.raises(DataError, match=r"colour, gray hold the same folders \(a, b\).*Give one of them: \S+train/colour"):
+    with pytest.raises(
+        DataError, match=r"colour, gray hold the same folders \(a, b\).*Give one of them: \S+train/colour"
+    ):
         check_trainable(catalog)
 
 

@@ -96,7 +96,7 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
 def _with_tables(
     contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath
 ) -> tuple[Catalog | None, DataError | None]:
-    """Return the catalog of the tables with their images, or None if no table names them, and why the only one does not.
+    """Return the catalog of the tables with their images, None if no table names them, and why the only one does not.
 
     The readers of tables look files up on a disk: they are given a folder with the archive's names, all of them empty
     but for the tables, and what they find there is found in the archive again.

@@ -17,7 +17,8 @@ from striate.data.readers.layout import (
     parse_rows,
     rows_before_header,
 )
-from striate.data.readers.records import record_rows, records_in
+from striate.data.readers.mappings import Cells, rows_of_json
+from striate.data.readers.records import load_json, record_rows, records_in
 from striate.errors import ArgumentError, DataError, some, unknown
 
 IMAGE_NAMES = (
@@ -84,8 +85,8 @@ def load_table(path: Path) -> TextTable:
     if path.stat().st_size > LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes())
-    if records := records_in(str(path), text.lstrip("\r\n")):
-        return TextTable(*record_rows(records))
+    if cells := _of_json(path, text.lstrip("\ufeff \t\r\n")):
+        return TextTable(*cells)
     if "\0" in text:
         raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
     layout = find_layout(text, _KNOWN)
@@ -102,6 +103,37 @@ def load_table(path: Path) -> TextTable:
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
     return TextTable(names, rows[1:], layout.delimiter)
+
+
+def _of_json(path: Path, text: str) -> Cells | None:
+    """Return columns and rows of JSON or JSON lines; None of what is a table of text.
+
+    Raises:
+        DataError: it is JSON that tells of no images, or called so and damaged.
+    """
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        value = load_json(str(path), text)
+    except DataError:
+        if records := records_in(str(path), text):
+            return record_rows(records)
+        if path.suffix.lower() == ".json":
+            raise
+        return None
+    if isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values()):
+        if not _KNOWN.isdisjoint(map(fold, value)):
+            return record_rows([(1, value)])  # one line of JSON lines
+    if cells := rows_of_json(value, IMAGE_NAMES, LABEL_NAMES):
+        return cells
+    shown = (
+        f"the keys {some([str(key)[:40] for key in value])}" if isinstance(value, dict) else "a list of other things"
+    )
+    raise DataError(
+        f"{path} must be JSON of images and labels: {{file: label}}, a list of records, COCO (images, annotations, "
+        f"categories) or Label Studio (a list of tasks); it has {shown}. Give a table (CSV) that names the images and "
+        "their classes."
+    )
 
 
 def by_content(table: TextTable) -> int | None:
