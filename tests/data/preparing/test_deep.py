@@ -327,8 +327,9 @@ def test_channels_of_a_microscope_s_file_are_bands(options):
     assert np.array_equal(decode(data).pixels, np.moveaxis(array, 0, -1).astype(np.uint8))
 
 
-@pytest.mark.parametrize("options", [{"ome": True, "metadata": {"axes": "ZYX"}}, {"imagej": True, "metadata": {"axes": "TYX"}},
-                                     {}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{"ome": True, "metadata": {"axes": "ZYX"}}, {"imagej": True, "metadata": {"axes": "TYX"}}, {}]
+)
 def test_a_stack_of_slices_stays_one_of_pages(options):
     array = (np.arange(7 * 20 * 16) % 251).astype(np.uint8).reshape(7, 20, 16)
     data = written_by_tifffile(array, photometric="minisblack", **options)

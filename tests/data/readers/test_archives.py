@@ -353,7 +353,8 @@ def test_a_table_of_pixels_needs_no_images_beside_it(kind, beside, tmp_path):
     )
     assert catalog.images.shape == (6, 8, 8, 1)
     assert catalog.labels.tolist() == [0, 1] * 3
-    assert catalog.source == str(tmp_path / kind) and catalog.format == "archive"
+    assert catalog.source == str(tmp_path / kind)
+    assert catalog.format == "archive"
     assert catalog.ledger["set/train.csv"].status == "used"
     assert all(catalog.ledger[name].status == "skipped" for name in beside)
 

@@ -168,7 +168,8 @@ def test_one_image_beside_many_is_a_sample_whatever_it_is_called(tmp_path):
 
 def test_a_class_of_several_kinds_beside_another_class_is_one_class(tmp_path):
     catalog = read(grown(tmp_path, "cats/siamese", "cats/persian", "dogs"))
-    assert catalog.classes == ("cats", "dogs") and catalog.doubts == ()
+    assert catalog.classes == ("cats", "dogs")
+    assert catalog.doubts == ()
     assert catalog.notes[0].startswith("all images below cats are of the class cats; it holds the folders persian,")
 
 
@@ -209,7 +210,8 @@ def test_masks_by_name_are_set_aside(mask, tmp_path):
 def test_an_image_called_as_a_mask_without_an_image_of_its_own_is_an_image(tmp_path):
     files = ["mask/1_mask.png", "mask/2_mask.png", "none/1.png", "none/gas mask.png"]
     catalog = read(plant(tmp_path, *files))
-    assert sorted(catalog.names) == sorted(files) and not catalog.notes
+    assert sorted(catalog.names) == sorted(files)
+    assert not catalog.notes
 
 
 def test_classes_of_train_that_hold_the_same_folders_stop_a_training(tmp_path):

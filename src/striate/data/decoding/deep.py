@@ -98,8 +98,8 @@ def needs_tifffile(image: Image.Image) -> bool:
 def holds_bands_in_pages(description: str, height: int, width: int) -> bool:
     """Return whether the pages of a TIFF are together one image of bands, by what its writer says of it.
 
-    tifffile makes a page of each row of an array (h, w, c), where nobody tells it what the axes are; microscopes' files,
-    OME and ImageJ, have a page for each channel.
+    tifffile makes a page of each row of an array (h, w, c), where nobody tells it what the axes are; files of
+    microscopes, OME and ImageJ, have a page for each channel.
 
     Arguments:
         description: the tag of the first page.

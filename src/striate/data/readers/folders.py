@@ -73,6 +73,8 @@ def list_folder(path: Path, progress: Progress = silent) -> tuple[list[str], lis
         DataError: there are none.
     """
     found = walk_folder(os.fspath(path), progress)
+    if not found.files and found.arrays:
+        found.take_arrays(found.arrays)
     if not found.files:
         raise DataError(_nothing(path, found))
     return found.files, found.entries
@@ -128,6 +130,8 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
         path: what holds them, for messages.
         below: what goes before the relative paths.
     """
+    if not found.files and any("/" in one for one in found.arrays):
+        found.take_arrays([one for one in found.arrays if "/" in one])
     if not found.files:
         raise DataError(_nothing(path, found))
     folders = [intern(relative.rpartition("/")[0]) for relative in found.files]  # one text a folder, not one a file
@@ -229,11 +233,10 @@ def _nothing(path: Path, found: Walked) -> str:
 
 
 def _archives_instead(path: Path, archives: list[str]) -> str:
-    arrays = [name for name in archives if name.endswith(".npy")]
-    if len(arrays) > 1 and any("/" in name for name in arrays):
+    if all(name.endswith(".npz") for name in archives) and any("/" in name for name in archives):
         return (
-            f"{len(arrays):,} arrays, such as {arrays[0]}, and files of one array are no images. Save each as PNG or "
-            "TIFF, or all in one file, numpy.savez('set.npz', images=images, labels=labels), and give that file"
+            f"{len(archives):,} archives of arrays, such as {archives[0]}. Save each image by numpy.save, as .npy in "
+            "one folder a class, or all in one file, numpy.savez('set.npz', images=images, labels=labels)"
         )
     if len(archives) > 1:
         listed = some([displayable(name) for name in sorted(archives)])

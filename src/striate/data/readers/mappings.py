@@ -1,4 +1,4 @@
-"""JSON that says which image has which label, as programs write it: a mapping, lists of columns, pairs, splits of these."""
+"""JSON that says which image has which label, as programs write it: mappings, columns, pairs, splits of these."""
 
 from __future__ import annotations
 

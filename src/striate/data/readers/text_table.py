@@ -121,9 +121,9 @@ def _of_json(path: Path, text: str) -> Cells | None:
         if path.suffix.lower() == ".json":
             raise
         return None
-    if isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values()):
-        if not _KNOWN.isdisjoint(map(fold, value)):
-            return record_rows([(1, value)])  # one line of JSON lines
+    flat = isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values())
+    if flat and not _KNOWN.isdisjoint(map(fold, value)):
+        return record_rows([(1, value)])  # one line of JSON lines
     if cells := rows_of_json(value, IMAGE_NAMES, LABEL_NAMES):
         return cells
     shown = (
