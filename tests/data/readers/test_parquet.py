@@ -8,6 +8,7 @@ from tests.data import forms
 
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
+from striate.data.trainable import check_trainable
 from striate.errors import ArgumentError, DataError, MissingExtraError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -121,3 +122,31 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r'pip install "striate\[parquet\]"'):
         read(path)
+
+
+def test_of_fine_and_coarse_classes_the_fine_ones_are_taken(tmp_path):
+    rows = [{"img": row["image"], "fine_label": i % 3, "coarse_label": i % 2} for i, row in enumerate(forms.hub_rows())]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows, images="img")
+    assert read(path).classes == ("0", "1", "2")
+    assert read(path, label_column="coarse_label").classes == ("0", "1")
+
+
+def test_a_column_of_splits_is_honoured(tmp_path):
+    words = ["train", "train", "train", "val", "test", "unused", "train"]
+    rows = [{**row, "split": word} for row, word in zip(forms.hub_rows(), words, strict=True)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows))
+    assert catalog.splits.tolist() == ["train", "train", "train", "valid", "test", "train"]
+    assert catalog.ledger["5.png"].detail == "set aside as in no split: unused"
+    assert "1 rows are in no split" in " ".join(catalog.notes)
+
+
+def test_without_classes_the_columns_are_listed(tmp_path):
+    rows = [{"image": row["image"], "breed": "ab"[i % 2]} for i, row in enumerate(forms.hub_rows())]
+    with pytest.raises(DataError, match=r"Its columns are breed; say which one holds the labels with --label-column"):
+        check_trainable(read(forms.write_parquet(tmp_path / "a.parquet", rows)))
+
+
+def test_a_struct_of_paths_without_bytes(tmp_path):
+    forms.write_files(tmp_path, {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
+    rows = [{"image": {"bytes": None, "path": f"{i}.png"}, "label": i % 2} for i in range(4)]
+    assert read(forms.write_parquet(tmp_path / "a.parquet", rows)).labels.tolist() == [0, 1, 0, 1]

@@ -86,7 +86,7 @@ def _of_columns(value: Mapping[str, Any]) -> Cells | None:
     if all(isinstance(part, list) for part in parts) and len({len(part) for part in parts}) == 1:
         columns = parts
     elif all(isinstance(part, dict) for part in parts) and len({tuple(part) for part in parts}) == 1:
-        columns = [list(part.values()) for part in parts]
+        columns = [list(part.values()) for part in parts if isinstance(part, dict)]
     else:
         return None
     cells = zip(*columns, strict=True)

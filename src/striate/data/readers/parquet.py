@@ -13,13 +13,14 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.decoding.stored import Stored
-from striate.data.labels import class_name, encode
+from striate.data.labels import class_name, encode, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, numbered, unique
 from striate.data.readers.members import check_member_bytes
 from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
+from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.data.readers.tables import read_table
 from striate.data.readers.text_table import TextTable
 from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError
@@ -223,10 +224,14 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
     if not all(names) or len(set(names)) < len(names):
         names = numbered(splits)
     names = unique([name.replace("\\", "/").lstrip("/") for name in names])
+    told = find_split_column(tuple(rows.cells), _lines(rows), ())
     labelled = any(rows.labels)
-    keep = [i for i, label in enumerate(rows.labels) if label is not None or not labelled]
-    kept = set(keep)
-    entries = [Entry(n, "used") if i in kept else Entry(n, "skipped", "no label") for i, n in enumerate(names)]
+    why = [_why(rows, i, told, labelled) for i in range(len(names))]
+    if not splits.astype(bool).any() and told.place is not None:
+        cells = rows.cells[list(rows.cells)[told.place]]
+        splits = np.array([told.of(cell) or "" for cell in cells], "U5")
+    keep = [i for i, one in enumerate(why) if not one]
+    entries = [Entry(n, "skipped", one) if one else Entry(n, "used") for n, one in zip(names, why, strict=True)]
     found = [rows.labels[i] for i in keep]
     known = columns.names if columns.names is not None and set(columns.names).issuperset(filter(None, found)) else None
     labels, classes = encode(found, tuple(dict.fromkeys(known)) if known and labelled else None)
@@ -240,7 +245,22 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
         splits[keep],
         Ledger([*entries, *others]),
         {name: [cells[i] for i in keep] for name, cells in rows.cells.items()},
+        (*told.notes, *naming_notes(found)),
     )
+
+
+def _lines(rows: _Rows) -> list[tuple[int, list[str]]]:
+    return list(enumerate(map(list, zip(*rows.cells.values(), strict=True)), 1))
+
+
+def _why(rows: _Rows, row: int, told: SplitColumn, labelled: bool) -> str:
+    """Return why a row is left out, "" of one that is used."""
+    if labelled and rows.labels[row] is None:
+        return "no label"
+    if told.place is None or rows.splits[row]:
+        return ""
+    cell = rows.cells[list(rows.cells)[told.place]][row]
+    return f"set aside as in no split: {cell}" if told.of(cell) is None else ""
 
 
 def _by_paths(

@@ -23,7 +23,7 @@ from striate.errors import ArgumentError, DataError, some, unknown
 
 IMAGE_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
-    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "id",
+    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "url", "image_url", "uri", "id",
 )  # fmt: skip
 LABEL_NAMES = (
     "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
