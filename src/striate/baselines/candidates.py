@@ -150,14 +150,14 @@ class _Data:
             return Selection.everything(raw.features.shape[1]), raw
         if self._scaled is None:
             selection = choose_features(raw.features, self.observer, raw.seed)
-            self._scaled = selection, raw.changed(lambda rows: selection(torch.from_numpy(rows)).numpy())
+            self._scaled = selection, raw.changed(lambda rows: selection(_as_tensor(rows)).numpy())
         return self._scaled
 
     def _judge(self, module: FittedModule, examples: Examples) -> tuple[Evaluation | None, float]:
         """Return the evaluation and the log-loss on the validation images."""
         if not examples.can_choose:
             return None, 0.0
-        blocks = torch.from_numpy(examples.valid_features).split(1024)
+        blocks = _as_tensor(examples.valid_features).split(1024)
         with torch.inference_mode():
             rows = np.concatenate([module.classify(block.float()).softmax(1).numpy() for block in blocks])
         unknown = np.full((len(self.unknown_labels), len(self.classes)), 1 / len(self.classes), np.float32)
@@ -167,3 +167,8 @@ class _Data:
         return evaluate_probabilities(probabilities, labels, self.classes, groups=self.groups), log_loss(
             probabilities, labels
         )
+
+
+def _as_tensor(features: np.ndarray) -> torch.Tensor:
+    """Return features as a tensor; those of a file that is mapped are copied, for torch has no tensor to read only."""
+    return torch.from_numpy(features if features.flags.writeable else features.copy())

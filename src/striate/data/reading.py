@@ -58,7 +58,12 @@ def _read_text(path: Path, options: _Options, progress: Progress) -> Catalog:
     form = find_pixel_form(path) if options.image_column is None and options.images is None else None
     if form is not None:
         return read_pixel_table(path, form, label_column=options.label_column, progress=progress)
-    return read_table(path, **vars(options), progress=progress)
+    try:
+        return read_table(path, **vars(options), progress=progress)
+    except DataError:
+        if find_pixel_form(path) is None or options.image_column is not None:
+            raise
+        raise ArgumentError(f"{path} holds the pixels of its images itself: leave out --images") from None
 
 
 _Reader = Callable[[Path, _Options, Progress], Catalog]

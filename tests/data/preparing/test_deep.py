@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.training.stopping import StopAt
 
 import striate
 from striate.data.decoding.decode import decode, probe
@@ -16,6 +18,8 @@ from striate.data.decoding.windows import PixelWindow, choose_window
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
 from striate.errors import DataError, DecodingError, StriateError
+from striate.selection.fit import run_one
+from striate.training.engine.state import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +170,20 @@ def test_values_in_other_units_are_refused(window, given):
         decode(tiff(given.reshape(16, 16, 1), form=3), window=expected)
 
 
+@pytest.mark.parametrize("given", [np.linspace(0, 223, 256), np.linspace(3, 90, 256), np.linspace(0, 0.9, 256)])
+@pytest.mark.parametrize("window", [(269.0, 369.0), (257.0, 3710.0), (30_000.0, 31_000.0)])
+def test_8_bit_values_and_fractions_are_refused_where_greater_numbers_are_expected(window, given, tmp_path):
+    image = given.reshape(16, 16).astype(np.float32 if given.max() < 1 else np.uint16)
+    with pytest.raises(DecodingError, match="other units"):
+        decode(tiff(image[..., None], form=3 if given.max() < 1 else 1), PixelWindow("uint16", window[:1], window[1:]))
+
+
+@pytest.mark.parametrize("given", [np.linspace(240, 250, 256), np.linspace(0, 90, 256) + 200, np.zeros(256)])
+def test_a_dark_frame_of_16_bits_is_taken(given):
+    decoded = decode(tiff(given.reshape(16, 16, 1).astype(np.uint16)), PixelWindow("uint16", (269.0,), (369.0,)))
+    assert decoded.pixels.max() < 200
+
+
 def test_a_darker_image_of_the_same_units_is_taken():
     window = PixelWindow("float32", (300.0,), (400.0,))
     dark = np.linspace(20, 60, 256, dtype="f4").reshape(16, 16, 1)
@@ -200,6 +218,20 @@ def test_a_model_keeps_its_window(tmp_path):
         again.predict_proba(np.zeros((2, 16, 16), np.uint8))
     with pytest.raises(DecodingError, match="other units"):
         again.predict_proba((arrays / 65535).astype(np.float32))
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("16-bit TIFF", 1), ("float", 9)])
+def test_a_stopped_run_on_a_window_goes_on_to_the_same_bits(kind, steps, tmp_path):
+    source = levels(tmp_path / "x", MAKERS[kind][1], count=20)
+    options = {"epochs": 3, "precision": "float32", "batch_size": 8}
+    run_one(source, "linear", out=tmp_path / "whole", **options)
+    with pytest.raises(Interrupted):
+        run_one(source, "linear", out=tmp_path / "run", observer=StopAt(steps), **options)
+    shutil.rmtree(tmp_path / "cache")  # the window is chosen anew from the same images
+    resumed = run_one(source, "linear", out=tmp_path / "run", resume=True, **options).classifier
+    whole, again = ((tmp_path / run / "model.striate").read_bytes() for run in ("whole", "run"))
+    assert whole == again
+    assert resumed.preprocessing.window is not None
 
 
 def test_a_model_of_8_bits_takes_whole_16_bits_and_refuses_others(tmp_path):

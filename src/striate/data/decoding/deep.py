@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from striate.data.decoding.formats import LIMIT_PX
-from striate.data.decoding.windows import PixelWindow, choose_window
+from striate.data.decoding.windows import BYTES_SPREAD, PixelWindow, choose_window
 from striate.errors import DecodingError
 
 _BITS, _PHOTOMETRIC, _DESCRIPTION, _BANDS = 258, 262, 270, 277
@@ -232,16 +232,21 @@ def _fits(deep: Deep, window: PixelWindow) -> bool:
 
 
 def _check_scale(deep: Deep, window: PixelWindow) -> None:
-    """Refuse values in other units: nearly all of them far outside and of another kind or spread, or 0…1 for 0…255."""
+    """Refuse values in other units: nearly all of them far outside and of another kind or spread, fractions 0…1 for
+    greater numbers, 0…255 as 8-bit pictures have it for a window beyond.
+    """
     values = deep.values
     low, high = float(values.min()), float(values.max())
-    floats = values.dtype.kind == "f"
-    if floats and window.takes_bytes and window.high == (255.0,):
-        other = low >= 0 and 0 < high <= 1 and bool((values != np.rint(values)).any())
+    floats, wanted_floats = values.dtype.kind == "f", window.kind.startswith("float")
+    fractions = floats and low >= 0 and 0 < high <= 1 and bool((values != np.rint(values)).any())
+    if window.takes_bytes and window.high == (255.0,):
+        other = fractions
     else:
         width = max(b - a for a, b in zip(window.low, window.high, strict=True))
         alike = low == high or width / _OTHER_UNITS < high - low < width * _OTHER_UNITS
-        other = (floats != window.kind.startswith("float") or not alike) and window.outside(values) > 0.9
+        other = (floats != wanted_floats or not alike) and window.outside(values) > 0.9
+        other |= fractions and not wanted_floats
+        other |= low >= 0 and high <= 255 and high - low >= BYTES_SPREAD and window.outside(values, 0) > 0.99
     if other:
         raise DecodingError(
             f"{deep.name} with values {low:.6g} … {high:.6g}, where {window.kind} values {window} are expected: "

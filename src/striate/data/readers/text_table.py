@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,8 @@ def load_table(path: Path) -> TextTable:
     listed = layout.delimiter == BLANKS and _KNOWN.isdisjoint(map(fold, names))
     if listed or any(is_image_name(cell) for cell in rows[0][1]):
         return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, layout.delimiter, has_header=False)
+    if len(rows) > 1 and names == tuple(map(str, range(len(names)))):
+        return TextTable(names, rows[1:], layout.delimiter, has_header=False)  # as programs count columns without names
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
     return TextTable(names, rows[1:], layout.delimiter)
@@ -140,7 +143,8 @@ def by_content(table: TextTable) -> int | None:
     """Return the first column in which the first rows all look like image files."""
     for place in range(len(table.columns)):
         cells = [cell_at(cells, place) for _, cells in table.rows[:20]]
-        if all(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in cells):
+        files = [re.split("[?#]", cell)[0] if "://" in cell else cell for cell in cells]
+        if all(os.path.splitext(file)[1].lower() in IMAGE_TYPES for file in files):
             return place
     return 0 if table.delimiter == BLANKS else None
 
