@@ -171,7 +171,7 @@ def as_images(where: str, rows: np.ndarray, shape: tuple[int, ...] = ()) -> tupl
         DataError: their number is no square and no three squares, and `shape` does not say what it is.
     """
     count = rows.shape[1]
-    if shape:
+    if shape and math.prod(shape) == count:
         h, w, c = (*shape, 1)[:3]
         return rows.reshape(len(rows), h, w, c), f"{h}×{w} {'gray' if c == 1 else 'colour'} images"
     found = square_side(count)
