@@ -263,3 +263,9 @@ def test_a_folder_of_images_beside_pixels_is_refused_in_words(tmp_path):
     path = written(tmp_path, text([["label", *NAMES], *WITH_LABEL_FIRST]))
     with pytest.raises(ArgumentError, match="holds the pixels of its images itself: leave out --images"):
         read(path, images=tmp_path)
+
+
+def test_a_list_of_lists_that_is_cut_in_the_first_row_has_no_shape_of_its_own(tmp_path):
+    rows = [f'1,"{[[1, 2, 3, 4]] * 4}9"', f'2,"{[[1, 2, 3, 4]] * 4}9"']
+    with pytest.raises(DataError, match="17 pixels a row, which is no square"):
+        read(written(tmp_path, "\n".join(["label,image", *rows]) + "\n"))
