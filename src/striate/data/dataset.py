@@ -23,7 +23,7 @@ from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
-from striate.data.trainable import check_trainable, classes_sentence, untaught_classes
+from striate.data.trainable import check_trainable, classes_sentence, labelled_part, untaught_classes
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
@@ -211,6 +211,7 @@ def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:
     """Return what a source holds, which must be fit for training."""
     catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
+    catalog = labelled_part(catalog)
     check_trainable(catalog)
     return catalog
 

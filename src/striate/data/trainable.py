@@ -6,13 +6,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.ledger import TABLE_TOLD
+from striate.data.ledger import TABLE_TOLD, Entry
 from striate.data.splitting import Splits
 from striate.errors import DataError, some
 
@@ -38,11 +39,22 @@ def check_trainable(catalog: Catalog) -> None:
     _check_taught(catalog, present)
 
 
+def labelled_part(catalog: Catalog) -> Catalog:
+    """Return the images that have a label, the others skipped in the ledger; all of them where none or all have one."""
+    without = np.flatnonzero(catalog.labels < 0)
+    if not 0 < len(without) < len(catalog):
+        return catalog
+    names = [catalog.names[i] for i in without]
+    said = f"{len(without):,} of {len(catalog):,} images have no label, such as {names[0]}: they are left out"
+    ledger = catalog.ledger.revised(Entry(name, "skipped", "no label") for name in names)
+    kept = catalog.subset(np.flatnonzero(catalog.labels >= 0))
+    return replace(kept, ledger=ledger, notes=(*catalog.notes, said))
+
+
 def _set_aside(catalog: Catalog) -> str:
     """Return where another class may be: in a file of labels beside the images, or with what was set aside."""
-    named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
-    if catalog.format == "folders" and named:
-        return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
+    if told := _beside(catalog):
+        return told
     if catalog.format == "folders" and any(_BOXES.search(entry.name) for entry in catalog.ledger):
         return (
             ". Its labels/*.txt look like boxes of several objects in each image, as YOLO has them: Striate learns one "
@@ -50,6 +62,14 @@ def _set_aside(catalog: Catalog) -> str:
         )
     skipped = sum(entry.status == "skipped" for entry in catalog.ledger)
     return f" ({catalog.ledger.summary()})" if skipped else ""
+
+
+def _beside(catalog: Catalog) -> str:
+    """Return a sentence on a file beside the images that may have their labels; nothing where there is none."""
+    named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
+    if catalog.format != "folders" or not named:
+        return ""
+    return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
 
 
 def _check_taught(catalog: Catalog, present: list[str]) -> None:
@@ -94,7 +114,7 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
     if catalog.format in ("folders", "archive"):
-        advice += _in_names(catalog.names)
+        advice += _in_names(catalog.names) or _beside(catalog)
     if catalog.format == "table" or (catalog.format in ("parquet", "metadata") and catalog.columns):
         told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
         columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
