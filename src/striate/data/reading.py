@@ -22,7 +22,7 @@ from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.layout import decode_text
 from striate.data.readers.lookup import is_address
 from striate.data.readers.metadata import find_metadata, read_metadata
-from striate.data.readers.npz import is_npz, is_one_image, read_npy, read_npz
+from striate.data.readers.npz import holds_one_image, is_npz, read_npy, read_npz
 from striate.data.readers.pages import check_pages, each_page
 from striate.data.readers.parquet import is_parquet, read_parquet
 from striate.data.readers.pixel_tables import find_pixel_form, read_pixel_table
@@ -202,7 +202,7 @@ def recognise(path: Path) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"\x93NUMPY"):
-        return "image" if is_one_image(path) else "npy"
+        return "image" if holds_one_image(path) else "npy"
     if is_compressed(head):
         inside = uncompressed_head(path)
         if inside.startswith(b"\0\0") and not is_tar(inside):

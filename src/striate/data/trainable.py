@@ -44,7 +44,7 @@ def labelled_part(catalog: Catalog) -> Catalog:
     without = np.flatnonzero(catalog.labels < 0)
     if not 0 < len(without) < len(catalog):
         return catalog
-    names = [catalog.names[i] for i in without]
+    names = [catalog.names[i] for i in without.tolist()]
     said = f"{len(without):,} of {len(catalog):,} images have no label, such as {names[0]}: they are left out"
     ledger = catalog.ledger.revised(Entry(name, "skipped", "no label") for name in names)
     kept = catalog.subset(np.flatnonzero(catalog.labels >= 0))

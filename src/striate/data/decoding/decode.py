@@ -30,7 +30,7 @@ from striate.data.decoding.deep import (
 )
 from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
 from striate.data.decoding.npy import MAGIC as NPY
-from striate.data.decoding.npy import read_npy
+from striate.data.decoding.npy import decode_npy
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import LARGE_PX, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
@@ -200,7 +200,7 @@ def read_bytes(path: Path | str | Stored) -> bytes:
 def _content(source: Path | str | Stored | bytes | Image.Image | np.ndarray) -> bytes | Image.Image | np.ndarray:
     """Return the bytes of a file, the array of one that holds an array, and anything else as it is."""
     content = read_bytes(source) if isinstance(source, FILES) else source
-    return read_npy(content) if isinstance(content, bytes) and content.startswith(NPY) else content
+    return decode_npy(content) if isinstance(content, bytes) and content.startswith(NPY) else content
 
 
 def _empty() -> NoReturn:

@@ -14,7 +14,7 @@ MAGIC = b"\x93NUMPY"
 _LIMIT_BYTES = 500_000_000
 
 
-def read_npy(data: bytes) -> np.ndarray:
+def decode_npy(data: bytes) -> np.ndarray:
     """Return the image in the bytes of a `.npy` file: (h, w) or (h, w, c); channels that come first are moved.
 
     Raises:
@@ -22,7 +22,7 @@ def read_npy(data: bytes) -> np.ndarray:
 
     >>> file = io.BytesIO()
     >>> np.save(file, np.zeros((3, 8, 9), np.uint8))
-    >>> read_npy(file.getvalue()).shape
+    >>> decode_npy(file.getvalue()).shape
     (8, 9, 3)
     """
     shape, kind, start = _header(data)

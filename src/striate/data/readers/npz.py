@@ -175,7 +175,7 @@ def _values(file: Any, where: str) -> np.ndarray:
     return array
 
 
-def is_one_image(path: Path) -> bool:
+def holds_one_image(path: Path) -> bool:
     """Return whether a `.npy` file holds one image, (h, w) or colour (h, w, c), and not many or rows of features."""
     try:
         with open(path, "rb") as file:
