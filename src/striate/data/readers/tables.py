@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -248,6 +249,11 @@ def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tup
     return replace(table, columns=(*table.columns, "label"), rows=rows), told, "label"
 
 
+def _path_of(cell: str) -> str:
+    """Return a path as every spelling of it comes to: ./a.png and a.png are one file."""
+    return os.path.normpath(cell) if "./" in cell or "//" in cell else cell
+
+
 def _look_up(
     table: TextTable, columns: _Columns, found: Found, refused: Mapping[int, str]
 ) -> tuple[list[_File], list[Entry]]:
@@ -255,14 +261,15 @@ def _look_up(
     files: dict[str, _File] = {}
     lines: dict[str, int] = {}
     entries: dict[str, Entry] = {}
-    owners: dict[Path, str] = {}  # ./a.png and a.png are one file
+    owners: dict[str, str] = {}
     for line, cells in table.rows:
         cell = cell_at(cells, columns.image)
         label = _label(cells, columns.label)
         split = columns.split.of(cell_at(cells, columns.split.place))
         name = displayable(cell) or f"line {line}"
         file = found.files.get(cell)
-        if file is not None and (owner := owners.setdefault(file, name)) != name and name not in entries:
+        owner = owners.setdefault(_path_of(cell), name)
+        if file is not None and owner != name and name not in entries:
             entries[name] = Entry(name, "skipped", f"the file of another row: {owner}")
             before = files.get(owner)
             if before is not None and before.label != label:

@@ -169,12 +169,11 @@ def sort_name(relative: str, found: Walked) -> None:
     name = relative.rpartition("/")[2] if "/" in relative else relative
     if is_clutter(name):
         found.skip(relative, "set aside as a hidden or system file")
-        return
-    if name.lower().endswith(".npy"):
-        found.arrays.append(relative)
-    if name is relative and (form := _other_form(relative)):
+    elif name is relative and (form := _other_form(relative)):
         found.skip(relative, f"set aside as {form[0]} beside images")
         found.others[form[1]] = relative
+        if name.lower().endswith(".npy"):
+            found.arrays.append(relative)
     elif (extension := image_type(name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)
@@ -182,5 +181,7 @@ def sort_name(relative: str, found: Walked) -> None:
             found.skip(relative, "set aside as a table (if it holds the labels, give it as the source)")
         else:
             found.skip(relative, f"not an image file type: {extension}")
+        if extension == ".npy":
+            found.arrays.append(relative)
     else:
         found.files.append(relative)
