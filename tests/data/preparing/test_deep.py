@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 import struct
+import sys
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 from tests.training.stopping import StopAt
 
 import striate
@@ -435,6 +437,23 @@ def test_strips_are_shown_whole(tall, tmp_path):
     assert model.preprocessing.fit == "pad"
 
 
+def test_strips_that_lie_both_ways_keep_as_many_pixels(tmp_path):
+    for i in range(12):
+        strip = np.random.default_rng(i).integers(90, 160, (20, 200)).astype(np.uint8)
+        write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(strip if i % 4 < 2 else np.ascontiguousarray(strip.T)))
+    made = prepare(read(tmp_path), fit=None)
+    assert made.image_shape == (63, 63, 1)
+    assert made.fit == "pad"
+
+
+def test_a_part_of_the_images_that_a_cut_halves_is_told(tmp_path):
+    for i in range(12):
+        write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(np.zeros((40, 40 if i % 3 else 160), np.uint8)))
+    said = "crop shows less than half of 33% of the images; --fit pad"
+    assert any(note.startswith(said) for note in prepare(read(tmp_path)).notes)
+    assert not any("less than half" in note for note in prepare(read(tmp_path), fit="pad").notes)
+
+
 def test_pictures_about_square_are_cut_as_before(tmp_path):
     for i, shape in enumerate([(40, 60), (60, 40), (45, 80)] * 3):
         write(tmp_path, f"x/k{i % 2}/{i}.png", encoded(np.full(shape, i, np.uint8)))
@@ -475,6 +494,24 @@ def test_pages_are_counted_or_taken_each(kind, suffix, tmp_path):
 def test_pages_that_are_no_choice_are_refused(tmp_path):
     with pytest.raises(StriateError, match="pages must be first or all; got 'some'"):
         read(tmp_path, pages="some")
+
+
+def test_heic_is_read_by_a_plugin_that_is_installed(monkeypatch):
+    class Opener(ImageFile.ImageFile):  # as pillow-heif registers one
+        format = "HEIF"
+
+        def _open(self):
+            self._size, self._mode = (4, 3), "RGB"
+            self.tile = [("raw", (0, 0, 4, 3), 32, ("RGB", 0, 1))]
+
+    def register():
+        Image.register_open("HEIF", Opener, lambda start: start[4:12] == b"ftypheic")
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    data = b"\0\0\0\x20ftypheic".ljust(32, b"\0") + bytes(range(36))
+    assert decode(data).pixels.ravel().tolist() == list(range(36))
 
 
 def test_a_file_of_heic_names_the_package():
