@@ -17,6 +17,7 @@ from PIL import Image
 from tests.data.oddities import EXPECTED, encoded, make_oddities, photo
 
 from striate.data.catalog import Catalog
+from striate.data.dataset import DataOptions
 from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.fitted import decode_to
 from striate.data.ledger import Entry, Ledger
@@ -134,10 +135,19 @@ def test_size_and_fit_are_obeyed(tmp_path, fit):
         assert np.array_equal(images.images[i], fit_pixels(photo(h, w, seed=i), (24, 32), fit))
 
 
+def test_one_side_is_that_of_a_square():
+    catalog = catalog_of(np.zeros((2, 4, 4, 3), np.uint8))
+    assert prepare(catalog, 3).image_shape == prepare(catalog, (3, 3)).image_shape == (3, 3, 3)
+    assert DataOptions(size=3) == DataOptions(size=(3, 3))
+
+
 def test_wishes_that_are_none(tmp_path):
     catalog = catalog_of(np.zeros((2, 4, 4, 3), np.uint8))
     with pytest.raises(ArgumentError, match="size must be"):
         prepare(catalog, size=(0, 4))
+    for size in (0, -1, 2.5, "8", (4,), (4, 4, 4)):
+        with pytest.raises(ArgumentError, match="size must be"):
+            DataOptions(size=size)
     with pytest.raises(ArgumentError, match="fit must be"):
         prepare(catalog, fit="squash")
     with pytest.raises(ArgumentError, match="channels must be 1"):
