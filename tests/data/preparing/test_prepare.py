@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -356,6 +357,22 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch
     with pytest.raises(StorageError, match=message):
         prepare(catalog_of(paths))
     assert list(cache_dir.iterdir()) == []
+
+
+def test_what_does_not_reach_the_disk_beside_the_decoding_is_told(tmp_path, cache_dir, monkeypatch):
+    paths = write_pngs(tmp_path / "x", [(5, 5, 3)] * 3)
+    syncs = iter([OSError(errno.EDQUOT, "Disk quota exceeded")])
+
+    def fsync(_):
+        for error in syncs:  # the system tells it once
+            raise error
+
+    monkeypatch.setattr("striate.data.preparing.writing._SYNCED_BYTES", 1)
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(StorageError, match="no space for the prepared images"):
+        prepare(catalog_of(paths))
+    assert list(cache_dir.iterdir()) == []
+    assert len(prepare(catalog_of(paths))) == 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
