@@ -1,6 +1,8 @@
 """Parquet as Hugging Face's data sets have it."""
 
 import builtins
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -150,3 +152,30 @@ def test_a_struct_of_paths_without_bytes(tmp_path):
     forms.write_files(tmp_path, {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
     rows = [{"image": {"bytes": None, "path": f"{i}.png"}, "label": i % 2} for i in range(4)]
     assert read(forms.write_parquet(tmp_path / "a.parquet", rows)).labels.tolist() == [0, 1, 0, 1]
+
+
+_EACH = """
+import sys
+from pathlib import Path
+from striate.data.reading import read
+from striate.errors import DataError
+raw, damaged = Path(sys.argv[1]).read_bytes(), 0
+for at in range(len(raw) // 2, len(raw) - 1):
+    if raw[at : at + 2] == bytes([0x19, 0x06]):  # an empty list in the file's metadata, of levels
+        Path(sys.argv[2]).write_bytes(raw[: at + 1] + bytes([0x53]) + raw[at + 2 :])
+        try:
+            read(sys.argv[2])
+        except DataError:
+            pass
+        damaged += 1
+print(damaged)
+"""
+
+
+def test_damaged_metadata_end_no_process(tmp_path):
+    rows = [{**row, "text": "a"} for row in forms.hub_rows()]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows)
+    words = [sys.executable, "-c", _EACH, str(path), str(tmp_path / "b.parquet")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
