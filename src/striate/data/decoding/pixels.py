@@ -98,7 +98,7 @@ def fit_pixels(
     >>> fit_pixels(np.zeros((40, 60, 3), np.uint8), (28, 28)).shape
     (28, 28, 3)
     """
-    height, width = check_size(size)
+    size = height, width = check_size(size)
     h, w, c = pixels.shape
     gap = gap if h * w >= LARGE_PX else None
     check_resize(resize, size, check_fit(fit))
