@@ -179,3 +179,14 @@ def test_damaged_metadata_end_no_process(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0
+
+
+def test_a_row_group_that_lies_about_its_rows_is_damaged(tmp_path, monkeypatch):
+    import pyarrow.parquet
+
+    whole = pyarrow.parquet.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pyarrow.parquet.ParquetFile, "read_row_group", lambda self, group, **more: whole(self, group, **more).slice(1)
+    )
+    with pytest.raises(DataError, match=r"a.parquet is a damaged Parquet file \(of 3 rows 2 are there\)"):
+        read(forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows()))

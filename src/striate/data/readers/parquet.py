@@ -191,6 +191,10 @@ def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, row
         )
     table = file.read_row_group(group, columns=wanted) if wanted else None
     count = about.num_rows
+    if table is not None and table.num_rows != count:
+        raise DataError(
+            f"{shard.path} is a damaged Parquet file (of {count:,} rows {table.num_rows:,} are there). Get it again."
+        )
     values: dict[str, list[Any]] = {name: _values(table, name) if table is not None else [] for name in wanted}
     nothing: list[Any] = [None] * count
     rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]
