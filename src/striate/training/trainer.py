@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from striate.runs.folder import MODEL
 from striate.training.engine.checkpoints import Checkpoints, ReadOnlyCheckpoints, begun
 from striate.training.engine.compilation import pays
 from striate.training.engine.loop import train_loop
-from striate.training.engine.state import Computation, Lesson, State, Watch, Weights
+from striate.training.engine.state import Computation, Lesson, SpoiltError, State, Watch, Weights
 from striate.training.engine.timing import faster, precision_seconds
 from striate.training.plan import Plan
 from striate.training.transfer import starting_module
@@ -41,7 +42,8 @@ def train_plan(
         folder: where model, metrics and checkpoint go; without one all stays in memory.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite. Where a precision that was chosen by itself has spoilt it, the run begins
+            anew in float32 before that.
         Interrupted: the watch wants to stop.
     """
     device, processes = computation.device, computation.processes
@@ -63,8 +65,8 @@ def train_plan(
     if folder:
         kind = Checkpoints if processes.first else ReadOnlyCheckpoints
         storage = kind(folder, lambda weights, state: classifier(weights, state).save(folder / MODEL))
-    # Steps seed the global generator for dropout; the caller's is given back.
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+
+    def learned(computation: Computation) -> tuple[Weights | None, State]:
         if plan.start and not (folder and begun(folder)):
             with processes.first_goes_first():  # the others find the features in the cache
                 module, learned_s = starting_module(plan, device, watch.observer)
@@ -72,10 +74,19 @@ def train_plan(
             module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
             _learn_whitening(module, plan.splits.train, plan.preprocessing)
             learned_s = None
-        best, state = train_loop(
-            module, Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing), plan.recipe, computation, watch,
-            storage=storage, learned_s=learned_s,
-        )  # fmt: skip
+        lesson = Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing)
+        return train_loop(module, lesson, plan.recipe, computation, watch, storage=storage, learned_s=learned_s)
+
+    # Steps seed the global generator for dropout; the caller's is given back.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            best, state = learned(computation)
+        except SpoiltError as error:
+            watch.observer.warn(f"{str(error).partition('. ')[0]}: the run begins anew, in float32 from its first step")
+            with processes.first_goes_first():
+                if storage:
+                    storage.clear()
+            best, state = learned(replace(computation, precision="float32", measured=False, anew=True))
     if best is None:
         assert folder is not None
         best = Classifier.load(folder / MODEL, build(plan.net, plan.preprocessing.input_shape)).module.state_dict()

@@ -15,6 +15,7 @@ from striate.selection.fit import resume, run, run_one
 from striate.training.engine import loop
 from striate.training.engine.checkpoints import Checkpoints
 from striate.training.engine.precision import Autocast, Rounded
+from striate.training.engine.recovery import Recovery
 from striate.training.engine.state import Interrupted
 
 NET = "conv(4, 3, pad=1) bn relu maxpool(2) dropout(0.2) fc(classes)"
@@ -73,6 +74,51 @@ def test_it_goes_back_says_so_and_ends_well(digits, tmp_path, diverging):
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert result.classifier.provenance.precision == "float32"
+
+
+@pytest.fixture
+def spoilt(monkeypatch):
+    """Let bfloat16 be chosen, and leave after its first epoch weights with which no precision learns."""
+    remember, epochs = Recovery.remember, [0]
+
+    def spoil(recovery):
+        epochs[0] += 1
+        if epochs[0] == 2 and isinstance(recovery._learner._shared, Autocast):
+            with torch.no_grad():
+                for parameter in recovery._learner.module.parameters():
+                    parameter.fill_(float("inf"))
+        remember(recovery)
+
+    monkeypatch.setattr(Recovery, "remember", spoil)
+    monkeypatch.setattr("striate.training.trainer.choose_precision", lambda plan, device, observer: "bfloat16")
+    return epochs
+
+
+def test_where_the_epoch_is_spoilt_too_the_run_begins_anew(digits, tmp_path, spoilt, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    heard = Heard()
+    run_one(digits, NET, RECIPE, out=tmp_path / "run", observer=heard)
+    assert [("epoch 2 begins again" in line, "the run begins anew" in line) for line in heard.warnings] == [
+        (True, False),
+        (False, True),
+    ]
+    monkeypatch.undo()
+    run_one(digits, NET, RECIPE | {"precision": "float32"}, out=tmp_path / "exact")
+    ours, theirs = weights(tmp_path / "run"), weights(tmp_path / "exact")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_a_run_that_began_anew_is_resumed_in_float32(digits, tmp_path, spoilt, monkeypatch):
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    run_one(digits, NET, RECIPE, out=tmp_path / "whole")
+    spoilt[0] = 0
+    with pytest.raises(Interrupted):
+        run_one(digits, NET, RECIPE, out=tmp_path / "run", observer=StopAt(13))
+    resume(tmp_path / "run", digits)
+    ours, theirs = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("steps", [3, 6, 9, 13, 16])

@@ -66,6 +66,11 @@ class Checkpoints:
         end = time.monotonic()
         self._next_save = end + max(SHORTEST_S, COST_FACTOR * (end - start))
 
+    def clear(self) -> None:
+        """Remove what was written; the model stays until there is a better one."""
+        for name in (CHECKPOINT, METRICS, HEALTH):
+            (self._folder / name).unlink(missing_ok=True)
+
 
 class ReadOnlyCheckpoints(Checkpoints):
     """The same for the processes that only read: the first one writes."""
@@ -75,6 +80,9 @@ class ReadOnlyCheckpoints(Checkpoints):
         return False
 
     def save(self, tensors: Mapping[str, torch.Tensor], state: State, best: Weights | None) -> None:
+        """Leave it to the first process."""
+
+    def clear(self) -> None:
         """Leave it to the first process."""
 
 

@@ -22,7 +22,6 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.data.balancing import class_weights
 from striate.data.imageset import ImageSet
 from striate.data.tensors import Pixels, images_at_once, to_batch
-from striate.errors import TrainingError
 from striate.metrics.by_class import ClassCounts, count_classes, count_pairs
 from striate.observer import StepReport
 from striate.system.processes import ALONE, Processes
@@ -67,6 +66,7 @@ def train_loop(
     Raises:
         TrainingError: the loss is not finite, in float32 or a precision that was asked for; names the epoch, step and
             learning rate. In one that was chosen by itself the epoch begins again in float32.
+        SpoiltError: nor is it then.
         Interrupted: the watch wants to stop.
     """
     course = _Course.begin(module, lesson, recipe, computation, watch, storage)
@@ -125,7 +125,7 @@ class _Course:
         """Return the course at its start, or where the storage has it."""
         translate = partial(Compiled, warn=watch.observer.warn) if computation.compiled else lambda module: module
         kept, tensors = storage.load() if storage else ({}, {})
-        state = State(**kept)
+        state = State(**kept) if kept else State(precision=computation.precision * computation.anew)
         precision = state.precision or computation.precision
         learner = Learner(
             module, recipe, computation.device, precision, computation.processes, translate,
@@ -248,7 +248,7 @@ class _Course:
         state = self.state
         where = f"{what} at epoch {state.epoch + 1}, step {state.step + 1}, learning rate {rate:.3g}"
         if not self.recovery.possible:
-            raise TrainingError(f"{where}. Try a tenth of the learning rate, or warmup_epochs = 1 in the recipe")
+            raise state.failure(f"{where}. Try a tenth of the learning rate, or warmup_epochs = 1 in the recipe")
         self.watch.observer.warn(
             f"{where}, in {self.computation.precision}, which was chosen for its speed: epoch {state.epoch + 1} begins "
             "again in float32"

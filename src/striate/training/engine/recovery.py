@@ -2,7 +2,7 @@
 
 bfloat16 keeps eight bits of a number: rarely, as on flat colours, what float32 learns diverges in it. The run then
 goes back to the state in which the epoch began, and on in float32. That state is in each checkpoint too, so that a
-resumed run goes back to the same one.
+resumed run goes back to the same one. If that state was spoilt already, the run begins anew (`train_plan`).
 """
 
 from __future__ import annotations

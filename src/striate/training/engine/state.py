@@ -11,12 +11,17 @@ import torch
 
 from striate.classifier.preprocessing import Preprocessing
 from striate.data.imageset import ImageSet
+from striate.errors import TrainingError
 from striate.metrics.by_class import Metric
 from striate.observer import Observer
 from striate.system.processes import ALONE, Processes
 from striate.training.recipe import Recipe
 
 Weights = dict[str, torch.Tensor]
+
+
+class SpoiltError(TrainingError):
+    """A run that went back to float32 fails there too: what it went back to was learned in another precision."""
 
 
 @dataclass
@@ -33,7 +38,7 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None  # the record of the best epoch
     health: dict[str, Any] = field(default_factory=dict)  # of the last step that was looked at
-    precision: str = ""  # that the run went back to and on in; empty where it is still the one that it began with
+    precision: str = ""  # that the run went back to and on in; empty where it is still the one that was chosen
 
     def add(self, loss: float, correct: int, images: int, seconds: float) -> None:
         """Count one step."""
@@ -47,6 +52,10 @@ class State:
         """Begin the epoch under way again, in another precision."""
         self.step, self.precision = 0, precision
         self.loss_sum, self.correct, self.images, self.epoch_s = 0.0, 0, 0, 0.0
+
+    def failure(self, text: str) -> TrainingError:
+        """Return the error of a run that cannot go on."""
+        return SpoiltError(text) if self.precision else TrainingError(text)
 
     def end_epoch(self, record: dict[str, Any], metric: Metric = "accuracy") -> bool:
         """Count one epoch and return whether it is the best so far, by that figure of the validation images."""
@@ -81,6 +90,10 @@ class Storage(Protocol):
         """Write the better model, where there is a new one, then the checkpoint."""
         ...
 
+    def clear(self) -> None:
+        """Forget the run."""
+        ...
+
 
 class Interrupted(KeyboardInterrupt):
     """A stop was asked for, and the checkpoint is written."""
@@ -108,6 +121,7 @@ class Computation:
         precision, compiled: what is computed in, and whether by torch.compile.
         processes: those that train together; only the first one's storage is written to.
         measured: whether the precision was chosen by itself, and may be left for float32 where it does not learn.
+        anew: whether the run begins anew, in another precision than was chosen.
     """
 
     device: torch.device
@@ -115,6 +129,7 @@ class Computation:
     compiled: bool = False
     processes: Processes = ALONE
     measured: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, eq=False)
