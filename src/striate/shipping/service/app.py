@@ -23,7 +23,8 @@ from striate.shipping.service.contract import (
 from striate.shipping.service.limits import Limits, RefusedError
 from striate.shipping.service.metrics import CONTENT_TYPE, Metrics
 from striate.shipping.service.models import Served
-from striate.shipping.service.page import docs_page, front_page, front_script, policy_of
+from striate.shipping.app.page import service_page
+from striate.shipping.service.page import docs_page, policy_of
 from striate.shipping.service.predictor import Predictor, Question, Sent
 from striate.version import __version__
 
@@ -40,7 +41,7 @@ def as_json(value: Any, status: int = 200) -> Response:
     return Response(content, status, media_type="application/json")
 
 
-def make_app(predictor: Predictor, metrics: Metrics, token: bool = False) -> FastAPI:
+def make_app(predictor: Predictor, metrics: Metrics) -> FastAPI:
     """Return the routes; what stands before them is `Front`, which asks for a token or not."""
     app = FastAPI(
         title="Striate", version=__version__, description=_TELLING, docs_url=None, redoc_url=None,
@@ -50,7 +51,7 @@ def make_app(predictor: Predictor, metrics: Metrics, token: bool = False) -> Fas
     _add_predict(app, predictor, metrics)
     _add_models(app, predictor)
     _add_health(app, predictor, metrics)
-    _add_pages(app, predictor, token)
+    _add_pages(app)
     return app
 
 
@@ -119,21 +120,13 @@ def _add_health(app: FastAPI, predictor: Predictor, metrics: Metrics) -> None:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
 
-def _add_pages(app: FastAPI, predictor: Predictor, token: bool) -> None:
-    script, kept = front_script(), list[str]()
-    fronts: dict[tuple[Served, ...], str] = {}
+def _add_pages(app: FastAPI) -> None:
+    front = service_page()
+    kept: list[str] = []
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        served = tuple(predictor.models.served.values())
-        if served not in fronts:  # a model was loaded anew
-            fronts.clear()
-            fronts[served] = front_page(served, token)
-        return _page(fronts[served])
-
-    @app.get("/page.js", include_in_schema=False)
-    async def page_script() -> Response:
-        return Response(script, media_type="text/javascript")
+        return _page(front)
 
     @app.get("/favicon.ico", include_in_schema=False)
     async def icon() -> Response:

@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
 # What tells nothing of images or traffic is open: the page, which asks for the token, and whether the service lives.
-_OPEN = ("/", "/docs", "/page.js", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
+_OPEN = ("/", "/docs", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
 PREDICT = "/v1/predict"
 ROUTES = (*_OPEN, PREDICT, "/v1/model", "/v1/models", "/metrics")
 # How a browser of this machine calls it; any other name may be a foreign page's that was made to lead here.

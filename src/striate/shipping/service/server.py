@@ -109,7 +109,7 @@ class Service:
 
     def app(self) -> Front:
         """Return the ASGI application."""
-        routes = make_app(self.predictor, self.metrics, self.serving.token is not None)
+        routes = make_app(self.predictor, self.metrics)
         local = self.serving.host in LOOPBACK
         return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate, local)
 
