@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import io
 import json
 import os
@@ -220,6 +221,8 @@ def main() -> None:
     rates = bare(model, files, asked.seconds)
     RESULTS["bare"] = rates
     print(rates, file=sys.stderr, flush=True)
+    gc.collect()
+    gc.freeze()  # the generator has torch's objects too, and would stand still for each search among them
     server = Server(asked.model, *asked.serve.split())
     ask_once(server.port, single)
     for name, requests, connections, images in (
