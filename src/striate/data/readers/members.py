@@ -19,6 +19,8 @@ from striate.data.readers.bombs import MOST_RATIO, is_bomb
 from striate.errors import DataError, DecodingError
 
 MOST_MEMBERS = 3_000_000
+# Members are unpacked in memory: no image that is decoded has more bytes, whatever little it is packed into.
+_HARMLESS_BYTES, _MOST_SWELLING = 256 << 20, 20
 _LONGEST_NAME = 4096
 _DRIVE = re.compile(r"[A-Za-z]:")
 STORED, DEFLATED = 0, 8
@@ -41,7 +43,7 @@ class Slice(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes."""
-        check_member_bytes(self.size)
+        check_member_bytes(self.size, 0 if self.unpacked else None)
         with open(self.unpacked or self.origin, "rb") as file:
             file.seek(self.offset)
             data = file.read(self.size)
@@ -71,7 +73,7 @@ class Deflated(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes, checked against size and checksum."""
-        check_member_bytes(self.size)
+        check_member_bytes(self.size, self.packed)
         with open(self.origin, "rb") as file:
             file.seek(self.header)
             local = file.read(30)
@@ -89,12 +91,17 @@ class Deflated(Stored):
         return data
 
 
-def check_member_bytes(size_bytes: int) -> None:
-    """Refuse a member that is larger than any image file may be.
+def check_member_bytes(size_bytes: int, packed_bytes: int | None = None) -> None:
+    """Refuse a member that is larger than any image file may be, or is made of far too little.
+
+    Arguments:
+        packed_bytes: how many of the archive it is made of, 0 where that is not known; None: it lies there as it is.
 
     Raises:
         DecodingError: it is.
     """
+    if packed_bytes is not None and size_bytes > max(_HARMLESS_BYTES, _MOST_SWELLING * packed_bytes):
+        raise DecodingError(f"oversized: {size_bytes / 1e6:,.0f} MB once unpacked, as a decompression bomb is")
     if size_bytes > LIMIT_BYTES:
         raise DecodingError(f"oversized: a file of {size_bytes / 1e9:.1f} GB; at most 1 GiB is read")
 
