@@ -308,11 +308,16 @@ def _(folder: Path) -> tuple[str, ...]:
 
 @attack("archive/zip-of-a-table-of-lists", 1, "is a table of")
 def _(folder: Path) -> tuple[str, ...]:
-    forms.write_zip(folder / "a.zip", {"annotations.json": b'{"images": [' + b"[]," * (80 << 20) + b"[]]}", "a.png": GOOD["cat/0.png"]})
+    forms.write_zip(
+        folder / "a.zip",
+        {"annotations.json": b'{"images": [' + b"[]," * (80 << 20) + b"[]]}", "a.png": GOOD["cat/0.png"]},
+    )
     return source(folder, "a.zip")
 
 
 @attack("archive/tar-of-a-table-of-commas", 1, "is a table of")
 def _(folder: Path) -> tuple[str, ...]:
-    forms.write_tar(folder / "a.tar.gz", {"t.csv": b"image,label\n" + b"," * (200 << 20), "a.png": GOOD["cat/0.png"]}, mode="w:gz")
+    forms.write_tar(
+        folder / "a.tar.gz", {"t.csv": b"image,label\n" + b"," * (200 << 20), "a.png": GOOD["cat/0.png"]}, mode="w:gz"
+    )
     return source(folder, "a.tar.gz")

@@ -64,7 +64,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         {"image": [bytes(30 << 20)] * 40, "label": ["a", "b"] * 20}, use_dictionary=False, row_group_size=2
     ),
     "many-rows-of-nothing": lambda: _written({
-        "image": _pictures(8_000_000), "label": _same("a", 8_000_000), **{f"c{i}": _same(i, 8_000_000) for i in range(9)},
+        "image": _pictures(8_000_000), "label": _same("a", 8_000_000),
+        **{f"c{i}": _same(i, 8_000_000) for i in range(9)},
     }),
 }  # fmt: skip
 for name, content in BOMBS.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from striate.data.readers.parquet_pages import Room, check_pages
+from striate.data.readers.parquet_pages import Room, tally_pages
 from striate.errors import MissingExtraError
 
 # Dictionaries hold two gigabytes at most: of larger groups, whose files are large too, values are read as they are.
@@ -60,7 +60,7 @@ class ParquetGroups:
         Raises:
             DataError: that is absurdly much.
         """
-        return check_pages(self._path, self.metadata.row_group(group), columns, self.room, self._widths)
+        return tally_pages(self._path, self.metadata.row_group(group), columns, self.room, self._widths)
 
     def read(self, group: int, columns: list[str]) -> dict[str, Any]:
         """Return columns of a group, which have been checked, as pyarrow's chunked arrays by name.
@@ -71,7 +71,7 @@ class ParquetGroups:
         import pyarrow
         import pyarrow.compute as compute
 
-        size_bytes, delta = check_pages(
+        size_bytes, delta = tally_pages(
             self._path, self.metadata.row_group(group), columns, Room(self._path), self._widths
         )
         file = self._kept if size_bytes < _DICTIONARY_BYTES and not delta else self._plain

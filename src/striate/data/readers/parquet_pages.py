@@ -28,7 +28,7 @@ _ROW_BYTES, _CELL_BYTES = 400, 64
 
 
 @dataclass(frozen=True)
-class Page:
+class ParquetPage:
     """One page: how many bytes it is and unpacks to, how many values it has.
 
     Arguments:
@@ -84,7 +84,7 @@ class Room:
         return DataError(f"{self._path} {why}, as a decompression bomb does. Save it again, if it is what you want.")
 
 
-def check_pages(
+def tally_pages(
     path: Path, group: Any, columns: list[str], room: Room, widths: dict[str, int]
 ) -> tuple[int, bool]:  # fmt: skip
     """Count what columns of a row group unpack to; return that, in bytes, and whether any is told by differences.
@@ -114,7 +114,7 @@ def check_pages(
     return size_bytes, delta
 
 
-def _pages(content: Any, chunk: Any) -> Iterator[Page]:
+def _pages(content: Any, chunk: Any) -> Iterator[ParquetPage]:
     at, first = chunk.data_page_offset, chunk.dictionary_page_offset
     at = first if first and 0 < first < at else at
     end, seen = at + chunk.total_compressed_size, 0
@@ -124,7 +124,7 @@ def _pages(content: Any, chunk: Any) -> Iterator[Page]:
         kind = next((number for number in _KINDS if number in head), 0)
         about = head.get(kind, {})
         values = about.get(_VALUES, 0) if kind != 7 else 0
-        page = Page(head[_PACKED], head[_UNPACKED], values, about.get(_ENCODINGS.get(kind)) in _DELTAS)
+        page = ParquetPage(head[_PACKED], head[_UNPACKED], values, about.get(_ENCODINGS.get(kind)) in _DELTAS)
         if min(page.packed_bytes, page.unpacked_bytes, page.values) < 0:
             raise ValueError("a page of less than no bytes")
         yield page

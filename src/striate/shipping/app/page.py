@@ -71,7 +71,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
 
 
 def service_page() -> str:
-    """Return the same page in front of a service: it asks which models there are, and for a token where one is wanted."""
+    """Return the same page in front of a service: it asks which models there are, and for a token if one is wanted."""
     where = "Pictures are sent to the service that served this page, and nowhere else."
     return _page("What is it?", [], where, {}, _script("remote.js", bundled=False), {}, "connect-src 'self'")
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from striate.shipping.app.page import service_page
 from striate.shipping.service.contract import (
     ANSWER,
     BODY,
@@ -23,7 +24,6 @@ from striate.shipping.service.front import PREDICT, json_bytes
 from striate.shipping.service.limits import Limits, RefusedError
 from striate.shipping.service.metrics import CONTENT_TYPE, Metrics
 from striate.shipping.service.models import Served
-from striate.shipping.app.page import service_page
 from striate.shipping.service.page import docs_page, policy_of
 from striate.shipping.service.predictor import Predictor
 from striate.version import __version__

@@ -55,7 +55,7 @@ def take_files(uploads: Sequence[Upload], first: int, shape: Preprocessing, limi
 
 
 def tiny_header(content: bytes) -> Header | None:
-    """Return the header of a file that is decoded in less time than it takes to hand it to another thread, else None."""
+    """Return the header of a file that is sooner decoded than handed to another thread, else None."""
     if len(content) > _TINY_BYTES:
         return None
     try:
