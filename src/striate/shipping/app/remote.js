@@ -61,7 +61,7 @@ const connect = async (about) => {
     } catch (error) {
       if (!error.wantsToken) throw error;
       at("tokens").hidden = false;
-      return at("token").value ? "That is not the token of this service." : "This service wants its token: type it above.";
+      return at("token").value ? "That is not the token of this service." : "This service wants its token: type it below.";
     }
     const before = choice.value;
     choice.replaceChildren(...models.map((one) => Object.assign(make("option", "", one.name), { value: one.name })));
