@@ -321,3 +321,12 @@ def _(folder: Path) -> tuple[str, ...]:
         folder / "a.tar.gz", {"t.csv": b"image,label\n" + b"," * (200 << 20), "a.png": GOOD["cat/0.png"]}, mode="w:gz"
     )
     return source(folder, "a.tar.gz")
+
+
+@attack("archive/zip-packed-size-lies", 0, "truncated")
+def _(folder: Path) -> tuple[str, ...]:
+    """The last member is packed into four gigabytes, the directory says: room was made for them."""
+    raw = bytearray(forms.write_zip(folder / "a.zip", GOOD).read_bytes())
+    at = raw.rindex(b"PK\1\2")
+    raw[at + 20 : at + 24] = struct.pack("<I", (1 << 32) - 2)
+    return source(folder, "a.zip", bytes(raw))

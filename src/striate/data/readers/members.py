@@ -6,10 +6,12 @@ with the member that is meant.
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from striate.data.decoding.decode import LIMIT_BYTES
 from striate.data.decoding.stored import Stored
@@ -46,10 +48,7 @@ class Slice(Stored):
         check_member_bytes(self.size, 0 if self.unpacked else None)
         with open(self.unpacked or self.origin, "rb") as file:
             file.seek(self.offset)
-            data = file.read(self.size)
-        if len(data) < self.size:
-            raise DecodingError("truncated: the archive ends before the picture does")
-        return data
+            return _read(file, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Deflated(Stored):
             if len(local) < 30 or local[:4] != b"PK\3\4":
                 raise DecodingError("damaged: the archive has no member in its place")
             file.seek(int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little"), 1)
-            data = file.read(self.packed)
+            data = _read(file, self.packed)
         if self.method == DEFLATED:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
@@ -89,6 +88,17 @@ class Deflated(Stored):
         if len(data) != self.size or zlib.crc32(data) != self.crc:
             raise DecodingError("damaged: size or checksum of the member in the archive is wrong")
         return data
+
+
+def _read(file: BinaryIO, size_bytes: int) -> bytes:
+    """Return the next bytes of a file; room is made for no more than it has, whatever its directory says.
+
+    Raises:
+        DecodingError: it has fewer.
+    """
+    if size_bytes > os.fstat(file.fileno()).st_size - file.tell():
+        raise DecodingError("truncated: the archive ends before the picture does")
+    return file.read(size_bytes)
 
 
 def check_member_bytes(size_bytes: int, packed_bytes: int | None = None) -> None:
