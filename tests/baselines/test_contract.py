@@ -260,3 +260,17 @@ def test_the_metric_chooses_among_candidates(tmp_path):
     run_one("digits", "tree", metric="macro-f1", balance="draw", out=tmp_path / "run")
     recipe = load_recipe(tmp_path / "run" / "recipe.toml")
     assert (recipe.metric, recipe.balance) == ("macro-f1", "draw")
+
+
+@pytest.mark.filterwarnings("error:The given NumPy array is not writable")
+@pytest.mark.parametrize("name", ["logistic", "tree", "svm"])
+def test_features_that_may_only_be_read_give_no_warning_of_torch(name, parts, monkeypatch):
+    features = pixel_features(parts.train.image_shape, "crop")
+
+    def extract(self, images, observer=None):
+        rows = images.images.reshape(len(images), -1).astype(np.float32)
+        rows.flags.writeable = False  # as of a file that is mapped
+        return rows
+
+    monkeypatch.setattr(type(features), "extract", extract)
+    assert fit_baseline(name, parts.train, parts.valid, features=features).classes

@@ -137,3 +137,10 @@ def test_what_training_says():
     assert any("mirror images, which training without flip never saw" in one for one in heard)
     with pytest.raises(ArgumentError, match="unknown views 'miror'; did you mean 'mirror'"):
         run_one("xo", "fc(classes)", views="miror")
+
+
+def test_a_mirrored_image_of_one_pixel_is_predicted():
+    x = np.repeat(np.arange(40, dtype=np.uint8) % 2 * 200, 3).reshape(40, 1, 1, 3)
+    model = striate.train((x, np.arange(40) % 2), net="linear", epochs=1)
+    mirrored = np.ascontiguousarray(x[:, :, ::-1])  # NumPy leaves the step of an axis of one as it is
+    assert np.array_equal(model.predict_proba(mirrored), model.predict_proba(x))

@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.data import forms
 from striate.data.catalog import SPLITS, Catalog
 from striate.data.decoding.decode import decode
 from striate.data.decoding.stored import Stored
+from striate.data.preparing.prepare import prepare
 from striate.data.reading import FORMATS, read, recognise
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError
 
@@ -321,12 +323,81 @@ def test_archives_of_splits_in_a_folder_are_to_be_unpacked(tmp_path):
         read(tmp_path)
 
 
-def test_an_array_a_file_is_no_image(tmp_path):
-    for label in ("cats", "dogs"):
-        (tmp_path / label).mkdir()
-        for i in range(2):
-            np.save(tmp_path / label / f"{i}.npy", np.zeros((4, 4)))
-    with pytest.raises(DataError, match=r"it holds 4 arrays, such as .*/\d.npy, .* numpy.savez"):
+def arrays(folder, make, where="{label}/{i}.npy"):
+    """Save an array for each of three images of two classes."""
+    for k, label in enumerate(("cats", "dogs")):
+        for i in range(3):
+            path = folder / where.format(label=label, i=i)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, make(10 * k + i))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda i: np.full((8, 9), i, np.uint8), (8, 9, 1)),
+        (lambda i: np.full((8, 9, 3), i, np.uint8), (8, 9, 3)),
+        (lambda i: np.full((3, 8, 9), i, np.uint8), (8, 9, 3)),
+        (lambda i: np.asfortranarray(np.arange(72.0).reshape(8, 9) + i), (8, 9, 1)),
+        (lambda i: (np.arange(72).reshape(8, 9) * 9 + 300 + i).astype(">u2"), (8, 9, 1)),
+        (lambda i: np.arange(40 * 30 * 6, dtype=np.float16).reshape(40, 30, 6) / 9000 + i / 99, (40, 30, 6)),
+        (lambda i: np.arange(40 * 30 * 6, dtype=np.float32).reshape(1, 6, 40, 30) + i, (40, 30, 6)),
+        (lambda i: np.eye(8) > i, (8, 8, 1)),
+    ],
+)
+def test_class_folders_of_arrays_are_read_where_no_image_file_is(make, shape, tmp_path):
+    catalog = read(arrays(tmp_path, make))
+    assert catalog.classes == ("cats", "dogs")
+    assert len(catalog) == 6
+    images = prepare(catalog).images
+    assert images.shape == (6, *shape)
+    assert len(np.unique(images)) > 1
+
+
+@pytest.mark.parametrize("where", ["{label}/{i}.npy", "train/{label}/{i}.npy"])
+def test_a_zip_of_arrays_in_class_folders_is_read_as_the_folder(where, tmp_path):
+    arrays(tmp_path / "a", lambda i: np.full((8, 9), 20 * i, np.uint8), where)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in sorted((tmp_path / "a").rglob("*.npy")):
+            archive.write(path, path.relative_to(tmp_path / "a"))
+    folder, archive = read(tmp_path / "a"), read(tmp_path / "a.zip")
+    assert folder.names == archive.names
+    assert folder.classes == archive.classes == ("cats", "dogs")
+    assert np.array_equal(prepare(folder).images, prepare(archive).images)
+
+
+def test_arrays_beside_images_are_set_aside(tmp_path):
+    arrays(tmp_path, lambda i: np.zeros((8, 9), np.uint8))
+    Image.new("L", (4, 4)).save(tmp_path / "cats" / "a.png")
+    catalog = read(tmp_path)
+    assert catalog.names == ["cats/a.png"]
+    assert catalog.ledger["dogs/0.npy"].status == "skipped"
+
+
+def test_arrays_that_are_no_images_are_named_in_the_ledger(tmp_path):
+    arrays(tmp_path, lambda i: np.full((8, 9), i, np.uint8))
+    np.save(tmp_path / "cats" / "0.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    (tmp_path / "cats" / "1.npy").write_bytes((tmp_path / "cats" / "1.npy").read_bytes()[:-9])
+    (tmp_path / "dogs" / "1.npy").write_bytes(b"\x93NUMPY\1\0\x10\0{")
+    told = {entry.name: entry.detail.split(":")[0].split(",")[0] for entry in prepare(read(tmp_path)).ledger}
+    assert (told["cats/0.npy"], told["cats/1.npy"]) == ("an array of object", "truncated")
+    assert told["dogs/1.npy"] == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("shape", "form"),
+    [((8, 9), "image"), ((8, 9, 3), "image"), ((50, 8, 8), "npy"), ((5, 128), "npy"), ((50, 4, 4), "npy")],
+)
+def test_an_array_alone_is_one_image_or_many(shape, form, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    assert recognise(tmp_path / "a.npy") == form
+
+
+def test_archives_of_arrays_in_folders_name_the_way_out(tmp_path):
+    (tmp_path / "cats").mkdir()
+    np.savez(tmp_path / "cats" / "a.npz", np.zeros((4, 4)))
+    with pytest.raises(DataError, match=r"1 archives of arrays, such as cats/a.npz. Save each image by numpy.save"):
         read(tmp_path)
 
 

@@ -85,3 +85,41 @@ def test_a_file_of_labels_beside_one_folder_is_named(beside, tmp_path):
     (tmp_path / beside).write_text("{}")
     with pytest.raises(DataError, match=rf"has only 'images'.*{beside} has their labels, give that file"):
         check_trainable(read(tmp_path))
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_images_without_a_label_among_others_are_left_out_and_said(missing):
+    rng = np.random.default_rng(0)
+    labels = [missing if i % 5 == 0 else i % 2 for i in range(30)]
+    catalog = read((rng.integers(0, 256, (30, 8, 8)).astype(np.uint8), labels))
+    ear = Ear()
+    dataset = make_dataset(catalog, DataOptions(groups="none"), 0, ear)
+    assert len(dataset.images) == 24
+    assert any(text.startswith("6 of 30 images have no label, such as 00000") for text in ear.warnings)
+    assert dataset.images.ledger.summary() == "30 files: 24 used, 6 skipped (no label: 6)"
+
+
+def test_images_called_by_class_are_pointed_at(tmp_path):
+    for i in range(4):
+        Image.new("L", (4, 4)).save(tmp_path / f"{'cat' if i % 2 else 'dog'}.{i}.png")
+    with pytest.raises(DataError, match=r"Their names begin with cat \(2\), dog \(2\): if these are the classes"):
+        check_trainable(read(tmp_path))
+
+
+@pytest.mark.parametrize("table", ["labels.csv", "train.CSV", "labels.json"])
+def test_a_file_of_labels_beside_images_without_folders_is_named(table, tmp_path):
+    for i in range(4):
+        Image.new("L", (4, 4)).save(tmp_path / f"{i}.png")
+    (tmp_path / table).write_text("")
+    with pytest.raises(DataError, match=rf"If \S+{table} has their labels, give that file as the source"):
+        check_trainable(read(tmp_path))
+
+
+def test_boxes_of_yolo_are_known(tmp_path):
+    for i in range(3):
+        (tmp_path / "train/images").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "train/labels").mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / f"train/images/{i}.png")
+        (tmp_path / f"train/labels/{i}.txt").write_text("0 .5 .5 .1 .1")
+    with pytest.raises(DataError, match="look like boxes of several objects in each image, as YOLO has them"):
+        check_trainable(read(tmp_path))

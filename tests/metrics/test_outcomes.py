@@ -1,6 +1,7 @@
 """Outcomes and the figures of probabilities against scikit-learn and NumPy."""
 
 import warnings
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -128,3 +129,13 @@ def test_ten_thousand_classes_need_no_square():
         told = evaluate_outcomes(said, list(map(str, range(k))), groups=np.arange(n) // 2).to_json()
     assert told["balanced_interval"][0] < told["balanced_accuracy"] < told["balanced_interval"][1]
     assert "confusion" not in told
+
+
+@pytest.mark.parametrize("numbers", [1, 12, 1000])
+def test_blocks_say_what_the_whole_says(numbers, monkeypatch):
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 50).astype(np.float32)
+    labels = np.random.default_rng(1).integers(0, 6, 50)
+    whole = Outcomes.of(probabilities, labels)
+    monkeypatch.setattr("striate.metrics.outcomes.NUMBERS_AT_ONCE", numbers)
+    apart = Outcomes.of(probabilities, labels)
+    assert all(np.array_equal(getattr(whole, one.name), getattr(apart, one.name)) for one in fields(Outcomes))

@@ -15,6 +15,8 @@ from striate.observer import Observer, StepReport
 
 NASTY = '<img src=x onerror="alert(1)">\udcff'
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 def test_tables_escape_cut_and_count():
     made = html_table(NASTY, [NASTY, "n"], [[NASTY, 1200]] * (MOST_ROWS + 5) + [["x" * 500, None]], [NASTY])

@@ -18,6 +18,8 @@ from striate.selection.fit import resume, run, run_one
 
 NET = "conv(4, 3) relu fc(classes)"
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 class Listener(Observer):
     def __init__(self):

@@ -15,6 +15,8 @@ from striate.selection.fit import Asked, fit_model, resume, run, run_one
 
 NET = "conv(4, 3) relu fc(classes)"
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 @pytest.mark.parametrize(
     ("net", "options", "message"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from striate.baselines.examples import Examples, log_loss
+from striate.baselines.examples import Examples
 from striate.baselines.feature_selection import choose_features
 from striate.baselines.registry import Baseline, read_baseline
 from striate.classifier.classifier import Classifier
@@ -19,9 +19,11 @@ from striate.classifier.provenance import Provenance
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
 from striate.metrics.by_class import Metric
-from striate.metrics.evaluation import Evaluation, evaluate_probabilities
+from striate.metrics.evaluation import Evaluation, evaluate_outcomes
+from striate.metrics.outcomes import Outcomes
 from striate.observer import Observer
 
+_AT_ONCE = 1024
 # Tried where the choice is left to us.
 CHOICE = ("boosted", "forest", "tree", "logistic", "svm")
 
@@ -150,20 +152,31 @@ class _Data:
             return Selection.everything(raw.features.shape[1]), raw
         if self._scaled is None:
             selection = choose_features(raw.features, self.observer, raw.seed)
-            self._scaled = selection, raw.changed(lambda rows: selection(torch.from_numpy(rows)).numpy())
+            self._scaled = selection, raw.changed(lambda rows: selection(_as_tensor(rows)).numpy())
         return self._scaled
 
     def _judge(self, module: FittedModule, examples: Examples) -> tuple[Evaluation | None, float]:
         """Return the evaluation and the log-loss on the validation images."""
         if not examples.can_choose:
             return None, 0.0
-        blocks = torch.from_numpy(examples.valid_features).split(1024)
-        with torch.inference_mode():
-            rows = np.concatenate([module.classify(block.float()).softmax(1).numpy() for block in blocks])
-        unknown = np.full((len(self.unknown_labels), len(self.classes)), 1 / len(self.classes), np.float32)
-        unknown[:, self.present[0]] += 1e-6  # never right
-        labels = np.concatenate([self.present[examples.valid_labels], self.unknown_labels])
-        probabilities = np.concatenate([rows, unknown])
-        return evaluate_probabilities(probabilities, labels, self.classes, groups=self.groups), log_loss(
-            probabilities, labels
-        )
+        # Block by block: of many classes a number for each and image would fill the memory.
+        said: list[Outcomes] = []
+        labels = self.present[examples.valid_labels]
+        for start in range(0, len(labels), _AT_ONCE):
+            rows = _as_tensor(examples.valid_features[start : start + _AT_ONCE])
+            with torch.inference_mode():
+                probabilities = module.classify(rows.float()).softmax(1).numpy()
+            said.append(Outcomes.of(probabilities, labels[start : start + _AT_ONCE]))
+        for start in range(0, len(self.unknown_labels), _AT_ONCE):
+            unknown = self.unknown_labels[start : start + _AT_ONCE]
+            never = np.full((len(unknown), len(self.classes)), 1 / len(self.classes), np.float32)
+            never[:, self.present[0]] += 1e-6  # never right
+            said.append(Outcomes.of(never, unknown))
+        outcomes = Outcomes.joined(said)
+        loss = float(-np.log(np.maximum(outcomes.true, 1e-9)).mean())
+        return evaluate_outcomes(outcomes, self.classes, groups=self.groups), loss
+
+
+def _as_tensor(features: np.ndarray) -> torch.Tensor:
+    """Return features as a tensor; those of a file that is mapped are copied, for torch has no tensor to read only."""
+    return torch.from_numpy(features if features.flags.writeable else features.copy())

@@ -14,7 +14,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import Fitted
 from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.provenance import Provenance
-from striate.data.decoding.pixels import Fit
+from striate.data.decoding.pixels import Fit, check_size
 from striate.errors import ArgumentError, SourceNotFoundError, unknown
 from striate.nets import ZOO, Net, imagenet_classes, pretrained
 from striate.nets.modules.own import build
@@ -26,7 +26,7 @@ from striate.observer import Progress, silent
 def load_pretrained(
     name: str,
     weights: str | Path = "imagenet",
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     progress: Progress = silent,
 ) -> Classifier:
     """Return a zoo net with published weights, its classes and its preprocessing, ready to predict.
@@ -34,7 +34,7 @@ def load_pretrained(
     Arguments:
         name: a zoo net, with options if need be: 'mobilenet_v2(width=1.0)'.
         weights: "imagenet" (downloaded once), "imagenet-v2" where there are two, or a .pth or .safetensors file.
-        size: (h, w) in pixels to look at images at; None is what the weights were trained for.
+        size: (h, w) in pixels to look at images at, or one side of a square; None is what the weights were trained for.
         progress: told how far a download is.
 
     Images are fitted as the weights want it: shorter side to 256 pixels, say, and 224 cut from the centre.
@@ -59,7 +59,7 @@ def load_pretrained(
 
 
 def load_pretrained_timm(
-    name: str, weights: str | Path = "imagenet", size: tuple[int, int] | None = None
+    name: str, weights: str | Path = "imagenet", size: int | tuple[int, int] | None = None
 ) -> Classifier:
     """Return a model of timm's with weights and with timm's own preprocessing.
 
@@ -100,17 +100,19 @@ def timm_preprocessing(net: TimmNet) -> Preprocessing:
     return Preprocessing((height, width), channels, fit, mean, std, resize)
 
 
-def at_size(model: Classifier, size: tuple[int, int]) -> Classifier:
+def at_size(model: Classifier, size: int | tuple[int, int]) -> Classifier:
     """Return a model that looks at images at another size, with the same weights.
 
     Arguments:
-        size: (h, w) in pixels.
+        size: (h, w) in pixels, or one side of a square.
 
     Raises:
-        ArgumentError: the weights fit no other size: the net has an fc layer on what is not pooled, or a mean image.
+        ArgumentError: it is no size, or the weights fit no other: the net has an fc layer on what is not pooled, or a
+            mean image.
     """
     if isinstance(model.net, Fitted):
         raise ArgumentError(f"size can be changed of a net only; {model.net} was fitted at its own")
+    size = check_size(size)
     if not fits_size(model, size):
         (h, w), (own_h, own_w) = size, model.preprocessing.size
         raise ArgumentError(f"size must be {own_h}×{own_w}, as the weights fit no other; got {h}×{w}")
@@ -135,7 +137,7 @@ def fits_size(model: Classifier, size: tuple[int, int]) -> bool:
 def load_model(
     model: str | Path,
     weights: str | Path | None = None,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     progress: Progress = silent,
 ) -> Classifier:
     """Return the classifier in a `.striate` file, or the net of that name, the zoo's or timm's, with published weights.

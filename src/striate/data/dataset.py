@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.decoding.pixels import Fit, check_fit
+from striate.data.decoding.pixels import Fit, check_fit, check_size
 from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.groups import Groups, group_images
 from striate.data.grouping.kept import recall_groups, remember_groups
@@ -23,7 +23,7 @@ from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
 from striate.data.reading import read
 from striate.data.splitting import Splits, split
-from striate.data.trainable import check_trainable, classes_sentence, untaught_classes
+from striate.data.trainable import check_trainable, classes_sentence, labelled_part, untaught_classes
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
@@ -39,7 +39,7 @@ class DataOptions:
 
     Arguments:
         reading: options of `striate.read`, such as format and label_column.
-        size: (h, w) in pixels to which images are brought; None is chosen from the images.
+        size: (h, w) in pixels to which images are brought, or one side of a square; None is chosen from the images.
         fit: crop, pad or stretch them to that size; None is crop, unless that would cut away half of the typical image.
         ratios: train:valid:test where the source has no splits of its own, as text or numbers; None is the default.
         groups: which images stay on one side of every split: auto (looked for), none, folder, a column of the table, or
@@ -48,7 +48,7 @@ class DataOptions:
             {name: why}; None leaves none out.
 
     Raises:
-        ArgumentError: a fit or ratios that cannot be.
+        ArgumentError: a size, fit or ratios that cannot be.
     """
 
     reading: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +59,8 @@ class DataOptions:
     without: WithoutLike | None = None
 
     def __post_init__(self):
+        if self.size is not None:
+            object.__setattr__(self, "size", check_size(self.size))
         if self.fit is not None:
             check_fit(self.fit)
         self.shares()
@@ -211,6 +213,7 @@ def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:
     """Return what a source holds, which must be fit for training."""
     catalog = source if isinstance(source, Catalog) else read(source, **reading, progress=observer.prepare)
+    catalog = labelled_part(catalog)
     check_trainable(catalog)
     return catalog
 

@@ -22,7 +22,7 @@ from striate.data.readers.idx import is_idx_folder, read_idx
 from striate.data.readers.layout import decode_text
 from striate.data.readers.lookup import is_address
 from striate.data.readers.metadata import find_metadata, read_metadata
-from striate.data.readers.npz import is_npz, read_npy, read_npz
+from striate.data.readers.npz import holds_one_image, is_npz, read_npy, read_npz
 from striate.data.readers.pages import check_pages, each_page
 from striate.data.readers.parquet import is_parquet, read_parquet
 from striate.data.readers.pixel_tables import find_pixel_form, read_pixel_table
@@ -58,7 +58,12 @@ def _read_text(path: Path, options: _Options, progress: Progress) -> Catalog:
     form = find_pixel_form(path) if options.image_column is None and options.images is None else None
     if form is not None:
         return read_pixel_table(path, form, label_column=options.label_column, progress=progress)
-    return read_table(path, **vars(options), progress=progress)
+    try:
+        return read_table(path, **vars(options), progress=progress)
+    except DataError:
+        if find_pixel_form(path) is None or options.image_column is not None:
+            raise
+        raise ArgumentError(f"{path} holds the pixels of its images itself: leave out --images") from None
 
 
 _Reader = Callable[[Path, _Options, Progress], Catalog]
@@ -197,7 +202,7 @@ def recognise(path: Path) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"\x93NUMPY"):
-        return "npy"
+        return "image" if holds_one_image(path) else "npy"
     if is_compressed(head):
         inside = uncompressed_head(path)
         if inside.startswith(b"\0\0") and not is_tar(inside):
@@ -229,11 +234,11 @@ def _kind_of_tar(path: Path) -> str:
 
 
 def _kind_of_json(path: Path) -> str:
-    """Return the form of a text that begins as JSON does; JSON lines, and lists of plain records, are tables."""
+    """Return the form of a text that begins as JSON does; what only names files and labels is a table."""
     with open(path, "rb") as file:
         text = decode_text(file.read(_LOOKED_AT_BYTES))
     if not is_annotations(text):
-        return "coco" if path.suffix.lower() == ".json" and text.lstrip().startswith("{") else "table"
+        return "table"
     return "coco" if text.lstrip("\ufeff \t\r\n").startswith("{") else "labelstudio"
 
 

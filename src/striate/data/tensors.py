@@ -30,7 +30,8 @@ def images_at_once(height: int, width: int, device: torch.device) -> int:
 def to_batch(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """Return uint8 (n, c, h, w) on `device` from uint8 (n, h, w, c); the memory stays channels-last."""
     array = np.ascontiguousarray(pixels)
-    if not array.flags.writeable:  # torch wants memory that it could write to
+    # torch wants memory that it could write to, and no steps backwards, which an axis of one pixel may keep
+    if not array.flags.writeable or min(array.strides, default=0) < 0:
         array = array.copy()
     return torch.from_numpy(array).to(device).permute(0, 3, 1, 2)
 

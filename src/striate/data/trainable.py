@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.ledger import TABLE_TOLD
+from striate.data.ledger import TABLE_TOLD, Entry
 from striate.data.splitting import Splits
 from striate.errors import DataError, some
 
 _NAMED = 10
+_BOXES = re.compile(r"(?:^|/)labels/(?:.*/)?[^/]+\.txt$", re.IGNORECASE)
+# A word before a number: cat.0.jpg, dog (3).jpg, owl_17.jpg.
+_WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]+)*)[ ._-]*\(?\d")
 _LABEL_FILES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 
 
@@ -33,13 +39,37 @@ def check_trainable(catalog: Catalog) -> None:
     _check_taught(catalog, present)
 
 
+def labelled_part(catalog: Catalog) -> Catalog:
+    """Return the images that have a label, the others skipped in the ledger; all of them where none or all have one."""
+    without = np.flatnonzero(catalog.labels < 0)
+    if not 0 < len(without) < len(catalog):
+        return catalog
+    names = [catalog.names[i] for i in without.tolist()]
+    said = f"{len(without):,} of {len(catalog):,} images have no label, such as {names[0]}: they are left out"
+    ledger = catalog.ledger.revised(Entry(name, "skipped", "no label") for name in names)
+    kept = catalog.subset(np.flatnonzero(catalog.labels >= 0))
+    return replace(kept, ledger=ledger, notes=(*catalog.notes, said))
+
+
 def _set_aside(catalog: Catalog) -> str:
     """Return where another class may be: in a file of labels beside the images, or with what was set aside."""
-    named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
-    if catalog.format == "folders" and named:
-        return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
+    if told := _beside(catalog):
+        return told
+    if catalog.format == "folders" and any(_BOXES.search(entry.name) for entry in catalog.ledger):
+        return (
+            ". Its labels/*.txt look like boxes of several objects in each image, as YOLO has them: Striate learns one "
+            "class for a whole image"
+        )
     skipped = sum(entry.status == "skipped" for entry in catalog.ledger)
     return f" ({catalog.ledger.summary()})" if skipped else ""
+
+
+def _beside(catalog: Catalog) -> str:
+    """Return a sentence on a file beside the images that may have their labels; nothing where there is none."""
+    named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
+    if catalog.format != "folders" or not named:
+        return ""
+    return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
 
 
 def _check_taught(catalog: Catalog, present: list[str]) -> None:
@@ -83,7 +113,9 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
         )
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
-    if catalog.format == "table":
+    if catalog.format in ("folders", "archive"):
+        advice += _in_names(catalog.names) or _beside(catalog)
+    if catalog.format == "table" or (catalog.format in ("parquet", "metadata") and catalog.columns):
         told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
         columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
         advice = f"{columns}ay which one holds the labels with --label-column{f' ({told[0]})' if told else ''}"
@@ -106,6 +138,20 @@ def _in_folders(names: Sequence[str]) -> str:
     above = _above(folders) or "their folder"
     listed = some([PurePosixPath(folder).name for folder in folders])
     return f". Its files lie in the folders {listed}: if these are the classes, give {above} instead of the table"
+
+
+def _in_names(names: Sequence[str]) -> str:
+    """Return a sentence on images whose names begin with one of a few words, as classes; nothing where they do not.
+
+    >>> _in_names(["train/cat.0.jpg", "train/cat.1.jpg", "train/dog.0.jpg", "train/dog.1.jpg"])
+    '. Their names begin with cat (2), dog (2): if these are the classes, move each into a folder of its own'
+    """
+    found = [match[1] for name in names if (match := _WORD.match(PurePosixPath(name).name))]
+    counts = Counter(found)
+    if len(found) < 0.9 * len(names) or not 2 <= len(counts) <= len(names) // 2 or min(counts.values()) < 2:
+        return ""
+    listed = some([f"{word} ({count:,})" for word, count in sorted(counts.items())])
+    return f". Their names begin with {listed}: if these are the classes, move each into a folder of its own"
 
 
 def _above(folders: Sequence[str]) -> str:

@@ -9,6 +9,14 @@ import numpy as np
 
 from striate.errors import ShapeError
 
+# So many probabilities are looked at together: some hundred megabytes with what is made of them.
+NUMBERS_AT_ONCE = 1 << 24
+
+
+def rows_at_once(classes: int) -> int:
+    """Return of how many images the probabilities of so many classes are looked at together."""
+    return max(1, NUMBERS_AT_ONCE // max(1, classes))
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
@@ -54,6 +62,9 @@ class Outcomes:
         if probabilities.ndim != 2 or len(probabilities) != len(labels):
             raise ShapeError(f"probabilities must be (n, k) with n = {len(labels)} labels; got {probabilities.shape}")
         n, k = probabilities.shape
+        if n > (size := rows_at_once(k)):  # or copies of all numbers lie in memory at once
+            blocks = (slice(start, start + size) for start in range(0, n, size))
+            return cls.joined(cls.of(probabilities[block], labels[block]) for block in blocks)
         rows, labels = np.arange(n), np.asarray(labels, np.int64)
         if not n:
             whole, real = np.zeros(0, np.int64), np.zeros(0, np.float32)

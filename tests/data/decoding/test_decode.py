@@ -376,7 +376,8 @@ def test_every_size_can_be_fitted_to_every_other(old, new, channels, fit):
 
 
 def test_sizes_and_fits_that_are_none():
-    for size in [(0, 5), (5,), 28, (1.5, 2), "ab", None]:
+    assert fit_pixels(photo(), 28).shape == fit_pixels(photo(), (28, 28)).shape
+    for size in [(0, 5), (5,), 0, (1.5, 2), "ab", None]:
         with pytest.raises(ArgumentError, match="size must be"):
             fit_pixels(photo(), size)
     with pytest.raises(ArgumentError, match="fit must be one of crop, pad, stretch; got 'squeeze'"):

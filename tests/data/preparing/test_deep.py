@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
+import sys
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
+from tests.training.stopping import StopAt
 
 import striate
 from striate.data.decoding.decode import decode, probe
@@ -16,6 +20,8 @@ from striate.data.decoding.windows import PixelWindow, choose_window
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
 from striate.errors import DataError, DecodingError, StriateError
+from striate.selection.fit import run_one
+from striate.training.engine.state import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +172,20 @@ def test_values_in_other_units_are_refused(window, given):
         decode(tiff(given.reshape(16, 16, 1), form=3), window=expected)
 
 
+@pytest.mark.parametrize("given", [np.linspace(0, 223, 256), np.linspace(3, 90, 256), np.linspace(0, 0.9, 256)])
+@pytest.mark.parametrize("window", [(269.0, 369.0), (257.0, 3710.0), (30_000.0, 31_000.0)])
+def test_8_bit_values_and_fractions_are_refused_where_greater_numbers_are_expected(window, given, tmp_path):
+    image = given.reshape(16, 16).astype(np.float32 if given.max() < 1 else np.uint16)
+    with pytest.raises(DecodingError, match="other units"):
+        decode(tiff(image[..., None], form=3 if given.max() < 1 else 1), PixelWindow("uint16", window[:1], window[1:]))
+
+
+@pytest.mark.parametrize("given", [np.linspace(240, 250, 256), np.linspace(0, 90, 256) + 200, np.zeros(256)])
+def test_a_dark_frame_of_16_bits_is_taken(given):
+    decoded = decode(tiff(given.reshape(16, 16, 1).astype(np.uint16)), PixelWindow("uint16", (269.0,), (369.0,)))
+    assert decoded.pixels.max() < 200
+
+
 def test_a_darker_image_of_the_same_units_is_taken():
     window = PixelWindow("float32", (300.0,), (400.0,))
     dark = np.linspace(20, 60, 256, dtype="f4").reshape(16, 16, 1)
@@ -200,6 +220,20 @@ def test_a_model_keeps_its_window(tmp_path):
         again.predict_proba(np.zeros((2, 16, 16), np.uint8))
     with pytest.raises(DecodingError, match="other units"):
         again.predict_proba((arrays / 65535).astype(np.float32))
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("16-bit TIFF", 1), ("float", 9)])
+def test_a_stopped_run_on_a_window_goes_on_to_the_same_bits(kind, steps, tmp_path):
+    source = levels(tmp_path / "x", MAKERS[kind][1], count=20)
+    options = {"epochs": 3, "precision": "float32", "batch_size": 8}
+    run_one(source, "linear", out=tmp_path / "whole", **options)
+    with pytest.raises(Interrupted):
+        run_one(source, "linear", out=tmp_path / "run", observer=StopAt(steps), **options)
+    shutil.rmtree(tmp_path / "cache")  # the window is chosen anew from the same images
+    resumed = run_one(source, "linear", out=tmp_path / "run", resume=True, **options).classifier
+    whole, again = ((tmp_path / run / "model.striate").read_bytes() for run in ("whole", "run"))
+    assert whole == again
+    assert resumed.preprocessing.window is not None
 
 
 def test_a_model_of_8_bits_takes_whole_16_bits_and_refuses_others(tmp_path):
@@ -302,6 +336,56 @@ def test_any_number_of_bands_is_read_and_learned(bands, kind, tmp_path, capfd):
         model.predict_proba(np.zeros((1, 8, 8, 3 if bands != 3 else 4), np.uint8))
 
 
+def written_by_tifffile(array, **options) -> bytes:
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, array, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("options", [{}, {"photometric": "minisblack"}, {"compression": "zlib"}])
+def test_an_array_that_tifffile_wrote_a_page_a_row_is_one_image_of_bands(kind, options):
+    array = (np.arange(24 * 30 * 5) % 251).astype(kind).reshape(24, 30, 5)
+    data = written_by_tifffile(array, **options)
+    header = probe(data)
+    assert (header.height, header.width, header.channels, header.wide) == (24, 30, 5, kind is not np.uint8)
+    assert np.array_equal(decode(data, PixelWindow("x", (0.0,), (255.0,))).pixels, array.astype(np.uint8))
+
+
+@pytest.mark.parametrize("options", [{"ome": True}, {"imagej": True}])
+def test_channels_of_a_microscope_s_file_are_bands(options):
+    array = (np.arange(3 * 20 * 16) % 251).astype(np.uint16).reshape(3, 20, 16)
+    data = written_by_tifffile(array, metadata={"axes": "CYX"}, **options)
+    assert probe(data).channels == 3
+    assert np.array_equal(decode(data).pixels, np.moveaxis(array, 0, -1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "options", [{"ome": True, "metadata": {"axes": "ZYX"}}, {"imagej": True, "metadata": {"axes": "TYX"}}, {}]
+)
+def test_a_stack_of_slices_stays_one_of_pages(options):
+    array = (np.arange(7 * 20 * 16) % 251).astype(np.uint8).reshape(7, 20, 16)
+    data = written_by_tifffile(array, photometric="minisblack", **options)
+    decoded = decode(data)
+    assert np.array_equal(decoded.pixels[..., 0], array[0])
+    assert decoded.repairs == ("first frame of 7",)
+
+
+@pytest.mark.parametrize(("kind", "bands"), [(np.uint8, 3), (np.uint16, 4), (np.float32, 4)])
+def test_what_tifffile_calls_alpha_of_itself_is_a_band_beyond_8_bits(kind, bands):
+    array = np.full((8, 9, 4), 100, kind)
+    assert probe(written_by_tifffile(array, photometric="rgb")).channels == bands
+
+
+@pytest.mark.parametrize("low", [-500, 100])
+@pytest.mark.parametrize(("kind", "bits"), [(np.int16, 16), (np.int32, 32)])
+def test_gray_values_are_called_by_what_the_file_holds(kind, bits, low):
+    array = (low + np.arange(64)).astype(kind).reshape(8, 8, 1)
+    (repair,) = decode(tiff(array, form=2), PixelWindow(str(np.dtype(kind)), (low,), (low + 64.0,))).repairs
+    assert repair.startswith(f"{bits}-bit gray scaled to 8 bits")
+
+
 def test_mixed_bands_are_told(tmp_path):
     pytest.importorskip("tifffile")
     for i in range(4):
@@ -353,6 +437,23 @@ def test_strips_are_shown_whole(tall, tmp_path):
     assert model.preprocessing.fit == "pad"
 
 
+def test_strips_that_lie_both_ways_keep_as_many_pixels(tmp_path):
+    for i in range(12):
+        strip = np.random.default_rng(i).integers(90, 160, (20, 200)).astype(np.uint8)
+        write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(strip if i % 4 < 2 else np.ascontiguousarray(strip.T)))
+    made = prepare(read(tmp_path), fit=None)
+    assert made.image_shape == (63, 63, 1)
+    assert made.fit == "pad"
+
+
+def test_a_part_of_the_images_that_a_cut_halves_is_told(tmp_path):
+    for i in range(12):
+        write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(np.zeros((40, 40 if i % 3 else 160), np.uint8)))
+    said = "crop shows less than half of 33% of the images; --fit pad"
+    assert any(note.startswith(said) for note in prepare(read(tmp_path)).notes)
+    assert not any("less than half" in note for note in prepare(read(tmp_path), fit="pad").notes)
+
+
 def test_pictures_about_square_are_cut_as_before(tmp_path):
     for i, shape in enumerate([(40, 60), (60, 40), (45, 80)] * 3):
         write(tmp_path, f"x/k{i % 2}/{i}.png", encoded(np.full(shape, i, np.uint8)))
@@ -393,6 +494,24 @@ def test_pages_are_counted_or_taken_each(kind, suffix, tmp_path):
 def test_pages_that_are_no_choice_are_refused(tmp_path):
     with pytest.raises(StriateError, match="pages must be first or all; got 'some'"):
         read(tmp_path, pages="some")
+
+
+def test_heic_is_read_by_a_plugin_that_is_installed(monkeypatch):
+    class Opener(ImageFile.ImageFile):  # as pillow-heif registers one
+        format = "HEIF"
+
+        def _open(self):
+            self._size, self._mode = (4, 3), "RGB"
+            self.tile = [("raw", (0, 0, 4, 3), 32, ("RGB", 0, 1))]
+
+    def register():
+        Image.register_open("HEIF", Opener, lambda start: start[4:12] == b"ftypheic")
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    data = b"\0\0\0\x20ftypheic".ljust(32, b"\0") + bytes(range(36))
+    assert decode(data).pixels.ravel().tolist() == list(range(36))
 
 
 def test_a_file_of_heic_names_the_package():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from PIL import Image
 from tests.data.oddities import EXPECTED, encoded, make_oddities, photo
 
 from striate.data.catalog import Catalog
+from striate.data.dataset import DataOptions
 from striate.data.decoding.decode import decode, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.fitted import decode_to
 from striate.data.ledger import Entry, Ledger
@@ -134,10 +136,19 @@ def test_size_and_fit_are_obeyed(tmp_path, fit):
         assert np.array_equal(images.images[i], fit_pixels(photo(h, w, seed=i), (24, 32), fit))
 
 
+def test_one_side_is_that_of_a_square():
+    catalog = catalog_of(np.zeros((2, 4, 4, 3), np.uint8))
+    assert prepare(catalog, 3).image_shape == prepare(catalog, (3, 3)).image_shape == (3, 3, 3)
+    assert DataOptions(size=3) == DataOptions(size=(3, 3))
+
+
 def test_wishes_that_are_none(tmp_path):
     catalog = catalog_of(np.zeros((2, 4, 4, 3), np.uint8))
     with pytest.raises(ArgumentError, match="size must be"):
         prepare(catalog, size=(0, 4))
+    for size in (0, -1, 2.5, "8", (4,), (4, 4, 4)):
+        with pytest.raises(ArgumentError, match="size must be"):
+            DataOptions(size=size)
     with pytest.raises(ArgumentError, match="fit must be"):
         prepare(catalog, fit="squash")
     with pytest.raises(ArgumentError, match="channels must be 1"):
@@ -346,6 +357,22 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch
     with pytest.raises(StorageError, match=message):
         prepare(catalog_of(paths))
     assert list(cache_dir.iterdir()) == []
+
+
+def test_what_does_not_reach_the_disk_beside_the_decoding_is_told(tmp_path, cache_dir, monkeypatch):
+    paths = write_pngs(tmp_path / "x", [(5, 5, 3)] * 3)
+    syncs = iter([OSError(errno.EDQUOT, "Disk quota exceeded")])
+
+    def fsync(_):
+        for error in syncs:  # the system tells it once
+            raise error
+
+    monkeypatch.setattr("striate.data.preparing.writing._SYNCED_BYTES", 1)
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(StorageError, match="no space for the prepared images"):
+        prepare(catalog_of(paths))
+    assert list(cache_dir.iterdir()) == []
+    assert len(prepare(catalog_of(paths))) == 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")

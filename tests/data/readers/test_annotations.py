@@ -66,7 +66,7 @@ def test_records_that_are_annotated_by_somebody_are_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1}', r"must be JSON of COCO .* or Label Studio .*; it has the keys a. Give a table"),
+        ('{"a": 1}', r"must be JSON of images .* or Label Studio .*; it has the keys a. Give a table"),
         ('{"images": [], "annotations": []}', r"must give images one class each; of its 0 images 0 have several"),
         ('{"images": 3, "annotations": 4}', r"must be JSON of COCO"),
         ('{"images": [{"file_name": "0.png"', r"is damaged JSON"),

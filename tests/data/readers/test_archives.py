@@ -340,6 +340,38 @@ def test_a_sample_submission_is_not_taken_for_the_labels(tmp_path):
     assert read(forms.write_zip(tmp_path / "a.zip", files)).labels.tolist() == [0, 1] * 3
 
 
+PIXELS = ("label," + ",".join(f"pixel{i}" for i in range(64)) + "\n").encode() + b"".join(
+    (f"{i % 2}," + ",".join(str((i * 7 + j) % 256) for j in range(64)) + "\n").encode() for i in range(6)
+)
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar.gz"])
+@pytest.mark.parametrize("beside", [{}, {"test.csv": PIXELS.replace(b"label,", b"").replace(b"\n0,", b"\n")}])
+def test_a_table_of_pixels_needs_no_images_beside_it(kind, beside, tmp_path):
+    catalog = read(
+        archived(tmp_path / kind, {"set/train.csv": PIXELS, "sample_submission.csv": b"id,label\n", **beside})
+    )
+    assert catalog.images.shape == (6, 8, 8, 1)
+    assert catalog.labels.tolist() == [0, 1] * 3
+    assert catalog.source == str(tmp_path / kind)
+    assert catalog.format == "archive"
+    assert catalog.ledger["set/train.csv"].status == "used"
+    assert all(catalog.ledger[name].status == "skipped" for name in beside)
+
+
+def test_a_table_that_cannot_be_read_says_why_itself(tmp_path):
+    cut = b"\n".join(line.rpartition(b",")[0] for line in PIXELS.splitlines())
+    with pytest.raises(DataError, match=r"a.zip/train.csv has 63 pixels a row, which is no square"):
+        read(forms.write_zip(tmp_path / "a.zip", {"train.csv": cut}))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_by_other_methods_name_the_way_out(method, tmp_path):
+    path = forms.write_zip(tmp_path / "a.zip", forms.class_folders(), method)
+    with pytest.raises(DataError, match=r"cat/0.png is packed by a method.*Unpack the archive and give the folder"):
+        read(path)
+
+
 def test_several_tables_are_named(tmp_path):
     files = {"one.csv": TABLE, "two.csv": TABLE, **PICS}
     with pytest.raises(DataError, match=r"holds 2 tables that name images and classes: one.csv, two.csv. Unpack it"):

@@ -144,10 +144,88 @@ def test_an_image_beside_the_folder_that_holds_the_classes(inside, tmp_path):
         check_trainable(read(tmp_path / "preview"))
 
 
-def test_a_folder_of_several_beside_others_is_pointed_at(tmp_path):
-    catalog = read(grown(tmp_path, "data/a", "data/b", "sample"))
-    assert catalog.classes == ("data", "sample")
-    assert catalog.notes[0].startswith("all images below data are of the class data; it holds the folders a, b.")
+@pytest.mark.parametrize(
+    ("folders", "give"),
+    [
+        (["data/a", "data/b", "sample"], "data"),
+        (["my dataset/a", "my dataset/b", "holiday", "more"], "my dataset"),
+        (["x/y/images/a", "x/y/images/b", "README_files"], "x/y/images"),
+        (["flowers/a", "flowers/b", "docs", "example images"], "flowers"),
+    ],
+)
+def test_a_folder_that_holds_the_classes_beside_samples_stops_a_training(folders, give, tmp_path):
+    catalog = read(grown(tmp_path, *folders))
+    with pytest.raises(DataError, match=rf"{give} holds the folders a, b, which look.*Give {tmp_path}/{give}\. If"):
+        check_trainable(catalog)
+    assert read(tmp_path, format="folders").doubts == ()
+
+
+def test_one_image_beside_many_is_a_sample_whatever_it_is_called(tmp_path):
+    grown(tmp_path, "flowers/a", "flowers/b", count=10)
+    with pytest.raises(DataError, match=r"Give \S+/flowers"):
+        check_trainable(read(grown(tmp_path, "cover", count=1)))
+
+
+def test_a_class_of_several_kinds_beside_another_class_is_one_class(tmp_path):
+    catalog = read(grown(tmp_path, "cats/siamese", "cats/persian", "dogs"))
+    assert catalog.classes == ("cats", "dogs")
+    assert catalog.doubts == ()
+    assert catalog.notes[0].startswith("all images below cats are of the class cats; it holds the folders persian,")
+
+
+MASKED = {
+    "in each class": (["a/images", "a/masks", "b/images", "b/masks"], ["a/masks", "b/masks"]),
+    "other words": (["a/Image", "a/Ground Truth", "b/Image", "b/Ground Truth"], ["a/Ground Truth", "b/Ground Truth"]),
+    "above": (["images/a", "images/b", "masks/a", "masks/b"], ["masks/a", "masks/b"]),
+    "within splits": (["train/a/img", "train/a/label", "train/b/img", "train/b/label", "test/a/img", "test/b/img"],
+                      ["train/a/label", "train/b/label"]),
+    "wrapped": (["set/v1/a/rgb", "set/v1/a/seg", "set/v1/b/rgb", "set/v1/b/seg"], ["set/v1/a/seg", "set/v1/b/seg"]),
+    "in one class": (["a/images", "a/masks", "b"], ["a/masks"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MASKED)
+def test_folders_of_masks_beside_their_images_are_set_aside(case, tmp_path):
+    folders, masks = MASKED[case]
+    catalog = read(grown(tmp_path, *folders))
+    check_trainable(catalog)
+    assert catalog.classes == ("a", "b")
+    assert {entry.name.rpartition("/")[0] for entry in catalog.ledger if "mask" in entry.detail} == set(masks)
+    assert not any(name.rpartition("/")[0] in masks for name in catalog.names)
+    assert any(f": {2 * len(masks)} are set aside" in note for note in catalog.notes)
+
+
+@pytest.mark.parametrize(
+    "mask", ["{0}_mask.png", "{0}-Mask_1.PNG", "{0}_segmentation.png", "{0}.gt.png", "{0} seg.bmp"]
+)
+def test_masks_by_name_are_set_aside(mask, tmp_path):
+    files = [f"{k}/{k} ({i}).png" for k in "ab" for i in range(3)]
+    masks = [f"{k}/{mask.format(f'{k} ({i})')}" for k in "ab" for i in range(3)]
+    catalog = read(plant(tmp_path, *files, *masks))
+    assert sorted(catalog.names) == sorted(files)
+    assert {entry.name for entry in catalog.ledger if entry.detail.startswith("set aside as a mask")} == set(masks)
+    assert catalog.notes[0].startswith("6 files are set aside as masks of images beside them, such as a/a (0)")
+
+
+def test_an_image_called_as_a_mask_without_an_image_of_its_own_is_an_image(tmp_path):
+    files = ["mask/1_mask.png", "mask/2_mask.png", "none/1.png", "none/gas mask.png"]
+    catalog = read(plant(tmp_path, *files))
+    assert sorted(catalog.names) == sorted(files)
+    assert not catalog.notes
+
+
+def test_classes_of_train_that_hold_the_same_folders_stop_a_training(tmp_path):
+    catalog = read(grown(tmp_path, "train/colour/a", "train/colour/b", "train/gray/a", "train/gray/b", "test/a"))
+    with pytest.raises(
+        DataError, match=r"colour, gray hold the same folders \(a, b\).*Give one of them: \S+train/colour"
+    ):
+        check_trainable(catalog)
+
+
+def test_a_split_for_learning_of_an_unknown_name_is_pointed_at(tmp_path):
+    catalog = read(grown(tmp_path, "apprentissage/a", "apprentissage/b", "validation/a", "validation/b", "test/a"))
+    with pytest.raises(DataError, match=r"no folder called train; apprentissage holds the same classes. Call the one"):
+        check_trainable(catalog)
 
 
 @pytest.mark.parametrize(

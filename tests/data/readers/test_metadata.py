@@ -95,3 +95,15 @@ def test_coco_files_in_the_folders_of_splits(tmp_path):
         named = {f"{i}.png": [i % 2] for i in range(n)}
         forms.write_json(tmp_path / "s" / split / "_annotations.coco.json", forms.coco(named))
     assert read(tmp_path / "s").counts() == {"train": {"cat": 2, "dog": 2}, "valid": {"cat": 1, "dog": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("_annotations.coco.json", "{}"), ("_annotations.coco.json", "[1"), ("metadata.jsonl", "{{")]
+)
+def test_a_file_that_is_only_called_so_does_not_hide_class_folders(name, content, tmp_path):
+    forms.write_files(tmp_path, forms.class_folders())
+    (tmp_path / name).write_text(content)
+    catalog = read(tmp_path)
+    assert catalog.classes == ("cat", "dog")
+    assert len(catalog) == 6
+    assert catalog.ledger[name].status == "skipped"

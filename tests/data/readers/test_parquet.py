@@ -1,6 +1,8 @@
 """Parquet as Hugging Face's data sets have it."""
 
 import builtins
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from tests.data import forms
 
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
+from striate.data.trainable import check_trainable
 from striate.errors import ArgumentError, DataError, MissingExtraError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -148,3 +151,69 @@ def test_many_rows_of_one_short_word_are_no_bomb(tmp_path):
     catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows, group=1000))
     assert len(catalog) == 4000
     assert catalog.images[3999].read() == forms.picture(1, 1)
+
+
+def test_of_fine_and_coarse_classes_the_fine_ones_are_taken(tmp_path):
+    rows = [{"img": row["image"], "fine_label": i % 3, "coarse_label": i % 2} for i, row in enumerate(forms.hub_rows())]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows, images="img")
+    assert read(path).classes == ("0", "1", "2")
+    assert read(path, label_column="coarse_label").classes == ("0", "1")
+
+
+def test_a_column_of_splits_is_honoured(tmp_path):
+    words = ["train", "train", "train", "val", "test", "unused", "train"]
+    rows = [{**row, "split": word} for row, word in zip(forms.hub_rows(), words, strict=True)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows))
+    assert catalog.splits.tolist() == ["train", "train", "train", "valid", "test", "train"]
+    assert catalog.ledger["5.png"].detail == "set aside as in no split: unused"
+    assert "1 rows are in no split" in " ".join(catalog.notes)
+
+
+def test_without_classes_the_columns_are_listed(tmp_path):
+    rows = [{"image": row["image"], "breed": "ab"[i % 2]} for i, row in enumerate(forms.hub_rows())]
+    with pytest.raises(DataError, match=r"Its columns are breed; say which one holds the labels with --label-column"):
+        check_trainable(read(forms.write_parquet(tmp_path / "a.parquet", rows)))
+
+
+def test_a_struct_of_paths_without_bytes(tmp_path):
+    forms.write_files(tmp_path, {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
+    rows = [{"image": {"bytes": None, "path": f"{i}.png"}, "label": i % 2} for i in range(4)]
+    assert read(forms.write_parquet(tmp_path / "a.parquet", rows)).labels.tolist() == [0, 1, 0, 1]
+
+
+_EACH = """
+import sys
+from pathlib import Path
+from striate.data.reading import read
+from striate.errors import DataError
+raw, damaged = Path(sys.argv[1]).read_bytes(), 0
+for at in range(len(raw) // 2, len(raw) - 1):
+    if raw[at : at + 2] == bytes([0x19, 0x06]):  # an empty list in the file's metadata, of levels
+        Path(sys.argv[2]).write_bytes(raw[: at + 1] + bytes([0x53]) + raw[at + 2 :])
+        try:
+            read(sys.argv[2])
+        except DataError:
+            pass
+        damaged += 1
+print(damaged)
+"""
+
+
+def test_damaged_metadata_end_no_process(tmp_path):
+    rows = [{**row, "text": "a"} for row in forms.hub_rows()]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows)
+    words = [sys.executable, "-c", _EACH, str(path), str(tmp_path / "b.parquet")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+
+
+def test_a_row_group_that_lies_about_its_rows_is_damaged(tmp_path, monkeypatch):
+    import pyarrow.parquet
+
+    whole = pyarrow.parquet.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pyarrow.parquet.ParquetFile, "read_row_group", lambda self, group, **more: whole(self, group, **more).slice(1)
+    )
+    with pytest.raises(DataError, match=r"a.parquet is a damaged Parquet file \(of 3 rows 2 are there\)"):
+        read(forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows()))

@@ -229,3 +229,43 @@ def test_a_label_at_the_end_is_told_from_a_pixel(tmp_path):
         catalog = read(written(tmp_path, text(rows.tolist())))
         assert [int(catalog.classes[i]) for i in catalog.labels] == labels.tolist()
         assert np.array_equal(catalog.images.reshape(200, 64), images)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("header", [True, False])
+def test_decimal_commas_are_points(delimiter, header, tmp_path):
+    rows = [
+        [label, *(f"{value / 255:.6f}".replace(".", ",") for value in row)]
+        for label, row in zip(LABELS, FLAT, strict=True)
+    ]
+    names = [["label", *NAMES]] if header else []
+    catalog = read(written(tmp_path, text([*names, *rows], delimiter)))
+    assert np.array_equal(catalog.images, IMAGES)
+    assert [catalog.classes[i] for i in catalog.labels] == [str(label) for label in LABELS]
+
+
+def test_whole_numbers_with_a_decimal_comma(tmp_path):
+    rows = [[f"{label},0", *(f"{value},0" for value in row)] for label, row in zip(LABELS, FLAT, strict=True)]
+    catalog = read(written(tmp_path, text([["label", *NAMES], *rows], ";")))
+    assert np.array_equal(catalog.images, IMAGES)
+    assert catalog.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 16)])
+def test_a_list_of_lists_in_a_cell_says_its_shape(shape, tmp_path):
+    images = IMAGES.reshape(len(IMAGES), *shape)
+    rows = [f'{label},"{image.tolist()}"' for label, image in zip(LABELS, images, strict=True)]
+    catalog = read(written(tmp_path, "\n".join(["label,image", *rows]) + "\n"))
+    assert np.array_equal(catalog.images[..., 0], images)
+
+
+def test_a_folder_of_images_beside_pixels_is_refused_in_words(tmp_path):
+    path = written(tmp_path, text([["label", *NAMES], *WITH_LABEL_FIRST]))
+    with pytest.raises(ArgumentError, match="holds the pixels of its images itself: leave out --images"):
+        read(path, images=tmp_path)
+
+
+def test_a_list_of_lists_that_is_cut_in_the_first_row_has_no_shape_of_its_own(tmp_path):
+    rows = [f'1,"{[[1, 2, 3, 4]] * 4}9"', f'2,"{[[1, 2, 3, 4]] * 4}9"']
+    with pytest.raises(DataError, match="17 pixels a row, which is no square"):
+        read(written(tmp_path, "\n".join(["label,image", *rows]) + "\n"))

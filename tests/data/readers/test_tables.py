@@ -220,3 +220,87 @@ def test_the_digits_problem_as_handed_out():
     catalog = read(path)
     assert len(catalog) == 49_000
     assert catalog.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes", "said"),
+    [
+        (["0,5", "1,0", "1,5"], ("0.5", "1", "1.5"), True),
+        (["1,0", "2", "10"], ("1", "2", "10"), True),
+        (["-1,0", "0,0", "1,0"], ("-1", "0", "1"), True),
+        (["1,2", "2", "1"], ("1", "1,2", "2"), False),  # two labels in a cell
+        (["a,b", "a", "b"], ("a", "a,b", "b"), False),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_labels_with_a_decimal_comma_are_numbers(cells, classes, said, delimiter, tmp_path):
+    names = [f"{i}.png" for i in range(6)]
+    plant(tmp_path, *names)
+    rows = [f"{name}{delimiter}{cell}" for name, cell in zip(names, cells * 2, strict=True)]
+    catalog = read(write(tmp_path, "\n".join([f"file{delimiter}label", *rows]) + "\n"))
+    assert catalog.classes == classes
+    assert any("decimal comma" in note for note in catalog.notes) is said
+
+
+@pytest.mark.parametrize("header", ["0,1", "url,label", "image_url,class"])
+def test_columns_that_programs_count_and_addresses(header, tmp_path):
+    plant(tmp_path, "a/b/0.png", "a/b/1.png")
+    path = write(tmp_path, f"{header}\nhttps://x.org/a/b/0.png?size=3,cat\nhttps://x.org/a/b/1.png#top,dog\n")
+    assert sorted(labelled(read(path, images=tmp_path)).values()) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["train/cat/0.png", "train/1.png", "test/2.png", "val/3.png"], ["train", "train", "test", "valid"]),
+        (["x/Training/0.png", "x/Training/1.png", "x/Testing/2.png", "x/Testing/3.png"], ["train"] * 2 + ["test"] * 2),
+        ([r"train\0.png", r"train\1.png", r"test\2.png", r"test\3.png"], ["train"] * 2 + ["test"] * 2),
+        (["train/0.png", "train/1.png", "train/2.png", "train/3.png"], [""] * 4),
+        (["train/0.png", "more/1.png", "test/2.png", "test/3.png"], [""] * 4),
+    ],
+)
+def test_folders_of_splits_in_the_paths_split_the_images(names, splits, tmp_path):
+    plant(tmp_path, *(name.replace("\\", "/") for name in names))
+    catalog = read(write(tmp_path, "path,label\n" + "".join(f"{n},{'ab'[i % 2]}\n" for i, n in enumerate(names))))
+    assert catalog.splits.tolist() == splits
+    assert any("folders in the paths split the images" in note for note in catalog.notes) is any(splits)
+
+
+def test_a_column_of_splits_goes_before_the_paths(tmp_path):
+    plant(tmp_path, "train/0.png", "test/1.png")
+    path = write(tmp_path, "path,label,split\ntrain/0.png,a,test\ntest/1.png,b,train\n")
+    assert read(path).splits.tolist() == ["test", "train"]
+
+
+def test_a_file_that_two_rows_name_otherwise_counts_once(tmp_path):
+    plant(tmp_path, "pics/0.png", "pics/1.png", "pics/2.png")
+    rows = ["pics/0.png,a", "./pics/0.png,a", "pics/1.png,b", "pics/./1.png,a", "pics/2.png,b"]
+    catalog = read(write(tmp_path, "\n".join(["file,label", *rows]) + "\n"))
+    assert labelled(catalog) == {"pics/0.png": "a", "pics/2.png": "b"}
+    assert catalog.ledger["./pics/0.png"].detail == "the file of another row: pics/0.png"
+    assert catalog.ledger["pics/1.png"].detail == "two labels: b, and a as pics/./1.png"
+
+
+def test_boxes_are_said_not_to_be_cut_out(tmp_path):
+    plant(tmp_path, "0.png", "1.png")
+    path = write(tmp_path, "file,xmin,ymin,xmax,ymax,class\n0.png,1,2,3,4,a\n1.png,1,2,3,4,b\n")
+    assert "columns xmin, ymin, xmax, ymax look like boxes" in read(path).notes[-1]
+
+
+def test_comments_that_name_the_columns_above_other_comments(tmp_path):
+    plant(tmp_path, "a_1.jpg", "b_1.jpg")
+    path = write(tmp_path, "#Image CLASS-ID SPECIES\n# from a paper\n#\na_1 1 2\nb_1 2 1\n", "list.txt")
+    assert labelled(read(path)) == {"a_1": "1", "b_1": "2"}
+
+
+def test_a_list_of_flags_below_its_number_and_names_is_one_hot(tmp_path):
+    plant(tmp_path, "0.png", "1.png", "2.png")
+    path = write(tmp_path, "3\ncat dog\n0.png  1 -1\n1.png -1  1\n2.png  1 -1\n", "list.txt")
+    assert labelled(read(path)) == {"0.png": "cat", "1.png": "dog", "2.png": "cat"}
+
+
+def test_columns_of_minus_one_and_one_are_classes_but_not_beside_nought(tmp_path):
+    plant(tmp_path, "0.png", "1.png", "2.png")
+    path = write(tmp_path, "image,cat,dog\n0,1,-1\n1,-1,1\n2,1,-1\n")
+    assert read(path).classes == ("cat", "dog")
+    assert not read(write(tmp_path, "image,cat,dog\n0,1,-1\n1,0,1\n2,1,-1\n")).classes

@@ -85,3 +85,42 @@ def test_tricks_are_refused_here_too(tmp_path):
     path = forms.write_tar(tmp_path / "a.tar", {**forms.samples(), "x": forms.special("../x.png", tarfile.REGTYPE)})
     with pytest.raises(DataError, match=r"'../x.png' has .. in its name"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "extension", ["label", "label.txt", "class", "class.txt", "cls.txt", "target", "target.txt", "index", "txt"]
+)
+def test_a_class_may_be_called_otherwise(extension, tmp_path):
+    path = forms.write_tar(tmp_path / "a.tar", forms.samples(8, label=lambda k: {extension: b"dog" if k else b"cat\n"}))
+    catalog = read(path)
+    assert catalog.format == "webdataset"
+    assert catalog.labels.tolist() == [0, 1] * 4
+    assert catalog.classes == ("cat", "dog")
+    assert catalog.ledger[f"000000.{extension}"].status == "used"
+
+
+@pytest.mark.parametrize("own", ["input.png", "image.png", "img.png"])
+def test_an_image_may_say_that_it_is_the_sample_s_own(own, tmp_path):
+    files = {name.replace("png", own): content for name, content in forms.samples(4).items()}
+    catalog = read(forms.write_tar(tmp_path / "a.tar", files))
+    assert catalog.names == [f"{i:06d}.{own}" for i in range(4)]
+    assert catalog.labels.tolist() == [0, 1] * 2
+
+
+def test_captions_are_no_classes(tmp_path):
+    files = forms.samples(8)
+    captions = {f"{i:06d}.txt": f"a photo of {i} things".encode() for i in range(8)}
+    with_classes = read(forms.write_tar(tmp_path / "a.tar", {**files, **captions}))
+    assert with_classes.classes == ("0", "1")
+    assert with_classes.ledger["000000.txt"].detail.startswith("set aside as no image and no class")
+    images = {name: content for name, content in files.items() if name.endswith("png")}
+    alone = read(forms.write_tar(tmp_path / "b.tar", dict(sorted({**images, **captions}.items()))))
+    assert not alone.classes
+    assert alone.ledger["000000.txt"].detail.endswith("a caption")
+
+
+def test_texts_beside_images_in_class_folders_leave_these_the_classes(tmp_path):
+    files = {}
+    for name, content in forms.class_folders().items():
+        files |= {name: content, name.replace("png", "txt"): b"a note"}
+    assert read(forms.write_tar(tmp_path / "a.tar", files)).classes == ("cat", "dog")

@@ -238,3 +238,26 @@ def test_time_that_a_refit_can_use_is_not_given_to_what_is_far_behind(ground):
     assert after(200.0)[0] is SWIFT  # no time for a refit
     assert after(5.0)[0] is SWIFT  # which would leave most of it unused
     assert after(110.0, probe=((5, 0.2), (15, 0.15)))[0] is SWIFT  # it may still win
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("rung", [MAJORITY, NEIGHBOURS])
+def test_many_classes_are_judged_block_by_block_with_the_same_figures(rung, folds, ground, monkeypatch):
+    turns = np.arange(300) % 3
+    parts = PARTS if folds == 1 else [(np.flatnonzero(turns != i), np.flatnonzero(turns == i)) for i in range(3)]
+    whole = climb_one(rung, ground, parts, 60)
+    asked, ask = [], type(rung).probabilities
+
+    def probabilities(self, ground, model, positions):
+        asked.append(len(positions))
+        return ask(self, ground, model, positions)
+
+    monkeypatch.setattr(type(rung), "probabilities", probabilities)
+    monkeypatch.setattr("striate.metrics.outcomes.NUMBERS_AT_ONCE", 7 * len(ground.images.classes))
+    apart = climb_one(rung, ground, parts, 60)
+    assert max(asked) == 7
+    assert sum(asked) == len(whole.right)
+    assert np.array_equal(whole.right, apart.right)
+    assert whole.log_loss == pytest.approx(apart.log_loss, rel=1e-6)
+    assert whole.valid.log_loss == pytest.approx(apart.valid.log_loss, rel=1e-6)
+    assert whole.valid.correct == apart.valid.correct

@@ -16,6 +16,8 @@ from striate.selection.ladder.results import Skipped
 from striate.selection.ladder.rungs import NetRung
 from striate.selection.ladder.swift_rung import SwiftRung
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 class Heard(Observer):
     def __init__(self):
@@ -63,7 +65,7 @@ def test_a_net_with_norms_is_left_out_where_it_gets_one_image(tmp_path):
     """Of the methods that are left, the best is kept."""
     heard = Heard()
     source = folder_of(tmp_path / "images", (1, 1), noisy)
-    result = run(source, budget="12s", observer=heard, size=(16, 16))
+    result = run(source, budget="8s", observer=heard, size=(16, 16))
     assert {"majority", "neighbours", "linear"} <= {one.name for one in result.rungs}
     assert all("batch norms need more than one image" in why for why in heard.skipped().values())
 

@@ -24,6 +24,8 @@ from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.budget import choose_swift
 from striate.training.engine.state import Interrupted
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 class Heard(Observer):
     """Remembers the rungs and notes, and asks for a stop after a number of rungs."""
@@ -48,7 +50,7 @@ def digits():
 @pytest.fixture(scope="module")
 def climbed(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("ladder") / "run"
-    return run(digits, budget="16s", out=out), out
+    return run(digits, budget="9s", out=out), out
 
 
 def test_the_best_rung_is_kept_and_judged_once(climbed):
@@ -77,7 +79,7 @@ def test_no_test_image_taught_or_chose(climbed, digits):
 
 def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(digits, budget="14s", out=tmp_path / "run", observer=Heard(2))
+        run(digits, budget="8s", out=tmp_path / "run", observer=Heard(2))
     assert striate.Classifier.load(tmp_path / "run" / "model.striate").provenance.fitted.startswith("neighbours")
     heard = Heard()
     whole = resume(tmp_path / "run", digits, observer=heard)
@@ -86,9 +88,9 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
     assert isinstance(whole.rungs[1], Result)
     other = digits.subset(np.arange(500))
     with pytest.raises(TrainingError, match="was started otherwise"):
-        run(other, budget="14s", out=tmp_path / "run", resume=True)
+        run(other, budget="8s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):
-        run(digits, budget="14s", out=tmp_path / "run")
+        run(digits, budget="8s", out=tmp_path / "run")
 
 
 def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypatch):
@@ -159,7 +161,7 @@ def test_a_cross_validation_measures_its_net_once(monkeypatch):
         swift_rung, "choose_swift", lambda *args, **more: chosen.append(choose_swift(*args, **more)) or chosen[0]
     )
     heard = Heard()
-    run(read("digits").subset(np.arange(60)), budget="14s", observer=heard)
+    run(read("digits").subset(np.arange(60)), budget="8s", observer=heard)
     assert len(chosen) == 1
     assert any(note.startswith("swift: ") for note in heard.notes)
 
@@ -174,7 +176,7 @@ def thinned():
 
 def test_the_ladder_chooses_by_the_metric_and_balances_what_it_can(thinned, tmp_path):
     out = tmp_path / "run"
-    result = run(thinned, budget="14s", metric="balanced-accuracy", balance="loss", out=out)
+    result = run(thinned, budget="8s", metric="balanced-accuracy", balance="loss", out=out)
     chosen = next(one for one in result.rungs if one.name == result.chosen)
     assert chosen.valid.balanced_accuracy == max(one.valid.balanced_accuracy for one in result.rungs)
     assert chosen.valid.uneven
@@ -227,7 +229,7 @@ def test_enlarged_images_are_told_and_trained_on_as_small_as_they_are(tmp_path):
     images = striate.prepare(read("digits").subset(np.arange(400)))
     large = np.stack([np.asarray(Image.fromarray(one[..., 0]).resize((96, 96), 3)) for one in images.images])
     heard = Heard()
-    result = run((large, images.labels), budget="20s", observer=heard, out=tmp_path / "run")
+    result = run((large, images.labels), budget="12s", observer=heard, out=tmp_path / "run")
     assert any("show no detail beyond" in note and "they were enlarged" in note for note in heard.notes)
     swift = next(one for one in result.rungs if one.name == "swift")
     assert swift.classifier.preprocessing.size <= (40, 40)

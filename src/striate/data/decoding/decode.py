@@ -29,6 +29,8 @@ from striate.data.decoding.deep import (
     read_deep,
 )
 from striate.data.decoding.formats import LIMIT_PX, LONGEST_PX, check_scans, formats_for, oversized, reason_of
+from striate.data.decoding.npy import MAGIC as NPY
+from striate.data.decoding.npy import decode_npy
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import LARGE_PX, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
@@ -105,16 +107,17 @@ def decode(
     >>> decode(np.zeros((2, 3), np.uint8)).pixels.shape
     (2, 3, 1)
     """
-    if isinstance(source, np.ndarray):
-        return _decode_array(source, window, channels)
     source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
+    content = _content(source)
+    if isinstance(content, np.ndarray):
+        return _decode_array(content, window, channels, stored=content is not source)
 
     def finished(deep: Deep, repairs: tuple[str, ...]) -> Decoded:
         pixels, scaled = as_bytes(deep, window)
         return Decoded(pixels, (*scaled, *repairs))
 
     return _opened(
-        source, partial(_decoded, window=window, shrink=shrink), lambda data: finished(*read_tiff(data, page)), page
+        content, partial(_decoded, window=window, shrink=shrink), lambda data: finished(*read_tiff(data, page)), page
     )
 
 
@@ -124,10 +127,12 @@ def read_values(source: Source, page: int = 0) -> Deep | None:
     Raises:
         DecodingError: it cannot be decoded whole.
     """
-    if isinstance(source, np.ndarray):
-        return None if source.dtype == np.uint8 else Deep(_with_channels(source), "array", _top(source))
     source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
-    deep = _opened(source, read_deep, lambda data: read_tiff(data, page)[0], page)
+    content = _content(source)
+    if isinstance(content, np.ndarray):
+        name = "array" if content is source else str(content.dtype)
+        return None if content.dtype == np.uint8 else Deep(_with_channels(content), name, _top(content))
+    deep = _opened(content, read_deep, lambda data: read_tiff(data, page)[0], page)
     return deep if deep and deep.wide else None
 
 
@@ -137,11 +142,12 @@ def probe(source: Source, page: int = 0) -> Header:
     Raises:
         DecodingError: the header already shows that it cannot be decoded.
     """
-    if isinstance(source, np.ndarray):
-        _check_type(source, whole_scale=True)
-        return array_header(source)
     source, page = (source.path, source.number) if isinstance(source, Page) else (source, page)
-    return _opened(source, _header, lambda data: _tiff_header(data, page), page)
+    content = _content(source)
+    if isinstance(content, np.ndarray):
+        _check_type(content, whole_scale=content is source)
+        return array_header(content)
+    return _opened(content, _header, lambda data: _tiff_header(data, page), page)
 
 
 def array_header(array: np.ndarray) -> Header:
@@ -189,6 +195,12 @@ def read_bytes(path: Path | str | Stored) -> bytes:
             raise
         raise DecodingError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return data or _empty()
+
+
+def _content(source: Path | str | Stored | bytes | Image.Image | np.ndarray) -> bytes | Image.Image | np.ndarray:
+    """Return the bytes of a file, the array of one that holds an array, and anything else as it is."""
+    content = read_bytes(source) if isinstance(source, FILES) else source
+    return decode_npy(content) if isinstance(content, bytes) and content.startswith(NPY) else content
 
 
 def _empty() -> NoReturn:
@@ -301,8 +313,8 @@ def _frames(image: Image.Image, data: bytes) -> int:
         return 0
 
 
-def _decode_array(array: np.ndarray, window: PixelWindow | None, channels: int | None) -> Decoded:
-    _check_type(array, window is None)
+def _decode_array(array: np.ndarray, window: PixelWindow | None, channels: int | None, *, stored: bool) -> Decoded:
+    _check_type(array, window is None and not stored)
     array = _with_channels(array)
     if array.dtype != np.uint8:
         return Decoded(*as_bytes(Deep(array, str(array.dtype), _top(array)), window))

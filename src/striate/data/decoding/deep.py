@@ -7,6 +7,7 @@ alpha is what the file calls so.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from dataclasses import dataclass
 
@@ -14,16 +15,18 @@ import numpy as np
 from PIL import Image
 
 from striate.data.decoding.formats import LIMIT_PX
-from striate.data.decoding.windows import PixelWindow, choose_window
+from striate.data.decoding.windows import BYTES_SPREAD, PixelWindow, choose_window
 from striate.errors import DecodingError
 
-_BITS, _PHOTOMETRIC, _BANDS, _EXTRA, _PLANES, _FORMAT = 258, 262, 277, 338, 284, 339
+_BITS, _PHOTOMETRIC, _DESCRIPTION, _BANDS = 258, 262, 270, 277
+_PLANES, _SOFTWARE, _EXTRA, _FORMAT = 284, 305, 338, 339
 _MOST_BYTES, _STRIP_PX = 500_000_000, 1 << 20
 # What libraries hold of a picture beside what they give, as measured.
 _BESIDE = {"WEBP": 9, "AVIF": 9, "JPEG2000": 12}
 _ALPHA = (1, 2)  # ExtraSamples: associated and unassociated
 _CMYK, _YCBCR = 5, 6
 _OTHER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+_SHAPED = re.compile(r'\{"shape": \[(\d{1,9}), (\d{1,9}), (\d{1,9})\]')
 _SIXTEEN = (";16B", ";16L", ";16N")
 # Images of one camera differ less than so many times in the spread of their values.
 _OTHER_UNITS = 16
@@ -59,9 +62,18 @@ def bands_of(image: Image.Image) -> int | None:
     if tags is None or image.mode not in ("L", "RGB", "RGBA", "LA"):
         return None
     count, extra = tags.get(_BANDS, 1), tuple(tags.get(_EXTRA, ()))
-    if count not in (2, 4) or tags.get(_PHOTOMETRIC) in (_CMYK, _YCBCR) or set(extra) & set(_ALPHA):
+    if count not in (2, 4) or tags.get(_PHOTOMETRIC) in (_CMYK, _YCBCR):
         return None
-    return count
+    bits = max(tags.get(_BITS, (1,)))
+    return None if set(extra) & set(_ALPHA) and not is_fourth_band(str(tags.get(_SOFTWARE, "")), bits) else count
+
+
+def is_fourth_band(software: str, bits: int) -> bool:
+    """Return whether what a TIFF calls alpha is a band: tifffile calls each fourth one so, unless it is told otherwise.
+
+    Of 8 bits it may be either, and the file's word counts.
+    """
+    return software.startswith("tifffile") and bits > 8
 
 
 def is_wide(image: Image.Image) -> bool:
@@ -74,11 +86,44 @@ def needs_tifffile(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return False
+    if holds_bands_in_pages(str(tags.get(_DESCRIPTION, "")), image.height, image.width):
+        return True
     if tags.get(_BANDS, 1) > 4 and tags.get(_PHOTOMETRIC) != _CMYK:  # Pillow would take the first three
         return True
     bits = max(tags.get(_BITS, (1,)))
     signed = tags.get(_FORMAT, (1,))[0]
     return (bits == 32 and signed == 1) or (bits == 8 and signed == 2) or (bits > 8 and tags.get(_PLANES) == 2)
+
+
+def holds_bands_in_pages(description: str, height: int, width: int) -> bool:
+    """Return whether the pages of a TIFF are together one image of bands, by what its writer says of it.
+
+    tifffile makes a page of each row of an array (h, w, c), where nobody tells it what the axes are; files of
+    microscopes, OME and ImageJ, have a page for each channel.
+
+    Arguments:
+        description: the tag of the first page.
+        height, width: of that page.
+
+    >>> holds_bands_in_pages('{"shape": [64, 48, 5]}', 48, 5), holds_bands_in_pages('{"shape": [5, 64, 48]}', 64, 48)
+    (True, False)
+    """
+    if shaped := _SHAPED.match(description):
+        rows, *page = map(int, shaped.groups())
+        return page == [height, width] and is_rows_first(rows, *page)
+    if description.startswith("ImageJ="):
+        told = dict(re.findall(r"^(channels|images)=(\d+)$", description, re.MULTILINE))
+        return int(told.get("channels", "1")) > 1 and told.get("channels") == told.get("images")
+    if "<OME" in description:
+        sizes = dict(re.findall(r'\bSize([CZT])="(\d{1,6})"', description))
+        samples = re.findall(r'\bSamplesPerPixel="(\d{1,6})"', description)
+        return sizes.get("Z") == sizes.get("T") == "1" and int(sizes.get("C", "1")) > 1 and {*samples} <= {"1"}
+    return False
+
+
+def is_rows_first(rows: int, columns: int, bands: int) -> bool:
+    """Whether an array of three axes is an image with its bands last: far fewer of them than pixels a side."""
+    return bands > 1 and 2 * bands <= min(rows, columns)
 
 
 def most_pixels(image: Image.Image) -> int:
@@ -187,16 +232,21 @@ def _fits(deep: Deep, window: PixelWindow) -> bool:
 
 
 def _check_scale(deep: Deep, window: PixelWindow) -> None:
-    """Refuse values in other units: nearly all of them far outside and of another kind or spread, or 0…1 for 0…255."""
+    """Refuse values in other units: nearly all of them far outside and of another kind or spread, fractions 0…1 for
+    greater numbers, 0…255 as 8-bit pictures have it for a window beyond.
+    """
     values = deep.values
     low, high = float(values.min()), float(values.max())
-    floats = values.dtype.kind == "f"
-    if floats and window.takes_bytes and window.high == (255.0,):
-        other = low >= 0 and 0 < high <= 1 and bool((values != np.rint(values)).any())
+    floats, wanted_floats = values.dtype.kind == "f", window.kind.startswith("float")
+    fractions = floats and low >= 0 and 0 < high <= 1 and bool((values != np.rint(values)).any())
+    if window.takes_bytes and window.high == (255.0,):
+        other = fractions
     else:
         width = max(b - a for a, b in zip(window.low, window.high, strict=True))
         alike = low == high or width / _OTHER_UNITS < high - low < width * _OTHER_UNITS
-        other = (floats != window.kind.startswith("float") or not alike) and window.outside(values) > 0.9
+        other = (floats != wanted_floats or not alike) and window.outside(values) > 0.9
+        other |= fractions and not wanted_floats
+        other |= low >= 0 and high <= 255 and high - low >= BYTES_SPREAD and window.outside(values, 0) > 0.99
     if other:
         raise DecodingError(
             f"{deep.name} with values {low:.6g} … {high:.6g}, where {window.kind} values {window} are expected: "
@@ -230,10 +280,11 @@ def _gray(image: Image.Image) -> Deep:
     inverted = tags.get(_PHOTOMETRIC) == 0  # white is zero; Pillow minds that in 8 bits only
     key = image.info.get("transparency")
     clear = values == key if isinstance(key, int) and (values == key).any() else None
-    if image.mode != "F" and values.min() >= 0 and values.max() < 2**bits:
-        return Deep(values[..., None], f"{bits}-bit gray", 2.0**bits - 1, clear, inverted)
-    name = "float gray" if image.mode == "F" else "32-bit gray"
-    return Deep(values[..., None], name, None, clear, inverted)
+    # by the file, not by its values: those of one set are called alike
+    held = tags.get(_BITS, (16 if image.mode.startswith("I;16") or values.min() >= 0 else 32,))[0]
+    name = "float gray" if image.mode == "F" else f"{held}-bit gray"
+    whole = image.mode != "F" and values.min() >= 0 and values.max() < 2**bits
+    return Deep(values[..., None], name, 2.0**bits - 1 if whole else None, clear, inverted)
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, get_args
 
@@ -18,18 +19,22 @@ MOST_CHANNELS = 1024
 LARGE_PX = 1_000_000
 
 
-def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return `size` as (height, width) in pixels, both at least 1.
+def check_size(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return `size` as (height, width) in pixels, both at least 1; one number is the side of a square.
+
+    >>> check_size(32)
+    (32, 32)
 
     Raises:
-        ArgumentError: it is not two positive whole numbers.
+        ArgumentError: it is neither one nor two positive whole numbers.
     """
     try:
-        h, w = (int(side) for side in size)
+        sides = tuple(size) if isinstance(size, Iterable) else (size, size)
+        h, w = (int(side) for side in sides)
     except (TypeError, ValueError):
-        raise ArgumentError(f"size must be (height, width) in pixels; got {size!r}") from None
-    if h < 1 or w < 1 or (h, w) != tuple(size):
-        raise ArgumentError(f"size must be two whole numbers of pixels, each at least 1; got {size!r}")
+        raise ArgumentError(f"size must be pixels, one side or (height, width); got {size!r}") from None
+    if h < 1 or w < 1 or (h, w) != sides:
+        raise ArgumentError(f"size must be whole numbers of pixels, each at least 1; got {size!r}")
     return h, w
 
 
@@ -93,7 +98,7 @@ def fit_pixels(
     >>> fit_pixels(np.zeros((40, 60, 3), np.uint8), (28, 28)).shape
     (28, 28, 3)
     """
-    height, width = check_size(size)
+    size = height, width = check_size(size)
     h, w, c = pixels.shape
     gap = gap if h * w >= LARGE_PX else None
     check_resize(resize, size, check_fit(fit))

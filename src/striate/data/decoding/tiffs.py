@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.decoding.deep import Deep
+from striate.data.decoding.deep import Deep, holds_bands_in_pages, is_fourth_band, is_rows_first
 from striate.errors import DecodingError
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -32,6 +32,8 @@ def tiff_shape(data: bytes, number: int = 0) -> tuple[int, int, int, bool]:
         DecodingError: damaged, or tifffile is not there.
     """
     with _guarded(), _opened(data) as file:
+        if not number and (laid := _bands_in_pages(file)):
+            return *_laid_shape(laid), bool(laid.dtype != np.uint8)
         page: Any = file.pages[number]
         shape = _shape(page)
         height, width = shape[:2][:: -1 if _orientation(page) >= 5 else 1]
@@ -45,7 +47,7 @@ def tiff_pages(data: bytes) -> int:
         DecodingError: damaged, or tifffile is not there.
     """
     with _guarded(), _opened(data) as file:
-        return len(file.pages)
+        return 1 if _bands_in_pages(file) else len(file.pages)
 
 
 def count_directories(data: bytes) -> int:
@@ -81,15 +83,39 @@ def read_tiff(data: bytes, number: int = 0) -> tuple[Deep, tuple[str, ...]]:
         DecodingError: damaged, too large, compressed in a way that needs another package, or tifffile is not there.
     """
     with _guarded(), _opened(data) as file:
+        if not number and (laid := _bands_in_pages(file)):
+            _check_size(laid.shape, laid.dtype)
+            values = np.asarray(laid.asarray()).reshape(laid.shape)
+            return _deep(values if laid.kind == "shaped" else np.moveaxis(values, 0, -1), None, 1, 1)
         page: Any = file.pages[number]
         shape = _shape(page)
-        if math.prod(shape) * page.dtype.itemsize > LIMIT_BYTES:
-            raise DecodingError(f"oversized: {math.prod(shape) * page.dtype.itemsize / 1e9:.1f} GB of values")
+        _check_size(shape, page.dtype)
         values = np.asarray(page.asarray()).reshape(_own_shape(page))
         values = np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
         values, alpha, pages = values.reshape(shape), _alpha(page), len(file.pages)
         turn = _orientation(page)
     return _deep(values, alpha, turn, 1 if number else pages)
+
+
+def _check_size(shape: tuple[int, ...], kind: Any) -> None:
+    if (size_bytes := math.prod(shape) * kind.itemsize) > LIMIT_BYTES:
+        raise DecodingError(f"oversized: {size_bytes / 1e9:.1f} GB of values")
+
+
+def _bands_in_pages(file: Any) -> Any:
+    """Return tifffile's series of pages that are together one image of bands; None where they are none."""
+    first = file.pages[0]
+    if not holds_bands_in_pages(str(first.description), int(first.imagelength), int(first.imagewidth)):
+        return None
+    series = file.series[0]
+    rows_first = series.kind == "shaped" and is_rows_first(*series.shape) if len(series.shape) == 3 else False
+    return series if rows_first or (series.kind in ("ome", "imagej") and series.axes == "CYX") else None
+
+
+def _laid_shape(series: Any) -> tuple[int, int, int]:
+    """Return (height, width, bands) of such a series."""
+    first, second, third = map(int, series.shape)
+    return (first, second, third) if series.kind == "shaped" else (second, third, first)
 
 
 def _deep(values: np.ndarray, alpha: int | None, turn: int, pages: int) -> tuple[Deep, tuple[str, ...]]:
@@ -150,6 +176,8 @@ def _orientation(page: Any) -> int:
 
 def _alpha(page: Any) -> int | None:
     """Return which band the file calls alpha; None where none."""
+    if is_fourth_band(str(page.software), 8 * page.dtype.itemsize):
+        return None
     extra = [int(value) for value in page.extrasamples]
     first = int(page.samplesperpixel) - len(extra)
     return next((first + i for i, value in enumerate(extra) if value in (1, 2)), None)

@@ -79,10 +79,10 @@ class PixelWindow:
             into[...] = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
         return made
 
-    def outside(self, values: np.ndarray) -> float:
-        """Return the share of values (…, c) beyond the window by more than half its width."""
+    def outside(self, values: np.ndarray, widths: float = 0.5) -> float:
+        """Return the share of values (…, c) beyond the window by more than so many of its widths."""
         low, high = np.array(self.low), np.array(self.high)
-        margin = (high - low) / 2
+        margin = (high - low) * widths
         beyond = sum(int(((part < low - margin) | (part > high + margin)).sum()) for part in _strips(values))
         return beyond / max(1, values.size)
 

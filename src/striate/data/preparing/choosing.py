@@ -20,6 +20,8 @@ LARGE_SIDE_PX, LARGE_TO_PX = 512, 224
 FEWEST_SAMPLES, SAMPLED_PX = 16, 400_000_000
 # Where a cut to the shape wanted would show less than this of the typical image, it is padded instead, or said.
 PADDED_SHARE, SAID_SHARE = 0.5, 0.6
+# From this share of images on that lose half of themselves, it is said.
+SAID_CUT = 0.05
 # Padded to a square, a strip is as thin as this at least; thinner ones are stretched.
 THINNEST_PX = 16
 _GRAY_OR_RGB = (1, 3)
@@ -125,7 +127,11 @@ def _choose_size(found: Sequence[Header], wish: Wish) -> tuple[tuple[int, int], 
     elif size is None:
         side = min(DEFAULT_SIDE_PX, int(np.median([min(header.height, header.width) for header in found])))
         side = LARGE_TO_PX if len(sizes) == 1 else side
-        size = _oblong([(one.height, one.width) for one in found], side) if wish.fit is None else None
+        shapes = [(one.height, one.width) for one in found]
+        size = _oblong(shapes, side) if wish.fit is None else None
+        if size is None and wish.fit in (None, "pad") and shown_share(shapes, (1, 1)) < PADDED_SHARE:
+            # strips that lie both ways: a square of as many pixels as they have, for each is small in it
+            side = max(side, min(DEFAULT_SIDE_PX, round(np.sqrt(np.median([h * w for h, w in shapes])))))
         size = size or (side, side)
         (low_h, low_w), (high_h, high_w) = sizes[0], sizes[-1]
         what = f"images are {low_h}×{low_w}"
@@ -185,8 +191,13 @@ def _told_fit(found: Sequence[Header], size: tuple[int, int], fit: Fit, *, chose
         return ()
     shown = shown_share(sides, size)
     square = shown_share(sides, (1, 1))
+    if fit == "crop" and shown < SAID_SHARE:
+        return (f"crop shows {shown:.0%} of each image; --fit pad shows all",)
     if fit == "crop":
-        return (f"crop shows {shown:.0%} of each image; --fit pad shows all",) if shown < SAID_SHARE else ()
+        cut = np.mean([shown_share([side], size) < PADDED_SHARE for side in sides])
+        return (
+            (f"crop shows less than half of {cut:.0%} of the images; --fit pad shows all",) if cut >= SAID_CUT else ()
+        )
     if not chosen:
         return ()
     return (f"fit {fit} shows all of each image; crop to a square would show {square:.0%}; --fit changes that",)

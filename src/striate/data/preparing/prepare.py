@@ -48,7 +48,7 @@ from striate.errors import DataError, DecodingError
 from striate.observer import Progress, silent
 from striate.system.cache import cache_folder
 
-DECODER_VERSION = 4
+DECODER_VERSION = 5
 _BATCH, _BATCH_PX, _HEAVY_PX = 64, 4_000_000, 10_000
 _PASSING_BYTES = 256 << 20
 _SAMPLE_BATCH = 8
@@ -56,7 +56,7 @@ _SAMPLE_BATCH = 8
 
 def prepare(
     catalog: Catalog,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     fit: Fit | None = "crop",
     channels: int | None = None,
     progress: Progress = silent,
@@ -72,8 +72,9 @@ def prepare(
 
     Arguments:
         catalog: what a source holds.
-        size: (height, width) in pixels; None leaves images of one size alone unless their shorter side is over
-            512 px, and takes a square of the median shorter side, at most 128 px, where sizes differ.
+        size: (height, width) in pixels, or one side of a square; None leaves images of one size alone unless their
+            shorter side is over 512 px, and takes a square of the median shorter side, at most 128 px, where sizes
+            differ.
         fit: "crop", "pad" or "stretch", where the size changes; None is crop, unless that would cut away half of the
             typical image.
         channels: 1, 3 or a number of bands; None is 1 if every image is gray, 3 if some are not, and where most have
@@ -92,7 +93,7 @@ def prepare(
         StorageError: the cache's disk is full.
         ArgumentError: size, fit, channels or resize are none.
     """
-    wish = _checked(Wish(size, fit, channels, resize, window))
+    wish = _checked(size, Wish(None, fit, channels, resize, window))
     if not len(catalog):
         raise DataError(f"nothing to prepare: {catalog.source} holds no images")
     if isinstance(catalog.images, np.ndarray):
@@ -100,7 +101,7 @@ def prepare(
     if catalog.raw is not None and isinstance(window, PixelWindow) and window != catalog.window:
         catalog = replace(catalog, images=catalog.raw)
     with QUIET:
-        passing = not keep and size is not None and len(catalog) * size[0] * size[1] * 3 <= _PASSING_BYTES
+        passing = not keep and wish.size is not None and 3 * len(catalog) * math.prod(wish.size) <= _PASSING_BYTES
         if not passing and all(isinstance(image, WAYS) for image in catalog.images):
             made = _prepare_files(catalog, wish, cache_folder("prepared"), progress)
         else:
@@ -108,8 +109,8 @@ def prepare(
     return image_set_of(catalog, made)
 
 
-def _checked(wish: Wish) -> Wish:
-    size = None if wish.size is None else check_size(wish.size)
+def _checked(asked: int | tuple[int, int] | None, wish: Wish) -> Wish:
+    size = None if asked is None else check_size(asked)
     fit = None if wish.fit is None else check_fit(wish.fit)
     if wish.resize is not None:
         check_resize(wish.resize, size or (wish.resize + 1, wish.resize + 1), fit or "crop")

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,9 @@ from striate.errors import StorageError
 from striate.system.devices import memory_bytes
 from striate.system.owners import host_name
 
-_BUFFER_BYTES = 4 << 20
+# Larger images are written straight from where they are. What is written is brought to the disk beside the decoding, so
+# much at a time: all of it at the end would be waited for.
+_BUFFER_BYTES, _SYNCED_BYTES = 64 << 10, 32 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -40,7 +43,8 @@ class Writer:
 
     def __init__(self, cache_dir: Path, key: str, count: int, image_shape: tuple[int, int, int]):
         self._cache_dir, self._key, self._image_shape = cache_dir, key, image_shape
-        self._written = 0
+        self._written = self._synced_bytes = 0
+        self._syncing, self._syncs = ThreadPoolExecutor(1, "striate-sync"), list[Future[None]]()
         self._needed_bytes = count * int(np.prod(image_shape))
         self._header = _npy_header((count, *image_shape))
         with self._guarded():
@@ -63,6 +67,10 @@ class Writer:
             for image in images:
                 self._file.write(np.ascontiguousarray(image).data)
         self._written += len(images)
+        bytes_written = self._written * int(np.prod(self._image_shape))
+        if bytes_written - self._synced_bytes >= _SYNCED_BYTES and all(sync.done() for sync in self._syncs):
+            self._synced_bytes = bytes_written
+            self._syncs.append(self._syncing.submit(os.fsync, self._file.fileno()))
 
     def commit(self, made: Prepared, source: str) -> Prepared:
         """Make the entry permanent and return it memory-mapped; `made.pixels` is ignored."""
@@ -74,6 +82,8 @@ class Writer:
             "repaired": list(made.repaired.items()),
         }
         with self._guarded():
+            for sync in self._syncs:
+                sync.result()  # a failure is told to whoever asks first, and to nobody again
             header = _npy_header((self._written, *self._image_shape))
             assert len(header) == len(self._header), "NumPy leaves room for the first axis to change"
             self._file.seek(0)
@@ -126,6 +136,7 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._syncing.shutdown(wait=True, cancel_futures=True)
         with contextlib.suppress(OSError):
             self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)

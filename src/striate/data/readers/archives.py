@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
@@ -15,13 +17,14 @@ from striate.data.readers.folders import IMAGE_TYPES, read_listed
 from striate.data.readers.members import Contents, Deflated, Slice
 from striate.data.readers.metadata import is_metadata
 from striate.data.readers.tars import list_tar
+from striate.data.readers.text_table import LARGEST_BYTES
 from striate.data.readers.zips import list_zip
 from striate.errors import DataError, DecodingError, StriateError
 from striate.observer import Progress, silent
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
 # A table takes many times its bytes once it is read: of one that is packed, little may swell so far.
-_LARGEST_TABLE_BYTES, _HARMLESS_TABLE_BYTES, _MOST_SWELLING = 256 << 20, 8 << 20, 20
+_HARMLESS_TABLE_BYTES, _MOST_SWELLING = 8 << 20, 20
 _MOST_TABLES = 20
 
 ReadPath = Callable[[Path], Catalog]
@@ -55,8 +58,9 @@ def read_archive(path: Path, read_path: ReadPath, *, progress: Progress = silent
     except DataError as found:
         error = _named(found, path, contents)
     if metadata or (tables and (catalog is None or len(catalog.classes) < 2)):
-        told = _with_tables(contents, tables, metadata, read_path)
+        told, refused = _with_tables(contents, tables, metadata, read_path)
         catalog = told or catalog
+        error = refused or error
     if catalog is None:
         raise error or DataError(f"{path} must hold images; it holds none")
     return catalog
@@ -77,6 +81,12 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     inner = [
         n for n in contents.files if n.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".parquet", ".npz", ".h5"))
     ]
+    closed = [entry for entry in contents.entries if entry.detail.startswith(("packed by", "encrypted"))]
+    if closed and not contents.files:
+        return DataError(
+            f"{path} must hold images that can be read in place; {closed[0].name} is {closed[0].detail}. "
+            "Unpack the archive and give the folder as the source."
+        )
     if not inner:
         return error
     return DataError(
@@ -85,8 +95,10 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     )
 
 
-def _with_tables(contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath) -> Catalog | None:
-    """Return the catalog of the tables with their images, or None if no table names them.
+def _with_tables(
+    contents: Contents, tables: list[str], metadata: list[str], read_path: ReadPath
+) -> tuple[Catalog | None, DataError | None]:
+    """Return the catalog of the tables with their images, None if no table names them, and why the only one does not.
 
     The readers of tables look files up on a disk: they are given a folder with the archive's names, all of them empty
     but for the tables, and what they find there is found in the archive again.
@@ -98,14 +110,16 @@ def _with_tables(contents: Contents, tables: list[str], metadata: list[str], rea
         root = Path(os.path.realpath(made))
         _lay_out(contents, tables, root)
         found: dict[str, Catalog] = {}
+        refused: DataError | None = None
         for name in metadata[:1] or sorted(tables)[:_MOST_TABLES]:
             if "submission" in name.casefold():
                 continue
             try:
                 catalog = read_path(root if metadata else root / name)
             except StriateError as error:
+                refused = DataError(str(error).replace(str(root), str(contents.path)))
                 if metadata:
-                    raise DataError(str(error).replace(str(root), str(contents.path))) from None
+                    raise refused from None
                 continue
             if metadata or catalog.classes:
                 found["/".join(metadata) if metadata else name] = catalog
@@ -115,7 +129,8 @@ def _with_tables(contents: Contents, tables: list[str], metadata: list[str], rea
                 f"{contents.path} holds {len(found)} tables that name images and classes: {listed}. "
                 "Unpack it and give one of them as the source."
             )
-        return next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
+        made = next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
+        return made, refused if len(tables) == 1 else None
 
 
 def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
@@ -148,12 +163,13 @@ def _is_readable(contents: Contents, name: str) -> bool:
         packed_bytes = contents.path.stat().st_size
     if size_bytes > max(_HARMLESS_TABLE_BYTES, _MOST_SWELLING * packed_bytes):
         raise contents.refuse(name, f"is a table of {size_bytes / 1e6:,.0f} MB in {packed_bytes / 1e6:,.3f} MB")
-    return size_bytes <= _LARGEST_TABLE_BYTES
+    return size_bytes <= LARGEST_BYTES
 
 
 def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> Catalog:
     """Return a catalog of empty files as one of the archive's members, with a line for each member."""
-    relative = [os.path.relpath(os.path.normpath(image), root) for image in catalog.images]
+    in_files = not isinstance(catalog.images, np.ndarray)  # a table of pixels holds its images itself
+    relative = [os.path.relpath(os.path.normpath(image), root) for image in catalog.images] if in_files else []
     relative = [inside.replace(os.sep, "/") for inside in relative]
     listed = {entry.name for entry in catalog.ledger}
     used = set(relative) | set(name.split("/") if name in contents.files else [])
@@ -168,6 +184,6 @@ def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> 
         catalog,
         source=str(contents.path),
         format="archive",
-        images=[contents.files[inside] for inside in relative],
+        images=[contents.files[inside] for inside in relative] if in_files else catalog.images,
         ledger=catalog.ledger.revised(entry for entry in more if entry.name not in listed),
     )

@@ -5,17 +5,31 @@ Decided on the folders that hold images below them; the files themselves are not
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from striate.data.labels import levelled
+from striate.data.readers.masks import MASK, mask_folders
 from striate.data.readers.split_names import classes_with_splits, split_of, splits_among
 from striate.errors import some
 
 OUTSIDE = "set aside as outside of train, valid and test"
 CLASSLESS = "not in a class folder"
 UNLABELLED = "set aside as an unlabelled image of the {} split"
+# Folders that hold others and are no class, and folders of pictures that lie beside the data.
+_CONTAINER = re.compile(
+    r"(?:all|my|raw|full|the)?[ _-]?(?:data|data[ _-]?sets?|images?|imgs?|pictures?|pics?|photos?|classes|archive|raw"
+    r"|originals?|files|database|corpus)(?:[ _-]?(?:set|folder|raw|dir|v?\d+))?",
+    re.IGNORECASE,
+)
+_BESIDE = re.compile(
+    r"\.?(?:samples?|examples?|previews?|demos?|docs?|documentation|readme.*|figures?|figs?|assets?|media|screenshots?"
+    r"|logos?|icons?|outputs?|results?|plots?|notebooks?|scripts?|src|static|misc|thumbs?|thumbnails?|github)"
+    r"(?:[ _-]?(?:images?|imgs?|pictures?|pics?|photos?|files))?",
+    re.IGNORECASE,
+)
 _PLAIN_NAMES = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
 
 
@@ -68,8 +82,9 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
         for part in path.split("/") if path else []:
             node = node.below.setdefault(part, Branch())
         node.direct += count
-    prefix, top = _unwrapped("", root)
     found = Arrangement()
+    _set_masks_aside(found, "", root)
+    prefix, top = _unwrapped("", root)
     if splits := split_folders(top):
         _arrange_splits(found, prefix, top, splits, source.rstrip("/") or "/")
     elif compound := classes_with_splits(top.below) if not any(node.below for node in top.below.values()) else {}:
@@ -82,6 +97,26 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
     else:
         _arrange_classes(found, prefix, top, source.rstrip("/") or "/")
     return found
+
+
+def _set_masks_aside(found: Arrangement, prefix: str, root: Branch) -> None:
+    """Take folders of masks out of the tree; the folder of images beside them is left and looked through."""
+    taken = list(_without_masks(prefix, root))
+    for path, node in taken:
+        _fill(found, path, node, Role("", None, MASK))
+    if taken:
+        found.notes.append(
+            f"{some([path for path, _ in taken], 2)} {'is' if len(taken) == 1 else 'are'} taken as masks of the images "
+            f"beside {'it' if len(taken) == 1 else 'them'}: {sum(node.inside() for _, node in taken):,} are set aside"
+        )
+
+
+def _without_masks(prefix: str, node: Branch) -> Iterator[tuple[str, Branch]]:
+    masks = mask_folders(node.below) if node.below and not node.direct else []
+    for name in masks:
+        yield f"{prefix}{name}", node.below.pop(name)
+    for name, child in node.below.items():
+        yield from _without_masks(f"{prefix}{name}/", child)
 
 
 def _unwrapped(prefix: str, node: Branch) -> tuple[str, Branch]:
@@ -182,6 +217,29 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Branch, splits: Mappin
             _fill(found, prefix + name, node, Role("", None, OUTSIDE))
     _loose(found, prefix, top, True, "", OUTSIDE)
     _say_splits(found, splits)
+    _doubt_splits(found, source, prefix, top, {name: (splits[name], *parts[name]) for name in splits})
+
+
+def _doubt_splits(
+    found: Arrangement, source: str, prefix: str, top: Branch, splits: Mapping[str, tuple[str, str, Branch]]
+) -> None:
+    """Doubt classes of train that hold the same folders, and splits without train where another folder may be it.
+
+    Arguments:
+        splits: {folder: (split, path of the folder that holds its classes, that folder)}.
+    """
+    for split, path, node in splits.values():
+        if split == "train":
+            inside = {label: _unwrapped(label + "/", child) for label, child in node.below.items()}
+            _doubt_shared(found, f"{source}/{path}", node, inside)
+            return
+    known = {label for _, _, node in splits.values() for label in node.below}
+    same = [name for name, node in top.below.items() if name not in splits and known & node.below.keys()]
+    if same:
+        found.doubts.append(
+            f"{f'{source}/{prefix}'.rstrip('/')} has {some(list(splits))} and no folder called train; {some(same)} "
+            f"{'holds' if len(same) == 1 else 'hold'} the same classes. Call the one to learn from train"
+        )
 
 
 def _unwrapped_split(path: str, node: Branch, top: Branch, splits: Mapping[str, str]) -> tuple[str, Branch]:
@@ -222,15 +280,7 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
         _doubt_one_class(found, where, top)
         return
     inside = {label: _unwrapped(label + "/", node) for label, node in top.below.items()}
-    shared = _shared((node.below for _, node in inside.values()), len(top.below))
-    if len(shared) > 1:
-        holders = [label for label, (_, node) in inside.items() if len(node.below.keys() & shared) > 1]
-        found.doubts.append(
-            f"{where.rstrip('/')} must have a folder for each class; {some(holders)} hold the same folders "
-            f"({some(shared)}), which look like {'splits' if any(map(split_of, shared)) else 'the classes'}. "
-            f"Give one of them: {where}{holders[0]}. "
-            f"If {some(holders, 3)} are the classes, say so with --format folders"
-        )
+    if _doubt_shared(found, where, top, inside):
         return
     within = {path[:-1]: node for path, node in inside.values() if not node.direct and len(node.below) > 1}
     for label, node in within.items():
@@ -243,10 +293,45 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
             return
     if within:
         label, node = next(iter(within.items()))
+        if len(within) == 1 and _holds_the_classes(label, node, top):
+            others = [name for name in top.below if name != label.partition("/")[0]]
+            found.doubts.append(
+                f"{where.rstrip('/')} must have a folder for each class; {label} holds the folders "
+                f"{some(sorted(node.below))}, which look like the classes, and {some(others)} something else. "
+                f"Give {where}{label}. If {some(list(top.below), 3)} are the classes, say so with --format folders"
+            )
+            return
         found.notes.append(
             f"all images below {label} are of the class {label.partition('/')[0]}; it holds the folders "
             f"{some(sorted(node.below))}. If those are the classes, give {where}{label}"
         )
+
+
+def _doubt_shared(found: Arrangement, where: str, top: Branch, inside: Mapping[str, tuple[str, Branch]]) -> bool:
+    """Doubt classes that hold the same folders; return whether they do."""
+    shared = _shared((node.below for _, node in inside.values()), len(top.below))
+    if len(shared) < 2:
+        return False
+    holders = [label for label, (_, node) in inside.items() if len(node.below.keys() & shared) > 1]
+    splits = any(map(split_of, shared))
+    found.doubts.append(
+        f"{where.rstrip('/')} must have a folder for each class; {some(holders)} hold the same folders "
+        f"({some(shared)}), which look like {'splits' if splits else 'the classes'}. "
+        f"Give one of them: {where}{holders[0]}. If {some(holders, 3)} are the classes, say so with --format folders"
+        + ("" if splits else "; if they are splits, call them train, valid and test")
+    )
+    return True
+
+
+def _holds_the_classes(path: str, node: Branch, top: Branch) -> bool:
+    """Whether a folder of folders holds all the classes, and what lies beside it are samples, figures or the like.
+
+    Told by its own name, by the others' names, or by how few images these hold.
+    """
+    others = [child.inside() for name, child in top.below.items() if name != path.partition("/")[0]]
+    if _CONTAINER.fullmatch(path.rpartition("/")[2]) or 10 * sum(others) <= min(50, node.inside()):
+        return True
+    return all(_BESIDE.fullmatch(name) for name in top.below if name != path.partition("/")[0])
 
 
 def _doubt_one_class(found: Arrangement, where: str, top: Branch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from sys import intern
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from striate.data.labels import encode, is_missing, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.arrangement import arrange
 from striate.data.readers.assembling import displayable, unique
+from striate.data.readers.masks import MASK, mask_files
 from striate.data.readers.walking import (
     IMAGE_TYPES,
     TABLE_TYPES,
@@ -72,6 +73,8 @@ def list_folder(path: Path, progress: Progress = silent) -> tuple[list[str], lis
         DataError: there are none.
     """
     found = walk_folder(os.fspath(path), progress)
+    if not found.files and found.arrays:
+        found.take_arrays(found.arrays)
     if not found.files:
         raise DataError(_nothing(path, found))
     return found.files, found.entries
@@ -127,6 +130,8 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
         path: what holds them, for messages.
         below: what goes before the relative paths.
     """
+    if not found.files and any("/" in one for one in found.arrays):
+        found.take_arrays([one for one in found.arrays if "/" in one])
     if not found.files:
         raise DataError(_nothing(path, found))
     folders = [intern(relative.rpartition("/")[0]) for relative in found.files]  # one text a folder, not one a file
@@ -136,11 +141,14 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     missing = {
         folder for folder, role in arrangement.roles.items() if role.label is not None and is_missing(role.label)
     }
+    masks = mask_files(found.files)
     rows: list[_Row] = []
     for relative, folder in zip(found.files, folders, strict=True):
         role = arrangement.roles[folder]
         if role.why:
             found.skip(relative, role.why)
+        elif relative in masks:
+            found.skip(relative, f"{MASK}: of {displayable(masks[relative])}")
         elif folder in missing:
             found.skip(relative, f"no label: its folder is called {role.label}")
         else:
@@ -153,7 +161,8 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     names = unique([displayable(row.relative) for row in rows])
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
     splits = np.array([row.split for row in rows], dtype="U5")
-    notes = (*arrangement.notes, *naming_notes(given), *_note_missing(found), *_note_others(path, found))
+    notes = (*arrangement.notes, *_note_masks(masks), *naming_notes(given), *_note_missing(found))
+    notes += _note_others(path, found)
     images, doubts = [below / row.relative for row in rows], tuple(arrangement.doubts)
     return Catalog(str(path), "folders", names, images, labels, classes, splits, ledger, notes=notes, doubts=doubts)
 
@@ -164,6 +173,17 @@ class _Row(NamedTuple):
     relative: str
     split: str
     label: str | None
+
+
+def _note_masks(masks: Mapping[str, str]) -> tuple[str, ...]:
+    """Say how many files are masks of others by their names."""
+    if not masks:
+        return ()
+    mask, image = next(iter(masks.items()))
+    return (
+        f"{len(masks):,} files are set aside as masks of images beside them, such as {displayable(mask)} of "
+        f"{displayable(image)}",
+    )
 
 
 def _note_missing(found: Walked) -> tuple[str, ...]:
@@ -213,11 +233,10 @@ def _nothing(path: Path, found: Walked) -> str:
 
 
 def _archives_instead(path: Path, archives: list[str]) -> str:
-    arrays = [name for name in archives if name.endswith(".npy")]
-    if len(arrays) > 1 and any("/" in name for name in arrays):
+    if all(name.endswith(".npz") for name in archives) and any("/" in name for name in archives):
         return (
-            f"{len(arrays):,} arrays, such as {arrays[0]}, and files of one array are no images. Save each as PNG or "
-            "TIFF, or all in one file, numpy.savez('set.npz', images=images, labels=labels), and give that file"
+            f"{len(archives):,} archives of arrays, such as {archives[0]}. Save each image by numpy.save, as .npy in "
+            "one folder a class, or all in one file, numpy.savez('set.npz', images=images, labels=labels)"
         )
     if len(archives) > 1:
         listed = some([displayable(name) for name in sorted(archives)])

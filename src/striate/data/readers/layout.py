@@ -15,6 +15,9 @@ from striate.errors import DataError
 
 BLANKS = " "
 DELIMITERS = ",;\t|"
+# A row of numbers as programs write them where the decimal point is a comma: 0;0,59;0,8.
+_NUMBERS_WITH_COMMAS = re.compile(r"\s*[+-]?\d+(?:,\d+)?(?:\s*[;\t]\s*[+-]?\d+(?:,\d+)?){2,}\s*")
+DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _LOOKED_AT = 30
 _MOST_BEFORE = 10
@@ -57,14 +60,21 @@ def find_layout(text: str, known: Collection[str]) -> Layout:
     for end in _LINE_END.finditer(text):
         one = text[start : end.start()].strip()
         if one.startswith(("#", "%")) and not _is_row(one, known):
-            header = _header_in(one, _first_line(text[end.end() :]), known)
+            header = header or _header_in(one, _first_line(text[end.end() :], known), known)
         elif one:
             break
         start, line = end.end(), line + 1
-        if header:
-            break
     text = text[start:]
     return Layout(text, line, _delimiter(text), header)
+
+
+def with_point(cell: str) -> str:
+    """Return a number with its decimal comma as a point, and any other text as it is.
+
+    >>> with_point("-0,5"), with_point("a 0,5")
+    ('-0.5', 'a 0,5')
+    """
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def decode_text(raw: bytes) -> str:
@@ -129,6 +139,8 @@ def _split_blanks(text: str, first: int) -> Rows:
     lines = [(i, line.strip()) for i, line in enumerate(_LINE_END.split(text), first) if line.strip()]
     if len(lines) > 1 and lines[0][1].isdecimal():
         lines = lines[1:]  # some lists begin with the number of their lines
+    if header := _header_of_flags(lines):
+        return [(lines[0][0], header), *((i, line.split()) for i, line in lines[1:])]
     numbered = all(_is_numbered_name(line) for _, line in lines)
     for i, line in lines:
         name, _, rest = line.partition(BLANKS) if "\t" not in line else line.replace("\t", BLANKS).partition(BLANKS)
@@ -138,6 +150,15 @@ def _split_blanks(text: str, first: int) -> Rows:
     if len(set(map(len, parts))) == 1 and len(parts[0]) > 1 and all(_is_number(one) for part in parts for one in part):
         return [(i, [name, *part]) for (i, (name, _)), part in zip(rows, parts, strict=True)]
     return rows
+
+
+def _header_of_flags(lines: Sequence[tuple[int, str]]) -> list[str]:
+    """Return the columns of a list whose first line names all but the first: a name and a 1 or −1 for each; else []."""
+    if len(lines) < 2:
+        return []
+    names, parts = lines[0][1].split(), [line.split() for _, line in lines[1:]]
+    flags = all(len(part) == len(names) + 1 and {*part[1:]} <= {"1", "-1", "0"} for part in parts)
+    return ["image", *names] if flags and len(names) > 1 and is_image_name(parts[0][0]) else []
 
 
 def rows_before_header(rows: Rows, known: Collection[str]) -> int:
@@ -162,8 +183,10 @@ def rows_before_header(rows: Rows, known: Collection[str]) -> int:
     return 0
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in _LINE_END.split(text[: 1 << 16]) if line.strip()), "")
+def _first_line(text: str, known: Collection[str]) -> str:
+    """Return the first line that is neither empty nor a comment."""
+    lines = (line.strip() for line in _LINE_END.split(text[: 1 << 16]))
+    return next((line for line in lines if line and (line[0] not in "#%" or _is_row(line, known))), "")
 
 
 def _is_row(line: str, known: Collection[str]) -> bool:
@@ -179,14 +202,16 @@ def _header_in(comment: str, row: str, known: Collection[str]) -> tuple[str, ...
     delimiter = _delimiter_of(row)
     bare = comment.lstrip("#% ")
     cells = bare.split() if delimiter is None else [cell.strip(' "') for cell in bare.split(delimiter)]
-    count = 2 if delimiter is None else row.count(delimiter) + 1
-    fits = len(cells) == count > 1 and not {fold(cell) for cell in cells}.isdisjoint(known)
+    counts = {2, len(row.split())} if delimiter is None else {row.count(delimiter) + 1}
+    fits = len(cells) in counts and len(cells) > 1 and not {fold(cell) for cell in cells}.isdisjoint(known)
     return tuple(cells) if fits else ()
 
 
 def _delimiter_of(line: str) -> str | None:
     """Return the delimiter that is most frequent outside of quotes in a line, or None."""
     bare = re.sub(r'"[^"]*"', "", line)
+    if _NUMBERS_WITH_COMMAS.fullmatch(bare):
+        return ";" if ";" in bare else "\t"
     best = max(DELIMITERS, key=bare.count)
     return best if best in bare else None
 

@@ -92,7 +92,14 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     files = find_metadata(path)
     if not files:
         raise DataError(f"{path} must hold metadata.jsonl or metadata.csv with a column file_name; it holds neither")
-    parts = [(file, _read(file, label_column, progress)) for file in files]
+    try:
+        parts = [(file, _read(file, label_column, progress)) for file in files]
+    except DataError as error:  # a file that is called so and is none does not hide class folders
+        if instead := _by_folders(
+            path, files, f"set aside: {str(error).removeprefix(str(files[0]))[:120].strip(' :')}"
+        ):
+            return instead
+        raise
     described = [(file, catalog, i) for file, catalog in parts for i in range(len(catalog))]
     names = [_name(catalog.images[i], path) for _, catalog, i in described]
     classes = [catalog.classes[catalog.labels[i]] if catalog.labels[i] >= 0 else None for _, catalog, i in described]
@@ -116,16 +123,14 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     return Catalog(str(path), "metadata", shown, images, labels, order, np.array(splits, "U5"), ledger, columns)
 
 
-def _by_folders(path: Path, files: list[Path]) -> Catalog | None:
+def _by_folders(path: Path, files: list[Path], why: str = "set aside: it has no column of classes") -> Catalog | None:
     """Return the catalog of class folders whose metadata tell something else, as captions; None without classes."""
     try:
         catalog = read_folders(path)
     except DataError:
         return None
-    told = [
-        Entry(displayable(_name(file, path)), "skipped", "set aside: it has no column of classes") for file in files
-    ]
-    return replace(catalog, ledger=catalog.ledger.revised(told)) if catalog.classes else None
+    told = [Entry(displayable(_name(file, path)), "skipped", why) for file in files]
+    return replace(catalog, ledger=catalog.ledger.revised(told)) if len(catalog.classes) > 1 else None
 
 
 def _read(file: Path, label_column: str | None, progress: Progress) -> Catalog:

@@ -23,6 +23,8 @@ from striate.system.archives import DAMAGED
 _IMAGE_KEYS = ("images", "image", "x", "data", "imgs", "pixels", "features", "inputs", "arr_0")
 _LABEL_KEYS = ("labels", "label", "y", "targets", "target", "classes", "class", "fine_labels", "outputs", "arr_1")
 _LONGEST_HEADER = 1 << 17
+# An array longer than this is taken for rows of numbers.
+_LONGEST_STRIP = 4
 _NAME_KEYS = ("class_names", "label_names", "classes", "target_names")
 
 
@@ -54,10 +56,11 @@ def _split_in(text: str, name: str) -> str | None:
 
 
 def is_npz(path: Path) -> bool:
-    """Return whether a zip holds arrays, or is damaged and called `.npz`."""
+    """Return whether a zip holds arrays at its top, or is called `.npz` and holds some or is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
+            named = path.suffix.lower() == ".npz"
+            return any(name.endswith(".npy") and (named or "/" not in name) for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return path.suffix.lower() == ".npz"
 
@@ -170,6 +173,18 @@ def _values(file: Any, where: str) -> np.ndarray:
         if letters.max(initial=0) > sys.maxunicode:
             raise DataError(f"{where} is damaged: it has letters that are none")
     return array
+
+
+def holds_one_image(path: Path) -> bool:
+    """Return whether a `.npy` file holds one image, (h, w) or colour (h, w, c), and not many or rows of features."""
+    try:
+        with open(path, "rb") as file:
+            shape, _ = _header(file, str(path))
+    except DataError:
+        return False
+    sides, channels = shape[:2], shape[2:]
+    plain = len(sides) == 2 and 4 < max(sides) <= _LONGEST_STRIP * min(sides)
+    return plain and (not channels or (len(channels) == 1 and channels[0] in (3, 4) and min(sides) > 4))
 
 
 def load_npy(path: Path) -> np.ndarray:

@@ -12,6 +12,7 @@ from striate.errors import some
 
 _ONE = frozenset({"1", "1.0", "1.", "1,0", "true", "yes", "y", "x"})
 _ZERO = frozenset({"0", "0.0", "0.", "0,0", "false", "no", "n", "-", ""})
+_MINUS = frozenset({"-1", "-1.0", "-1,0"})
 # Share of the rows with a single one from which columns are taken as classes.
 _CERTAIN, _LIKELY = 0.99, 0.75
 _MOST_ASIDE = 5
@@ -40,7 +41,7 @@ def find_one_hot(columns: Sequence[str], rows: Rows, chosen: Sequence[int] = ())
         rows: n of (line, cells).
         chosen: places of the columns of classes where the user named them; else they are told by their content.
     """
-    places = list(chosen) or _binary_columns(len(columns), rows)
+    places = list(chosen) or _binary_columns(len(columns), rows, _ZERO) or _binary_columns(len(columns), rows, _MINUS)
     if len(places) < 2:
         return None
     ones = np.array([[_cell(cells, place) in _ONE for place in places] for _, cells in rows], dtype=bool)
@@ -75,11 +76,11 @@ def _why(names: Sequence[str], ones: np.ndarray) -> str:
     return f"several classes: {some(found)}" if found else "no class: none of the columns is 1"
 
 
-def _binary_columns(count: int, rows: Rows) -> list[int]:
-    """Return the places of columns that hold nothing but 0 and 1, or no and yes."""
+def _binary_columns(count: int, rows: Rows, zero: frozenset[str]) -> list[int]:
+    """Return the places of two columns or more that hold nothing but 0 and 1, or no and yes, or −1 and 1."""
     places = list(range(count))
     for _, cells in rows:
-        places = [place for place in places if _cell(cells, place) in _ZERO or _cell(cells, place) in _ONE]
+        places = [place for place in places if _cell(cells, place) in zero or _cell(cells, place) in _ONE]
         if len(places) < 2:
             return []
     return [place for place in places if any(_cell(cells, place) for _, cells in rows)]

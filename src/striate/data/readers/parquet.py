@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.decoding.stored import Stored
-from striate.data.labels import class_name, encode
+from striate.data.labels import class_name, encode, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, numbered, unique
 from striate.data.readers.members import check_member_bytes
@@ -21,6 +21,7 @@ from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_
 from striate.data.readers.parquet_groups import ParquetGroups, pyarrow_parquet, text_bytes
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
+from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.data.readers.tables import read_table
 from striate.data.readers.text_table import TextTable
 from striate.errors import ArgumentError, DataError, DecodingError
@@ -173,6 +174,10 @@ def _add_group(shard: Shard, groups: ParquetGroups, group: int, columns: Parquet
     for name, found in (groups.read(group, wanted) if wanted else {}).items():
         groups.room.keep_bytes(text_bytes(found))
         values[name] = found.to_pylist()
+        if len(found) != count:
+            raise DataError(
+                f"{shard.path} is a damaged Parquet file (of {count:,} rows {len(found):,} are there). Get it again."
+            )
     nothing: list[Any] = [None] * count
     rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]
     rows.paths += [text_of(value) for value in values.get(columns.paths or "", nothing)]
@@ -198,10 +203,14 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
     if not all(names) or len(set(names)) < len(names):
         names = numbered(splits)
     names = unique([name.replace("\\", "/").lstrip("/") for name in names])
+    told = find_split_column(tuple(rows.cells), _lines(rows), ())
     labelled = any(rows.labels)
-    keep = [i for i, label in enumerate(rows.labels) if label is not None or not labelled]
-    kept = set(keep)
-    entries = [Entry(n, "used") if i in kept else Entry(n, "skipped", "no label") for i, n in enumerate(names)]
+    why = [_why(rows, i, told, labelled) for i in range(len(names))]
+    if not splits.astype(bool).any() and told.place is not None:
+        cells = rows.cells[list(rows.cells)[told.place]]
+        splits = np.array([told.of(cell) or "" for cell in cells], "U5")
+    keep = [i for i, one in enumerate(why) if not one]
+    entries = [Entry(n, "skipped", one) if one else Entry(n, "used") for n, one in zip(names, why, strict=True)]
     found = [rows.labels[i] for i in keep]
     known = columns.names if columns.names is not None and set(columns.names).issuperset(filter(None, found)) else None
     labels, classes = encode(found, tuple(dict.fromkeys(known)) if known and labelled else None)
@@ -215,7 +224,22 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
         splits[keep],
         Ledger([*entries, *others]),
         {name: [cells[i] for i in keep] for name, cells in rows.cells.items()},
+        (*told.notes, *naming_notes(found)),
     )
+
+
+def _lines(rows: _Rows) -> list[tuple[int, list[str]]]:
+    return list(enumerate(map(list, zip(*rows.cells.values(), strict=True)), 1))
+
+
+def _why(rows: _Rows, row: int, told: SplitColumn, labelled: bool) -> str:
+    """Return why a row is left out, "" of one that is used."""
+    if labelled and rows.labels[row] is None:
+        return "no label"
+    if told.place is None or rows.splits[row]:
+        return ""
+    cell = rows.cells[list(rows.cells)[told.place]][row]
+    return f"set aside as in no split: {cell}" if told.of(cell) is None else ""
 
 
 def _by_paths(

@@ -12,7 +12,9 @@ from striate.errors import ArgumentError, DataError, unknown
 
 _IMAGE_NAMES = ("image", "img", "images", "picture", "photo", "jpg", "png", "bytes", "image_bytes", "content")
 _LABEL_NAMES = ("label", "labels", "class", "class_name", "target", "category", "y", "cls")
-_PATH_NAMES = (*_IMAGE_NAMES, "file_name", "filename", "path", "image_path")
+# Of CIFAR-100's two kinds of classes its hundred are taken, as from its own files.
+_FINE, _COARSE = ("fine_label", "fine_labels"), ("coarse_label", "coarse_labels")
+_PATH_NAMES = (*_IMAGE_NAMES, "file_name", "filename", "path", "image_path", "url", "image_url")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 def _image_column(schema: Any, features: Mapping[str, Any]) -> str | None:
     said = [name for name, feature in features.items() if feature.get("_type") == "Image" and name in schema.names]
-    structs = [name for name in schema.names if _is_bytes(_fields(schema.field(name).type).get("bytes"))]
+    fields = {name: _fields(schema.field(name).type) for name in schema.names}
+    structs = [name for name in schema.names if _is_bytes(fields[name].get("bytes"))]
+    structs = structs or [name for name in schema.names if {*fields[name]} == {"bytes", "path"}]  # of paths alone
     raw = [name for name in schema.names if _is_bytes(schema.field(name).type)]
     texts = [name for name in schema.names if _is_text(schema.field(name).type)]
     named = [name for name in texts if name.casefold() in _PATH_NAMES]
@@ -113,6 +117,8 @@ def _kinds(path: Path, schema: Any, image: str) -> tuple[str | None, str | None]
     fields = _fields(kind)
     if _is_bytes(fields.get("bytes")):
         return f"{image}.bytes", f"{image}.path" if _is_text(fields.get("path")) else None
+    if _is_text(fields.get("path")):
+        return None, f"{image}.path"
     if _is_bytes(kind):
         return image, None
     if _is_text(kind):
@@ -124,12 +130,21 @@ def _label_column(path: Path, schema: Any, features: Mapping[str, Any], image: s
     said = [n for n, feature in features.items() if feature.get("_type") == "ClassLabel" and n in schema.names]
     plain = [name for name in schema.names if name != image and _is_usable(schema.field(name).type)]
     named = [name for name in plain if name.casefold() in _LABEL_NAMES]
+    if fine := _finest(said or [name for name in plain if name.casefold() in _FINE + _COARSE]):
+        return fine
     if len(said) > 1 and not any(name.casefold() in _LABEL_NAMES for name in said):
         raise DataError(
             f"{path} has {len(said)} columns of classes: {', '.join(said[:10])}. Choose with --label-column."
         )
     candidates = said or named
     return min(candidates, key=lambda name: _rank(name, _LABEL_NAMES)) if candidates else None
+
+
+def _finest(names: Sequence[str]) -> str | None:
+    """Return the fine one of columns that are of fine and coarse classes and nothing else; None of others."""
+    folded = {name.casefold(): name for name in names}
+    fine = [name for key, name in folded.items() if key in _FINE]
+    return fine[0] if len(fine) == 1 and folded.keys() <= {*_FINE, *_COARSE} else None
 
 
 def _is_usable(kind: Any) -> bool:

@@ -60,7 +60,7 @@ class ParquetGroups:
         Raises:
             DataError: that is absurdly much.
         """
-        return tally_pages(self._path, self.metadata.row_group(group), columns, self.room, self._widths)
+        return tally_pages(self._path, group, columns, self.room, self._widths)
 
     def read(self, group: int, columns: list[str]) -> dict[str, Any]:
         """Return columns of a group, which have been checked, as pyarrow's chunked arrays by name.
@@ -71,9 +71,7 @@ class ParquetGroups:
         import pyarrow
         import pyarrow.compute as compute
 
-        size_bytes, delta = tally_pages(
-            self._path, self.metadata.row_group(group), columns, Room(self._path), self._widths
-        )
+        size_bytes, delta = tally_pages(self._path, group, columns, Room(self._path), self._widths)
         file = self._kept if size_bytes < _DICTIONARY_BYTES and not delta else self._plain
         if delta:  # pyarrow gives each value its own beginning, of few at once
             rows = max(1, _AT_ONCE_BYTES // max(1, size_bytes))

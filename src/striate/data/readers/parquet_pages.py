@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from striate.errors import DataError
 
 # Fields of PageHeader by number; of the header of its kind the number of values and their encoding are fields too.
 _KIND, _UNPACKED, _PACKED, _KINDS = 1, 2, 3, (5, 7, 8)
+# Of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData: the fields that lead to the pages.
+_GROUPS, _COLUMNS, _ABOUT = 4, 1, 3
+_NAME, _NUMBER, _LENGTH, _FIRST, _DICTIONARY = 3, 5, 7, 9, 11
 _VALUES, _ENCODINGS = 1, {5: 2, 7: 2, 8: 4}
 # Of these a value takes its length, or its beginning, from others: few bytes make many.
 _DELTAS = 6, 7
@@ -84,25 +88,21 @@ class Room:
         return DataError(f"{self._path} {why}, as a decompression bomb does. Save it again, if it is what you want.")
 
 
-def tally_pages(
-    path: Path, group: Any, columns: list[str], room: Room, widths: dict[str, int]
-) -> tuple[int, bool]:  # fmt: skip
+def tally_pages(path: Path, group: int, columns: list[str], room: Room, widths: dict[str, int]) -> tuple[int, bool]:
     """Count what columns of a row group unpack to; return that, in bytes, and whether any is told by differences.
 
     Arguments:
-        group: pyarrow's metadata of it.
         columns: by name; of nested ones a dot is before each field.
         widths: bytes of a value, of the columns that have values of one width.
 
     Raises:
         DataError: it is a bomb.
-        IndexError, KeyError, ValueError: a header is damaged.
+        IndexError, KeyError, TypeError, ValueError: a header is damaged.
     """
-    size_bytes, delta = 0, False
-    chunks = [group.column(i) for i in range(group.num_columns)]
+    size_bytes, delta, found = 0, False, path.stat()
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for chunk in chunks:
-            name = chunk.path_in_schema
+        for chunk in _chunks(path, found.st_size, found.st_mtime_ns)[group]:
+            name = b".".join(chunk[_NAME]).decode()
             if not any(f"{name}.".startswith(f"{wanted}.") for wanted in columns):
                 continue
             for page in _pages(content, chunk):
@@ -114,11 +114,20 @@ def tally_pages(
     return size_bytes, delta
 
 
-def _pages(content: Any, chunk: Any) -> Iterator[ParquetPage]:
-    at, first = chunk.data_page_offset, chunk.dictionary_page_offset
-    at = first if first and 0 < first < at else at
-    end, seen = at + chunk.total_compressed_size, 0
-    while at < end and seen < chunk.num_values:
+@lru_cache(maxsize=8)
+def _chunks(path: Path, size_bytes: int, _: int) -> list[list[dict[int, Any]]]:
+    """Return what the footer says of each column of each row group; pyarrow ends the process where that is damaged."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        length = int.from_bytes(content[size_bytes - 8 : size_bytes - 4], "little")
+        footer = _Thrift(content, size_bytes - 8 - length).struct()
+    return [[column[_ABOUT] for column in group[_COLUMNS]] for group in footer[_GROUPS]]
+
+
+def _pages(content: Any, chunk: dict[int, Any]) -> Iterator[ParquetPage]:
+    at, first = chunk[_FIRST], chunk.get(_DICTIONARY, 0)
+    at = first if 0 < first < at else at
+    end, seen = at + chunk[_LENGTH], 0
+    while at < end and seen < chunk[_NUMBER]:
         thrift = _Thrift(content, at)
         head = thrift.struct()
         kind = next((number for number in _KINDS if number in head), 0)
@@ -133,7 +142,7 @@ def _pages(content: Any, chunk: Any) -> Iterator[ParquetPage]:
 
 
 class _Thrift:
-    """Reads Thrift's compact protocol, as much of it as page headers have.
+    """Reads Thrift's compact protocol, as much of it as Parquet has.
 
     Arguments:
         content: bytes, which may be mapped.
@@ -144,7 +153,7 @@ class _Thrift:
         self._content, self.at = content, at
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Return the fields of a struct by their numbers; text is left out.
+        """Return the fields of a struct by their numbers; text is bytes.
 
         Raises:
             IndexError, ValueError: it is damaged.
@@ -172,10 +181,20 @@ class _Thrift:
             case 8:
                 length = self._varint()
                 self.at += length
-                return None
+                return self._content[self.at - length : self.at]
+            case 9 | 10:
+                return self._list(depth)
             case 12:
                 return self.struct(depth + 1)
         raise ValueError("a page header of no known form")
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        size = head >> 4 if head >> 4 < 15 else self._varint()
+        if size > len(self._content) - self.at:
+            raise ValueError("a list of more than there is")
+        kind = head & 15
+        return [self._byte() if kind < 3 else self._value(kind, depth) for _ in range(size)]
 
     def _byte(self) -> int:
         self.at += 1

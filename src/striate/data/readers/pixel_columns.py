@@ -14,7 +14,7 @@ from striate.data.readers.layout import is_image_name
 from striate.errors import DataError, some
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_SEVERAL = re.compile(r"[\[(\s]*\d+\.?\d*([\s,;]+\d+\.?\d*){15,}[\s\])]*")
+_SEVERAL = re.compile(r"[\[(\s]*\d+\.?\d*([\s,;\[\]()]+\d+\.?\d*){15,}[\s\])]*")
 # Columns called pixel1, pixel2… are pixels from a few on; others that are only numbered must be many.
 _FEWEST_NAMED, _FEWEST = 16, 64
 _MEANT = frozenset({"pixel", "pix", "px", "p", "pixels"})
@@ -56,7 +56,7 @@ def find_pixel_columns(header: Sequence[str], row: Sequence[str]) -> PixelColumn
         if _SEVERAL.fullmatch(cell):
             without = place < len(header) and _SEVERAL.fullmatch(header[place]) is not None
             names = _counted(len(row)) if without else tuple(header)
-            return PixelColumns(names, place, place + 1, in_one=True, has_header=not without)
+            return PixelColumns(names, place, place + 1, shape=_nested(cell), in_one=True, has_header=not without)
     if len(row) < _FEWEST_NAMED or len(header) != len(row):
         return None
     if (_is_number(header[0]) or not header[0]) and _are_counted(header[1:]) and not _are_counted(row[1:]):
@@ -65,6 +65,17 @@ def find_pixel_columns(header: Sequence[str], row: Sequence[str]) -> PixelColumn
     if len(words) <= 1 and not any(_is_number(row[place]) for place in words):
         return _without_names(_counted(len(row)), row, has_header=False)
     return _by_names(header, row)
+
+
+def _nested(cell: str) -> tuple[int, ...]:
+    """Return (h, w) of a cell with a list for each row of an image, [[1, 2], [3, 4]]; empty where it is none.
+
+    >>> _nested("[[1, 2, 3], [4, 5, 6]]"), _nested("[1, 2, 3]")
+    ((2, 3), ())
+    """
+    rows = re.findall(r"[\[(]([^\[\]()]+)[\])]", cell)
+    widths = {len(re.findall(r"[\d.]+", row)) for row in rows}
+    return (len(rows), *widths) if len(rows) > 1 and len(widths) == 1 and "[[[" not in re.sub(r"\s", "", cell) else ()
 
 
 def _is_number(cell: str) -> bool:
@@ -160,7 +171,7 @@ def as_images(where: str, rows: np.ndarray, shape: tuple[int, ...] = ()) -> tupl
         DataError: their number is no square and no three squares, and `shape` does not say what it is.
     """
     count = rows.shape[1]
-    if shape:
+    if shape and math.prod(shape) == count:
         h, w, c = (*shape, 1)[:3]
         return rows.reshape(len(rows), h, w, c), f"{h}×{w} {'gray' if c == 1 else 'colour'} images"
     found = square_side(count)

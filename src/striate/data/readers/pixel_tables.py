@@ -16,7 +16,7 @@ from striate.data.catalog import Catalog
 from striate.data.labels import class_name, encode, is_missing, naming_notes
 from striate.data.ledger import TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
-from striate.data.readers.layout import BLANKS, decode_text, find_layout
+from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, decode_text, find_layout, with_point
 from striate.data.readers.one_hot import find_one_hot
 from striate.data.readers.pixel_columns import NUMBER, PixelColumns, as_images, describe, find_pixel_columns, label_end
 from striate.data.readers.scaling import as_pixels
@@ -29,15 +29,17 @@ from striate.observer import Progress, silent
 _GLANCE_BYTES, _GLANCE_LINES, _HEAD_BYTES = 1 << 16, 8, 1 << 23
 _PARTING, _FEWEST_PARTED = (b",", b";", b"\t", b"|", b" "), 15
 _ROWS_AT_ONCE = 1024
+_BRACKETS = bytes.maketrans(b"[]()", b"    ")
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How the file is laid out: the delimiter as bytes, and how many lines stand above the first row."""
+    """How the file is laid out: the delimiter as bytes, the lines above the first row, whether points are commas."""
 
     columns: PixelColumns
     delimiter: bytes
     above: int
+    commas: bool = False
 
 
 def find_pixel_form(path: Path) -> _Form | None:
@@ -60,11 +62,14 @@ def find_pixel_form(path: Path) -> _Form | None:
     if not rows:
         return None
     header, row = rows[0][1], rows[-1][1]
+    commas = layout.delimiter in (";", "\t") and any(DECIMAL_COMMA.fullmatch(cell) for cell in row)
+    if commas:
+        header, row = (list(map(with_point, cells)) for cells in (header, row))
     found = find_pixel_columns(header, row)
     if found is None:
         return None
     above = layout.line - 1 + (rows[1][0] if found.has_header else rows[0][0])
-    return _Form(found, layout.delimiter.encode(), above)
+    return _Form(found, layout.delimiter.encode(), above, commas)
 
 
 def read_pixel_table(
@@ -221,6 +226,9 @@ def _parted(form: _Form, line: bytes) -> tuple[list[str], bytes]:
     if after:
         line, *behind = line.rsplit(form.delimiter, after)
     others = [decode_text(cell).strip() for cell in (*before, *behind)]
+    if form.commas:
+        others = list(map(with_point, others))
+        line = line.replace(b",", b".")
     if form.columns.in_one:
         return others, _with_commas(line)
     return others, line if form.delimiter == b"," else line.replace(form.delimiter, b",")
@@ -228,7 +236,7 @@ def _parted(form: _Form, line: bytes) -> tuple[list[str], bytes]:
 
 def _with_commas(pixels: bytes) -> bytes:
     """Return the numbers of one cell, `[1, 2, 3]` or `1 2 3`, with one comma between them."""
-    pixels = pixels.strip(b" []()\t\r\n").replace(b",", b" ")
+    pixels = pixels.translate(_BRACKETS).strip(b" \t\r\n").replace(b",", b" ")
     return b",".join(pixels.split()) if b"  " in pixels or b"\t" in pixels else pixels.replace(b" ", b",")
 
 

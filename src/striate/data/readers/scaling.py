@@ -143,7 +143,7 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str], PixelWi
     low = float(np.min([float(array.min()) for array in filled]))
     high = float(np.max([float(array.max()) for array in filled]))
     if not np.isfinite([low, high]).all():
-        raise DataError(f"{where}: {name} must be finite; got {kind} in {low:g}…{high:g}. Replace what is not a number")
+        raise DataError(_not_finite(where, parts))
     tops = [65535.0 if kind == np.uint16 else None]
     window = choose_window(samples_of(filled), tops, (low, high))
     if not window.takes_bytes:
@@ -160,6 +160,19 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str], PixelWi
         return lambda values: values.astype(np.uint8), [f"stored as {kind} 0…255"], window
     scaled = [f"scaled from {kind} 0…65535"]
     return lambda values: ((values.astype(np.uint32) + 128) // 257).astype(np.uint8), scaled, window
+
+
+def _not_finite(where: str, parts: Parts) -> str:
+    """Return which image has the first value that is not a number or infinite, how many there are, and the way out."""
+    name, array = next((name, array) for name, array in parts if not np.isfinite(array).all())
+    bad = ~np.isfinite(array)
+    images = np.flatnonzero(bad.reshape(len(array), -1).any(1))
+    first = array[images[0]][bad[images[0]]].flat[0]
+    which = "" if len(array) == 1 else f" of image {images[0]}, the first of {len(images):,} of {len(array):,} images"
+    return (
+        f"{where}: {name} must be finite; {int(bad.sum()):,} of {array.size:,} values are not, as {first}{which}. Put "
+        "a value of your own there, as with numpy.nan_to_num, or leave these images out"
+    )
 
 
 def _is_alpha(parts: Sequence[np.ndarray]) -> bool:

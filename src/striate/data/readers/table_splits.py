@@ -80,6 +80,31 @@ def find_split_column(
     return SplitColumn(chosen.place, chosen.meanings, tuple(notes)) if chosen else SplitColumn(notes=tuple(notes))
 
 
+def splits_in_paths(names: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return {name: split} where the path of every file lies in a folder of a split, train among them, and what to say.
+
+    >>> splits_in_paths(["train/a.png", "test/b.png"])[0], splits_in_paths(["train/a.png", "more/b.png"])
+    ({'train/a.png': 'train', 'test/b.png': 'test'}, ({}, ()))
+    """
+    meant: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for name in names:
+        folders = re.split(r"[\\/]", name)[:-1]
+        folder = next(
+            (one for one in folders if (meant[one] if one in meant else meant.setdefault(one, split_of(one)))), ""
+        )
+        if not folder:
+            return {}, ()
+        found[name] = folder
+    used = {folder: meant[folder] for folder in found.values()}
+    if "train" not in used.values() or len(set(used.values())) < 2:
+        return {}, ()
+    listed = some([f"{folder} as {split}" for folder, split in used.items()])
+    return {name: meant[folder] for name, folder in found.items()}, (
+        f"folders in the paths split the images: {listed}",
+    )
+
+
 def _cells(rows: Sequence[tuple[int, list[str]]], place: int, named: bool) -> Counter[str]:
     """Return how often each cell stands in a column, empty ones aside; none where its first rows say no split."""
     if not named and not splits_among(cells[place] for _, cells in rows[:_LOOKED_AT] if place < len(cells)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.catalog import Catalog
-from striate.data.labels import encode, is_missing, naming_notes
+from striate.data.labels import encode, is_missing, naming_notes, number_of
 from striate.data.ledger import TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
-from striate.data.readers.layout import BLANKS
+from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, fold, with_point
 from striate.data.readers.listing import Listing
 from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
 from striate.data.readers.one_hot import OneHot, find_one_hot
-from striate.data.readers.table_splits import SplitColumn, find_split_column
+from striate.data.readers.table_splits import SplitColumn, find_split_column, splits_in_paths
 from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, TextTable, by_content, cell_at, load_table
 from striate.errors import ArgumentError, DataError, some
 from striate.observer import Progress, silent
@@ -25,6 +26,10 @@ from striate.observer import Progress, silent
 # Given for the column of labels: nobody asks for labels, and no row is skipped for want of one.
 WITHOUT_LABELS = ""
 _MANY_COLUMNS = 32
+_BOXES = frozenset({
+    "xmin", "ymin", "xmax", "ymax", "x1", "y1", "x2", "y2", "bboxx", "bboxy", "bboxwidth", "bboxheight",
+    "roix1", "roiy1", "roix2", "roiy2", "left", "top", "right", "bottom", "xcenter", "ycenter",
+})  # fmt: skip
 _PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
 
 
@@ -119,18 +124,24 @@ def catalog_of_table(
     names = [cell_at(cells, columns.image) for _, cells in table.rows]
     folder = choose_folder(path, names, images)
     found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
+    table, commas_told = _with_points(table, columns.label)
     files, entries = _look_up(table, columns, found, classes_told.refused)
     if 2 * len(found.files) < len({*names} - {""}):
         raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
-    notes = [*found.notes, *([classes_told.note] if classes_told.note else [])]
+    told = [*found.notes, *([classes_told.note] if classes_told.note else [])]
     if images is None and folder != path.parent:
-        notes.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
+        told.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
     if columns.label is None and len(table.columns) > 1:
-        notes.append(f"no column of labels among {some(table.columns)}")
-    if notes:
-        entries.append(Entry(displayable(path.name), "skipped", f"{TABLE_TOLD}{'; '.join(notes)}"))
+        told.append(f"no column of labels among {some(table.columns)}")
+    if told:
+        entries.append(Entry(displayable(path.name), "skipped", f"{TABLE_TOLD}{'; '.join(told)}"))
+    by_path, paths_told = (
+        ({}, ()) if columns.split.place is not None else splits_in_paths([file.name for file in files])
+    )
     given = [file.label for file in files]
     labels, classes = encode(given)
+    notes = (*columns.split.notes, *paths_told, *commas_told, *naming_notes(given), *_note_missing(entries))
+    notes += _note_boxes(table.columns)
     return Catalog(
         str(path),
         "table",
@@ -138,10 +149,10 @@ def catalog_of_table(
         [file.path for file in files],
         labels,
         classes,
-        np.array([file.split for file in files], dtype="U5"),
+        np.array([by_path.get(file.name, file.split) for file in files], dtype="U5"),
         Ledger(entries),
         {column: [cell_at(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
-        (*columns.split.notes, *naming_notes(given), *_note_missing(entries)),
+        notes,
     )
 
 
@@ -154,6 +165,35 @@ def _note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
         return ()
     listed = some([f"{word} ({count:,})" for word, count in words.items()])
     return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
+
+
+def _note_boxes(columns: Sequence[str]) -> tuple[str, ...]:
+    """Say that boxes are not cut out, where columns are those of boxes."""
+    named = [column for column in columns if fold(column).replace("_", "") in _BOXES]
+    if len(named) < 4:
+        return ()
+    return (f"columns {some(named)} look like boxes within the images: they are not cut out, whole images are learnt",)
+
+
+def _with_points(table: TextTable, label: int | None) -> tuple[TextTable, tuple[str, ...]]:
+    """Return the table with decimal points in labels that are numbers with a decimal comma, and what is to be said.
+
+    A cell of two labels, 1,2, is told from the number by the others: all have a fraction, or each fraction is nought.
+    """
+    if label is None or table.delimiter not in (";", "\t", "|"):
+        return table, ()
+    cells = {cell for _, row in table.rows if (cell := cell_at(row, label))}
+    parts = [DECIMAL_COMMA.fullmatch(cell) for cell in cells]
+    fractions = [part[2] for part in parts if part]
+    whole = all(part or number_of(cell) is not None for part, cell in zip(parts, cells, strict=True))
+    if not fractions or not whole or not (all(parts) or {*"".join(fractions)} == {"0"}):
+        return table, ()
+    rows = [
+        (line, [with_point(cell) if i == label else cell for i, cell in enumerate(row)]) for line, row in table.rows
+    ]
+    first = min(cell for cell, part in zip(cells, parts, strict=True) if part)
+    told = f"labels such as {first} are taken as numbers with a decimal comma, {first.replace(',', '.')}"
+    return replace(table, rows=rows), (told,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +249,11 @@ def _with_one_hot(path: Path, table: TextTable, label_column: str | None) -> tup
     return replace(table, columns=(*table.columns, "label"), rows=rows), told, "label"
 
 
+def _path_of(cell: str) -> str:
+    """Return a path as every spelling of it comes to: ./a.png and a.png are one file."""
+    return os.path.normpath(cell) if "./" in cell or "//" in cell else cell
+
+
 def _look_up(
     table: TextTable, columns: _Columns, found: Found, refused: Mapping[int, str]
 ) -> tuple[list[_File], list[Entry]]:
@@ -216,13 +261,21 @@ def _look_up(
     files: dict[str, _File] = {}
     lines: dict[str, int] = {}
     entries: dict[str, Entry] = {}
+    owners: dict[str, str] = {}
     for line, cells in table.rows:
         cell = cell_at(cells, columns.image)
         label = _label(cells, columns.label)
         split = columns.split.of(cell_at(cells, columns.split.place))
         name = displayable(cell) or f"line {line}"
         file = found.files.get(cell)
-        if name in entries:
+        owner = owners.setdefault(_path_of(cell), name)
+        if file is not None and owner != name and name not in entries:
+            entries[name] = Entry(name, "skipped", f"the file of another row: {owner}")
+            before = files.get(owner)
+            if before is not None and before.label != label:
+                del files[owner]
+                entries[owner] = Entry(owner, "skipped", f"two labels: {before.label}, and {label} as {name}")
+        elif name in entries:
             before = files.get(name)
             if before is not None and before.label != label:
                 del files[name]

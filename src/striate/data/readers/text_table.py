@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ from striate.data.readers.layout import (
     parse_rows,
     rows_before_header,
 )
-from striate.data.readers.records import record_rows, records_in
+from striate.data.readers.mappings import Cells, rows_of_json
+from striate.data.readers.records import load_json, record_rows, records_in
 from striate.errors import ArgumentError, DataError, some, unknown
 
 IMAGE_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
-    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "id",
+    "image_name", "images", "img", "img_path", "picture", "photo", "image_id", "url", "image_url", "uri", "id",
 )  # fmt: skip
 LABEL_NAMES = (
     "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
@@ -84,8 +86,8 @@ def load_table(path: Path) -> TextTable:
     if path.stat().st_size > LARGEST_BYTES:
         raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
     text = decode_text(path.read_bytes())
-    if records := records_in(str(path), text.lstrip("\r\n")):
-        return TextTable(*record_rows(records))
+    if cells := _of_json(path, text.lstrip("\ufeff \t\r\n")):
+        return TextTable(*cells)
     if "\0" in text:
         raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
     layout = find_layout(text, _KNOWN)
@@ -99,16 +101,50 @@ def load_table(path: Path) -> TextTable:
     listed = layout.delimiter == BLANKS and _KNOWN.isdisjoint(map(fold, names))
     if listed or any(is_image_name(cell) for cell in rows[0][1]):
         return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, layout.delimiter, has_header=False)
+    if len(rows) > 1 and names == tuple(map(str, range(len(names)))):
+        return TextTable(names, rows[1:], layout.delimiter, has_header=False)  # as programs count columns without names
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
     return TextTable(names, rows[1:], layout.delimiter)
+
+
+def _of_json(path: Path, text: str) -> Cells | None:
+    """Return columns and rows of JSON or JSON lines; None of what is a table of text.
+
+    Raises:
+        DataError: it is JSON that tells of no images, or called so and damaged.
+    """
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        value = load_json(str(path), text)
+    except DataError:
+        if records := records_in(str(path), text):
+            return record_rows(records)
+        if path.suffix.lower() == ".json":
+            raise
+        return None
+    flat = isinstance(value, dict) and not any(isinstance(part, dict | list) for part in value.values())
+    if flat and not _KNOWN.isdisjoint(map(fold, value)):
+        return record_rows([(1, value)])  # one line of JSON lines
+    if cells := rows_of_json(value, IMAGE_NAMES, LABEL_NAMES):
+        return cells
+    shown = (
+        f"the keys {some([str(key)[:40] for key in value])}" if isinstance(value, dict) else "a list of other things"
+    )
+    raise DataError(
+        f"{path} must be JSON of images and labels: {{file: label}}, a list of records, COCO (images, annotations, "
+        f"categories) or Label Studio (a list of tasks); it has {shown}. Give a table (CSV) that names the images and "
+        "their classes."
+    )
 
 
 def by_content(table: TextTable) -> int | None:
     """Return the first column in which the first rows all look like image files."""
     for place in range(len(table.columns)):
         cells = [cell_at(cells, place) for _, cells in table.rows[:20]]
-        if all(os.path.splitext(cell)[1].lower() in IMAGE_TYPES for cell in cells):
+        files = [re.split("[?#]", cell)[0] if "://" in cell else cell for cell in cells]
+        if all(os.path.splitext(file)[1].lower() in IMAGE_TYPES for file in files):
             return place
     return 0 if table.delimiter == BLANKS else None
 

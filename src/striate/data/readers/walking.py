@@ -40,10 +40,17 @@ class Walked:
     folders: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     others: dict[str, str] = field(default_factory=dict)  # {format: a file of it beside the images}
+    arrays: list[str] = field(default_factory=list)  # .npy files: images where there are no others
 
     def skip(self, relative: str, why: str) -> None:
         """Note that a file or folder is left out, and why."""
         self.entries.append(Entry(displayable(relative), "skipped", why))
+
+    def take_arrays(self, arrays: list[str]) -> None:
+        """Take arrays for the images, where there are no image files."""
+        self.files = sorted(arrays)
+        taken = {displayable(one) for one in arrays}
+        self.entries = [entry for entry in self.entries if entry.name not in taken]
 
 
 def image_type(name: str) -> str | None:
@@ -165,6 +172,8 @@ def sort_name(relative: str, found: Walked) -> None:
     elif name is relative and (form := _other_form(relative)):
         found.skip(relative, f"set aside as {form[0]} beside images")
         found.others[form[1]] = relative
+        if name.lower().endswith(".npy"):
+            found.arrays.append(relative)
     elif (extension := image_type(name)) is not None:
         if extension in TABLE_TYPES:
             found.tables.append(relative)
@@ -172,5 +181,7 @@ def sort_name(relative: str, found: Walked) -> None:
             found.skip(relative, "set aside as a table (if it holds the labels, give it as the source)")
         else:
             found.skip(relative, f"not an image file type: {extension}")
+        if extension == ".npy":
+            found.arrays.append(relative)
     else:
         found.files.append(relative)

@@ -25,7 +25,12 @@ from striate.observer import Progress, silent
 _TAR_NAMES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _LOOKED_AT = 16
 _LONGEST_LABEL, _LONGEST_JSON = 4096, 16 << 20
-_CLASS, _JSON = (".cls", ".cls.txt"), ".json"
+_WORDS = ("cls", "label", "class", "target", "index", "lbl", "category", "y")
+_CLASS, _JSON = tuple(f".{word}{ending}" for ending in ("", ".txt") for word in _WORDS), ".json"
+# A caption, or a label where the same few stand beside all images.
+_TEXT, _LONGEST_WORD, _CAPTION = ".txt", 60, "set aside as no image and no class: a caption"
+# What some put before the ending of the image that is the sample's own: key.input.png.
+_OWN = (".image", ".img", ".input", ".rgb", ".original")
 
 
 def split_key(name: str) -> tuple[str, str]:
@@ -39,14 +44,26 @@ def split_key(name: str) -> tuple[str, str]:
     return folder + slash + base, (dot + extension).lower()
 
 
+def _is_image(extension: str) -> bool:
+    """Return whether a member is an image of its key: `.jpg`, `.input.png`."""
+    if extension in IMAGE_TYPES:
+        return True
+    before, dot, last = extension.rpartition(".")
+    return before in _OWN and dot + last in IMAGE_TYPES
+
+
 def is_webdataset(members: Iterable[tuple[str, bytes]]) -> bool:
     """Return whether the first members (name, content) of a tar are images, each with its class in a file beside it."""
     images, labels = set(), set()
     for name, content in members:
         key, extension = split_key(name)
-        if extension in IMAGE_TYPES:
+        if _is_image(extension):
             images.add(key)
-        elif extension in _CLASS or (extension == _JSON and _label_in_json(content)):
+        elif (
+            extension in _CLASS
+            or (extension == _TEXT and "/" not in key and _is_short(content))
+            or (extension == _JSON and _label_in_json(content))
+        ):
             labels.add(key)
     return bool(images & labels)
 
@@ -76,6 +93,7 @@ def _label_in_json(content: bytes) -> str | None:
 class _Gathered:
     rows: list[tuple[str, Stored, str, str | None]] = field(default_factory=list)  # (name, way, split, class)
     entries: list[Entry] = field(default_factory=list)
+    texts: list[tuple[int, str, str]] = field(default_factory=list)  # (row, text, member): of rows without a class
 
 
 def read_webdataset(path: Path, *, progress: Progress = silent) -> Catalog:
@@ -101,6 +119,7 @@ def read_webdataset(path: Path, *, progress: Progress = silent) -> Catalog:
         _gather(contents.files, shard, prefix, gathered)
     if not gathered.rows:
         raise DataError(f"{path} must hold images, key.jpg beside key.cls or key.json; it holds none")
+    _take_texts(gathered)
     rows = gathered.rows
     if any(row[3] is not None for row in rows):
         gathered.entries += [_skipped(row[0], "no label") for row in rows if row[3] is None]
@@ -119,7 +138,7 @@ def _gather(files: Mapping[str, Stored], shard: Shard, prefix: str, gathered: _G
         key, extension = split_key(name)
         samples.setdefault(key, {})[extension] = name
     for members in samples.values():
-        images = [extension for extension in members if extension in IMAGE_TYPES]
+        images = [extension for extension in members if _is_image(extension)]
         if not images:
             gathered.entries += [_skipped(prefix + name, "no image of this key") for name in members.values()]
             continue
@@ -134,12 +153,39 @@ def _gather(files: Mapping[str, Stored], shard: Shard, prefix: str, gathered: _G
                 gathered.entries.append(Entry(shown, status, why or "the class of the image of this key"))
             elif extension in images:
                 gathered.entries.append(_skipped(shown, "a second image of this key"))
+            elif extension == _TEXT and not source:
+                gathered.texts.append((len(gathered.rows), _text(files[name]), shown))
             else:
                 gathered.entries.append(_skipped(shown, f"set aside as no image and no class: {extension}"))
         if why:
             gathered.entries.append(_skipped(used, why))
         else:
             gathered.rows.append((used, files[members[images[0]]], shard.split, label))
+
+
+def _take_texts(gathered: _Gathered) -> None:
+    """Take texts beside the images for their classes, where no other file says one and they are few and short."""
+    texts = [text for _, text, _ in gathered.texts]
+    told = any(label is not None for *_, label in gathered.rows)
+    few = len(set(texts)) <= max(2, len(texts) // 3) and all(len(text) <= _LONGEST_WORD for text in texts)
+    taken = bool(texts) and few and not told
+    for row, text, shown in gathered.texts:
+        if taken:
+            gathered.rows[row] = (*gathered.rows[row][:3], text or None)
+        status, detail = ("used", "the class of the image of this key") if taken else ("skipped", _CAPTION)
+        gathered.entries.append(Entry(shown, status, detail))
+
+
+def _is_short(content: bytes) -> bool:
+    return len(content) <= _LONGEST_WORD and b"\n" not in content.strip()
+
+
+def _text(way: Stored) -> str:
+    try:
+        raw = way.read()
+    except (DecodingError, OSError):  # damaged: then it says nothing
+        return ""
+    return raw[:_LONGEST_LABEL].decode("utf-8", "replace").strip()
 
 
 def _skipped(name: str, why: str) -> Entry:

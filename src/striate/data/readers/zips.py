@@ -52,7 +52,7 @@ def _add(contents: Contents, member: zipfile.ZipInfo) -> None:
         contents.path, member.header_offset, member.compress_size, member.file_size, member.compress_type, member.CRC
     )
     if member.flag_bits & 1:
-        contents.skip(name, "encrypted: unpack the archive with its password")
+        contents.skip(name, "encrypted, which takes its password")
     elif member.compress_type not in (STORED, DEFLATED):
         method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
         contents.skip(name, f"packed by a method that is not read: {method}")

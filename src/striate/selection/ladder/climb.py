@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.metrics.evaluation import evaluate_probabilities
+from striate.metrics.evaluation import evaluate_outcomes
+from striate.metrics.outcomes import Outcomes, rows_at_once
 from striate.observer import Observers
 from striate.runs.calibrating import calibration_size
 from striate.selection.ladder.balance_advice import balance_advice
@@ -20,7 +21,7 @@ from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
 from striate.selection.ladder.mirrors import mirrors_keep_classes
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first, worth_borrowing
-from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, measure_model
+from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
 from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.engine.state import Interrupted
@@ -282,32 +283,62 @@ def outlook(climbed: Climb, chosen: Result) -> str:
 def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Result:
     """Fit a rung and judge it; of several parts each is judged by what the others taught, and all teach the last."""
     start, images = time.perf_counter(), ground.images
+    positions = np.concatenate([valid for _, valid in parts])
+    kept = loss_rows(len(positions), len(images.classes))
     if len(parts) == 1:
-        train, valid = parts[0]
-        model = rung.fit(ground, train, valid, seconds)
-        probabilities, positions = rung.probabilities(ground, model, valid), valid
+        model = rung.fit(ground, *parts[0], seconds)
+        said, some = heard(rung, ground, model, positions, kept)
     else:
-        model, probabilities, positions = _in_turns(rung, ground, parts, seconds)
+        model, said, some = _in_turns(rung, ground, parts, kept, seconds)
     fit_s = time.perf_counter() - start
-    labels, groups = images.labels[positions], None if images.groups is None else images.groups[positions]
-    evaluation = evaluate_probabilities(probabilities, labels, images.classes, groups=groups)
+    groups = None if images.groups is None else images.groups[positions]
+    evaluation = evaluate_outcomes(said, images.classes, groups=groups)
     # What chooses is seen too, also by a run that was too short to look at it on the way.
     model = replace(model, trained_on=np.unique(np.concatenate([model.trained_on, images.hashes])))
     size_bytes, image_ms = measure_model(model, ground.seen_by(model))
     return Result(
-        rung.name, evaluation, probabilities.argmax(1) == labels, fit_s, size_bytes, image_ms, rung.is_net,
-        calibrated_log_loss(probabilities, labels), groups, model,
+        rung.name, evaluation, said.right, fit_s, size_bytes, image_ms, rung.is_net,
+        calibrated_log_loss(some, images.labels[positions[kept]]), groups, model,
     )  # fmt: skip
 
 
-def _in_turns(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> tuple[Classifier, np.ndarray, np.ndarray]:
-    """Return the model that all parts taught, and what those that some taught say of the others, with their places."""
-    each, rows = seconds / (len(parts) + 1), []
+def heard(
+    rung: Rung, ground: Ground, model: Classifier, positions: np.ndarray, kept: np.ndarray
+) -> tuple[Outcomes, np.ndarray]:
+    """Return what a model says of the images at some positions, and the probabilities (m, k) of those that are `kept`.
+
+    Of many classes it is asked block by block: a number for each class and image would fill the memory.
+
+    Arguments:
+        kept: int64 (m,), ascending places in `positions`.
+    """
+    labels, size = ground.images.labels[positions], rows_at_once(len(ground.images.classes))
+    said: list[Outcomes] = []
+    rows = [np.zeros((0, len(ground.images.classes)), np.float32)]
+    for start in range(0, len(positions), size):
+        probabilities = rung.probabilities(ground, model, positions[start : start + size])
+        said.append(Outcomes.of(probabilities, labels[start : start + size]))
+        rows.append(probabilities[kept[(kept >= start) & (kept < start + size)] - start])
+    return Outcomes.joined(said), np.concatenate(rows)
+
+
+def _in_turns(
+    rung: Rung, ground: Ground, parts: Parts, kept: np.ndarray, seconds: float
+) -> tuple[Classifier, Outcomes, np.ndarray]:
+    """Return the model that all parts taught, and what those that some taught say of the others, as `heard`."""
+    each = seconds / (len(parts) + 1)
+    said: list[Outcomes] = []
+    rows: list[np.ndarray] = []
     aside = replace(ground, folder=None, judged=0, observer=Observers([ground.observer], only=("prepare", "step")))
+    before = 0
     for train, valid in parts:
         model = rung.fit(aside, train, valid[:0], each)
-        rows.append(rung.probabilities(ground, model, valid))
+        own = kept[(kept >= before) & (kept < before + len(valid))] - before
+        told, some = heard(rung, ground, model, valid, own)
+        said.append(told)
+        rows.append(some)
+        before += len(valid)
         aside = replace(aside, like=model if aside.like is None else aside.like)
     positions = np.concatenate([valid for _, valid in parts])
     model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
-    return model, np.concatenate(rows), positions
+    return model, Outcomes.joined(said), np.concatenate(rows)

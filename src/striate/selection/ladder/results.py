@@ -117,6 +117,11 @@ def lost(results: Sequence[Result], chosen: Result, most_s: float) -> list[str]:
     ]
 
 
+def loss_rows(images: int, classes: int) -> np.ndarray:
+    """Return which of so many images the log loss is measured on, int64 (m,): of many classes a part."""
+    return spread(np.arange(images), min(1.0, LOSS_NUMBERS / max(1, images * classes)))
+
+
 def calibrated_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean log loss at the temperature that makes it least.
 
@@ -134,8 +139,6 @@ def calibrated_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     if not len(labels):
         return float("inf")
-    some = spread(np.arange(len(labels)), min(1.0, LOSS_NUMBERS / probabilities.size))
-    probabilities, labels = probabilities[some], labels[some]
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-9))
     own = logits[np.arange(len(labels)), labels]
 

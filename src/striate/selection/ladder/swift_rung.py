@@ -55,13 +55,15 @@ class SwiftRung(Rung):
         images, classes = self._images(ground, train, seconds), len(ground.images.classes)
         recipe, shape = self._recipe(ground, images, len(train)), shape_of(images)
         left = ends - time.perf_counter()
+        about = ""
         if ground.like is None:
+            about = "about "  # the clock may end them sooner, or leave time for more
             name, epochs = choose_swift(left, recipe, shape, classes, len(train), ground.device, known=ground.known)
             net = choose_net(name, shape, classes)
         else:
             name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 1
         pixels = f" of {shape[1]}×{shape[2]} pixels" if shape_of(ground.images) != shape else ""
-        ground.observer.note(f"{name}: {epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images{pixels}")
+        ground.observer.note(f"{name}: {about}{epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images{pixels}")
         recipe = recipe.replace(epochs=epochs)
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, parts_of(images, train, valid), left)
