@@ -24,6 +24,7 @@ import numpy as np
 
 from bench.record import write
 from striate.classifier.classifier import Classifier
+from striate.classifier.unseen import HeldOut
 from striate.data.dataset import DataOptions, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.reading import read
@@ -31,7 +32,7 @@ from striate.data.splitting import split
 from striate.errors import ArgumentError
 from striate.observer import Observer
 from striate.shipping.export import ExportOptions, export_model
-from striate.shipping.int8 import try_int8
+from striate.shipping.int8 import Int8Trial, try_int8
 from striate.shipping.onnx.model import make_onnx
 from striate.shipping.runtime import OnnxSession
 from striate.shipping.verify import ask, verify_catalog, verify_golden
@@ -75,15 +76,24 @@ def judge(path: Path, source: str, options: Any) -> dict[str, Any]:
         }
     if options.page:
         figures |= opened(model)
-    if options.int8:
-        trial = try_int8(model, made, held)[1]
-        print(trial.say(), flush=True)
+    if options.int8 and (trial := tried(model, made, held)):
         figures |= {
             "int8_points": 100 * trial.comparison.difference, "int8_mb": trial.after_bytes / 1e6,
             "int8_speedup_at_1": trial.timings[0].speedup, "int8_speedup_at_32": trial.timings[1].speedup,
             "int8_kept": int(trial.kept),
         }  # fmt: skip
     return figures
+
+
+def tried(model: Classifier, made: bytes, held: HeldOut) -> Int8Trial | None:
+    """Return how a graph fares in eight bits; None of a model that has nothing to compute in them."""
+    try:
+        trial = try_int8(model, made, held)[1]
+    except ArgumentError as error:
+        print(error, flush=True)
+        return None
+    print(trial.say(), flush=True)
+    return trial
 
 
 def validation_images(model: Classifier, source: str) -> ImageSet | None:

@@ -285,3 +285,48 @@ def _(folder: Path) -> tuple[str, ...]:
             for _ in range(640):
                 out.write(ZEROS)
     return source(folder, "a.npz")
+
+
+@attack("archive/zip-of-a-member-of-a-gigabyte", 0, "as a decompression bomb is")
+def _(folder: Path) -> tuple[str, ...]:
+    """So large that the archive is no bomb by its ratio, and so small that it may be sent by mail."""
+    import numpy as np
+
+    more = {"cat/big.png": forms.picture(0, 0) + bytes(960 << 20), "note.bin": np.random.default_rng(0).bytes(5 << 20)}
+    forms.write_zip(folder / "a.zip", {**GOOD, **more})
+    return source(folder, "a.zip")
+
+
+@attack("archive/tar-of-a-member-of-half-a-gigabyte", 0, "as a decompression bomb is")
+def _(folder: Path) -> tuple[str, ...]:
+    import numpy as np
+
+    more = {"cat/big.png": bytes(400 << 20), "note.bin": np.random.default_rng(0).bytes(3 << 20)}
+    forms.write_tar(folder / "a.tar.gz", {**GOOD, **more}, mode="w:gz")
+    return source(folder, "a.tar.gz")
+
+
+@attack("archive/zip-of-a-table-of-lists", 1, "is a table of")
+def _(folder: Path) -> tuple[str, ...]:
+    forms.write_zip(
+        folder / "a.zip",
+        {"annotations.json": b'{"images": [' + b"[]," * (80 << 20) + b"[]]}", "a.png": GOOD["cat/0.png"]},
+    )
+    return source(folder, "a.zip")
+
+
+@attack("archive/tar-of-a-table-of-commas", 1, "is a table of")
+def _(folder: Path) -> tuple[str, ...]:
+    forms.write_tar(
+        folder / "a.tar.gz", {"t.csv": b"image,label\n" + b"," * (200 << 20), "a.png": GOOD["cat/0.png"]}, mode="w:gz"
+    )
+    return source(folder, "a.tar.gz")
+
+
+@attack("archive/zip-packed-size-lies", 0, "truncated")
+def _(folder: Path) -> tuple[str, ...]:
+    """The last member is packed into four gigabytes, the directory says: room was made for them."""
+    raw = bytearray(forms.write_zip(folder / "a.zip", GOOD).read_bytes())
+    at = raw.rindex(b"PK\1\2")
+    raw[at + 20 : at + 24] = struct.pack("<I", (1 << 32) - 2)
+    return source(folder, "a.zip", bytes(raw))

@@ -13,7 +13,7 @@ import pytest
 from tests.attacks.attack import ATTACKS
 from tests.attacks.sandbox import Sandbox
 
-for _module in ("archives", "documents", "pickles", "pictures"):
+for _module in ("archives", "documents", "pickles", "pictures", "tables"):
     importlib.import_module(f"tests.attacks.{_module}")
 
 MOST_BYTES = 512 << 20
@@ -31,7 +31,8 @@ QUICK = (
     "picture/png-of-3600-megapixels.png", "picture/png-of-icc-bombs.png", "picture/tiff-of-65535-bands.tif",
     "picture/jpeg-of-4-gigapixels.jpg", "model/header-as-long-as-can-be", "model/json-deep",
     "model/net-repeated", "model/net-of-code", "document/coco-deep.json", "document/devices.csv", "recipe/code",
-    "sentence/power",
+    "sentence/power", "parquet/labels-of-a-megabyte", "parquet/labels-that-share-their-beginning",
+    "parquet/lists-of-a-megabyte", "parquet/many-pages-that-unpack-to-much", "parquet/many-rows-of-nothing",
 )  # fmt: skip
 
 

@@ -22,12 +22,13 @@ from striate.baselines.candidates import fit_baseline
 from striate.baselines.registry import BASELINES
 from striate.classifier.features import net_features
 from striate.classifier.samples import Golden, Samples
+from striate.data.reading import read
 from striate.data.splitting import split
 from striate.errors import ArgumentError, ExportError
 from striate.shipping.export import ExportOptions, export_model
 from striate.shipping.onnx.model import make_onnx
 from striate.shipping.runtime import OnnxSession
-from striate.shipping.verify import MOST_UNLIKE, SAID_UNLIKE, ask, verify_golden
+from striate.shipping.verify import MOST_UNLIKE, SAID_UNLIKE, _blocks, ask, verify_catalog, verify_golden
 
 QUICK = {"forest": "forest(trees=20)", "boosted": "boosted(rounds=10)"}
 
@@ -209,10 +210,31 @@ def test_bands_and_deep_values_answer_alike_and_are_no_pictures_for_pages(bands,
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
+def test_files_are_compared_as_predict_reads_them(colours, tmp_path):
+    """Large JPEG files are decoded smaller and become means of blocks: what Python says of the files is the measure."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        noise = Image.fromarray(rng.integers(0, 256, (40, 60, 3), np.uint8))
+        noise.resize((1500 + 4 * i, 1004 + i), Image.Resampling.BICUBIC).save(tmp_path / f"{i}.jpg")
+    said = []
+
+    def predict(images):
+        said.append(images.shape)
+        return session(colours).predict(images)
+
+    catalog = read(tmp_path)
+    parity = verify_catalog(colours, predict, catalog)
+    assert parity.largest_difference < 1e-5
+    assert all(h * w < 1_000_000 for _, h, w, _ in said[::2])  # every second one can be divided
+    right = [colours.predict(str(image)).probability for image in catalog.images]
+    judged = [block.judge.predict_proba(block.fitted).max() for block in _blocks(colours, catalog)]
+    np.testing.assert_allclose(judged, right, atol=1e-6)
+
+
 def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
     exported = export_model(colours, tmp_path / "m.onnx", ExportOptions(example=True))
     text = exported.example.read_text()
-    assert len(text.strip().splitlines()) <= 27
+    assert len(text.strip().splitlines()) <= 31
     assert "striate" not in text.replace("striate.classes", "").lower()
     rng = np.random.default_rng(0)
     turned = Image.fromarray(rng.integers(0, 256, (40, 70, 3), np.uint8))
@@ -221,7 +243,12 @@ def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
     turned.save(tmp_path / "turned.png", exif=exif)
     Image.fromarray(rng.integers(0, 256, (30, 20, 4), np.uint8), "RGBA").save(tmp_path / "clear.png")
     Image.fromarray(rng.integers(0, 256, (30, 20), np.uint8)).save(tmp_path / "gray.png")
-    paths = [str(tmp_path / name) for name in ("turned.png", "clear.png", "gray.png")]
+    large = Image.fromarray(rng.integers(0, 256, (61, 80, 3), np.uint8)).resize((1600, 1208), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.jpg", exif=exif)
+    large.resize((1203, 901)).save(tmp_path / "uneven.jpg")
+    large.save(tmp_path / "large.png")
+    names = "turned.png", "clear.png", "large.jpg", "uneven.jpg", "large.png", "gray.png"
+    paths = [str(tmp_path / name) for name in names]
     whole = (tmp_path / "clear.png").read_bytes()
     (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(np.zeros((9, 9), np.uint16)).save(tmp_path / "deep.png")
@@ -234,7 +261,7 @@ def test_the_example_needs_no_striate_and_says_the_same(colours, tmp_path):
 
     assert run(paths[0]).returncode == 0
     assert "IMAGE…" in run().stderr
-    done = run(bad[0], *paths[:2], *bad[1:], paths[2])
+    done = run(bad[0], *paths[:2], *bad[1:], *paths[2:])
     assert done.returncode == 1
     assert [line.split(": ")[0] for line in done.stderr.splitlines()] == bad
     said = [line.split("\t") for line in done.stdout.splitlines()]

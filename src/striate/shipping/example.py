@@ -1,10 +1,12 @@
-"""A predict.py beside an exported graph: about twenty lines that need onnxruntime, numpy and Pillow, and no Striate."""
+"""A predict.py beside an exported graph: some 25 lines that need onnxruntime, numpy and Pillow, and no Striate."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from striate.classifier.classifier import Classifier
+from striate.data.decoding.fitted import GAP
+from striate.data.decoding.pixels import LARGE_PX
 from striate.errors import ArgumentError
 from striate.system.files import write_atomically
 
@@ -19,7 +21,11 @@ classes = json.loads(session.get_modelmeta().custom_metadata_map["striate.classe
 failed = __doc__ if len(sys.argv) < 2 else 0
 for path in sys.argv[1:]:
     try:
-        image = ImageOps.exif_transpose(Image.open(path))  # as it was held
+        image = Image.open(path)
+        if image.format in ("JPEG", "MPO") and image.width * image.height >= {large}:  # large ones are decoded smaller
+            by = [n for n in (1, 2, 4, 8) if n <= max(1, {most}) and not (image.width % n or image.height % n)][-1]
+            image.draft(None, (image.width // by, image.height // by))
+        image = ImageOps.exif_transpose(image)  # as it was held
         if image.mode[0] in "IF":
             raise ValueError("more than 8 bits: scale it to 0 … 255 first")
     except Exception as error:  # such files fail in many ways; the rest goes on
@@ -57,7 +63,13 @@ def check_example(classifier: Classifier, path: Path) -> None:
         )
 
 
-def write_example(model: Path, path: Path) -> Path:
-    """Write the example for a graph and return its path."""
-    write_atomically(path, _EXAMPLE.format(name=path.name, model=model.name))
+def write_example(classifier: Classifier, model: Path, path: Path) -> Path:
+    """Write the example for a classifier's graph and return its path."""
+    shape = classifier.preprocessing
+    ratios = f"image.height / {shape.size[0]}, image.width / {shape.size[1]}"
+    pixels_per_pixel = f"max({ratios})" if shape.fit == "pad" else f"min({ratios})"
+    if shape.resize is not None:
+        pixels_per_pixel = f"min(image.size) / {shape.resize}"
+    most = f"{pixels_per_pixel} / {GAP:g}"
+    write_atomically(path, _EXAMPLE.format(name=path.name, model=model.name, large=LARGE_PX, most=most))
     return path

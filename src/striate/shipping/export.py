@@ -140,7 +140,7 @@ def export_model(
             temporary.write_text(_page(classifier, model, catalog), "utf-8", errors="replace")
 
     replace_atomically(out, write)
-    example = write_example(out, example_path(out)) if options.example else None
+    example = write_example(classifier, out, example_path(out)) if options.example else None
     notes = (*notes, *parities[0].note())
     return Exported(out, parities[0], out.stat().st_size if out.is_file() else len(model), notes, trial, example)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.data.catalog import Catalog
-from striate.data.decoding.decode import decode
+from striate.data.decoding.fitted import decode_to
 from striate.errors import ArgumentError, DecodingError, ExportError
 from striate.observer import Progress, silent
 from striate.shipping.runtime import Answers
@@ -216,10 +216,10 @@ def verify_catalog(classifier: Classifier, predict: Predict, catalog: Catalog, p
     for split, some in _parts(catalog):
         labels = _labels(some, classifier.classes)
         mine, theirs, used = [], [], []
-        for places, images in _blocks(classifier, some):
-            mine.append(ask(classifier, images))
-            theirs.append(predict(images))
-            used += places
+        for block in _blocks(classifier, some):
+            mine.append(ask(block.judge, block.fitted))
+            theirs.append(predict(block.images))
+            used += block.places
             progress("comparing", len(used), len(some))
         if used:
             place = np.array(used)
@@ -248,21 +248,29 @@ def _labels(catalog: Catalog, classes: tuple[str, ...]) -> np.ndarray:
     return np.where(catalog.labels >= 0, own[np.maximum(catalog.labels, 0)], -1)
 
 
-def _blocks(classifier: Classifier, catalog: Catalog) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yield the places of images and their pixels, uint8 (m, h, w, c), as many as have one size after each other."""
+@dataclass(frozen=True)
+class _Block:
+    """Images of one size: `places` of them, what `judge` is given of them, and what a graph is, uint8 (m, h, w, c)."""
+
+    places: list[int]
+    judge: Classifier
+    fitted: np.ndarray
+    images: np.ndarray
+
+
+def _blocks(classifier: Classifier, catalog: Catalog) -> Iterator[_Block]:
+    """Yield as many images as have one size after each other; files are read as `striate predict` reads them."""
     shape = classifier.preprocessing
     if isinstance(catalog.images, np.ndarray) and catalog.images.dtype == np.uint8 and shape.window is None:
         images = catalog.images[..., None] if catalog.images.ndim == 3 else catalog.images
         for start in range(0, len(images), _AT_ONCE):
-            yield (
-                [*range(start, min(start + _AT_ONCE, len(images)))],
-                np.ascontiguousarray(images[start : start + _AT_ONCE]),
-            )
+            some = np.ascontiguousarray(images[start : start + _AT_ONCE])
+            yield _Block([*range(start, start + len(some))], classifier, some, some)
         return
+    fitting = replace(classifier, preprocessing=replace(shape, window=None, resize=None))
     for place, image in enumerate(catalog.images):
         try:
-            pixels = decode(image, shape.window, shape.channels).pixels
+            fitted, decoded = decode_to(image, shape, shape.window)
         except DecodingError:
             continue
-        if pixels.shape[2] in (1, 3) or pixels.shape[2] == shape.channels:
-            yield [place], pixels[None]
+        yield _Block([place], fitting, fitted[None], decoded.pixels[None])

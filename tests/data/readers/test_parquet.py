@@ -126,6 +126,33 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
         read(path)
 
 
+@pytest.mark.parametrize("options", [
+    {"column_encoding": {"image": "DELTA_BYTE_ARRAY", "label": "DELTA_BYTE_ARRAY", "patient": "PLAIN"}},
+    {"column_encoding": {"image": "DELTA_LENGTH_BYTE_ARRAY", "label": "PLAIN", "patient": "DELTA_BINARY_PACKED"}},
+    {"data_page_version": "2.0", "use_dictionary": True}, {"compression": "zstd", "use_dictionary": ["label"]},
+    {"write_statistics": False, "use_dictionary": False, "data_page_size": 300}, {"dictionary_pagesize_limit": 200},
+    {"write_page_index": True, "write_page_checksum": True},
+])  # fmt: skip
+def test_every_way_of_writing_pages(options, tmp_path):
+    import pyarrow.parquet
+
+    rows = [{"image": forms.picture(i % 2, i), "label": ["cat", "dog"][i % 2], "patient": i // 2} for i in range(40)]
+    rows[7]["patient"] = None
+    options = {"use_dictionary": False} | options
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=16, **options)
+    catalog = read(tmp_path / "a.parquet")
+    assert [image.read() for image in catalog.images] == [row["image"] for row in rows]
+    assert catalog.labels.tolist() == [i % 2 for i in range(40)]
+    assert catalog.columns["patient"][6:9] == ["3", "", "4"]
+
+
+def test_many_rows_of_one_short_word_are_no_bomb(tmp_path):
+    rows = [{"image": forms.picture(i % 2, i % 2), "label": ["a", "b"][i % 2]} for i in range(4000)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows, group=1000))
+    assert len(catalog) == 4000
+    assert catalog.images[3999].read() == forms.picture(1, 1)
+
+
 def test_of_fine_and_coarse_classes_the_fine_ones_are_taken(tmp_path):
     rows = [{"img": row["image"], "fine_label": i % 3, "coarse_label": i % 2} for i, row in enumerate(forms.hub_rows())]
     path = forms.write_parquet(tmp_path / "a.parquet", rows, images="img")

@@ -1,11 +1,9 @@
 """The page runs from a file without a network, says what Python says, and lets no name become markup."""
 
 import hashlib
-import http.server
 import json
 import lzma
 import re
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -69,8 +67,8 @@ def test_models_of_many_bands_and_large_ones_are_refused(colours, monkeypatch):
         app_page(colours, b"0", golden.images, golden.probabilities)
 
 
-def test_in_front_of_a_service_it_has_no_model_in_it(colours):
-    text = service_page(colours)
+def test_in_front_of_a_service_it_has_no_model_in_it():
+    text = service_page()
     assert len(text) < 60_000
     assert "connect-src 'self'" in text.replace("&#39;", "'")
     assert "v1/predict" in text
@@ -136,51 +134,3 @@ def test_a_copy_that_answers_otherwise_says_so(exported, browser, tmp_path):
     assert words.endswith("Do not trust the answers of this browser")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.context.close()
-
-
-class Service(http.server.BaseHTTPRequestHandler):
-    """Serves the page and answers for the model, as `striate serve` does."""
-
-    page, received = b"", []
-
-    def do_GET(self):
-        self.reply("text/html; charset=utf-8", self.page if self.path == "/" else b"")
-
-    def do_POST(self):
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.received.append((self.path, self.headers["Content-Type"], content[:4]))
-        said = {"predictions": [{"class": "cat", "probability": 0.75, "top": [["cat", 0.75]], "known": False}]}
-        if content[:4] == b"\xff\xd8\xff\xe0":
-            said = {"error": {"code": "busy", "message": "try <b>later</b>"}}
-        self.reply("application/json", json.dumps(said).encode(), 429 if "error" in said else 200)
-
-    def reply(self, kind, content, status=200):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *words):
-        pass
-
-
-def test_in_front_of_a_service_it_shows_what_that_answers(colours, browser, tmp_path):
-    Service.page = service_page(colours).encode()
-    Image.new("RGB", (30, 20), "red").save(tmp_path / "a.png")
-    Image.new("RGB", (30, 20), "red").save(tmp_path / "b.jpg")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        tab = browser.new_context().new_page()
-        tab.goto(f"http://127.0.0.1:{server.server_port}/")
-        tab.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
-        tab.set_input_files("#choose", [tmp_path / "a.png", tmp_path / "b.jpg"])
-        tab.wait_for_selector(".result .bars", timeout=30_000)
-        tab.wait_for_selector(".result .bad", timeout=30_000)
-        said = tab.inner_text("#results")
-        tab.context.close()
-        server.shutdown()
-    assert "None of these" in said
-    assert "75.0 %" in said
-    assert "It cannot be answered: try <b>later</b>" in said
-    assert "Where does it look?" not in said
-    assert Service.received[0] == ("/v1/predict?top=5", "image/png", b"\x89PNG")

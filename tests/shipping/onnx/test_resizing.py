@@ -9,7 +9,8 @@ pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 from tests.shipping.onnx.graphs import run_graph
 
 from striate.classifier.preprocessing import Preprocessing
-from striate.data.decoding.pixels import fit_pixels, to_channels
+from striate.data.decoding.fitted import GAP
+from striate.data.decoding.pixels import LARGE_PX, fit_pixels, to_channels
 from striate.shipping.onnx.resizing import emit_fit
 
 FITS = [("crop", None), ("crop", 40), ("pad", None), ("stretch", None)]
@@ -35,3 +36,27 @@ def test_bands_stay_as_many_as_they_are():
     images = np.random.default_rng(0).integers(0, 256, (1, 13, 11, 5), np.uint8)
     with run_graph(lambda b: emit_fit(b, "images", shape), np.uint8, ["n", "h", "w", "c"], 4) as run:
         np.testing.assert_array_equal(run(images)[0].transpose(1, 2, 0), fit_pixels(images[0], (9, 9)))
+
+
+# What becomes means of blocks first: of both axes, of one, with rests of every kind, just at the limit, just below it.
+LARGE = [(1000, 1000), (999, 1001), (1201, 1303), (300, 5001), (5003, 301), (1000, 1007), (1531, 700), (2003, 2500)]
+
+
+@pytest.mark.parametrize(("fit", "resize"), FITS)
+@pytest.mark.parametrize("size", [(32, 28), (90, 33), (224, 224)])
+def test_large_images_become_means_of_blocks_first(fit, resize, size):
+    resize = resize and max(256, *size)
+    shape = Preprocessing(size, 3, fit, np.zeros(3), np.ones(3), resize)
+    rng, reduced = np.random.default_rng(0), 0
+    with run_graph(lambda b: emit_fit(b, "images", shape), np.uint8, ["n", "h", "w", "c"], 4) as run:
+        for h, w in LARGE:
+            image = rng.integers(0, 256, (h, w, 3), np.uint8)
+            image[h // 2 :] //= (
+                40  # sums that a number of pixels divides without a rest are rounded in a way of their own
+            )
+            expected = fit_pixels(image, size, fit, resize, GAP)
+            np.testing.assert_array_equal(run(image[None])[0].transpose(1, 2, 0), expected, f"{h}×{w}")
+            whole = fit_pixels(image, size, fit, resize)
+            assert h * w >= LARGE_PX or (expected == whole).all()
+            reduced += (expected != whole).any()
+    assert reduced >= 1

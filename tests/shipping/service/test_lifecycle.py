@@ -1,6 +1,7 @@
 """Models that change and a service that stops, under load: no request is lost, none is answered wrongly."""
 
 import asyncio
+import gc
 import http.client
 import json
 import shutil
@@ -225,3 +226,11 @@ def test_a_model_that_was_never_asked_for(model_path):
     with pytest.raises(RefusedError, match="no model 'b'"):
         models.find("b")
     assert json.dumps(models.find("a").to_json())
+
+
+def test_no_search_for_garbage_among_what_stays(model_path):
+    """A library's objects, hundreds of thousands, are looked at by no collection while requests are answered."""
+    with running([model_path]) as (_, client):
+        assert client.get("/readyz")[0] == 200
+        assert gc.get_freeze_count() > 10_000
+    assert gc.get_freeze_count() == 0

@@ -14,7 +14,7 @@ from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
 from striate.data.readers.folders import IMAGE_TYPES, read_listed
-from striate.data.readers.members import Contents
+from striate.data.readers.members import Contents, Deflated, Slice
 from striate.data.readers.metadata import is_metadata
 from striate.data.readers.tars import list_tar
 from striate.data.readers.text_table import LARGEST_BYTES
@@ -23,6 +23,8 @@ from striate.errors import DataError, DecodingError, StriateError
 from striate.observer import Progress, silent
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
+# A table takes many times its bytes once it is read: of one that is packed, little may swell so far.
+_HARMLESS_TABLE_BYTES, _MOST_SWELLING = 8 << 20, 20
 _MOST_TABLES = 20
 
 ReadPath = Callable[[Path], Catalog]
@@ -140,10 +142,28 @@ def _lay_out(contents: Contents, tables: list[str], root: Path) -> None:
         file = root / name
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            content = way.read() if name in wanted and getattr(way, "size", 0) <= LARGEST_BYTES else b""
+            content = way.read() if name in wanted and _is_readable(contents, name) else b""
             file.write_bytes(content)
         except (DecodingError, OSError):  # a damaged table is none; a name that no disk takes is not looked up
             continue
+
+
+def _is_readable(contents: Contents, name: str) -> bool:
+    """Return whether a table is small enough to be one of images.
+
+    Raises:
+        DataError: it unpacks to far more than it is.
+    """
+    way = contents.files[name]
+    size_bytes = getattr(way, "size", 0)
+    packed_bytes = size_bytes
+    if isinstance(way, Deflated):
+        packed_bytes = way.packed
+    elif isinstance(way, Slice) and way.unpacked:
+        packed_bytes = contents.path.stat().st_size
+    if size_bytes > max(_HARMLESS_TABLE_BYTES, _MOST_SWELLING * packed_bytes):
+        raise contents.refuse(name, f"is a table of {size_bytes / 1e6:,.0f} MB in {packed_bytes / 1e6:,.3f} MB")
+    return size_bytes <= LARGEST_BYTES
 
 
 def _in_archive(catalog: Catalog, name: str, contents: Contents, root: Path) -> Catalog:

@@ -6,10 +6,12 @@ with the member that is meant.
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from striate.data.decoding.decode import LIMIT_BYTES
 from striate.data.decoding.stored import Stored
@@ -19,6 +21,8 @@ from striate.data.readers.bombs import MOST_RATIO, is_bomb
 from striate.errors import DataError, DecodingError
 
 MOST_MEMBERS = 3_000_000
+# Members are unpacked in memory: no image that is decoded has more bytes, whatever little it is packed into.
+_HARMLESS_BYTES, _MOST_SWELLING = 256 << 20, 20
 _LONGEST_NAME = 4096
 _DRIVE = re.compile(r"[A-Za-z]:")
 STORED, DEFLATED = 0, 8
@@ -41,13 +45,10 @@ class Slice(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes."""
-        check_member_bytes(self.size)
+        check_member_bytes(self.size, 0 if self.unpacked else None)
         with open(self.unpacked or self.origin, "rb") as file:
             file.seek(self.offset)
-            data = file.read(self.size)
-        if len(data) < self.size:
-            raise DecodingError("truncated: the archive ends before the picture does")
-        return data
+            return _read(file, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,14 @@ class Deflated(Stored):
 
     def read(self) -> bytes:
         """Return the member's bytes, checked against size and checksum."""
-        check_member_bytes(self.size)
+        check_member_bytes(self.size, self.packed)
         with open(self.origin, "rb") as file:
             file.seek(self.header)
             local = file.read(30)
             if len(local) < 30 or local[:4] != b"PK\3\4":
                 raise DecodingError("damaged: the archive has no member in its place")
             file.seek(int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little"), 1)
-            data = file.read(self.packed)
+            data = _read(file, self.packed)
         if self.method == DEFLATED:
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
@@ -89,12 +90,28 @@ class Deflated(Stored):
         return data
 
 
-def check_member_bytes(size_bytes: int) -> None:
-    """Refuse a member that is larger than any image file may be.
+def _read(file: BinaryIO, size_bytes: int) -> bytes:
+    """Return the next bytes of a file; room is made for no more than it has, whatever its directory says.
+
+    Raises:
+        DecodingError: it has fewer.
+    """
+    if size_bytes > os.fstat(file.fileno()).st_size - file.tell():
+        raise DecodingError("truncated: the archive ends before the picture does")
+    return file.read(size_bytes)
+
+
+def check_member_bytes(size_bytes: int, packed_bytes: int | None = None) -> None:
+    """Refuse a member that is larger than any image file may be, or is made of far too little.
+
+    Arguments:
+        packed_bytes: how many of the archive it is made of, 0 where that is not known; None: it lies there as it is.
 
     Raises:
         DecodingError: it is.
     """
+    if packed_bytes is not None and size_bytes > max(_HARMLESS_BYTES, _MOST_SWELLING * packed_bytes):
+        raise DecodingError(f"oversized: {size_bytes / 1e6:,.0f} MB once unpacked, as a decompression bomb is")
     if size_bytes > LIMIT_BYTES:
         raise DecodingError(f"oversized: a file of {size_bytes / 1e9:.1f} GB; at most 1 GiB is read")
 

@@ -18,14 +18,14 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, numbered, unique
 from striate.data.readers.members import check_member_bytes
 from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
+from striate.data.readers.parquet_groups import ParquetGroups, pyarrow_parquet, text_bytes
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
 from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.data.readers.tables import read_table
 from striate.data.readers.text_table import TextTable
-from striate.errors import ArgumentError, DataError, DecodingError, MissingExtraError
+from striate.errors import ArgumentError, DataError, DecodingError
 from striate.observer import Progress, silent
-from striate.system.devices import memory_bytes
 
 _KEPT_GROUPS = 4
 
@@ -36,14 +36,6 @@ def is_parquet(path: Path) -> bool:
         return False
     with open(path, "rb") as file:
         return file.read(4) == b"PAR1"
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError('Parquet needs pyarrow: pip install "striate[parquet]"') from None
-    return pyarrow.parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +79,8 @@ class _Groups:
         key = (path, found.st_size, found.st_mtime_ns, column, group)
         with self._lock:  # one that waits has what it waited for read to it
             if key not in self._kept:
-                with _pyarrow().ParquetFile(path) as file:
-                    table = file.read_row_group(group, columns=[column], use_threads=False)
-                values = table.column(0)
-                for name in column.split(".")[1:]:
-                    values = _field(values, name)
-                self._kept[key] = values
+                with ParquetGroups(path) as groups:
+                    self._kept[key] = groups.read(group, [column])[column]
                 while len(self._kept) > _KEPT_GROUPS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
@@ -100,12 +88,6 @@ class _Groups:
 
 
 _GROUPS = _Groups()
-
-
-def _field(values: Any, name: str) -> Any:
-    import pyarrow.compute
-
-    return pyarrow.compute.struct_field(values, name)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass
@@ -163,12 +145,12 @@ def read_parquet(
 def _add_shard(
     shard: Shard, image_column: str | None, label_column: str | None, rows: _Rows, progress: Progress
 ) -> ParquetColumns:
-    parquet = _pyarrow()
+    pyarrow_parquet()
     try:
-        with parquet.ParquetFile(shard.path) as file:
-            columns = choose_parquet_columns(shard.path, file.schema_arrow, image_column, label_column)
-            for group in range(file.num_row_groups):
-                _add_group(shard, file, group, columns, rows)
+        with ParquetGroups(shard.path) as groups:
+            columns = choose_parquet_columns(shard.path, groups.schema, image_column, label_column)
+            for group in range(groups.metadata.num_row_groups):
+                _add_group(shard, groups, group, columns, rows)
                 progress("reading rows", len(rows.labels), 0)
     except (DataError, ArgumentError):
         raise
@@ -179,23 +161,23 @@ def _add_shard(
     return columns
 
 
-def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, rows: _Rows) -> None:
+def _add_group(shard: Shard, groups: ParquetGroups, group: int, columns: ParquetColumns, rows: _Rows) -> None:
     """Add the rows of one group; of the images nothing but their names is read."""
     wanted = [name for name in (columns.paths, columns.label, *columns.others) if name]
-    about = file.metadata.row_group(group)
-    size_bytes = about.total_byte_size  # pyarrow ends the process where a damaged column is asked for its own
-    if size_bytes > memory_bytes() or about.num_rows > shard.path.stat().st_size:  # an image takes a byte at least
-        raise DataError(
-            f"{shard.path} declares {size_bytes:,} bytes and {about.num_rows:,} rows in a row group, more than this "
-            "machine's memory holds. Get it again."
-        )
-    table = file.read_row_group(group, columns=wanted) if wanted else None
-    count = about.num_rows
-    if table is not None and table.num_rows != count:
-        raise DataError(
-            f"{shard.path} is a damaged Parquet file (of {count:,} rows {table.num_rows:,} are there). Get it again."
-        )
-    values: dict[str, list[Any]] = {name: _values(table, name) if table is not None else [] for name in wanted}
+    count = groups.metadata.row_group(group).num_rows
+    groups.room.keep(count)
+    images = [columns.bytes_] if columns.bytes_ else []
+    groups.check(group, wanted)
+    if images and groups.check(group, images)[1]:  # how much they come to is known when they are read
+        groups.read(group, images)
+    values: dict[str, list[Any]] = {}
+    for name, found in (groups.read(group, wanted) if wanted else {}).items():
+        groups.room.keep_bytes(text_bytes(found))
+        values[name] = found.to_pylist()
+        if len(found) != count:
+            raise DataError(
+                f"{shard.path} is a damaged Parquet file (of {count:,} rows {len(found):,} are there). Get it again."
+            )
     nothing: list[Any] = [None] * count
     rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]
     rows.paths += [text_of(value) for value in values.get(columns.paths or "", nothing)]
@@ -204,13 +186,6 @@ def _add_group(shard: Shard, file: Any, group: int, columns: ParquetColumns, row
         rows.images += [Cell(shard.path, columns.bytes_, group, i) for i in range(count)]
     for name in columns.others:
         rows.cells.setdefault(name, []).extend(text_of(value) for value in values[name])
-
-
-def _values(table: Any, name: str) -> list[Any]:
-    column = table.column(name.split(".")[0])
-    for part in name.split(".")[1:]:
-        column = _field(column, part)
-    return column.to_pylist()
 
 
 def _class(path: Path, value: Any, names: Sequence[str] | None) -> str | None:

@@ -1,4 +1,5 @@
-/* What the page does with images, wherever the model is: `connect(about)` gives {answer, run, check}. */
+/* What the page does with images, wherever the model is: `connect(about)` gives {answer, run, check, word}.
+   What answered, `by`, has its classes and its size; within the page that is what the page is about. */
 
 const about = JSON.parse(document.getElementById("about").textContent);
 const at = (id) => document.getElementById(id);
@@ -72,8 +73,8 @@ const verdict = (said, top) => {
 };
 
 /* Where the answer comes from: how far its probability falls where a patch is covered. */
-const heat = async (model, canvas, place, told) => {
-  const scale = Math.min(1, 2 * Math.min(...about.size) / Math.min(canvas.width, canvas.height));
+const heat = async (model, canvas, place, by, told) => {
+  const scale = Math.min(1, 2 * Math.min(...by.size) / Math.min(canvas.width, canvas.height));
   const small = drawn(canvas, ...[canvas.width, canvas.height].map((side) => Math.max(1, Math.round(side * scale))));
   const { width, height } = small, pixels = rgb(small), size = pixels.length;
   const mean = [0, 1, 2].map((c) => {
@@ -82,7 +83,7 @@ const heat = async (model, canvas, place, told) => {
     return Math.round(sum / (size / 3));
   });
   const grid = Math.min(GRID, width, height);
-  const whole = (await model.run(pixels, [1, height, width, 3]))[0].probabilities[place];
+  const whole = (await model.run(pixels, [1, height, width, 3], by))[0].probabilities[place];
   const falls = new Float32Array(grid * grid);
   for (let start = 0; start < grid * grid; start += grid) {
     const batch = new Uint8Array(grid * size);
@@ -94,7 +95,7 @@ const heat = async (model, canvas, place, told) => {
       for (let y = top; y < bottom; y++)
         for (let x = left; x < right; x++) batch.set(mean, i * size + 3 * (y * width + x));
     }
-    const rows = await model.run(batch, [grid, height, width, 3]);
+    const rows = await model.run(batch, [grid, height, width, 3], by);
     rows.forEach((row, i) => { falls[start + i] = whole - row.probabilities[place]; });
     told(`${Math.round(100 * (start + grid) / (grid * grid))} %`);
   }
@@ -116,8 +117,8 @@ const heatButton = (model, canvas, said, top, view, card) => {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      const place = about.classes.indexOf(top[0][0]);
-      const { map, most } = await heat(model, canvas, place, (share) => { button.textContent = `looking, ${share}`; });
+      const by = said.by ?? about, place = by.classes.indexOf(top[0][0]);
+      const { map, most } = await heat(model, canvas, place, by, (share) => { button.textContent = `looking, ${share}`; });
       map.className = "heat";
       view.append(map);
       button.remove();
@@ -148,7 +149,7 @@ const show = async (model, name, canvas, word, file) => {
     said.replaceChildren(make("p", "faint small", name), verdict(answer, top), bars(top));
     said.append(make("p", "faint small", `${canvas.width}×${canvas.height} pixels, ${took} ms`));
     if (word) said.append(make("p", "faint small", word));
-    if (model.run) heatButton(model, canvas, answer, top, view, said);
+    heatButton(model, canvas, answer, top, view, said);
   } catch (error) {
     said.replaceChildren(make("p", "faint small", name), make("p", "bad", `It cannot be answered: ${error.message}`));
   }
@@ -231,12 +232,12 @@ const start = async () => {
       state.className = right === total ? "fine" : "bad";
       if (right < total) state.textContent += ". Do not trust the answers of this browser";
     } else {
-      state.textContent = "ready";
+      state.textContent = model.word;
     }
     listen(model);
     document.documentElement.dataset.ready = "yes";
   } catch (error) {
-    state.textContent = `The model cannot run in this browser: ${error.message}`;
+    state.textContent = `The model does not answer here: ${error.message}`;
     state.className = "bad";
     document.documentElement.dataset.ready = "no";
   }

@@ -59,7 +59,8 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     parts = {"wasm": _wasm(), "model": _packed(model), "golden": _packed(images.tobytes())}
     where = "Runs in this browser alone: no picture leaves this device, and no network is needed."
     script = _script("inline.js", bundled=True)
-    page = _page(classifier, where, about, script, parts, "connect-src 'none'")
+    title, facts = _title(classifier.classes), _facts(classifier)
+    page = _page(title, facts, where, about, script, parts, "connect-src 'none'")
     if (size := len(page.encode(errors="replace"))) > MOST_BYTES:
         raise ArgumentError(
             f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
@@ -69,10 +70,10 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     return page
 
 
-def service_page(classifier: Classifier) -> str:
-    """Return the same page in front of a service: pictures go to `POST v1/predict` of where it was served from."""
+def service_page() -> str:
+    """Return the same page in front of a service: it asks which models there are, and for a token if one is wanted."""
     where = "Pictures are sent to the service that served this page, and nowhere else."
-    return _page(classifier, where, _about(classifier), _script("remote.js", bundled=False), {}, "connect-src 'self'")
+    return _page("What is it?", [], where, {}, _script("remote.js", bundled=False), {}, "connect-src 'self'")
 
 
 def _about(classifier: Classifier) -> dict[str, Any]:
@@ -80,8 +81,9 @@ def _about(classifier: Classifier) -> dict[str, Any]:
 
 
 def _page(
-    classifier: Classifier, where: str, about: dict[str, Any], script: str, parts: dict[str, str], connect: str
-) -> str:
+    title: str, facts: list[tuple[str, str]], where: str, about: dict[str, Any], script: str, parts: dict[str, str],
+    connect: str,
+) -> str:  # fmt: skip
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; "
@@ -90,8 +92,8 @@ def _page(
     # Within a script element only its end could do harm.
     said = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
     return render_page(
-        _PACKAGE, "app.html", title=_title(classifier.classes), where=where, policy=policy, about=said, parts=parts,
-        script=script, facts=_facts(classifier),
+        _PACKAGE, "app.html", title=title, where=where, policy=policy, about=said, parts=parts, script=script,
+        facts=facts, served=not facts,
     )  # fmt: skip
 
 

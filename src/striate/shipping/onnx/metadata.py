@@ -7,6 +7,7 @@ from typing import Any
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.provenance import Provenance
+from striate.data.decoding.fitted import GAP
 from striate.version import __version__
 
 # For these precisions it is said from which probability on an answer is sure enough.
@@ -32,7 +33,8 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
         "accuracy": {"valid": said.valid_accuracy, "test": said.test_accuracy},
         "input": {
             "images": "uint8 (n, height, width, channels), any size, 0 … 255, already turned by EXIF, transparency "
-            "laid over white; " + _channels(shape.channels),
+            "laid over white; " + _channels(shape.channels) + "; large JPEG files decoded at a half, a quarter or an "
+            f"eighth of their sides, as long as {GAP:g} pixels are left for one, give the same to the last grey level",
             "size": list(shape.size), "channels": shape.channels, "fit": shape.fit, "resize": shape.resize,
             "window": shape.window.to_json() if shape.window else None,
         },

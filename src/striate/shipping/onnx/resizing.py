@@ -5,18 +5,22 @@ linear, though: along one axis it is the product with a matrix of weights that f
 computes these weights, in whole numbers of 2⁻²² as Pillow has them, and multiplies: along the width and along the
 height, in the order that this Pillow takes, rounded to whole grey values after each.
 
-Source: Pillow's src/libImaging/Resample.c, `precompute_coeffs`, `normalize_coeffs_8bpc` and `ImagingResample`.
+Images of a megapixel and more become the mean of blocks of pixels first, as `fit_pixels` does with those of files.
+
+Source: Pillow's src/libImaging/Resample.c, `precompute_coeffs`, `normalize_coeffs_8bpc` and `ImagingResample`, and
+Reduce.c, `ImagingReduceNxN`; `Image.resize` of its Python, with `reducing_gap`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import TensorProto
 
 from striate.classifier.preprocessing import Preprocessing
-from striate.data.decoding.pixels import shrinks_tall_first
+from striate.data.decoding.fitted import GAP
+from striate.data.decoding.pixels import LARGE_PX, shrinks_tall_first
 from striate.shipping.onnx.builder import GraphBuilder
 
 # Weights are whole numbers of 1 / _ONE. They are multiplied in three bytes of each, as products of bytes are exact and
@@ -55,22 +59,16 @@ def emit_fit(b: GraphBuilder, images: str, preprocessing: Preprocessing) -> str:
     height, width = preprocessing.size
 
     def resized() -> str:
-        rows, columns = _axes(b, sizes, preprocessing)
-        across, down = _weights(b, columns), _weights(b, rows)
-
-        def width_first() -> str:
-            return b.cast(_products(b, _products(b, planes, across, across=True), down, across=False))
-
-        def height_first() -> str:
-            return b.cast(_products(b, _products(b, planes, down, across=False), across, across=True))
-
-        if not shrinks_tall_first():
-            return width_first()
-        # What a pass takes away of each axis decides; found by trying, and held by a test.
-        less = [b.op("Sub", axis.length, axis.count) for axis in (rows, columns)]
-        shrinks = b.op("Greater", less[0], b.constant(0, np.float64))
-        more = b.op("Greater", less[0], b.op("Mul", b.constant(2, np.float64), less[1]))
-        return b.choose(b.op("And", shrinks, more), height_first, width_first)
+        axes = _axes(b, sizes, preprocessing)
+        blocks = [_block(b, axis) for axis in axes]
+        area = b.op("Mul", axes[0].length, axes[1].length)
+        large = b.op("Not", b.op("Less", area, b.constant(LARGE_PX, np.float64)))
+        some = b.op("Greater", b.op("Max", *blocks), b.constant(1, np.float64))
+        return b.choose(
+            b.op("And", large, some),
+            lambda: _resampled(b, *_reduced(b, planes, axes, blocks)),
+            lambda: _resampled(b, planes, *axes),
+        )
 
     if preprocessing.resize is None:
         same = b.op("Equal", sizes, b.ints(height, width))
@@ -79,6 +77,73 @@ def emit_fit(b: GraphBuilder, images: str, preprocessing: Preprocessing) -> str:
     else:
         fitted = resized()
     return _channels(b, fitted, preprocessing.channels)
+
+
+def _resampled(b: GraphBuilder, planes: str, rows: AxisFit, columns: AxisFit) -> str:
+    """Return maps uint8 (n, c, h, w) resampled along both axes, as float32."""
+    across, down = _weights(b, columns), _weights(b, rows)
+
+    def width_first() -> str:
+        return b.cast(_products(b, _products(b, planes, across, across=True), down, across=False))
+
+    def height_first() -> str:
+        return b.cast(_products(b, _products(b, planes, down, across=False), across, across=True))
+
+    if not shrinks_tall_first():
+        return width_first()
+    # What a pass takes away of each axis decides; found by trying, and held by a test.
+    less = [b.op("Sub", axis.length, axis.count) for axis in (rows, columns)]
+    shrinks = b.op("Greater", less[0], b.constant(0, np.float64))
+    more = b.op("Greater", less[0], b.op("Mul", b.constant(2, np.float64), less[1]))
+    return b.choose(b.op("And", shrinks, more), height_first, width_first)
+
+
+def _block(b: GraphBuilder, axis: AxisFit) -> str:
+    """Return of how many pixels along an axis the mean is taken first, a float64 scalar."""
+    seen = b.op("Div", b.op("Sub", axis.stop, axis.start), axis.count)
+    return b.op("Max", b.constant(1, np.float64), b.op("Floor", b.op("Div", seen, b.constant(GAP, np.float64))))
+
+
+def _reduced(
+    b: GraphBuilder, planes: str, axes: tuple[AxisFit, AxisFit], blocks: list[str]
+) -> tuple[str, AxisFit, AxisFit]:
+    """Return the means of blocks of pixels, uint8 (n, c, h, w), and how these are fitted; the last may be smaller."""
+    zero, half = b.constant(0, np.float64), b.constant(0.5, np.float64)
+    firsts, lasts, fits, counts, shapes = [], [], [], [], []
+    for axis, block in zip(axes, blocks, strict=True):
+        # What is seen, and what the resampling reaches beyond.
+        reach = b.op("Mul", half, b.op("Div", b.op("Sub", axis.stop, axis.start), axis.count))
+        first = b.op("Max", zero, b.op("Floor", b.op("Sub", axis.start, reach)))
+        last = b.op("Min", axis.length, b.op("Ceil", b.op("Add", axis.stop, reach)))
+        length = b.op("Sub", last, first)
+        number = b.op("Ceil", b.op("Div", length, block))
+        start, stop = (b.op("Div", b.op("Sub", end, first), block) for end in (axis.start, axis.stop))
+        fits.append(replace(axis, length=number, start=start, stop=stop))
+        places = b.op("Mul", b.op("Range", zero, number, b.constant(1, np.float64)), block)
+        counts.append(b.op("Min", block, b.op("Sub", length, places)))
+        whole = [b.op("Unsqueeze", b.cast(one, TensorProto.INT64), b.ints(0)) for one in (first, last, number, block)]
+        firsts.append(whole[0])
+        lasts.append(whole[1])
+        shapes += whole[2:]
+        shapes.append(b.op("Sub", b.op("Mul", whole[2], whole[3]), b.op("Sub", whole[1], whole[0])))
+    row_number, row_block, row_spare, column_number, column_block, column_spare = shapes
+    cut = b.op("Slice", planes, b.op("Concat", *firsts, axis=0), b.op("Concat", *lasts, axis=0), b.ints(2, 3))
+    pads = b.op("Concat", b.ints(0, 0, 0, 0, 0, 0), row_spare, column_spare, axis=0)
+    padded = b.op("Pad", cut, pads, b.constant(0, np.uint8))
+    parted = b.op("Concat", b.ints(0, 0), row_number, row_block, column_number, column_block, axis=0)
+    sums = b.reduce("Sum", b.op("Reshape", b.cast(padded, TensorProto.INT32), parted), 3, 5)
+    return _means(b, sums, counts), *_pair(fits)
+
+
+def _means(b: GraphBuilder, sums: str, counts: list[str]) -> str:
+    """Return sums of blocks by the number of their pixels, uint8, rounded as Pillow does: in whole numbers of 2⁻²⁴."""
+    sides = [b.op("Unsqueeze", count, b.ints(axis)) for count, axis in zip(counts, (1, 0), strict=True)]
+    pixels = b.op("Mul", *sides)
+    share = b.op("Div", b.constant(2.0**32), b.cast(b.op("Mul", pixels, b.constant(256, np.float64))))
+    multiplier = b.cast(b.op("Floor", share), TensorProto.INT64)
+    half = b.op("Div", b.cast(pixels, TensorProto.INT64), b.constant(2, np.int64))
+    total = b.op("Mul", b.op("Add", b.cast(sums, TensorProto.INT64), half), multiplier)
+    return b.cast(b.op("Div", total, b.constant(1 << 24, np.int64)), TensorProto.UINT8)
 
 
 def _axes(b: GraphBuilder, sizes: str, preprocessing: Preprocessing) -> tuple[AxisFit, AxisFit]:

@@ -16,13 +16,14 @@ from typing import Any
 from striate.shipping.service.limits import RefusedError
 from striate.shipping.service.logs import JsonLog
 from striate.shipping.service.metrics import Metrics
+from striate.shipping.service.predictor import Predictor, Sent, question_of
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
 # What tells nothing of images or traffic is open: the page, which asks for the token, and whether the service lives.
-_OPEN = ("/", "/docs", "/page.js", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
+_OPEN = ("/", "/docs", "/favicon.ico", "/openapi.json", "/healthz", "/readyz")
 PREDICT = "/v1/predict"
 ROUTES = (*_OPEN, PREDICT, "/v1/model", "/v1/models", "/metrics")
 # How a browser of this machine calls it; any other name may be a foreign page's that was made to lead here.
@@ -41,23 +42,27 @@ _DROPPED_BYTES, _DROPPED_S = 8 << 20, 2.0
 _SMALL_BYTES = 1 << 20
 
 
+def json_bytes(value: Any) -> bytes:
+    """Return JSON as it is sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
 class Front:
     """An ASGI application around another.
 
     Arguments:
-        app: answers what may come in.
+        app: answers what may come in, but for images.
+        predictor: answers those: a framework's way would take longer than to look at a small one.
         token: what clients must bring; None: everybody may come in.
-        gate: says why no image may come in now; None: it may. It is asked before anything else is done for a request.
         log, metrics: are told of each request.
         local: whether only this machine is served: without a token requests must then name it as their host, since a
             page of another site could read the answers if its name led here (DNS rebinding).
     """
 
     def __init__(
-        self, app: App, token: str | None, log: JsonLog, metrics: Metrics, gate: Callable[[], RefusedError | None],
-        local: bool = False,
+        self, app: App, predictor: Predictor, token: str | None, log: JsonLog, metrics: Metrics, local: bool = False
     ):  # fmt: skip
-        self._app, self._log, self._metrics, self._gate = app, log, metrics, gate
+        self._app, self._predictor, self._log, self._metrics = app, predictor, log, metrics
         self._local = local and token is None
         self._token = token.encode() if token is not None else None
 
@@ -71,9 +76,10 @@ class Front:
         try:
             self._check_host(scope, visit.headers)
             self._check_token(scope["path"], visit.headers)
-            if scope["path"] == PREDICT and (refusal := self._gate()):
-                raise refusal
-            await self._app(scope, visit.receive, visit.send)
+            if scope["path"] == PREDICT and scope["method"] == "POST":
+                await self._predict(scope, visit)
+            else:
+                await self._app(scope, visit.receive, visit.send)
         except RefusedError as refusal:
             await visit.refuse(refusal)
         except asyncio.CancelledError:
@@ -86,6 +92,16 @@ class Front:
             )
         finally:
             self._record(scope, visit)
+
+    async def _predict(self, scope: Mapping[str, Any], visit: Visit) -> None:
+        if refusal := self._predictor.gate():  # before anything else is done for it
+            raise refusal
+        sent = Sent(visit.receive, visit.headers.get(b"content-type", b"").decode("latin-1"), visit.length)
+        answer = await self._predictor.answer(question_of(scope["query_string"]), sent)
+        name, count = answer.served.name, len(answer.predictions)
+        visit.about |= {"model": name, "images": count}
+        self._metrics.images.labels(name).inc(count)
+        await visit.tell(200, json_bytes(answer.to_json()), [])
 
     def _check_host(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host")
@@ -160,6 +176,12 @@ class Visit:
             message = {**message, "headers": [*message["headers"], *extra]}
         await self._send(message)
 
+    async def tell(self, status: int, content: bytes, headers: list[tuple[bytes, bytes]], more: bool = False) -> None:
+        """Answer with JSON; `more`: the answer is ended later."""
+        about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content)), *headers]
+        await self.send({"type": "http.response.start", "status": status, "headers": about})
+        await self.send({"type": "http.response.body", "body": content, "more_body": more})
+
     async def refuse(self, refusal: RefusedError) -> None:
         """Answer with a refusal, if no answer has begun; what still comes of a large body is dropped for a while."""
         self.code = refusal.code
@@ -167,8 +189,8 @@ class Visit:
             return
         if refusal.status == 499:  # nobody is there to hear it
             self.status = 499
-        content = json.dumps(refusal.to_json(self.id), ensure_ascii=False).encode("utf-8", "replace")
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        content = json_bytes(refusal.to_json(self.id))
+        headers: list[tuple[bytes, bytes]] = []
         headers += [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
         if refusal.retry_after_s is not None:
             headers.append((b"retry-after", str(math.ceil(refusal.retry_after_s)).encode()))
@@ -176,8 +198,7 @@ class Visit:
         closing = self._more and (not small or refusal.status == 408)
         if closing:
             headers.append((b"connection", b"close"))
-        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": content, "more_body": closing})
+        await self.tell(refusal.status, content, headers, closing)
         if closing:
             await self._drop()
             await self.send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.classifier.blocks import pixel_block
 from striate.classifier.preprocessing import Preprocessing
-from striate.data.decoding.decode import probe
+from striate.data.decoding.decode import Header, probe
 from striate.data.decoding.formats import count_scans, format_of
 from striate.errors import DecodingError, is_out_of_memory
 from striate.shipping.service.bodies import Upload
@@ -54,25 +54,28 @@ def take_files(uploads: Sequence[Upload], first: int, shape: Preprocessing, limi
     return taken
 
 
-def is_tiny(content: bytes) -> bool:
-    """Whether a file is decoded, or refused, in less time than it takes to hand it to another thread."""
+def tiny_header(content: bytes) -> Header | None:
+    """Return the header of a file that is sooner decoded than handed to another thread, else None."""
     if len(content) > _TINY_BYTES:
-        return False
+        return None
     try:
         header = probe(content)
     except DecodingError:
-        return True
-    return header.height * header.width <= _TINY_PX
+        return None
+    return header if header.height * header.width <= _TINY_PX else None
 
 
-def pixels_of(content: bytes, shape: Preprocessing, limit_px: int) -> np.ndarray:
+def pixels_of(content: bytes, shape: Preprocessing, limit_px: int, header: Header | None = None) -> np.ndarray:
     """Return the pixels uint8 (h, w, c) that a model is given of one file, as `striate predict` gives them.
+
+    Arguments:
+        header: the file's, where it is known.
 
     Raises:
         RefusedError: 413 too many pixels, 415 no image that is read, 422 damaged or of other bands.
     """
     try:
-        header = probe(content)
+        header = header or probe(content)
         if header.height * header.width > limit_px:
             raise _oversized(header.height * header.width, limit_px)
         if content.startswith(b"\xff\xd8") and count_scans(content) > _MOST_SCANS:

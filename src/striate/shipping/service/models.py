@@ -14,6 +14,7 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.pretrained import load_model
 from striate.classifier.trust import Answering
 from striate.errors import ArgumentError, some
+from striate.shipping.onnx.metadata import licence_of, sources_of_weights
 from striate.shipping.service.limits import RefusedError
 from striate.shipping.service.runtimes import Runtime, choose_runtime, sample_of, seconds_of
 
@@ -93,6 +94,7 @@ class Served:
     def to_json(self) -> dict[str, Any]:
         """Return what a client should know of the model."""
         model, made = self.model, self.model.provenance
+        weights = sources_of_weights(made)
         return {
             "name": self.name,
             "version": self.version,
@@ -105,6 +107,8 @@ class Served:
             "promises": model.trust.scores is not None,
             "valid_accuracy": made.valid_accuracy,
             "test_accuracy": made.test_accuracy,
+            "weights": weights,
+            "licence": licence_of(weights),
             "runtime": self.runtime.name,
             "images_per_s": round(self.speed, 1),
         }

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from striate.classifier.trust import Answering
 from striate.data.decoding.quiet import QUIET
 from striate.shipping.service.batching import Batcher, step_back
 from striate.shipping.service.bodies import Body, Holding, Receive, Upload, check_type, uploads_of
-from striate.shipping.service.intake import Stop, Taken, is_tiny, take_files
+from striate.shipping.service.intake import Stop, Taken, pixels_of, take_files, tiny_header
 from striate.shipping.service.limits import Limits, RefusedError, busy, too_large
 from striate.shipping.service.models import Models, Served
 from striate.system.devices import usable_cpus
@@ -27,6 +29,8 @@ MOST_TOP = 10_000
 _SMALL_BYTES = 64 << 10
 # So many files of a request are decoded by one thread, one after the other.
 _FILES_AT_ONCE = 8
+# Addresses are mostly alike; long ones are taken apart each time.
+_LONGEST_KEPT = 200
 # A client may leave while it waits; nobody looks before that.
 _PATIENCE_S = 1.0
 
@@ -57,6 +61,20 @@ class Question:
                 422, "bad-parameter", f"top must be a whole number from 1 to {MOST_TOP:,}; got {top[:40]!r}"
             )
         return cls(model, int(top), _share(query, "sure"), _share(query, "sets"))
+
+
+def question_of(query: bytes) -> Question:
+    """Return what the query of an address asks, as it stands in a request's first line.
+
+    Raises:
+        RefusedError: 422, a parameter that there is not, or out of range.
+    """
+    return _question(query) if len(query) <= _LONGEST_KEPT else _question.__wrapped__(query)
+
+
+@lru_cache(maxsize=256)
+def _question(query: bytes) -> Question:
+    return Question.of(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
 
 
 @dataclass(frozen=True)
@@ -189,8 +207,11 @@ class Predictor:
 
     async def _decoded(self, uploads: Sequence[Upload], served: Served, stop: Stop) -> np.ndarray:
         loop, shape, limit_px = asyncio.get_running_loop(), served.model.preprocessing, self.limits.image_px
-        if len(uploads) == 1 and is_tiny(uploads[0].content):  # a thread would cost more than it spares
-            return _pixels_of([take_files(uploads, 0, shape, limit_px, stop)], 1)
+        if len(uploads) == 1 and (header := tiny_header(uploads[0].content)):  # a thread would cost more than it spares
+            try:
+                return pixels_of(uploads[0].content, shape, limit_px, header)[None]
+            except RefusedError as refusal:
+                raise _refused([(0, uploads[0].name, refusal)], 1) from None
         parts: list[Taken] = list(await asyncio.gather(*(
             loop.run_in_executor(self._pool, take_files, uploads[i : i + _FILES_AT_ONCE], i, shape, limit_px, stop)
             for i in range(0, len(uploads), _FILES_AT_ONCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -109,9 +110,9 @@ class Service:
 
     def app(self) -> Front:
         """Return the ASGI application."""
-        routes = make_app(self.predictor, self.metrics, self.serving.token is not None)
+        routes = make_app(self.predictor, self.metrics)
         local = self.serving.host in LOOPBACK
-        return Front(routes, self.serving.token, self.log, self.metrics, self.predictor.gate, local)
+        return Front(routes, self.predictor, self.serving.token, self.log, self.metrics, local)
 
     def run(self, listener: socket.socket, started: Callable[[], object] = lambda: None) -> bool:
         """Serve until it is stopped by a signal or by `stop`; return whether what was in flight was waited for.
@@ -128,13 +129,8 @@ class Service:
             self.app(), ws="none", lifespan="off", access_log=False, server_header=False, proxy_headers=False, **more
         )
         self._server = _Server(config, self)
-        switch_s = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_S)
-        try:
-            with self._quiet():
-                self._server.run([listener])
-        finally:
-            sys.setswitchinterval(switch_s)
+        with self._quiet(), _at_once():
+            self._server.run([listener])
         return not self._server.force_exit
 
     def stop(self) -> None:
@@ -182,6 +178,23 @@ class Service:
         self.log.tell(event, **about)
         self.metrics.reloads.labels(about["model"], event).inc()
         self.note(f"{about['model']}: {event}" + (f": {about['message']}" if "message" in about else ""))
+
+
+@contextlib.contextmanager
+def _at_once() -> Iterator[None]:
+    """Let nothing of Python's own hold up requests: threads that compute, and the search for garbage among all objects.
+
+    Libraries and models have some 300,000 objects, which stay; to look at each of them takes a fifth of a second.
+    """
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(switch_s)
 
 
 class _Server(uvicorn.Server):
