@@ -1,6 +1,7 @@
 """The page in real Chromium, as wide as a desk and a phone: what it computes is torch's, clicks and keys work."""
 
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from tests.explanation.walk.test_engine import model_of
 
-from striate.explanation.walk.page import write_walkthrough
+from striate.explanation.walk.page import SCRIPTS, write_walkthrough
 
 # As text: a driver takes minutes for arrays of millions.
 VALUES = """async (index) => {
@@ -348,6 +349,23 @@ def test_hostile_names_stay_text(browser, tmp_path):
     reader.go(2)
     assert reader.page.locator("main img, main svg").count() == 0
     assert reader.page.inner_text("h1").startswith("From <svg onload=alert(1)>.png to ")
+    reader.close()
+
+
+def test_the_page_runs_its_own_scripts_and_no_other(browser, small):
+    _, _, path = small
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', path.read_text("utf-8"))[1]
+    allowed = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "unsafe" not in allowed
+    assert "blob" not in allowed
+    assert allowed.count("sha256-") == len(SCRIPTS) + 2
+    reader = Reader(browser, path)
+    reader.run("""() => { document.addEventListener("securitypolicyviolation", (e) => { window.refused = e.violatedDirective });
+        const own = document.createElement("script"); own.textContent = "window.foreign = 1"; document.body.append(own); }""")
+    until(reader.page, "window.refused === 'script-src-elem'")
+    assert reader.run("window.foreign") is None
+    assert len(reader.faults) == 1
+    reader.faults.clear()
     reader.close()
 
 

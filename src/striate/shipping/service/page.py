@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 from striate.pages.page import render_page
+from striate.pages.policy import source_of
 from striate.shipping.app.page import service_page
 from striate.shipping.service.models import Served
 
@@ -25,8 +24,7 @@ def policy_of(page: str) -> str:
     digests: dict[str, list[str]] = {"style": [], "script": ["'self'"]}
     for kind, content in _INLINE.findall(page):
         if content.strip():
-            digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-            digests[kind].append(f"'sha256-{digest}'")
+            digests[kind].append(source_of(content))
     return "; ".join([
         "default-src 'none'", f"script-src {' '.join(digests['script'])}", f"style-src {' '.join(digests['style'])}",
         "img-src 'self' blob: data:", "media-src blob: mediastream:", "connect-src 'self'",
@@ -41,7 +39,7 @@ def front_page(served: Sequence[Served], token: bool) -> str:
     """
     if len(served) == 1 and not token:
         return service_page(served[0].model)
-    return render_page("striate.shipping.service", "page.html")
+    return render_page("striate.shipping.service", "page.html", policy="")
 
 
 def front_script() -> str:
@@ -56,4 +54,4 @@ def docs_page(schema: dict[str, Any]) -> str:
         for path, methods in schema["paths"].items()
         for method, said in methods.items()
     ]
-    return render_page("striate.shipping.service", "docs.html", routes=routes)
+    return render_page("striate.shipping.service", "docs.html", routes=routes, policy="")
