@@ -1,4 +1,4 @@
-"""X or O: three features made by hand, the sums of a small convolutional net, a vote; then for thick strokes, and learned.
+"""X or O: three features made by hand, the sums of a small net, a vote; then for thick strokes, and learned.
 
 `python x_or_o.py FOLDER` draws there what each feature answers.
 """
@@ -18,7 +18,7 @@ FEATURES = np.array([
     [[1, -1, 1], [-1, 1, -1], [1, -1, 1]],    # a crossing
     [[-1, -1, 1], [-1, 1, -1], [1, -1, -1]],  # a stroke up to the right
 ])  # fmt: skip
-# The same with 0 right beside a slanting stroke: what lies there does not count, so that it may be as thick as it likes.
+# The same with 0 right beside a slanting stroke: what lies there does not count, so that a stroke may be thick.
 TOLERANT = FEATURES.copy()
 TOLERANT[0] = [[1, 0, -1], [0, 1, 0], [-1, 0, 1]]
 TOLERANT[2] = TOLERANT[0][:, ::-1]

@@ -15,7 +15,7 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.samples import Golden, Samples
 from striate.data.builtin.drawn import make_shapes
 from striate.data.gathering import gather
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, SourceNotFoundError
 from striate.explanation.change import find_changes
 from striate.explanation.explain import explain, explain_catalog
 from striate.explanation.page import explanations_page, write_explanation_pictures
@@ -124,7 +124,26 @@ def test_an_image_that_the_model_keeps_is_most_like_itself(digits_model):
     assert "this image itself" in each.similar.sentence(each.about)
     without = explain(replace(digits_model, samples=Samples()), memory.thumbnails[7])
     assert without.similar is None
-    assert "keeps no training images" in explanations_page([without])
+    assert "Name a source with" in explanations_page([without])
+
+
+def test_similar_images_are_read_from_a_source_where_one_is_named(digits_model, digits, tmp_path):
+    bare, image = replace(digits_model, samples=Samples()), digits.images[3]
+    for i in (3, 4, 5):
+        (tmp_path / f"class {i}").mkdir()
+        Image.fromarray(digits.images[i, ..., 0]).save(tmp_path / f"class {i}" / "one.png")
+    each = explain(bare, image, examples=tmp_path)
+    first, *others = each.similar.images
+    assert (first.name, first.label, first.distance < 1e-3) == ("class 3/one.png", "class 3", True)
+    assert len(others) == 2
+    assert np.array_equal(first.picture, image)
+    assert f"3 images of {tmp_path}" in each.similar.sentence("class 3")
+    assert "class 3/one.png" in explanations_page([each])
+    same = explain(digits_model, image, examples="digits").similar
+    assert same.among == 1797
+    assert same.images[0].label == digits.classes[digits.labels[3]]
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        explain(bare, image, examples=tmp_path / "nowhere")
 
 
 def test_the_neighbours_that_voted_are_the_nearest(digits, tmp_path):

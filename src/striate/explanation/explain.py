@@ -18,6 +18,7 @@ from striate.data.catalog import Catalog
 from striate.data.ledger import Entry
 from striate.errors import ArgumentError, unknown
 from striate.explanation.change import find_changes
+from striate.explanation.examples import Examples, kept_examples, read_examples
 from striate.explanation.explanation import ExplainedMap, Explanation
 from striate.explanation.gradcam import LayerMap, joined_map, layer_maps, layer_weights
 from striate.explanation.gradients import Attribution, integrate
@@ -55,6 +56,7 @@ def explain(
     about: str | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
+    examples: str | Path | Catalog | None = None,
 ) -> Explanation:
     """Return what a model sees of one image: maps with verdicts, what it is like, what would change the answer.
 
@@ -63,9 +65,10 @@ def explain(
         about: the class to explain; None for the model's answer.
         out: where to write the page; None writes none.
         progress: told how far it is.
+        examples: a source or catalog in which to look for similar images; None for those that the model keeps.
 
     Raises:
-        ArgumentError: not one image, or no such class.
+        ArgumentError: not one image, no such class, or no example that can be read.
         DecodingError: the image cannot be read.
         StorageError: the page cannot be written.
     """
@@ -73,14 +76,20 @@ def explain(
     if not is_one_image(given):
         raise ArgumentError("explain takes one image; give several one after the other")
     pixels = model.block(cast("Images", [given]), 0, 1)[0]
-    said = explain_pixels(model, pixels, image_name(image), about, progress)
+    compared = kept_examples(model) if examples is None else read_examples(model, examples, progress=progress)
+    said = explain_pixels(model, pixels, image_name(image), about, progress, compared)
     if out is not None:
         write_explanations([said], out)
     return said
 
 
 def explain_pixels(
-    model: Classifier, pixels: np.ndarray, name: str = "", about: str | None = None, progress: Progress = silent
+    model: Classifier,
+    pixels: np.ndarray,
+    name: str = "",
+    about: str | None = None,
+    progress: Progress = silent,
+    examples: Examples | None = None,
 ) -> Explanation:
     """Return the explanation of an image that is already as the model's net is given it.
 
@@ -88,6 +97,7 @@ def explain_pixels(
         pixels: uint8 (h, w, c).
         name: of the image.
         about, progress: as for `explain`.
+        examples: in which to look for similar ones, from `kept_examples` or `read_examples`; None looks for none.
 
     Raises:
         ArgumentError: no such class, or a model without classes.
@@ -101,7 +111,7 @@ def explain_pixels(
         name, pixels, prediction, model.classes[subject.target], model.trust.temperature != 1.0,
         model.trust.scores is not None, _VIEWS.get(model.views, ""), tried.ground, tried.learned, tried.maps,
         tried.layers, tried.missing, tried.runner_up, template(subject) if is_linear(subject) else None,
-        find_similar(subject), find_voters(subject), find_changes(subject),
+        find_similar(subject, examples), find_voters(subject), find_changes(subject),
     )  # fmt: skip
     told()
     return explanation
@@ -152,12 +162,16 @@ def _tried(subject: Subject, told: _Stages) -> _Tried:
 
 
 def explain_catalog(
-    model: Classifier, catalog: Catalog, about: str | None = None, progress: Progress = silent
+    model: Classifier,
+    catalog: Catalog,
+    about: str | None = None,
+    progress: Progress = silent,
+    examples: Examples | None = None,
 ) -> tuple[list[Explanation], list[Entry]]:
     """Return an explanation of each readable image, and the ledger's lines of the others.
 
     Arguments:
-        about, progress: as for `explain`.
+        about, progress, examples: as for `explain_pixels`.
 
     Raises:
         ArgumentError: no such class.
@@ -168,7 +182,7 @@ def explain_catalog(
     said, told = [], progress
     for i in range(len(images)):
         began = time.perf_counter()
-        said.append(explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, told))
+        said.append(explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, told, examples))
         if told is progress and said[-1].maps:  # one without maps was not tried, and took no time
             told = _paced(progress, len(images), time.perf_counter() - began)
     skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]

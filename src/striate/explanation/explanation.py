@@ -101,7 +101,7 @@ class Explanation:
         missing: (kind, why) of maps that this model cannot have.
         runner_up: a map of what speaks for the second class; None where there is none.
         template: float32 (h, w, c), what a linear model multiplies the pixels by; None of others.
-        similar: the kept training images that it is like; None where the model keeps none.
+        similar: the images that it is like, of those that it was compared with; None where there were none.
         voters: the neighbours that voted, where the model is of neighbours.
         changes: what would change the answer.
     """

@@ -360,8 +360,12 @@ def test_the_page_runs_its_own_scripts_and_no_other(browser, small):
     assert "blob" not in allowed
     assert allowed.count("sha256-") == len(SCRIPTS) + 2
     reader = Reader(browser, path)
-    reader.run("""() => { document.addEventListener("securitypolicyviolation", (e) => { window.refused = e.violatedDirective });
-        const own = document.createElement("script"); own.textContent = "window.foreign = 1"; document.body.append(own); }""")
+    reader.run("""() => {
+      document.addEventListener("securitypolicyviolation", (event) => { window.refused = event.violatedDirective; });
+      const own = document.createElement("script");
+      own.textContent = "window.foreign = 1";
+      document.body.append(own);
+    }""")
     until(reader.page, "window.refused === 'script-src-elem'")
     assert reader.run("window.foreign") is None
     assert len(reader.faults) == 1
