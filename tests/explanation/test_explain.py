@@ -213,6 +213,14 @@ def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
 
 
+def test_an_explanation_in_a_notebook(said, digits_model, digits):
+    made = said[0]._repr_html_()
+    assert made.count("<img") == 1 + len(said[0].maps)
+    assert said[0].sentence in made
+    nasty = replace(digits_model, classes=("<i>0", *digits_model.classes[1:]))
+    assert "<i>0" not in explain(nasty, digits.images[0], about="<i>0")._repr_html_()
+
+
 def test_an_explanation_as_plain_values(said):
     told = json.loads(json.dumps(said[0].to_json()))
     assert told["about"] == told["class"]

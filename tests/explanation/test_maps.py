@@ -68,7 +68,7 @@ def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
     assert sum(weights.values()) == pytest.approx(1, abs=0.1)
     maps = np.stack([joined_map(layers, weights, subject.size), hiding, integrate(subject).smoothed])
     assert [inside(one) for one in maps] == [True] * 3
-    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
+    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject)))
     for trial in judge_maps(subject, answers_by_maps(subject, maps)):
         assert rivals.p_value(trial) == 1 / 20
         assert trial.score > rivals.blob.score
@@ -77,7 +77,7 @@ def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
 def test_a_map_of_the_wrong_place_is_beaten_by_random_ones(corner):
     subject = make_subject(*corner)
     wrong = -occlude(subject).of(1)[None]
-    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
+    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject)))
     (trial,) = judge_maps(subject, answers_by_maps(subject, wrong))
     assert rivals.p_value(trial) > 0.5
 

@@ -54,8 +54,8 @@ def explain(
     """
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather
-    from striate.explanation.examples import kept_examples, read_examples
     from striate.explanation.explain import explain_catalog
+    from striate.explanation.index import kept_index, read_index
     from striate.explanation.page import write_explanation_pictures, write_explanations
     from striate.system.devices import choose_device
 
@@ -67,8 +67,8 @@ def explain(
         if len(catalog) > MOST_IMAGES:
             raise typer.BadParameter(f"explain takes at most {MOST_IMAGES} images at a time; got {len(catalog):,}")
         where = {name: value for name, value in reading.items() if name == "data_dir"}
-        compared = read_examples(classifier, examples, where, progress) if examples else kept_examples(classifier)
-        said, skipped = explain_catalog(classifier, catalog, about, progress, compared)
+        index = read_index(classifier, examples, where, progress) if examples else kept_index(classifier)
+        said, skipped = explain_catalog(classifier, catalog, about, progress, index)
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
     page = write_explanations(said, out, options.called(model))

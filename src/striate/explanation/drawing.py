@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from striate.explanation.explanation import ExplainedMap
+if TYPE_CHECKING:
+    from striate.explanation.explanation import ExplainedMap
 
 # Pictures of small images are enlarged, pixel by pixel, to at least this side; of large ones shrunk to the second.
 _LEAST_PX, _MOST_PX = 256, 448

@@ -128,6 +128,11 @@ class Explanation:
         telling = ", ".join(one.kind for one in self.maps if one.verdict.tells) or "no map tells anything"
         return f"<Explanation of {self.about} for {self.image or 'an image'}: {telling}>"
 
+    def _repr_html_(self) -> str:
+        from striate.explanation.explanation_html import explanation_html
+
+        return explanation_html(self)
+
     @property
     def sentence(self) -> str:
         """What the maps tell together, in a sentence."""

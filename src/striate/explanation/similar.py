@@ -13,7 +13,7 @@ from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.samples import shrunk
 from striate.data.tensors import to_batch
-from striate.explanation.examples import Examples
+from striate.explanation.index import ImageIndex
 from striate.explanation.made_of import pixel_shape
 from striate.explanation.subject import Subject
 
@@ -75,20 +75,20 @@ class SimilarImages:
         return said + "."
 
 
-def find_similar(subject: Subject, examples: Examples | None) -> SimilarImages | None:
+def find_similar(subject: Subject, index: ImageIndex | None) -> SimilarImages | None:
     """Return the nearest of some images; None where there are none."""
-    if examples is None:
+    if index is None:
         return None
     block = next(iter(subject.model.outputs(subject.pixels[None], features=True)))
     seen = block.features.get("last")
-    if examples.features.shape[1] and seen is not None and seen.shape[1] == examples.features.shape[1]:
-        kept, own = examples.features.astype(np.float32), seen.astype(np.float32)
+    if index.features.shape[1] and seen is not None and seen.shape[1] == index.features.shape[1]:
+        kept, own = index.features.astype(np.float32), seen.astype(np.float32)
         middle = kept.mean(0)
         kept, own = _directions(kept - middle), _directions(own - middle)
         by = "what the last layer gets, as directions from its mean"
     else:
-        kept = examples.thumbnails.reshape(len(examples), -1).astype(np.float32) / 255
-        own = shrunk(subject.pixels, examples.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
+        kept = index.thumbnails.reshape(len(index), -1).astype(np.float32) / 255
+        own = shrunk(subject.pixels, index.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
         kept, own = kept / kept.shape[1] ** 0.5, own / own.shape[1] ** 0.5
         by = "their pixels, as this model has no layer between these and its answer"
     away = np.sqrt(np.maximum(_squares(own, kept)[0], 0))
@@ -97,10 +97,8 @@ def find_similar(subject: Subject, examples: Examples | None) -> SimilarImages |
     usual = np.sqrt(np.maximum(among.min(1), 0)) if len(kept) > 1 else np.zeros(0)
     order = np.argsort(away, kind="stable")[:SHOWN]
     further = float((usual < away[order[0]]).mean()) if len(usual) else 0.0
-    images = [
-        Similar(examples.names[i], examples.labels[i], float(away[i]), examples.thumbnails[i]) for i in order.tolist()
-    ]
-    return SimilarImages(tuple(images), by, len(kept), examples.origin, further)
+    images = [Similar(index.names[i], index.labels[i], float(away[i]), index.thumbnails[i]) for i in order.tolist()]
+    return SimilarImages(tuple(images), by, len(kept), index.origin, further)
 
 
 def find_voters(subject: Subject) -> tuple[Similar, ...]:

@@ -17,11 +17,11 @@ from striate.data.reading import read
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
 
-MOST_EXAMPLES = 2000
+MOST_IMAGES = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class ImageIndex:
     """Images with their classes, and what the model sees of them.
 
     Arguments:
@@ -42,22 +42,22 @@ class Examples:
         return len(self.labels)
 
 
-def kept_examples(model: Classifier) -> Examples | None:
+def kept_index(model: Classifier) -> ImageIndex | None:
     """Return the training images that a model keeps in its file; None where it keeps none."""
     memory = model.samples.memory
     if memory is None or not len(memory.labels):
         return None
     labels = tuple(model.classes[i] for i in memory.labels.tolist())
-    return Examples("kept training images", memory.thumbnails, labels, memory.names, memory.features)
+    return ImageIndex("kept training images", memory.thumbnails, labels, memory.names, memory.features)
 
 
-def read_examples(
+def read_index(
     model: Classifier,
     source: str | Path | Catalog,
     reading: Mapping[str, Any] | None = None,
     progress: Progress = silent,
-    most: int = MOST_EXAMPLES,
-) -> Examples:
+    most: int = MOST_IMAGES,
+) -> ImageIndex:
     """Return images of a source, by turns one of each class, none of its test split, as the model sees them.
 
     Arguments:
@@ -80,4 +80,4 @@ def read_examples(
     labels = tuple(images.classes[i] if i >= 0 else "" for i in images.labels.tolist())
     whole = "images" if isinstance(source, Catalog) else f"images of {str(source)[:200]}"
     names = tuple(map(str, images.names))
-    return Examples(whole, np.concatenate(small), labels, names, np.concatenate(features))
+    return ImageIndex(whole, np.concatenate(small), labels, names, np.concatenate(features))
