@@ -290,6 +290,37 @@ def test_painting_moving_dropping_and_resetting_are_followed(browser, small, siz
     reader.close()
 
 
+def test_a_finger_paints_and_taps_on_a_phone(browser, small):
+    model, pixels, path = small
+    reader = Reader(browser, path, "phone", dark=True)
+    page = reader.page
+    page.fill("#ink", "#00ff00")
+    page.locator("#paper").scroll_into_view_if_needed()
+    box = page.locator("#paper").bounding_box()
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind, x=None, y=None):
+        points = [] if x is None else [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    scrolled = reader.run("scrollY")
+    touch("touchStart", 0.2, 0.2)
+    for i in range(1, 7):
+        touch("touchMove", 0.2 + i / 12, 0.2 + i / 12)
+    touch("touchEnd")
+    reader.idle()
+    painted = np.array(reader.run("Array.from(walk.pixels)"), np.uint8).reshape(pixels.shape)
+    assert (painted == [0, 255, 0]).all(2).sum() >= 5
+    assert reader.run("scrollY") == scrolled  # the page stays where it is while a finger draws
+    assert_torchs(reader, model, painted)
+    page.tap('#strip [data-step="0"]')
+    page.locator(".mapbox").scroll_into_view_if_needed()
+    box = page.locator(".mapbox").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] * 4.5 / 16, box["y"] + box["height"] * 6.5 / 16)
+    assert reader.run("walk.state.at")[1:] == [6, 4]
+    reader.close()
+
+
 @pytest.mark.parametrize(
     ("fit", "resize", "channels"), [("crop", None, 1), ("pad", None, 3), ("stretch", None, 3), ("crop", 20, 3)]
 )
