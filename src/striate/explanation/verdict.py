@@ -67,8 +67,8 @@ class MapVerdict:
             "deletion": self.trial and self.trial.deletion, "insertion": self.trial and self.trial.insertion,
             "score": self.trial and self.trial.score, "random_score": self.random, "p_value": self.p_value,
             "middle_score": self.middle, "beats_middle": self.beats_middle,
-            "contrast_score": self.contrast, "beats_contrast": self.beats_contrast, "shuffled_correlation": self.likeness,
-            "incomplete": self.incomplete,
+            "contrast_score": self.contrast, "beats_contrast": self.beats_contrast,
+            "shuffled_correlation": self.likeness, "incomplete": self.incomplete,
         }  # fmt: skip
 
 
@@ -87,11 +87,12 @@ def no_ground(learned: Learned, evidence: float, plain: bool, on_pixels: bool) -
         return "the model tells the validation images that it keeps no better than guessing would"
     if min(evidence, learned.evidence) < LEAST_EVIDENCE:
         return "the class is about as probable with the image hidden, so that it does not come from the image"
-    better = sum(one >= learned.evidence for one in learned.shuffled)
-    if better and not on_pixels and not (known is not None and known <= _KNOWS):
+    if not learned.stands_out and not on_pixels and not (known is not None and known <= _KNOWS):
+        better, copies = sum(one >= learned.evidence for one in learned.shuffled), len(learned.shuffled)
+        asked = f"{better} of {copies} copies" if better else f"the furthest of {copies} copies"
         return (
-            f"{better} of {len(learned.shuffled)} copies of the model with shuffled weights, which know nothing, "
-            "answer to this image as much as it does"
+            f"{asked} of the model with shuffled weights, which know nothing, answer{'' if better else 's'} to this "
+            f"image {'' if better else 'nearly '}as much as it does"
         )
     return ""
 
