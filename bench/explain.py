@@ -1,7 +1,7 @@
 """What the verdicts of explanations are worth: where maps point, how often nothing is told for something, seconds.
 
-- points: on drawn shapes whose place is known, the share of pictures in which a map's peak lies on the shape, and that of
-  the picture's own contrast, which knows no model;
+- points: on drawn shapes whose place is known, the share of pictures in which a map's peak lies on the shape, and that
+  of the picture's own contrast, which knows no model;
 - trained: the share of maps of trained models on images that tell something;
 - random: the same of nets at first weights, and of trained models whose weights were drawn anew while what they keep of
   their images stayed; one colour: of trained models on images of one colour. All of these should be told to be nothing;
