@@ -10,6 +10,7 @@ from scipy.ndimage import label as label_regions
 
 from striate.classifier.prediction import Prediction
 from striate.explanation.change import Changes
+from striate.explanation.explanation_html import explanation_html
 from striate.explanation.shuffling import Learned
 from striate.explanation.similar import Similar, SimilarImages
 from striate.explanation.verdict import MapVerdict
@@ -129,8 +130,6 @@ class Explanation:
         return f"<Explanation of {self.about} for {self.image or 'an image'}: {telling}>"
 
     def _repr_html_(self) -> str:
-        from striate.explanation.explanation_html import explanation_html
-
         return explanation_html(self)
 
     @property

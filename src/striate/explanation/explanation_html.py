@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,20 +12,20 @@ from PIL import Image
 from striate.explanation.drawing import drawn, shown
 from striate.notebook.tables import html_table
 
-if TYPE_CHECKING:
-    from striate.explanation.explanation import Explanation
-
 _JPEG_QUALITY = 86
 _PICTURE = "height:11em;margin:.3em .6em .3em 0;vertical-align:top"
 
 
-def explanation_html(said: Explanation) -> str:
+def explanation_html(said: Any) -> str:
     """Return an `Explanation` as HTML for notebooks."""
     answer = said.prediction
     share = f"{100 * answer.probability:.1f} %"
     rows = [(one.title, one.verdict.tells, one.place if one.verdict.tells else "", one.verdict.words)
             for one in said.maps]  # fmt: skip
-    pictures = [("the image", shown(said.pixels)), *((one.title, drawn(said.pixels, one)) for one in said.maps)]
+    pictures = [
+        ("the image", shown(said.pixels)),
+        *((one.title, drawn(said.pixels, one.values, one.verdict.tells)) for one in said.maps),
+    ]
     told = [("yes" if tells else "no", place, words) for _, tells, place, words in rows]
     table = html_table(
         f"{'none of these, else ' if answer.known is False else ''}{answer.label} {share}: {said.sentence}",

@@ -90,9 +90,11 @@ def write_explanation_pictures(explanations: Sequence[Explanation], folder: str 
             stem = f"{stem}-{number + 1}"
         taken.add(stem)
         pictures = {"image": shown(said.pixels)}
-        pictures |= {_stem(one.kind): drawn(said.pixels, one) for one in (*said.maps, *said.layers)}
+        pictures |= {
+            _stem(one.kind): drawn(said.pixels, one.values, one.verdict.tells) for one in (*said.maps, *said.layers)
+        }
         if said.runner_up:
-            pictures["second-class"] = drawn(said.pixels, said.runner_up)
+            pictures["second-class"] = drawn(said.pixels, said.runner_up.values, said.runner_up.verdict.tells)
         if said.changes.hiding:
             pictures["hiding"] = crossed(said.pixels, said.changes.hiding.mask(said.pixels.shape[:2]))
         if said.template is not None:
@@ -114,7 +116,7 @@ def _stem(name: str) -> str:
 
 def _shown(said: Explanation) -> ShownExplanation:
     def maps(several: tuple[ExplainedMap, ...]) -> tuple[ShownMap, ...]:
-        return tuple(ShownMap(one, picture_uri(drawn(said.pixels, one))) for one in several)
+        return tuple(ShownMap(one, picture_uri(drawn(said.pixels, one.values, one.verdict.tells))) for one in several)
 
     hiding = said.changes.hiding
     return ShownExplanation(

@@ -128,8 +128,7 @@ class NotebookProgress(Observer):
 
     def _add(self, headings: tuple[str, ...], row: tuple[Any, ...]) -> None:
         self._headings, self._now = headings, ""
-        # Figures are not broken: what is long in such a table is the first cell.
-        self._rows.append((row[0], *(one.replace(" ", "\u00a0") if isinstance(one, str) else one for one in row[1:])))
+        self._rows.append((row[0], *map(_unbroken, row[1:])))
         self._update(now=True)
 
     def html(self) -> str:
@@ -182,6 +181,11 @@ def _rung_row(result: Any) -> tuple[Any, ...]:
     if callable(line := getattr(result, "line", None)):
         return str(line()), "", "", "", ""
     return result.name, f"not climbed: {result.reason}", "", "", ""
+
+
+def _unbroken(cell: Any) -> Any:
+    """Return a figure that no narrow column breaks: what is long in such a table is the first cell."""
+    return cell.replace(" ", "\u00a0") if isinstance(cell, str) and any(map(str.isdigit, cell)) else cell
 
 
 def _size(size_bytes: int) -> str:
