@@ -19,9 +19,10 @@ from striate.errors import ArgumentError, SourceNotFoundError
 from striate.explanation.change import find_changes
 from striate.explanation.explain import explain, explain_catalog
 from striate.explanation.page import explanations_page, write_explanation_pictures
-from striate.explanation.shuffling import shuffled
+from striate.explanation.shuffling import Learned, shuffled
 from striate.explanation.similar import find_voters
 from striate.explanation.subject import make_subject
+from striate.explanation.verdict import no_ground
 from striate.nets import make_module, parse
 from striate.selection.fit import run_one
 
@@ -89,6 +90,16 @@ def test_nets_at_first_weights_tell_nothing():
                 told += [any(one.verdict.tells for one in explain(model, image).maps) for image in images[seed:]]
     assert len(told) == 24
     assert sum(told) <= 2
+
+
+def test_a_net_has_learned_only_if_it_is_clearly_ahead_of_its_copies():
+    copies = tuple(np.linspace(-1, 1, 39))
+    for evidence, words in ((0.5, "10 of 39 copies"), (1.2, "the furthest of 39 copies"), (1.6, "")):
+        learned = Learned(evidence, copies)
+        assert learned.stands_out == (not words)
+        assert no_ground(learned, evidence, False, False).startswith(words)
+        assert not no_ground(learned, evidence, False, True)  # what was fitted to pixels has no weights to start from
+    assert not no_ground(Learned(0.5, copies, 1e-6), 0.5, False, False)  # kept validation images say that it knows
 
 
 def test_a_trained_model_with_new_weights_is_caught_by_the_images_that_it_keeps(digits_model, digits):
