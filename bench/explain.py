@@ -1,6 +1,7 @@
 """What the verdicts of explanations are worth: where maps point, how often nothing is told for something, seconds.
 
-- points: on drawn shapes whose place is known, the share of pictures in which a map's peak lies on the shape;
+- points: on drawn shapes whose place is known, the share of pictures in which a map's peak lies on the shape, and that
+  of the picture's own contrast, which knows no model;
 - trained: the share of maps of trained models on images that tell something;
 - random: the same of nets at first weights, and of trained models whose weights were drawn anew while what they keep of
   their images stayed; one colour: of trained models on images of one colour. All of these should be told to be nothing;
@@ -28,6 +29,7 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.data.builtin.drawn import make_shapes, shape_masks
 from striate.explanation.explain import explain_pixels
 from striate.explanation.explanation import Explanation
+from striate.explanation.subject import make_subject
 from striate.nets import make_module, resolve
 
 SEED = 1000  # of drawn pictures: training takes those of seed 0
@@ -87,10 +89,13 @@ def points(model: striate.Classifier, count: int) -> dict[str, float]:
     """Return the share of maps whose peak is on the shape, of all and of those that tell something."""
     images, masks = make_shapes(count, seed=SEED)[0], shape_masks(count, seed=SEED)
     hits: dict[str, list[tuple[bool, bool]]] = {}
+    contrast: list[bool] = []
     for pixels, mask in zip(images, masks, strict=True):
         for one in explain_pixels(model, pixels).maps:
             hits.setdefault(one.kind, []).append((bool(one.peak and mask[one.peak[1], one.peak[0]]), one.verdict.tells))
-    figures = {"shape_share": float(masks.mean())}
+        bare = make_subject(model, pixels).on_pixels(np.ones(mask.shape))
+        contrast.append(bool(mask[np.unravel_index(bare.argmax(), mask.shape)]))
+    figures = {"shape_share": float(masks.mean()), "contrast alone on it, share": float(np.mean(contrast))}
     for kind, several in hits.items():
         figures[f"{kind} on it, share"] = float(np.mean([hit for hit, _ in several]))
         telling_ones = [hit for hit, tells in several if tells]

@@ -78,6 +78,8 @@ def check_x_or_o(out: str) -> None:
     assert 50 < turned[0] < 100
     assert thick[0] < 50  # thin features do not fit thick strokes; the page says so
     assert new[0] < 75
+    assert turned[1] == thick[1] == 100  # those that ask for nothing beside a stroke do
+    assert new[1] > 99
     assert min(turned[2], thick[2], new[2]) > 99
 
 

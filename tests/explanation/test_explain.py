@@ -15,13 +15,14 @@ from striate.classifier.preprocessing import Preprocessing
 from striate.classifier.samples import Golden, Samples
 from striate.data.builtin.drawn import make_shapes
 from striate.data.gathering import gather
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, SourceNotFoundError
 from striate.explanation.change import find_changes
 from striate.explanation.explain import explain, explain_catalog
 from striate.explanation.page import explanations_page, write_explanation_pictures
-from striate.explanation.shuffling import shuffled
+from striate.explanation.shuffling import Learned, shuffled
 from striate.explanation.similar import find_voters
 from striate.explanation.subject import make_subject
+from striate.explanation.verdict import no_ground
 from striate.nets import make_module, parse
 from striate.selection.fit import run_one
 
@@ -91,6 +92,16 @@ def test_nets_at_first_weights_tell_nothing():
     assert sum(told) <= 2
 
 
+def test_a_net_has_learned_only_if_it_is_clearly_ahead_of_its_copies():
+    copies = tuple(np.linspace(-1, 1, 39))
+    for evidence, words in ((0.5, "10 of 39 copies"), (1.2, "the furthest of 39 copies"), (1.6, "")):
+        learned = Learned(evidence, copies)
+        assert learned.stands_out == (not words)
+        assert no_ground(learned, evidence, False, False).startswith(words)
+        assert not no_ground(learned, evidence, False, True)  # what was fitted to pixels has no weights to start from
+    assert not no_ground(Learned(0.5, copies, 1e-6), 0.5, False, False)  # kept validation images say that it knows
+
+
 def test_a_trained_model_with_new_weights_is_caught_by_the_images_that_it_keeps(digits_model, digits):
     assert digits_model.samples.golden is not None
     module = make_module(digits_model.net, digits_model.preprocessing.input_shape, seed=5).eval()
@@ -124,7 +135,26 @@ def test_an_image_that_the_model_keeps_is_most_like_itself(digits_model):
     assert "this image itself" in each.similar.sentence(each.about)
     without = explain(replace(digits_model, samples=Samples()), memory.thumbnails[7])
     assert without.similar is None
-    assert "keeps no training images" in explanations_page([without])
+    assert "Name a source with" in explanations_page([without])
+
+
+def test_similar_images_are_read_from_a_source_where_one_is_named(digits_model, digits, tmp_path):
+    bare, image = replace(digits_model, samples=Samples()), digits.images[3]
+    for i in (3, 4, 5):
+        (tmp_path / f"class {i}").mkdir()
+        Image.fromarray(digits.images[i, ..., 0]).save(tmp_path / f"class {i}" / "one.png")
+    each = explain(bare, image, examples=tmp_path)
+    first, *others = each.similar.images
+    assert (first.name, first.label, first.distance < 1e-3) == ("class 3/one.png", "class 3", True)
+    assert len(others) == 2
+    assert np.array_equal(first.picture, image)
+    assert f"3 images of {tmp_path}" in each.similar.sentence("class 3")
+    assert "class 3/one.png" in explanations_page([each])
+    same = explain(digits_model, image, examples="digits").similar
+    assert same.among == 1797
+    assert same.images[0].label == digits.classes[digits.labels[3]]
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        explain(bare, image, examples=tmp_path / "nowhere")
 
 
 def test_the_neighbours_that_voted_are_the_nearest(digits, tmp_path):
@@ -192,6 +222,14 @@ def test_the_page_and_the_pictures(said, digits_model, digits, tmp_path):
     assert all(path.parent == tmp_path / "out" for path in written)
     explain(digits_model, digits.images[1], out=tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_an_explanation_in_a_notebook(said, digits_model, digits):
+    made = said[0]._repr_html_()
+    assert made.count("<img") == 1 + len(said[0].maps)
+    assert said[0].sentence in made
+    nasty = replace(digits_model, classes=("<i>0", *digits_model.classes[1:]))
+    assert "<i>0" not in explain(nasty, digits.images[0], about="<i>0")._repr_html_()
 
 
 def test_an_explanation_as_plain_values(said):

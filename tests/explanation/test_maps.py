@@ -1,5 +1,7 @@
 """Maps against models of which is known where they look, linear ones against a formula, trees against their sums."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,16 +70,31 @@ def test_every_map_finds_where_a_model_looks_and_beats_random_maps(corner):
     assert sum(weights.values()) == pytest.approx(1, abs=0.1)
     maps = np.stack([joined_map(layers, weights, subject.size), hiding, integrate(subject).smoothed])
     assert [inside(one) for one in maps] == [True] * 3
-    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
+    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject)))
     for trial in judge_maps(subject, answers_by_maps(subject, maps)):
         assert rivals.p_value(trial) == 1 / 20
         assert trial.score > rivals.blob.score
 
 
+def test_what_a_place_says_is_shared_among_the_pixels_that_hiding_changes():
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    pixels[8:16, 8:16] = 250
+    subject = replace(
+        make_subject(own(Corner(), ("dark", "bright"), (3, 32, 32)), pixels), hidden=np.full_like(pixels, 90)
+    )
+    place = np.zeros((32, 32))
+    place[:16, :16] = 1  # four times as large as what it answers to
+    shared = subject.on_pixels(place)
+    assert shared[12, 12] > 5 * shared[3, 3] > 0
+    assert not shared[20:, 20:].any()
+    flat = replace(subject, hidden=pixels).on_pixels(place)  # nothing is changed: all pixels of the place alike
+    assert flat[12, 12] == pytest.approx(flat[3, 3], rel=1e-3)
+
+
 def test_a_map_of_the_wrong_place_is_beaten_by_random_ones(corner):
     subject = make_subject(*corner)
     wrong = -occlude(subject).of(1)[None]
-    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject.size)))
+    rivals = judge_rivals(subject, answers_by_maps(subject, rivals_of(subject)))
     (trial,) = judge_maps(subject, answers_by_maps(subject, wrong))
     assert rivals.p_value(trial) > 0.5
 

@@ -10,6 +10,9 @@ from PIL import Image
 
 from striate.errors import ModelFileError
 
+# No side of a thumbnail is longer than this.
+THUMBNAIL_PX = 48
+
 
 @dataclass(frozen=True, eq=False)
 class Golden:
@@ -103,6 +106,16 @@ def shrunk(pixels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     height, width = size
     planes = [Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[2])]
     return np.stack([np.asarray(one.resize((width, height), Image.Resampling.BOX)) for one in planes], -1)
+
+
+def small_copies(images: np.ndarray) -> np.ndarray:
+    """Return images uint8 (n, h, w, c) no side of which is longer than `THUMBNAIL_PX`."""
+    h, w = images.shape[1:3]
+    if max(h, w) <= THUMBNAIL_PX:
+        return images
+    scale = THUMBNAIL_PX / max(h, w)
+    size = max(1, round(h * scale)), max(1, round(w * scale))
+    return np.stack([shrunk(one, size) for one in images])
 
 
 def _check_golden(golden: Golden, shape: tuple[int, int, int], classes: int) -> None:

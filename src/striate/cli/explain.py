@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli import options
+from striate.cli import completion, options
 from striate.cli.guards import check_page_file
 from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
 
@@ -26,6 +26,15 @@ def explain(
     about: Annotated[
         str | None,
         typer.Option("--class", metavar="NAME", show_default="the answer", help="Explain this class instead."),
+    ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            show_default="images that the model keeps",
+            help="Look for similar images in this source, at most 2,000 of it.",
+            autocompletion=completion.sources,
+        ),
     ] = None,
     weights: options.Weights = None,
     device: options.Device = None,
@@ -46,17 +55,20 @@ def explain(
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather
     from striate.explanation.explain import explain_catalog
+    from striate.explanation.index import kept_index, read_index
     from striate.explanation.page import write_explanation_pictures, write_explanations
     from striate.system.devices import choose_device
 
-    check_page_file(out, model, [*images_, weights])  # before minutes are spent
+    check_page_file(out, model, [*images_, weights, examples])  # before minutes are spent
     classifier = load_model(model, weights).to(choose_device(device))
     console = stderr()
     with progress_bar(console) as progress:
         catalog = gather(images_, reading, progress)
         if len(catalog) > MOST_IMAGES:
             raise typer.BadParameter(f"explain takes at most {MOST_IMAGES} images at a time; got {len(catalog):,}")
-        said, skipped = explain_catalog(classifier, catalog, about, progress)
+        where = {name: value for name, value in reading.items() if name == "data_dir"}
+        index = read_index(classifier, examples, where, progress) if examples else kept_index(classifier)
+        said, skipped = explain_catalog(classifier, catalog, about, progress, index)
     for entry in skipped:
         console.print(f"skipped {entry.name}: {entry.detail}", style="yellow", markup=False)
     page = write_explanations(said, out, options.called(model))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from striate.explanation.explanation import ExplainedMap
-
 # Pictures of small images are enlarged, pixel by pixel, to at least this side; of large ones shrunk to the second.
 _LEAST_PX, _MOST_PX = 256, 448
 # From dark red over orange to a light yellow: it grows lighter evenly, and is told from the gray image below it.
@@ -56,9 +54,9 @@ def hatched(pixels: np.ndarray, words: str = "") -> np.ndarray:
     return np.asarray(picture)
 
 
-def drawn(pixels: np.ndarray, one: ExplainedMap) -> np.ndarray:
-    """Return a map as a picture, uint8 (h', w', 3): heat if it tells something, hatching with these words if not."""
-    return heat(pixels, one.values) if one.verdict.tells else hatched(pixels, "tells nothing")
+def drawn(pixels: np.ndarray, values: np.ndarray, tells: bool) -> np.ndarray:
+    """Return a map as a picture, uint8 (h', w', 3): heat if it tells something, hatching that says so if not."""
+    return heat(pixels, values) if tells else hatched(pixels, "tells nothing")
 
 
 def crossed(pixels: np.ndarray, hide: np.ndarray) -> np.ndarray:

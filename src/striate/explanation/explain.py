@@ -21,6 +21,7 @@ from striate.explanation.change import find_changes
 from striate.explanation.explanation import ExplainedMap, Explanation
 from striate.explanation.gradcam import LayerMap, joined_map, layer_maps, layer_weights
 from striate.explanation.gradients import Attribution, integrate
+from striate.explanation.index import ImageIndex, kept_index, read_index
 from striate.explanation.likeness import likenesses
 from striate.explanation.made_of import is_linear, template, tree_map
 from striate.explanation.occlusion import Occlusion, occlude
@@ -36,9 +37,10 @@ _STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "rando
            "what would change it")  # fmt: skip
 _VIEWS = {"mirror": "the image and its mirror image", "mirror-shift": "the image, its mirror image and shifted copies"}
 _HOW = {
-    "grad-cam": "What the maps of its layers say for it by their gradients, weighted by how they agree with occlusion: "
-    "{layers}.",
-    "occlusion": "What the answer loses when a patch is hidden, patch by patch.",
+    "grad-cam": "What the maps of its layers say for it by their gradients, weighted by how they agree with occlusion "
+    "and shared among the pixels that hiding changes: {layers}.",
+    "occlusion": "What the answer loses when a patch is hidden, patch by patch, shared among the pixels that hiding "
+    "changes.",
     "integrated-gradients": "Each pixel's part in the difference to the hidden image, smoothed; {steps} steps, and the "
     "parts miss that difference by {missed}.",
     "template": "The template of the class, less the mean of the others, times the image: all that a linear model "
@@ -55,6 +57,7 @@ def explain(
     about: str | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
+    examples: str | Path | Catalog | None = None,
 ) -> Explanation:
     """Return what a model sees of one image: maps with verdicts, what it is like, what would change the answer.
 
@@ -63,9 +66,10 @@ def explain(
         about: the class to explain; None for the model's answer.
         out: where to write the page; None writes none.
         progress: told how far it is.
+        examples: a source or catalog in which to look for similar images; None for those that the model keeps.
 
     Raises:
-        ArgumentError: not one image, or no such class.
+        ArgumentError: not one image, no such class, or no example that can be read.
         DecodingError: the image cannot be read.
         StorageError: the page cannot be written.
     """
@@ -73,14 +77,20 @@ def explain(
     if not is_one_image(given):
         raise ArgumentError("explain takes one image; give several one after the other")
     pixels = model.block(cast("Images", [given]), 0, 1)[0]
-    said = explain_pixels(model, pixels, image_name(image), about, progress)
+    index = kept_index(model) if examples is None else read_index(model, examples, progress=progress)
+    said = explain_pixels(model, pixels, image_name(image), about, progress, index)
     if out is not None:
         write_explanations([said], out)
     return said
 
 
 def explain_pixels(
-    model: Classifier, pixels: np.ndarray, name: str = "", about: str | None = None, progress: Progress = silent
+    model: Classifier,
+    pixels: np.ndarray,
+    name: str = "",
+    about: str | None = None,
+    progress: Progress = silent,
+    index: ImageIndex | None = None,
 ) -> Explanation:
     """Return the explanation of an image that is already as the model's net is given it.
 
@@ -88,6 +98,7 @@ def explain_pixels(
         pixels: uint8 (h, w, c).
         name: of the image.
         about, progress: as for `explain`.
+        index: in which to look for similar ones, from `kept_index` or `read_index`; None looks for none.
 
     Raises:
         ArgumentError: no such class, or a model without classes.
@@ -101,7 +112,7 @@ def explain_pixels(
         name, pixels, prediction, model.classes[subject.target], model.trust.temperature != 1.0,
         model.trust.scores is not None, _VIEWS.get(model.views, ""), tried.ground, tried.learned, tried.maps,
         tried.layers, tried.missing, tried.runner_up, template(subject) if is_linear(subject) else None,
-        find_similar(subject), find_voters(subject), find_changes(subject),
+        find_similar(subject, index), find_voters(subject), find_changes(subject),
     )  # fmt: skip
     told()
     return explanation
@@ -128,18 +139,18 @@ def _nothing() -> _Tried:
 def _tried(subject: Subject, told: _Stages) -> _Tried:
     """Return the maps with their verdicts, and why none can tell anything where that is so."""
     model, occlusion = subject.model, occlude(subject)
-    made, layers, weights, missing = _make_maps(subject, occlusion, told)
+    made, layers, cam, missing = _make_maps(subject, occlusion, told)
     told()
     runner = _runner_up(subject)
-    second = None if runner is None else occlusion.of(runner)
+    second = None if runner is None else subject.on_pixels(occlusion.of(runner))
     rows = [one.values for one in (*made, *layers)]
-    stacked = np.stack([*rows, *([] if second is None else [second]), *rivals_of(subject.size)])
+    stacked = np.stack([*rows, *([] if second is None else [second]), *rivals_of(subject)])
     logits = answers_by_maps(subject, stacked)
     own, other, rival = np.split(logits, [len(rows), len(rows) + (runner is not None)])
     told()
     learned = compare_with_shuffled(subject)
     ground = no_ground(learned, subject.whole - subject.gone, False, stands_on_pixels(model))
-    found = _judged(subject, made, (layers, weights), (own, rival), ground)
+    found = _judged(subject, made, layers, cam, (own, rival), ground)
     told()
     seconds = None
     if runner is not None and second is not None:
@@ -152,12 +163,16 @@ def _tried(subject: Subject, told: _Stages) -> _Tried:
 
 
 def explain_catalog(
-    model: Classifier, catalog: Catalog, about: str | None = None, progress: Progress = silent
+    model: Classifier,
+    catalog: Catalog,
+    about: str | None = None,
+    progress: Progress = silent,
+    index: ImageIndex | None = None,
 ) -> tuple[list[Explanation], list[Entry]]:
     """Return an explanation of each readable image, and the ledger's lines of the others.
 
     Arguments:
-        about, progress: as for `explain`.
+        about, progress, index: as for `explain_pixels`.
 
     Raises:
         ArgumentError: no such class.
@@ -168,7 +183,7 @@ def explain_catalog(
     said, told = [], progress
     for i in range(len(images)):
         began = time.perf_counter()
-        said.append(explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, told))
+        said.append(explain_pixels(model, model.block(images, i, i + 1)[0], images.names[i], about, told, index))
         if told is progress and said[-1].maps:  # one without maps was not tried, and took no time
             told = _paced(progress, len(images), time.perf_counter() - began)
     skipped = [e for e in images.ledger if e.status == "skipped" and not e.detail.startswith("set aside")]
@@ -226,22 +241,32 @@ class _Made:
     incomplete: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Cam:
+    """The layers' maps joined, before they are shared among pixels, and what each counts."""
+
+    values: np.ndarray
+    weights: dict[str, float]
+
+
 def _make_maps(
     subject: Subject, occlusion: Occlusion, told: _Stages
-) -> tuple[list[_Made], list[LayerMap], dict[str, float], tuple[tuple[str, str], ...]]:
-    """Return the maps of all kinds, those of single layers and their weights, and (kind, why) of what cannot be."""
+) -> tuple[list[_Made], list[LayerMap], _Cam | None, tuple[tuple[str, str], ...]]:
+    """Return the maps of all kinds, those of layers, how these were joined, and (kind, why) of what cannot be."""
     hiding = occlusion.of(subject.target)
-    made = [_Made("occlusion", hiding, _HOW["occlusion"])]
-    weights: dict[str, float] = {}
+    made = [_Made("occlusion", subject.on_pixels(hiding), _HOW["occlusion"])]
+    cam: _Cam | None = None
     missing: list[tuple[str, str]] = []
     told()
     found = integrate(subject)
     layers = layer_maps(subject) if found is not None else []
     if layers:
-        weights = layer_weights(layers, hiding)
+        weights = layer_weights(layers, subject.on_pixels(hiding))
         names = ", ".join(f"layer {one.name} × {weights[one.layer]:.2f}" for one in layers if one.layer in weights)
         how = _HOW["grad-cam"].format(layers=names or "its layers")
-        made.append(_Made("grad-cam", joined_map(layers, weights, subject.size), how))
+        cam = _Cam(joined_map(layers, weights, subject.size), weights)
+        made.append(_Made("grad-cam", subject.on_pixels(cam.values), how))
+        layers = [replace(one, values=subject.on_pixels(one.values)) for one in layers]
     else:
         missing.append(("grad-cam", _no_cam(subject, found)))
     told()
@@ -255,7 +280,7 @@ def _make_maps(
     if (asked := tree_map(subject)) is not None:
         made.append(_Made("trees", asked, _HOW["trees"]))
     made.sort(key=lambda one: list(_TITLES).index(one.kind))
-    return made, layers if len(layers) > 1 else [], weights, tuple(missing)
+    return made, layers if len(layers) > 1 else [], cam, tuple(missing)
 
 
 def _no_cam(subject: Subject, found: Attribution | None) -> str:
@@ -276,20 +301,21 @@ def _kind_of(subject: Subject) -> str:
 def _judged(
     subject: Subject,
     made: list[_Made],
-    layered: tuple[list[LayerMap], dict[str, float]],
+    layers: list[LayerMap],
+    cam: _Cam | None,
     logits: tuple[np.ndarray, np.ndarray],
     ground: str,
 ) -> tuple[ExplainedMap, ...]:
     """Return the maps and those of single layers with their verdicts.
 
     Arguments:
-        layered: the maps of single layers, and what each counts in that of all.
+        layers, cam: the maps of single layers, and how they were joined.
         logits: of these maps, and of their rivals, see `answers_by_maps`.
     """
     trials, rivals = judge_maps(subject, logits[0]), judge_rivals(subject, logits[1])
     kinds = {one.kind: one.values for one in made}
-    layers, weights = layered
-    alike = likenesses(subject, kinds.get("grad-cam"), weights, kinds.get("integrated-gradients"))
+    joined, weights = (cam.values, cam.weights) if cam else (None, {})
+    alike = likenesses(subject, joined, weights, kinds.get("integrated-gradients"))
     about, found = subject.model.classes[subject.target], []
     for one, trial in zip(made, trials[: len(made)], strict=True):
         verdict = judge(one.values, trial, rivals, ground, alike.get(one.kind), one.incomplete)

@@ -10,6 +10,7 @@ from scipy.ndimage import label as label_regions
 
 from striate.classifier.prediction import Prediction
 from striate.explanation.change import Changes
+from striate.explanation.explanation_html import explanation_html
 from striate.explanation.shuffling import Learned
 from striate.explanation.similar import Similar, SimilarImages
 from striate.explanation.verdict import MapVerdict
@@ -101,7 +102,7 @@ class Explanation:
         missing: (kind, why) of maps that this model cannot have.
         runner_up: a map of what speaks for the second class; None where there is none.
         template: float32 (h, w, c), what a linear model multiplies the pixels by; None of others.
-        similar: the kept training images that it is like; None where the model keeps none.
+        similar: the images that it is like, of those that it was compared with; None where there were none.
         voters: the neighbours that voted, where the model is of neighbours.
         changes: what would change the answer.
     """
@@ -127,6 +128,9 @@ class Explanation:
     def __repr__(self) -> str:
         telling = ", ".join(one.kind for one in self.maps if one.verdict.tells) or "no map tells anything"
         return f"<Explanation of {self.about} for {self.image or 'an image'}: {telling}>"
+
+    def _repr_html_(self) -> str:
+        return explanation_html(self)
 
     @property
     def sentence(self) -> str:

@@ -26,6 +26,7 @@ _REMEMBERED, _REMEMBERED_TOKENS = 4, 24
 # Smaller maps have no places to speak of; the map of all is made of layers with so many places a side, where there are
 # such, and of those that count for so much in it.
 _LEAST_SIDE, LEAST_JOINED, _LEAST_WEIGHT = 2, 5, 0.02
+_AGREEMENT = 4
 # Layers are of different sizes if one has so many times the places of the other, a side; so many are shown.
 _FINER, MOST_LAYERS = 1.5, 4
 # The image is shown shifted by these shares of its shorter side, in both directions: a maximum, or a stride, lets one
@@ -89,14 +90,14 @@ def layer_weights(maps: list[LayerMap], hiding: np.ndarray) -> dict[str, float]:
     """Return what each layer counts in the map of all, by its path; the weights sum to 1.
 
     Layers of too few places count nothing where there are finer ones. The others count by how well their map agrees
-    with what hiding does, the fourth power of the correlation, and each half as much as the one behind it.
+    with what hiding does: the fourth power of the correlation.
 
     Arguments:
         hiding: float (h, w), the map of occlusion.
     """
     alive = [one for one in maps if one.values.max() > 0]
     fine = [one for one in alive if min(one.places) >= LEAST_JOINED] or alive[-1:]
-    agreeing = [max(_correlation(one.values, hiding), 0.0) ** 4 / 2**i for i, one in enumerate(fine)]
+    agreeing = [max(_correlation(one.values, hiding), 0.0) ** _AGREEMENT for one in fine]
     if not sum(agreeing) > 0:  # nothing to go by: the deepest alone
         return {one.layer: 1.0 for one in fine[:1]}
     found = {one.layer: weight / sum(agreeing) for one, weight in zip(fine, agreeing, strict=True)}
@@ -291,9 +292,9 @@ def _spatial(part: _Part, values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _cam(values: Tensor, grads: Tensor) -> np.ndarray:
-    """Return float32 (n, h, w): each place's values times gradients, summed over the channels, negatives left out.
+    """Return float32 (n, h, w): each place's values, weighted by their gradients that speak for the class, summed.
 
-    Behind which the net averages over all places, this is Grad-CAM; where it does not, as before a flat fc layer or a
-    maximum, each place needs its own gradient.
+    Grad-CAM's mean gradient of a channel holds only where the net averages over all places. Before a flat fc layer, a
+    maximum or further layers each place has its own; LayerCAM takes those above 0.
     """
-    return (values * grads).sum(1).relu().numpy()
+    return (values * grads.relu()).sum(1).relu().numpy()

@@ -11,7 +11,7 @@ from striate.explanation.occlusion import occlude
 from striate.explanation.shuffling import shuffled
 from striate.explanation.subject import Subject, make_subject
 
-# Occlusion is compared by patches that move by their own side: that is quick, and enough to see whether two are alike.
+# Occlusion is compared by what patches take that move by their own side: that is quick, and of the model alone.
 _COARSE = 1
 
 
@@ -33,7 +33,7 @@ def likenesses(
         weights: of the layers in `cam`, by their paths.
     """
     other = shuffled_subject(subject)
-    pairs = {"occlusion": (occlude(subject, _COARSE).of(subject.target), occlude(other, _COARSE).of(other.target))}
+    pairs = {"occlusion": (occlude(subject, _COARSE).lost(subject.target), occlude(other, _COARSE).lost(other.target))}
     if cam is not None:
         pairs["grad-cam"] = cam, joined_map(layer_maps(other, shifted=False), weights, other.size)
     if gradients is not None and (found := integrate(other, quick=True)):

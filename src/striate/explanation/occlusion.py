@@ -34,11 +34,14 @@ class Occlusion:
     whole: np.ndarray
     steps: int = _STEPS
 
+    def lost(self, target: int) -> np.ndarray:
+        """Return float64 (n,): what a class's log-odds lose by each patch."""
+        return log_odds(self.whole[None], target)[0] - log_odds(self.logits, target)
+
     def of(self, target: int) -> np.ndarray:
         """Return float32 (h, w): what a class's log-odds lose by the patches around each pixel, a weighted mean."""
-        lost = log_odds(self.whole[None], target)[0] - log_odds(self.logits, target)
         down, right = (_weights(side, self.steps) for side in self.hide.shape[1:])
-        return (down.T @ lost.reshape(len(down), len(right)) @ right).astype(np.float32)
+        return (down.T @ self.lost(target).reshape(len(down), len(right)) @ right).astype(np.float32)
 
 
 def occlude(subject: Subject, steps: int | None = None) -> Occlusion:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from striate.explanation.drawing import crossed, drawn, drawn_template, shown
 from striate.explanation.explanation import ExplainedMap, Explanation
+from striate.explanation.explanation_html import picture_uri
 from striate.explanation.similar import Similar
 from striate.pages.page import render_page
 from striate.pages.pictures import write_pictures
@@ -21,7 +19,6 @@ from striate.pages.thumbnails import Thumbnail, thumbnail
 from striate.system.files import write_atomically
 
 _TOP = 5
-_JPEG_QUALITY = 86
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,11 @@ def write_explanation_pictures(explanations: Sequence[Explanation], folder: str 
             stem = f"{stem}-{number + 1}"
         taken.add(stem)
         pictures = {"image": shown(said.pixels)}
-        pictures |= {_stem(one.kind): drawn(said.pixels, one) for one in (*said.maps, *said.layers)}
+        pictures |= {
+            _stem(one.kind): drawn(said.pixels, one.values, one.verdict.tells) for one in (*said.maps, *said.layers)
+        }
         if said.runner_up:
-            pictures["second-class"] = drawn(said.pixels, said.runner_up)
+            pictures["second-class"] = drawn(said.pixels, said.runner_up.values, said.runner_up.verdict.tells)
         if said.changes.hiding:
             pictures["hiding"] = crossed(said.pixels, said.changes.hiding.mask(said.pixels.shape[:2]))
         if said.template is not None:
@@ -117,14 +116,14 @@ def _stem(name: str) -> str:
 
 def _shown(said: Explanation) -> ShownExplanation:
     def maps(several: tuple[ExplainedMap, ...]) -> tuple[ShownMap, ...]:
-        return tuple(ShownMap(one, _uri(drawn(said.pixels, one))) for one in several)
+        return tuple(ShownMap(one, picture_uri(drawn(said.pixels, one.values, one.verdict.tells))) for one in several)
 
     hiding = said.changes.hiding
     return ShownExplanation(
-        said, _uri(shown(said.pixels)), maps(said.maps), maps(said.layers),
+        said, picture_uri(shown(said.pixels)), maps(said.maps), maps(said.layers),
         maps((said.runner_up,))[0] if said.runner_up else None,
-        _uri(crossed(said.pixels, hiding.mask(said.pixels.shape[:2]))) if hiding else "",
-        "" if said.template is None else _uri(drawn_template(said.template)),
+        picture_uri(crossed(said.pixels, hiding.mask(said.pixels.shape[:2]))) if hiding else "",
+        "" if said.template is None else picture_uri(drawn_template(said.template)),
         _pictured(said.similar.images if said.similar else ()), _pictured(said.voters),
         tuple((one.words, one.becomes, one.probability, thumbnail(one.pixels)) for one in said.changes.simple),
         tuple(said.prediction.top(_TOP)),
@@ -133,10 +132,3 @@ def _shown(said: Explanation) -> ShownExplanation:
 
 def _pictured(images: Sequence[Similar]) -> tuple[tuple[Similar, Thumbnail | None], ...]:
     return tuple((one, None if one.picture is None else thumbnail(one.picture)) for one in images)
-
-
-def _uri(picture: np.ndarray) -> str:
-    """Return a picture, uint8 (h, w, 3), as JPEG for a page."""
-    stored = io.BytesIO()
-    Image.fromarray(picture).save(stored, "jpeg", quality=_JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stored.getvalue()).decode()}"

@@ -23,8 +23,12 @@ from striate.classifier.heads.trees import Trees
 from striate.explanation.subject import Subject, answers_of, hidden_ways, log_odds
 from striate.explanation.trial import random_maps
 
-# So many copies of models of small images, and of large ones; none may answer to the image as much as the model.
+# So many copies of models of small images, and of large ones.
 _COPIES, _COPIES_OF_LARGE, _SMALL_PX = 39, 19, 64
+# By chance a model that has learned nothing is ahead of all 39 copies once in 40 times. It is ahead by half of the way
+# from their median to the furthest once in 190 (measured: 3,276 copies of 42 nets at first weights, each against the
+# other 38), which trained nets nearly always are.
+_AHEAD = 1.5
 # Larger weights are shuffled along their axes, which is as good and far quicker.
 _MOST_SHUFFLED = 1_000_000
 
@@ -48,6 +52,14 @@ class Learned:
     def p_value(self) -> float:
         """How often a model that has learned nothing would answer as much to this image by chance."""
         return (1 + sum(one >= self.evidence for one in self.shuffled)) / (1 + len(self.shuffled))
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether it is so far ahead of all copies that chance hardly ever is."""
+        if not self.shuffled:
+            return True
+        middle, most = float(np.median(self.shuffled)), max(self.shuffled)
+        return self.evidence > middle + _AHEAD * (most - middle)
 
 
 def compare_with_shuffled(subject: Subject) -> Learned:

@@ -1,4 +1,4 @@
-"""The training images that an image is like, by what the model sees of them; and the neighbours that voted."""
+"""The images that an image is like, by what the model sees of them; and the neighbours that voted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.heads.neighbours import Neighbours
 from striate.classifier.samples import shrunk
 from striate.data.tensors import to_batch
+from striate.explanation.index import ImageIndex
 from striate.explanation.made_of import pixel_shape
 from striate.explanation.subject import Subject
 
@@ -25,7 +26,7 @@ _SAME = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Similar:
-    """A training image.
+    """An image that another one is like.
 
     Arguments:
         name: in its source; empty where it is not known.
@@ -46,24 +47,26 @@ class Similar:
 
 @dataclass(frozen=True, eq=False)
 class SimilarImages:
-    """The training images nearest to one image, of those that the model keeps.
+    """The images nearest to one image, of those that it was compared with.
 
     Arguments:
         images: the nearest first.
         by: what they are compared by, in words.
-        kept: how many the model keeps.
-        further: the share of kept images that are nearer to their nearest than this image is to its own.
+        among: how many there were.
+        origin: what they are, in words that follow a number.
+        further: the share of them that are nearer to their nearest than this image is to its own.
     """
 
     images: tuple[Similar, ...]
     by: str
-    kept: int
+    among: int
+    origin: str
     further: float
 
     def sentence(self, answer: str) -> str:
         """Return what they say of the answer, a class, in words."""
         count = sum(one.label == answer for one in self.images)
-        said = f"{count} of the {len(self.images)} nearest of {self.kept:,} kept training images are {answer}"
+        said = f"{count} of the {len(self.images)} nearest of {self.among:,} {self.origin} are {answer}"
         if self.images[0].distance <= _SAME:
             said += "; the first is this image itself, or a copy of it"
         elif self.further >= _ODD_SHARE:
@@ -72,21 +75,20 @@ class SimilarImages:
         return said + "."
 
 
-def find_similar(subject: Subject) -> SimilarImages | None:
-    """Return the nearest of the training images that a model keeps; None where it keeps none."""
-    memory = subject.model.samples.memory
-    if memory is None or not len(memory.labels):
+def find_similar(subject: Subject, index: ImageIndex | None) -> SimilarImages | None:
+    """Return the nearest of some images; None where there are none."""
+    if index is None:
         return None
     block = next(iter(subject.model.outputs(subject.pixels[None], features=True)))
     seen = block.features.get("last")
-    if memory.features.shape[1] and seen is not None and seen.shape[1] == memory.features.shape[1]:
-        kept, own = memory.features.astype(np.float32), seen.astype(np.float32)
+    if index.features.shape[1] and seen is not None and seen.shape[1] == index.features.shape[1]:
+        kept, own = index.features.astype(np.float32), seen.astype(np.float32)
         middle = kept.mean(0)
         kept, own = _directions(kept - middle), _directions(own - middle)
         by = "what the last layer gets, as directions from its mean"
     else:
-        kept = memory.thumbnails.reshape(len(memory.labels), -1).astype(np.float32) / 255
-        own = shrunk(subject.pixels, memory.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
+        kept = index.thumbnails.reshape(len(index), -1).astype(np.float32) / 255
+        own = shrunk(subject.pixels, index.thumbnails.shape[1:3]).reshape(1, -1).astype(np.float32) / 255
         kept, own = kept / kept.shape[1] ** 0.5, own / own.shape[1] ** 0.5
         by = "their pixels, as this model has no layer between these and its answer"
     away = np.sqrt(np.maximum(_squares(own, kept)[0], 0))
@@ -95,11 +97,8 @@ def find_similar(subject: Subject) -> SimilarImages | None:
     usual = np.sqrt(np.maximum(among.min(1), 0)) if len(kept) > 1 else np.zeros(0)
     order = np.argsort(away, kind="stable")[:SHOWN]
     further = float((usual < away[order[0]]).mean()) if len(usual) else 0.0
-    images = [
-        Similar(memory.names[i], subject.model.classes[int(memory.labels[i])], float(away[i]), memory.thumbnails[i])
-        for i in order.tolist()
-    ]
-    return SimilarImages(tuple(images), by, len(kept), further)
+    images = [Similar(index.names[i], index.labels[i], float(away[i]), index.thumbnails[i]) for i in order.tolist()]
+    return SimilarImages(tuple(images), by, len(kept), index.origin, further)
 
 
 def find_voters(subject: Subject) -> tuple[Similar, ...]:

@@ -20,6 +20,8 @@ _AT_ONCE = 64
 # What is hidden is blurred by this share of the shorter side, or gets the mean colour, whichever hides more; where
 # neither takes this much from the log-odds, its squares are shuffled, so many a side.
 _BLUR_SHARE, _LEAST_TAKEN, _SQUARES = 1 / 3, 1.0, 16
+# What is shared among pixels is smoothed by this share of the shorter side.
+_SHARED_SMOOTH = 1 / 32
 
 
 def log_odds(logits: np.ndarray, target: int) -> np.ndarray:
@@ -78,6 +80,17 @@ class Subject:
         without = self.answers(self.hidden[None])[0] if gone is None else gone
         scores = log_odds(np.stack([self.logits, without]), target)
         return replace(self, target=target, whole=float(scores[0]), gone=float(scores[1]))
+
+    def on_pixels(self, values: np.ndarray) -> np.ndarray:
+        """Return what places of an image say, (h, w), shared among the pixels in each, float32 (h, w).
+
+        A pixel's share grows with how much hiding changes it, from half of what one gets that is changed as much as
+        most. A place is larger than what it answers to; where hiding changes nothing, nothing was hidden. Integrated
+        gradients have the same factor, (x − x′).
+        """
+        changed = np.abs(self.pixels.astype(np.float32) - self.hidden).mean(-1)
+        share = 0.5 + 0.5 * changed / max(float(changed.mean()), 1e-9)
+        return gaussian_filter(share * values, _SHARED_SMOOTH * min(self.size)).astype(np.float32)
 
     def shares(self, scores: np.ndarray) -> np.ndarray:
         """Return log-odds as shares of the evidence: 1 is the whole image, 0 is all of it hidden; cut to 0…1."""

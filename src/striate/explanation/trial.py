@@ -44,15 +44,17 @@ class MapTrial:
 
 @dataclass(frozen=True, eq=False)
 class Rivals:
-    """What a map has to beat on an image: random maps, and a blob in the middle.
+    """What a map is held against: random maps, which it has to beat, and two that know no model.
 
     Arguments:
         random: of each random map.
-        blob: of the blob.
+        blob: of a blob in the middle.
+        contrast: of how much hiding changes each pixel.
     """
 
     random: tuple[MapTrial, ...]
     blob: MapTrial
+    contrast: MapTrial
 
     def p_value(self, trial: MapTrial) -> float:
         """Return how often a random map would do as well by chance: (1 + those that do) / (1 + all)."""
@@ -79,15 +81,18 @@ def judge_maps(subject: Subject, logits: np.ndarray) -> list[MapTrial]:
     return [MapTrial(float(deleted.mean()), float(inserted.mean())) for deleted, inserted in shares]
 
 
-def rivals_of(size: tuple[int, int]) -> np.ndarray:
-    """Return the random maps of an image's (h, w), and last the blob, float64 (n, h, w)."""
-    return np.concatenate([random_maps(size, RANDOM_MAPS), middle_blob(size)[None]])
+def rivals_of(subject: Subject) -> np.ndarray:
+    """Return the random maps of an image, the blob, and last its contrast, float64 (n, h, w)."""
+    size = subject.size
+    return np.concatenate([
+        random_maps(size, RANDOM_MAPS), middle_blob(size)[None], subject.on_pixels(np.ones(size))[None]
+    ])  # fmt: skip
 
 
 def judge_rivals(subject: Subject, logits: np.ndarray) -> Rivals:
     """Return how the maps of `rivals_of` do, by their `answers_by_maps`."""
-    *random, blob = judge_maps(subject, logits)
-    return Rivals(tuple(random), blob)
+    *random, blob, contrast = judge_maps(subject, logits)
+    return Rivals(tuple(random), blob, contrast)
 
 
 def rank_places(maps: np.ndarray) -> np.ndarray:

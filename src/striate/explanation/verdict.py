@@ -35,6 +35,7 @@ class MapVerdict:
         random: the median score of random maps.
         p_value: how often a random map does as well.
         middle: the score of a blob in the middle.
+        contrast: the score of the picture's own contrast: of how much hiding changes each pixel.
         likeness: rank correlation with the map of a copy of the model with shuffled weights; None where nobody looked.
         incomplete: by which share attributions miss what they should add up to; None of other maps.
     """
@@ -45,6 +46,7 @@ class MapVerdict:
     random: float | None
     p_value: float | None
     middle: float | None
+    contrast: float | None = None
     likeness: float | None = None
     incomplete: float | None = None
 
@@ -53,14 +55,20 @@ class MapVerdict:
         """Whether it does better than a blob in the middle, where most objects are; None where it was not tried."""
         return None if self.trial is None or self.middle is None else self.trial.score > self.middle
 
+    @property
+    def beats_contrast(self) -> bool | None:
+        """Whether it does better than the picture's own contrast, which knows no model; None if untried."""
+        return None if self.trial is None or self.contrast is None else self.trial.score > self.contrast
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
             "tells": self.tells, "verdict": self.words,
             "deletion": self.trial and self.trial.deletion, "insertion": self.trial and self.trial.insertion,
             "score": self.trial and self.trial.score, "random_score": self.random, "p_value": self.p_value,
-            "middle_score": self.middle, "beats_middle": self.beats_middle, "shuffled_correlation": self.likeness,
-            "incomplete": self.incomplete,
+            "middle_score": self.middle, "beats_middle": self.beats_middle,
+            "contrast_score": self.contrast, "beats_contrast": self.beats_contrast,
+            "shuffled_correlation": self.likeness, "incomplete": self.incomplete,
         }  # fmt: skip
 
 
@@ -79,11 +87,12 @@ def no_ground(learned: Learned, evidence: float, plain: bool, on_pixels: bool) -
         return "the model tells the validation images that it keeps no better than guessing would"
     if min(evidence, learned.evidence) < LEAST_EVIDENCE:
         return "the class is about as probable with the image hidden, so that it does not come from the image"
-    better = sum(one >= learned.evidence for one in learned.shuffled)
-    if better and not on_pixels and not (known is not None and known <= _KNOWS):
+    if not learned.stands_out and not on_pixels and not (known is not None and known <= _KNOWS):
+        better, copies = sum(one >= learned.evidence for one in learned.shuffled), len(learned.shuffled)
+        asked = f"{better} of {copies} copies" if better else f"the furthest of {copies} copies"
         return (
-            f"{better} of {len(learned.shuffled)} copies of the model with shuffled weights, which know nothing, "
-            "answer to this image as much as it does"
+            f"{asked} of the model with shuffled weights, which know nothing, answer{'' if better else 's'} to this "
+            f"image {'' if better else 'nearly '}as much as it does"
         )
     return ""
 
@@ -103,12 +112,13 @@ def judge(
         ground: why no map can tell anything, from `no_ground`.
         likeness, incomplete: see `MapVerdict`.
     """
-    random, p, middle = float(np.median([one.score for one in rivals.random])), rivals.p_value(trial), rivals.blob.score
+    random, p = float(np.median([one.score for one in rivals.random])), rivals.p_value(trial)
+    others = rivals.blob.score, rivals.contrast.score
     spread = float(values.max() - values.min())
     if not np.isfinite(spread) or spread <= 1e-9 * max(1.0, float(np.abs(values).max())):
         everywhere = "0 everywhere" if not values.any() else "the same everywhere"
         why = f"{NOTHING}: it is {everywhere}" + (f", and {ground}." if ground else ".")
-        return MapVerdict(False, why, None, random, None, middle, None, incomplete)
+        return MapVerdict(False, why, None, random, None, *others, None, incomplete)
     if ground:
         why = ground
     elif likeness is not None and likeness >= MOST_ALIKE:
@@ -120,17 +130,20 @@ def judge(
         as_good = sum(one.score >= trial.score for one in rivals.random)
         why = f"{as_good} of {len(rivals.random)} random maps find the answer as well as it does"
     else:
-        return MapVerdict(True, _told(trial, rivals, middle), trial, random, p, middle, likeness, incomplete)
-    return MapVerdict(False, f"{NOTHING}: {why}.", trial, random, p, middle, likeness, incomplete)
+        return MapVerdict(True, _told(trial, rivals), trial, random, p, *others, likeness, incomplete)
+    return MapVerdict(False, f"{NOTHING}: {why}.", trial, random, p, *others, likeness, incomplete)
 
 
-def _told(trial: MapTrial, rivals: Rivals, middle: float) -> str:
-    blob = ("and better than a blob in the middle" if trial.score > middle else
-            "but no better than a blob in the middle")  # fmt: skip
+def _told(trial: MapTrial, rivals: Rivals) -> str:
+    known = {"a blob in the middle": rivals.blob, "the picture's own contrast": rivals.contrast}
+    beaten = [name for name, one in known.items() if trial.score > one.score]
+    others = [name for name in known if name not in beaten]
+    told = f"and better than {' and '.join(beaten)}" if beaten else ""
+    told += f"{', ' if beaten else ''}but no better than {' or '.join(others)}" if others else ""
     return (
         f"It tells something: without what it marks {trial.deletion:.0%} of the evidence is left, with that alone "
         f"{trial.insertion:.0%} is there; better than {len(rivals.random) - _as_good(trial, rivals)} of "
-        f"{len(rivals.random)} random maps, {blob}."
+        f"{len(rivals.random)} random maps, {told}."
     ).replace("%", " %")
 
 

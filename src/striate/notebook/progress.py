@@ -105,9 +105,10 @@ class NotebookProgress(Observer):
         self.note(f"⚠ {text}")
 
     def prepare(self, what: str, done: int, total: int) -> None:
-        """Show how far reading or predicting is."""
-        self._now = _how_far(what, done, total)
-        self._update(now=bool(total) and done >= total)
+        """Show how far reading or predicting is; what is done is told no longer."""
+        over = bool(total) and done >= total
+        self._now = "" if over else _how_far(what, done, total)
+        self._update(now=over)
 
     def step(self, report: StepReport) -> None:
         """Show how far training is."""
@@ -127,7 +128,7 @@ class NotebookProgress(Observer):
 
     def _add(self, headings: tuple[str, ...], row: tuple[Any, ...]) -> None:
         self._headings, self._now = headings, ""
-        self._rows.append(row)
+        self._rows.append((row[0], *map(_unbroken, row[1:])))
         self._update(now=True)
 
     def html(self) -> str:
@@ -180,6 +181,11 @@ def _rung_row(result: Any) -> tuple[Any, ...]:
     if callable(line := getattr(result, "line", None)):
         return str(line()), "", "", "", ""
     return result.name, f"not climbed: {result.reason}", "", "", ""
+
+
+def _unbroken(cell: Any) -> Any:
+    """Return a figure that no narrow column breaks: what is long in such a table is the first cell."""
+    return cell.replace(" ", "\u00a0") if isinstance(cell, str) and any(map(str.isdigit, cell)) else cell
 
 
 def _size(size_bytes: int) -> str:

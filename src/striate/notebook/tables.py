@@ -16,7 +16,7 @@ def html_table(
     """Return a table as HTML, at most 30 rows and how many there are besides; numbers stand at the right.
 
     Arguments:
-        caption: what it is, above it.
+        caption: what it is, above it; none where it is empty.
         headings: of the columns.
         rows: cells; numbers are written with their thousands, floats as they are needed, None is empty.
         notes: sentences below it.
@@ -33,7 +33,7 @@ vertical-align:top">name</th><th style="text-align:right;padding:.15em .7em .15e
         any(_is_number(row[i]) for row in shown) and all(row[i] is None or _is_number(row[i]) for row in shown)
         for i in range(len(headings))
     ]
-    parts = [f"<p><strong>{_said(caption)}</strong></p>"]
+    parts = [f"<p><strong>{_said(caption)}</strong></p>"] if caption else []
     if shown:
         head = "".join(_cell("th", name, right[i]) for i, name in enumerate(headings))
         body = "".join(

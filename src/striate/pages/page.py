@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from striate.errors import visible
+from striate.pages.policy import page_policy
 
 
 def render_page(package: str, template: str, /, **values: Any) -> str:
@@ -21,7 +22,7 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
     Arguments:
         package: where the template lies beside the code that fills it, as "striate.evaluation".
         template: its file there; it may include others that lie beside it.
-        values: what it names.
+        values: what it names; `policy` is its content-security policy, without one no script runs.
     """
     import jinja2
 
@@ -35,7 +36,7 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
     )  # fmt: skip
     environment.filters["percent"] = percent_of
     environment.filters["count"] = lambda number: f"{number:,}"
-    return environment.get_template(template).render(**values)
+    return environment.get_template(template).render(**{"policy": page_policy()} | values)
 
 
 def _shown(value: Any) -> Any:

@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from striate.classifier.classifier import Classifier
-from striate.classifier.samples import Golden, Remembered, Samples, shrunk
+from striate.classifier.samples import Golden, Remembered, Samples, small_copies
 from striate.data.imageset import ImageSet
 from striate.runs.calibrating import MOST_KEPT, Calibrated, calibration_size
 
 # So many golden images at most, and so many bytes of them, but never fewer than these.
 MOST_GOLDEN, GOLDEN_BYTES, LEAST_GOLDEN = 32, 2 << 20, 8
-# No side is longer than this.
-THUMBNAIL_PX = 48
 # What the model sees of them is not kept where there are more numbers than these of each.
 MOST_FEATURES = 4096
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -73,20 +71,10 @@ def _memory(calibrated: Calibrated, train: ImageSet) -> Remembered | None:
     if last is None or last.shape[1] > MOST_FEATURES:
         last = np.zeros((len(taught), 0))
     features = np.clip(last[rows], -HALF_MAX, HALF_MAX).astype(np.float16)
-    thumbnails = _thumbnails(model.block(kept, 0, len(kept)))
+    thumbnails = small_copies(model.block(kept, 0, len(kept)))
     return Remembered(thumbnails, kept.labels.astype(np.int64), tuple(kept.names), features)
 
 
 def _look(model: Classifier, images: ImageSet) -> dict[str, np.ndarray]:
     blocks = list(replace(model, views="none").outputs(images, features=True))
     return {name: np.concatenate([one.features[name] for one in blocks]) for name in blocks[0].features}
-
-
-def _thumbnails(images: np.ndarray) -> np.ndarray:
-    """Return images uint8 (n, h, w, c) no side of which is longer than `THUMBNAIL_PX`."""
-    h, w = images.shape[1:3]
-    if max(h, w) <= THUMBNAIL_PX:
-        return images
-    scale = THUMBNAIL_PX / max(h, w)
-    size = max(1, round(h * scale)), max(1, round(w * scale))
-    return np.stack([shrunk(one, size) for one in images])

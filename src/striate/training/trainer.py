@@ -71,9 +71,7 @@ def train_plan(
             with processes.first_goes_first():  # the others find the features in the cache
                 module, learned_s = starting_module(plan, device, watch.observer)
         else:
-            module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
-            _learn_whitening(module, plan.splits.train, plan.preprocessing)
-            learned_s = None
+            module, learned_s = _first_module(plan), None
         lesson = Lesson(plan.splits.train, plan.splits.valid, plan.preprocessing)
         return train_loop(module, lesson, plan.recipe, computation, watch, storage=storage, learned_s=learned_s)
 
@@ -83,8 +81,8 @@ def train_plan(
             best, state = learned(computation)
         except SpoiltError as error:
             watch.observer.warn(f"{str(error).partition('. ')[0]}: the run begins anew, in float32 from its first step")
-            with processes.first_goes_first():
-                if storage:
+            if storage:
+                with processes.first_goes_first():
                     storage.clear()
             best, state = learned(replace(computation, precision="float32", measured=False, anew=True))
     if best is None:
@@ -114,6 +112,13 @@ def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> st
     told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
     observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
     return faster(seconds)
+
+
+def _first_module(plan: Plan) -> torch.nn.Module:
+    """Return the net with its first weights, those of whitening learned from the images."""
+    module = build(plan.net, plan.preprocessing.input_shape, plan.recipe.seed, plan.recipe.init)
+    _learn_whitening(module, plan.splits.train, plan.preprocessing)
+    return module
 
 
 def _learn_whitening(module: torch.nn.Module, images: ImageSet, preprocessing: Preprocessing) -> None:

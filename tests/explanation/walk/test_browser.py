@@ -1,6 +1,8 @@
 """The page in real Chromium, as wide as a desk and a phone: what it computes is torch's, clicks and keys work."""
 
 import base64
+import html
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from PIL import Image
 from tests.explanation.walk.test_engine import model_of
 
-from striate.explanation.walk.page import write_walkthrough
+from striate.explanation.walk.page import SCRIPTS, write_walkthrough
 
 # As text: a driver takes minutes for arrays of millions.
 VALUES = """async (index) => {
@@ -289,6 +291,39 @@ def test_painting_moving_dropping_and_resetting_are_followed(browser, small, siz
     reader.close()
 
 
+def test_a_finger_paints_and_taps_on_a_phone(browser, small):
+    model, pixels, path = small
+    reader = Reader(browser, path, "phone", dark=True)
+    page = reader.page
+    page.fill("#ink", "#00ff00")
+    page.locator("#paper").scroll_into_view_if_needed()
+    box = page.locator("#paper").bounding_box()
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind, x=None, y=None):
+        points = [] if x is None else [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    scrolled = reader.run("scrollY")
+    touch("touchStart", 0.2, 0.2)
+    for i in range(1, 7):
+        touch("touchMove", 0.2 + i / 12, 0.2 + i / 12)
+    touch("touchEnd")
+    reader.idle()
+    painted = np.array(reader.run("Array.from(walk.pixels)"), np.uint8).reshape(pixels.shape)
+    assert (painted == [0, 255, 0]).all(2).sum() >= 5
+    assert reader.run("scrollY") == scrolled  # the page stays where it is while a finger draws
+    assert_torchs(reader, model, painted)
+    page.wait_for_timeout(1000)  # a tap right behind a swift stroke is taken for what stops it
+    page.locator('#strip [data-step="0"]').tap()
+    until(page, "walk.state.index === 0 && document.querySelector('.mapbox')")
+    page.locator(".mapbox").scroll_into_view_if_needed()
+    box = page.locator(".mapbox").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] * 4.5 / 16, box["y"] + box["height"] * 6.5 / 16)
+    assert reader.run("walk.state.at")[1:] == [6, 4]
+    reader.close()
+
+
 @pytest.mark.parametrize(
     ("fit", "resize", "channels"), [("crop", None, 1), ("pad", None, 3), ("stretch", None, 3), ("crop", 20, 3)]
 )
@@ -348,6 +383,27 @@ def test_hostile_names_stay_text(browser, tmp_path):
     reader.go(2)
     assert reader.page.locator("main img, main svg").count() == 0
     assert reader.page.inner_text("h1").startswith("From <svg onload=alert(1)>.png to ")
+    reader.close()
+
+
+def test_the_page_runs_its_own_scripts_and_no_other(browser, small):
+    _, _, path = small
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', path.read_text("utf-8"))[1])
+    allowed = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "unsafe" not in allowed
+    assert "blob" not in allowed
+    assert allowed.count("sha256-") == len(SCRIPTS) + 2
+    reader = Reader(browser, path)
+    reader.run("""() => {
+      document.addEventListener("securitypolicyviolation", (event) => { window.refused = event.violatedDirective; });
+      const own = document.createElement("script");
+      own.textContent = "window.foreign = 1";
+      document.body.append(own);
+    }""")
+    until(reader.page, "window.refused === 'script-src-elem'")
+    assert reader.run("window.foreign") is None
+    assert len(reader.faults) == 1
+    reader.faults.clear()
     reader.close()
 
 

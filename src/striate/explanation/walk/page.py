@@ -24,6 +24,7 @@ from striate.explanation.walk.plan import LEAST_BITS, choose_carried
 from striate.explanation.walk.steps import WalkStep, model_steps
 from striate.observer import Progress, silent
 from striate.pages.page import render_page
+from striate.pages.policy import page_policy
 from striate.system.files import write_atomically
 
 LIMIT_BYTES = 8_000_000
@@ -180,12 +181,14 @@ def _rendered(document: Document, prediction: Prediction, model: Classifier, ste
         "views": view_count(model.views),
     }
     described = document.said["steps"]
+    engine, worker, *scripts = map(_script, ("engine.js", "worker.js", *SCRIPTS))
     page = render_page(
         PACKAGE, "walk.html", title=title, said=prediction, model=model, views=view_count(model.views),
         layers=len(steps), absent=sum("absent" in one for one in described),
         kept=[f"{i + 1} · {one['layer']}" for i, one in enumerate(described) if one.get("units")],
-        data=_in_script(document.said | told), numbers=to_text(document.numbers), engine=_script("engine.js"),
-        worker=_script("worker.js"), scripts=[_script(name) for name in SCRIPTS],
+        data=_in_script(document.said | told), numbers=to_text(document.numbers), engine=engine,
+        worker=worker, scripts=scripts,
+        policy=page_policy([engine, worker, *scripts], worker_src="blob:", img_src="data: blob:"),
     )  # fmt: skip
     return page.encode("utf-8", "replace")
 

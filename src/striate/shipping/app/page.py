@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import lzma
 import re
@@ -18,6 +17,7 @@ import numpy as np
 from striate.classifier.classifier import Classifier
 from striate.errors import ArgumentError
 from striate.pages.page import percent_of, render_page
+from striate.pages.policy import page_policy
 from striate.shipping.onnx.metadata import licence_of, sources_of_weights
 from striate.version import __version__
 
@@ -60,7 +60,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     where = "Runs in this browser alone: no picture leaves this device, and no network is needed."
     script = _script("inline.js", bundled=True)
     title, facts = _title(classifier.classes), _facts(classifier)
-    page = _page(title, facts, where, about, script, parts, "connect-src 'none'")
+    page = _page(title, facts, where, about, script, parts, "'none'")
     if (size := len(page.encode(errors="replace"))) > MOST_BYTES:
         raise ArgumentError(
             f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
@@ -73,7 +73,7 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
 def service_page() -> str:
     """Return the same page in front of a service: it asks which models there are, and for a token if one is wanted."""
     where = "Pictures are sent to the service that served this page, and nowhere else."
-    return _page("What is it?", [], where, {}, _script("remote.js", bundled=False), {}, "connect-src 'self'")
+    return _page("What is it?", [], where, {}, _script("remote.js", bundled=False), {}, "'self'")
 
 
 def _about(classifier: Classifier) -> dict[str, Any]:
@@ -84,11 +84,8 @@ def _page(
     title: str, facts: list[tuple[str, str]], where: str, about: dict[str, Any], script: str, parts: dict[str, str],
     connect: str,
 ) -> str:  # fmt: skip
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; "
-        f"img-src data: blob:; media-src blob: mediastream:; {connect}; base-uri 'none'; form-action 'none'"
-    )
+    policy = page_policy([script], script_src="'wasm-unsafe-eval'", img_src="data: blob:",
+                         media_src="blob: mediastream:", connect_src=connect)  # fmt: skip
     # Within a script element only its end could do harm.
     said = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
     return render_page(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from typing import Any
 
 from striate.pages.page import render_page
+from striate.pages.policy import source_of
 
 _INLINE = re.compile(r"<(style|script)\b[^>]*>(.*?)</\1>", re.S)
 
@@ -21,8 +20,7 @@ def policy_of(page: str) -> str:
     digests: dict[str, list[str]] = {"style": [], "script": []}
     for kind, content in _INLINE.findall(page):
         if content.strip():
-            digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-            digests[kind].append(f"'sha256-{digest}'")
+            digests[kind].append(source_of(content))
     return "; ".join([
         "default-src 'none'", *(f"{kind}-src {' '.join(found)}" for kind, found in digests.items() if found),
         "img-src 'self' blob: data:", "media-src blob: mediastream:", "connect-src 'self'",
@@ -37,4 +35,4 @@ def docs_page(schema: dict[str, Any]) -> str:
         for path, methods in schema["paths"].items()
         for method, said in methods.items()
     ]
-    return render_page("striate.shipping.service", "docs.html", routes=routes)
+    return render_page("striate.shipping.service", "docs.html", routes=routes, policy="")
