@@ -92,9 +92,14 @@ def standing(record: Mapping[str, Any]) -> str:
 
 
 def command(argv: list[str]) -> str:
-    """Return the command of a bench that runs with `argv`, as `python -m bench` sets it.
+    """Return the command of a bench that runs with `argv`, as `python -m bench` sets it, or as its file is run.
+
+    Of paths of one machine alone the names are told.
 
     >>> command(["bench speed", "--recipe", "swift-79"])
     'python -m bench speed --recipe swift-79'
+    >>> command(["/home/me/bench/serve.py", "/home/me/cats.striate", "digits"])
+    'python -m bench serve cats.striate digits'
     """
-    return shlex.join(["python", "-m", *argv[0].split(), *argv[1:]])
+    bench = ["bench", Path(argv[0]).stem] if argv[0].endswith(".py") else argv[0].split()
+    return shlex.join(["python", "-m", *bench, *(Path(a).name if Path(a).is_absolute() else a for a in argv[1:])])

@@ -198,6 +198,6 @@ class TestPage:
         assert "<i>model" not in text
         assert "<b>x</b>" not in text.lower()
         assert "http" not in re.sub(
-            r'xmlns[^ >]*|"http://www.w3.org[^"]*"|<metadata>.*?</metadata>', "", text, flags=re.S
+            r'http-equiv|xmlns[^ >]*|"http://www.w3.org[^"]*"|<metadata>.*?</metadata>', "", text, flags=re.S
         )
         assert len(text) < 1_000_000
