@@ -82,7 +82,7 @@ def main() -> None:
     }
     for name, each in seconds.items():
         record[f"seconds of {name}"] = each
-    write("explain", record, "one image explained, the model loaded before; other processes beside it")
+    write("explain", record, "one image explained, the model loaded before")
 
 
 def points(model: striate.Classifier, count: int) -> dict[str, float]:
