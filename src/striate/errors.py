@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-_LONGEST_NAME = 80
+_LONGEST_NAME, _LONGEST_REASON = 80, 200
 # Control characters but line breaks and tabs, ends of lines of Unicode's own, and what turns the direction of writing.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -93,6 +93,16 @@ def on_one_line(text: str) -> str:
     'a\\nerror: b'
     """
     return visible(text).replace("\n", "\\n")
+
+
+def brief(error: BaseException | str) -> str:
+    """Return what another library says of a damaged file, cut where it recites the file.
+
+    >>> brief(ValueError("bad magic")), len(brief("x" * 20_000))
+    ('bad magic', 200)
+    """
+    text = on_one_line(str(error))
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"
 
 
 def some(names: Iterable[str], most: int = 10) -> str:

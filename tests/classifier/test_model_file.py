@@ -184,3 +184,16 @@ def test_a_compressed_member_is_refused_even_where_it_is_small(parts, tmp_path):
         archive.writestr("tensors.safetensors", tensors)
     assert len(json.dumps(description)) < packed.stat().st_size  # so that its size gives nothing away
     refused(packed, "compressed")
+
+
+def test_a_damaged_file_is_not_recited(digits_run, tmp_path):
+    """The library says the name that a member's own header gives it, however long that is."""
+    raw = bytearray((digits_run / "model.striate").read_bytes())
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        start = archive.getinfo("tensors.safetensors").header_offset
+    raw[start + 26 : start + 28] = (18_000).to_bytes(2, "little")
+    path = tmp_path / "long.striate"
+    path.write_bytes(raw)
+    with pytest.raises(ModelFileError, match="is damaged") as told:
+        striate.Classifier.load(path)
+    assert len(str(told.value)) < 400 + len(str(path))

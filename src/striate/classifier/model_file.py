@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import ModelFileError, SourceNotFoundError
+from striate.errors import ModelFileError, SourceNotFoundError, brief
 from striate.system.archives import DAMAGED
 from striate.system.files import replace_atomically
 from striate.system.tensor_headers import is_believable
@@ -85,7 +85,7 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: told to seek before the file's start
             raise
-        raise ModelFileError(f"{path} is damaged ({str(error) or 'cut short'}). Copy or train it again") from None
+        raise ModelFileError(f"{path} is damaged ({brief(error) or 'cut short'}). Copy or train it again") from None
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -168,4 +168,4 @@ def _tensors(payload: bytes) -> dict[str, np.ndarray]:
     try:
         return load(payload)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{TENSORS} is damaged ({error})") from None
+        raise ModelFileError(f"{TENSORS} is damaged ({brief(error)})") from None

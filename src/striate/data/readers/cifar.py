@@ -18,7 +18,7 @@ from striate.data.readers.assembling import numbered, used
 from striate.data.readers.bombs import is_bomb
 from striate.data.readers.tars import Member
 from striate.data.readers.unpickling import load_pickle
-from striate.errors import DataError
+from striate.errors import DataError, brief
 from striate.observer import Progress, silent
 
 _SIDE = 32
@@ -131,7 +131,9 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             while file.read(_BLOCK):
                 _check_total(path, file.tell())
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(f"{path} cannot be read as a CIFAR archive ({error}). It is damaged or another file.") from None
+        raise DataError(
+            f"{path} cannot be read as a CIFAR archive ({brief(error)}). It is damaged or another file."
+        ) from None
 
 
 def _opened(path: Path) -> IO[bytes]:

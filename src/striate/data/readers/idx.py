@@ -18,7 +18,7 @@ from striate.data.labels import encode
 from striate.data.readers.assembling import numbered, used
 from striate.data.readers.bombs import check_declared_size
 from striate.data.readers.scaling import as_pixels
-from striate.errors import DataError
+from striate.errors import DataError, brief
 from striate.observer import Progress, silent
 
 # The third byte of the magic number says the type; values are big-endian.
@@ -48,7 +48,7 @@ def load_idx(path: Path) -> np.ndarray:
         try:
             return _load(path, gzip.GzipFile(fileobj=raw) if zipped else raw, zipped)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"{path} is damaged ({error}). Get it again.") from None
+            raise DataError(f"{path} is damaged ({brief(error)}). Get it again.") from None
 
 
 def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarray:

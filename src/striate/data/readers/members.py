@@ -18,7 +18,7 @@ from striate.data.decoding.stored import Stored
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
 from striate.data.readers.bombs import MOST_RATIO, is_bomb
-from striate.errors import DataError, DecodingError
+from striate.errors import DataError, DecodingError, brief
 
 MOST_MEMBERS = 3_000_000
 # Members are unpacked in memory: no image that is decoded has more bytes, whatever little it is packed into.
@@ -84,7 +84,7 @@ class Deflated(Stored):
             try:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
             except zlib.error as error:
-                raise DecodingError(f"damaged: it cannot be unpacked ({error})") from None
+                raise DecodingError(f"damaged: it cannot be unpacked ({brief(error)})") from None
         if len(data) != self.size or zlib.crc32(data) != self.crc:
             raise DecodingError("damaged: size or checksum of the member in the archive is wrong")
         return data

@@ -17,7 +17,7 @@ from striate.data.labels import class_name
 from striate.data.readers.arrays import ArrayPart, catalog_of
 from striate.data.readers.bombs import check_declared_size
 from striate.data.readers.split_names import split_of
-from striate.errors import DataError
+from striate.errors import DataError, brief
 from striate.system.archives import DAMAGED
 
 _IMAGE_KEYS = ("images", "image", "x", "data", "imgs", "pixels", "features", "inputs", "arr_0")
@@ -89,7 +89,7 @@ def read_npz(path: Path) -> Catalog:
     except DataError:
         raise
     except DAMAGED as error:
-        raise DataError(f"{path} is a damaged .npz ({error}). Get it again.") from None
+        raise DataError(f"{path} is a damaged .npz ({brief(error)}). Get it again.") from None
     return catalog_of(str(path), "npz", parts, class_names)
 
 
@@ -153,7 +153,7 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
     except (zipfile.BadZipFile, zlib.error, OSError):
         raise
     except Exception as error:  # a damaged header can fail in any way
-        raise DataError(f"{where} is no array ({error})") from None
+        raise DataError(f"{where} is no array ({brief(error)})") from None
     if min(shape, default=0) < 0:
         raise DataError(f"{where} declares the shape {shape}. Get it again.")
     if kind.hasobject:
@@ -167,7 +167,7 @@ def _values(file: Any, where: str) -> np.ndarray:
     try:
         array = np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
-        raise DataError(f"{where} is damaged: {error}") from None
+        raise DataError(f"{where} is damaged: {brief(error)}") from None
     if array.dtype.kind == "U" and array.size:
         letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
         if letters.max(initial=0) > sys.maxunicode:

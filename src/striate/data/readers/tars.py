@@ -22,7 +22,7 @@ from typing import IO
 from striate.data.readers.assembling import displayable
 from striate.data.readers.bombs import HARMLESS_BYTES, is_bomb
 from striate.data.readers.members import Contents, Slice, check_ratio
-from striate.errors import DataError, StorageError
+from striate.errors import DataError, StorageError, brief
 from striate.observer import Progress, silent
 from striate.system.owners import host_name, is_alive
 
@@ -69,7 +69,7 @@ def uncompressed_head(path: Path) -> bytes:
         with _opened(path) as file:
             return file.read(512)
     except _DAMAGES as error:
-        raise DataError(f"{path} is a damaged {_kind(path)} file ({error}). Get it again.") from None
+        raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again.") from None
 
 
 def _kind(path: Path) -> str:
@@ -119,7 +119,7 @@ def list_tar(path: Path, progress: Progress = silent) -> Contents:
     except _DAMAGES as error:
         if isinstance(error, DataError) or (isinstance(error, OSError) and error.filename):
             raise
-        raise DataError(f"{path} is a damaged tar ({error}). Get it again.") from None
+        raise DataError(f"{path} is a damaged tar ({brief(error)}). Get it again.") from None
     contents.follow_links()
     return contents
 
@@ -204,7 +204,7 @@ def _unpack(contents: Contents, file: IO[bytes], spool: Path, progress: Progress
             try:
                 block = source.read(_BLOCK)
             except _DAMAGES as error:
-                raise DataError(f"{path} is a damaged {_kind(path)} file ({error}). Get it again.") from None
+                raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again.") from None
             if not block:
                 return
             done_bytes += len(block)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.errors import DataError
+from striate.errors import DataError, brief
 
 # CIFAR-100 has 400,000 in one file.
 _MOST_STEPS = 2_000_000
@@ -171,7 +171,9 @@ def load_pickle(raw: bytes, where: str) -> Any:
             "Nothing of it was run. Get the file from its publisher."
         ) from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise DataError(f"{where} is a damaged pickle ({type(error).__name__}: {error}). Get the file again.") from None
+        raise DataError(
+            f"{where} is a damaged pickle ({type(error).__name__}: {brief(error)}). Get the file again."
+        ) from None
 
 
 def _plain(value: Any) -> Any:

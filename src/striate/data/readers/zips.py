@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from striate.data.readers.members import DEFLATED, STORED, Contents, Deflated, check_ratio
-from striate.errors import DataError
+from striate.errors import DataError, brief
 
 _METHODS = {12: "bzip2", 14: "LZMA", 93: "Zstandard", 9: "Deflate64"}
 _LONGEST_TARGET = 4096
@@ -28,7 +28,7 @@ def list_zip(path: Path) -> Contents:
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
         if isinstance(error, OSError) and error.filename:
             raise
-        raise DataError(f"{path} is a damaged or incomplete zip ({error}). Get it again.") from None
+        raise DataError(f"{path} is a damaged or incomplete zip ({brief(error)}). Get it again.") from None
     _check_overlaps(contents, members)
     for member in members:
         _add(contents, member)

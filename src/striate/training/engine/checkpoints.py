@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from striate.errors import ModelFileError
+from striate.errors import ModelFileError, brief
 from striate.system.files import replace_atomically, write_atomically
 from striate.training.engine.state import State, Weights
 
@@ -122,7 +122,7 @@ def read_state(path: Path) -> dict[str, Any]:
         _check_state(state)
         return state
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({error})") from None
+        raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({brief(error)})") from None
 
 
 def _check_state(state: dict[str, Any]) -> None:
@@ -146,4 +146,4 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
         return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged ({error})") from None
+        raise ModelFileError(f"{path} is damaged ({brief(error)})") from None
