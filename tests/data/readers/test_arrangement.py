@@ -257,3 +257,17 @@ def test_a_name_in_another_unicode_form_is_a_class_of_its_own(tmp_path):
     if len(catalog.classes) == 2:
         pytest.skip("the file system levels Unicode forms")
     assert set(catalog.classes) == {*forms, "tea"}
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("Train/Images/train", "Train/Images/test"),
+        ("training/pics/val", "training/pics/dev_set", "training/pics/test"),
+    ],
+)
+def test_classes_that_are_all_called_as_splits_stop_a_training(folders, tmp_path):
+    catalog = read(grown(tmp_path, *folders))
+    with pytest.raises(DataError, match=r"are splits, and hold none\. If a table says .* --format folders"):
+        check_trainable(catalog)
+    check_trainable(read(tmp_path, format="folders"))

@@ -269,3 +269,10 @@ def test_a_list_of_lists_that_is_cut_in_the_first_row_has_no_shape_of_its_own(tm
     rows = [f'1,"{[[1, 2, 3, 4]] * 4}9"', f'2,"{[[1, 2, 3, 4]] * 4}9"']
     with pytest.raises(DataError, match="17 pixels a row, which is no square"):
         read(written(tmp_path, "\n".join(["label,image", *rows]) + "\n"))
+
+
+def test_a_line_that_is_header_and_row_at_once(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(";".join(["label", *(f"p{i}" for i in range(12)), *["0,5"] * 18]) + "\n")
+    with pytest.raises(DataError, match=r"t\.csv must have rows of pixels"):
+        read(path)

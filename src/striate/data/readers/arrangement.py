@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from striate.data.labels import levelled
 from striate.data.readers.masks import MASK, mask_folders
-from striate.data.readers.split_names import classes_with_splits, split_of, splits_among
+from striate.data.readers.split_names import called_as_splits, classes_with_splits, split_of, splits_among
 from striate.errors import some
 
 OUTSIDE = "set aside as outside of train, valid and test"
@@ -96,6 +96,11 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
         _arrange_below(found, prefix, top, below)
     else:
         _arrange_classes(found, prefix, top, source.rstrip("/") or "/")
+    if named := called_as_splits(role.label for role in found.roles.values()):
+        found.doubts.append(
+            f"{source} must have a folder for each class; {some(named)} are splits, and hold none. If a table says "
+            "what the images show, give that, and their folder as --images. If they are classes: --format folders"
+        )
     return found
 
 
@@ -195,14 +200,8 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Branch, splits: Mappin
     any_class = any(node.below for _, node in parts.values())
     for name, split in splits.items():
         path, node = parts[name]
-        _loose(
-            found,
-            path,
-            node,
-            any_class,
-            split,
-            UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS,
-        )
+        why = UNLABELLED.format(split) if not node.below and split != "train" else CLASSLESS
+        _loose(found, path, node, any_class, split, why)
         known = split == "train" or not trained or any(levelled(label) in trained for label in node.below)
         for label, child in node.below.items():
             role = Role(split, label) if known else Role(split, None, UNLABELLED.format(split))

@@ -68,7 +68,7 @@ def find_pixel_form(path: Path) -> _Form | None:
     found = find_pixel_columns(header, row)
     if found is None:
         return None
-    above = layout.line - 1 + (rows[1][0] if found.has_header else rows[0][0])
+    above = layout.line - 1 + rows[0][0] + (rows[-1][0] - rows[0][0] or 1) * found.has_header
     return _Form(found, layout.delimiter.encode(), above, commas)
 
 

@@ -110,3 +110,14 @@ def _contest(names: Iterable[str]) -> dict[str, str]:
     if not taught or "test" not in found.values():
         found = dict.fromkeys(found, "test")
     return found
+
+
+def called_as_splits(labels: Iterable[str | None]) -> list[str]:
+    """Return the names of classes, sorted, if all of them mean splits, and several; else none.
+
+    >>> called_as_splits(["train", "test", None]), called_as_splits(["train", "car"]), called_as_splits(["test"])
+    (['test', 'train'], [], [])
+    """
+    names = sorted({label for label in labels if label is not None})
+    kinds = {split_of(name) for name in names}
+    return names if "" not in kinds and len(kinds) > 1 else []
