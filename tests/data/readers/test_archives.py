@@ -410,3 +410,15 @@ def test_a_deflate_stream_that_never_ends_is_cut_at_the_declared_size(tmp_path):
     with pytest.raises(DataError, match="size or checksum"):
         way.read()
     assert io.BytesIO(packed).getbuffer().nbytes < 10_000
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b", b"x")
+    raw = bytearray(path.read_bytes())
+    about = raw.index(b"PK\x01\x02")
+    raw[about + 28 : about + 32] = b"\0\0\1\0"  # the letter of its name is something besides
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match=r"a\.zip: its member '' has no name"):
+        read(path)

@@ -42,10 +42,12 @@ def _add(contents: Contents, member: zipfile.ZipInfo) -> None:
         name = name.replace("\\", "/")
     name = contents.checked(name)
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if member.is_dir() or kind == stat.S_IFDIR:
+    if member.filename.endswith("/") or kind == stat.S_IFDIR:  # is_dir fails where there is no name
         if name:
             contents.folders.append(name)
         return
+    if not name or not member.filename:
+        raise contents.refuse(member.orig_filename, "has no name")
     if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
         raise contents.refuse(member.filename, "is a device or a pipe, no file")
     way = Deflated(
