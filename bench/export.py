@@ -52,7 +52,7 @@ def main() -> None:
         path, _, source = pair.partition("=")
         rows[Path(path).stem] = judge(Path(path), source, options)
         print(Path(path).stem, rows[Path(path).stem], flush=True)
-    write(options.name, {"models": rows}, "none; speeds of eight bits with other processes beside them")
+    write(options.name, {"models": rows}, "none but of eight bits")
 
 
 def judge(path: Path, source: str, options: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def main() -> None:
         "images": len(dataset.images),
         "each model": {str(row["model"]): one for row, one in zip(rows, told, strict=True)},
     }
-    write(options.name, record, "CPU seconds of calibrating, other processes beside it")
+    write(options.name, record, "CPU seconds of calibrating")
 
 
 def flat(row: dict[str, Any]) -> dict[str, float]:
