@@ -67,6 +67,9 @@ CONTENTS = {
     "TFRecord": record,
     "LMDB": lambda: bytes(16) + struct.pack("<I", 0xBEEFC0DE) + bytes(200),
     "SQLite": lambda: b"SQLite format 3\0" + bytes(100),
+    "HTML": lambda: b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>",
+    "XML": lambda: b"<annotation><filename>1.jpg</filename></annotation>",
+    "CVAT": lambda: b'\xef\xbb\xbf<?xml version="1.0"?><annotations><image name="1.png"/></annotations>',
     "FITS": lambda: b"SIMPLE  =                    T".ljust(80) + bytes(100),
 }
 

@@ -60,6 +60,13 @@ _ARROW = ForeignForm(
 )
 _SEVENZIP = ForeignForm("a 7z or RAR archive", "unpack it and give the folder")
 _R = ForeignForm("R data (.rds, .RData)", _AS_IMAGES)
+_HTML = ForeignForm(
+    "a page of the web (HTML)", "it is what a site shows, often instead of the file; download the file itself"
+)
+_XML = ForeignForm(
+    "XML, as CVAT and Pascal VOC write annotations,",
+    "export them as COCO or as class folders (ImageNet), or make a CSV of image files and classes",
+)
 _PDF = ForeignForm("PDF", "save its pages or pictures as PNG (pdfimages or pdftoppm does it)")
 
 # beginning of the file → form
@@ -141,6 +148,11 @@ def _by_content(head: bytes, file: BinaryIO) -> ForeignForm | None:
     for magic, form in _MAGIC.items():
         if head.startswith(magic):
             return form
+    text = head[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return _HTML
+    if text.startswith((b"<?xml", b"<annotation")) and b"<svg" not in head:
+        return _XML
     if head[128:132] == b"DICM":
         return _DICOM
     if head[4:8] == b"ftyp" and head[8:12] not in _STILL:

@@ -19,7 +19,7 @@ from striate.data.readers.cifar import is_cifar_archive, is_cifar_folder, read_c
 from striate.data.readers.folders import IMAGE_TYPES, holds_images, read_folders, read_image
 from striate.data.readers.frames import is_frame, read_frame
 from striate.data.readers.idx import is_idx_folder, read_idx
-from striate.data.readers.layout import decode_text
+from striate.data.readers.layout import decode_text, is_utf16
 from striate.data.readers.lookup import is_address
 from striate.data.readers.metadata import find_metadata, read_metadata
 from striate.data.readers.npz import holds_one_image, is_npz, read_npy, read_npz
@@ -214,11 +214,7 @@ def recognise(path: Path) -> str:
         return "idx"
     if path.suffix.lower() in IMAGE_TYPES:
         return "image"
-    if (
-        b"\0" in head
-        and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
-        and not (head[1:2] == b"\0" and head[3:4] == b"\0")
-    ):
+    if b"\0" in head and not is_utf16(head):
         raise DataError(
             f"{path} must be a table, an IDX file, an .npz, an archive or Parquet; it begins with {head[:8].hex(' ')}. "
             f"Insist with --format {'|'.join(FORMATS)} if you know better."

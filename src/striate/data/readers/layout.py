@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.readers.folders import IMAGE_TYPES
-from striate.errors import DataError
+from striate.errors import DataError, some
 
 BLANKS = " "
 DELIMITERS = ",;\t|"
@@ -77,15 +77,20 @@ def with_point(cell: str) -> str:
     return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell
 
 
+def is_utf16(raw: bytes) -> bool:
+    """Return whether bytes are text in UTF-16: by their mark, or since every other one of the first four is nought."""
+    marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return marked or (len(raw) > 3 and tuple(map(bool, raw[:4])) in ((True, False) * 2, (False, True) * 2))
+
+
 def decode_text(raw: bytes) -> str:
     """Return the text of `raw` in the encodings that spreadsheets write: UTF-8, UTF-16 or Windows-1252.
 
     Windows-1252 leaves five bytes undefined; those are read as Latin-1.
     """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    if len(raw) > 3 and raw[1] == 0 and raw[3] == 0:
-        return raw.decode("utf-16-le", "replace")
+    if is_utf16(raw):
+        marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return raw.decode("utf-16" if marked else "utf-16-le" if raw[0] else "utf-16-be", "replace")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -117,17 +122,36 @@ def parse_rows(path: Path, layout: Layout) -> Rows:
     """
     if layout.delimiter == BLANKS:
         return _split_blanks(layout.text, layout.line)
-    reader = csv.reader(io.StringIO(layout.text, newline=""), delimiter=layout.delimiter)
+    reader = csv.reader(io.StringIO(layout.text, newline=""), delimiter=layout.delimiter, skipinitialspace=True)
     rows: Rows = []
     line = layout.line
     try:
         for cells in reader:
+            if any("\n" in cell or "\r" in cell for cell in cells):
+                _check_quotes(path, line, cells, layout.delimiter)
             if any(cell.strip() for cell in cells):
                 rows.append((line, [cell.strip() for cell in cells]))
             line = reader.line_num + layout.line
     except csv.Error as error:
         raise DataError(f"{path}, line {line}, cannot be read as a table: {error}") from None
     return rows
+
+
+def _check_quotes(path: Path, line: int, cells: Sequence[str], delimiter: str) -> None:
+    """Refuse a cell that holds rows of the table: a quote in it was opened and never closed.
+
+    Lines within quotes are text; they are rows where most have as many delimiters as the row would, or name an image.
+    """
+    for cell in cells:
+        inner = [part for part in _LINE_END.split(cell)[1:] if part.strip()]
+        usual = Counter(part.count(delimiter) for part in inner).most_common(1)[0] if inner else (0, 0)
+        named = any(is_image_name(one.strip()) for part in inner if delimiter in part for one in part.split(delimiter))
+        if named or (usual[0] and len(inner) > 2 and usual[1] >= 0.8 * len(inner)):
+            start = some([_LINE_END.split(cell)[0]])
+            raise DataError(
+                f"{path}, line {line}: a quote is opened before {start} and not closed, so that {len(inner):,} rows "
+                "would be one cell. Close it, or write it twice where it belongs to the text"
+            )
 
 
 def _split_blanks(text: str, first: int) -> Rows:
@@ -204,7 +228,8 @@ def _header_in(comment: str, row: str, known: Collection[str]) -> tuple[str, ...
     cells = bare.split() if delimiter is None else [cell.strip(' "') for cell in bare.split(delimiter)]
     counts = {2, len(row.split())} if delimiter is None else {row.count(delimiter) + 1}
     fits = len(cells) in counts and len(cells) > 1 and not {fold(cell) for cell in cells}.isdisjoint(known)
-    return tuple(cells) if fits else ()
+    prose = any(":" in cell or "=" in cell for cell in cells)  # ID: 1:37 class ids
+    return tuple(cells) if fits and not prose else ()
 
 
 def _delimiter_of(line: str) -> str | None:

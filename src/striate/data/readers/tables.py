@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,18 +17,15 @@ from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, fold, with_point
 from striate.data.readers.listing import Listing
 from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
 from striate.data.readers.one_hot import OneHot, find_one_hot
+from striate.data.readers.table_doubts import note_missing, note_rivals, note_unused, rows_out_of_line
 from striate.data.readers.table_splits import SplitColumn, find_split_column, splits_in_paths
-from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, TextTable, by_content, cell_at, load_table
+from striate.data.readers.text_table import LABEL_NAMES, TextTable, cell_at, guess_images, load_table
 from striate.errors import ArgumentError, DataError, some
 from striate.observer import Progress, silent
 
 # Given for the column of labels: nobody asks for labels, and no row is skipped for want of one.
 WITHOUT_LABELS = ""
 _MANY_COLUMNS = 32
-_BOXES = frozenset({
-    "xmin", "ymin", "xmax", "ymax", "x1", "y1", "x2", "y2", "bboxx", "bboxy", "bboxwidth", "bboxheight",
-    "roix1", "roiy1", "roix2", "roiy2", "left", "top", "right", "bottom", "xcenter", "ycenter",
-})  # fmt: skip
 _PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
 
 
@@ -41,9 +37,7 @@ class _Columns:
 
 
 def _choose_columns(path: Path, table: TextTable, image_column: str | None, label_column: str | None) -> _Columns:
-    image = table.place(path, image_column, "--image-column") if image_column else table.guess(IMAGE_NAMES)
-    if image is None:
-        image = by_content(table)
+    image = table.place(path, image_column, "--image-column") if image_column else guess_images(table)
     if image is None:
         raise DataError(
             f"{path} must have a column of image files; its columns are {some(table.columns)}. "
@@ -119,13 +113,14 @@ def catalog_of_table(
     """Return the catalog of a table in memory, as `read_table`; `path` names it and says what its files are beside."""
     if image_column is None:
         table, image_column = _by_files(table, images or path.parent)
+    beyond, line_told = rows_out_of_line(table.columns, table.rows)
     table, classes_told, label_column = _with_one_hot(path, table, label_column)
     columns = _choose_columns(path, table, image_column, label_column)
     names = [cell_at(cells, columns.image) for _, cells in table.rows]
     folder = choose_folder(path, names, images)
     found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
     table, commas_told = _with_points(table, columns.label)
-    files, entries = _look_up(table, columns, found, classes_told.refused)
+    files, entries = _look_up(table, columns, found, {**classes_told.refused, **beyond})
     if 2 * len(found.files) < len({*names} - {""}):
         raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
     told = [*found.notes, *([classes_told.note] if classes_told.note else [])]
@@ -140,8 +135,11 @@ def catalog_of_table(
     )
     given = [file.label for file in files]
     labels, classes = encode(given)
-    notes = (*columns.split.notes, *paths_told, *commas_told, *naming_notes(given), *_note_missing(entries))
-    notes += _note_boxes(table.columns)
+    rivals = note_rivals(
+        table.columns, table.rows, columns.label, [fold(label_column)] if label_column else LABEL_NAMES
+    )
+    notes = (*columns.split.notes, *paths_told, *commas_told, *naming_notes(given), *note_missing(entries))
+    notes += (*line_told, *rivals, *note_unused(table.columns, table.rows))
     return Catalog(
         str(path),
         "table",
@@ -154,25 +152,6 @@ def catalog_of_table(
         {column: [cell_at(file.cells, place) for file in files] for place, column in enumerate(table.columns)},
         notes,
     )
-
-
-def _note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Say how many rows hold a word for no label in the place of one; an empty cell speaks for itself."""
-    words = Counter(
-        entry.detail.removeprefix("no label: ") for entry in entries if entry.detail.startswith("no label: ")
-    )
-    if not words:
-        return ()
-    listed = some([f"{word} ({count:,})" for word, count in words.items()])
-    return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
-
-
-def _note_boxes(columns: Sequence[str]) -> tuple[str, ...]:
-    """Say that boxes are not cut out, where columns are those of boxes."""
-    named = [column for column in columns if fold(column).replace("_", "") in _BOXES]
-    if len(named) < 4:
-        return ()
-    return (f"columns {some(named)} look like boxes within the images: they are not cut out, whole images are learnt",)
 
 
 def _with_points(table: TextTable, label: int | None) -> tuple[TextTable, tuple[str, ...]]:
@@ -210,7 +189,7 @@ def _by_files(table: TextTable, folder: Path) -> tuple[TextTable, str | None]:
 
     Only where neither names nor content tell. Where the column's name is an image too, the table has no header.
     """
-    if table.guess(IMAGE_NAMES) is not None or by_content(table) is not None:
+    if guess_images(table) is not None:
         return table, None
     listing = Listing(folder)
     for place, name in enumerate(table.columns[:10]):
@@ -257,7 +236,7 @@ def _path_of(cell: str) -> str:
 def _look_up(
     table: TextTable, columns: _Columns, found: Found, refused: Mapping[int, str]
 ) -> tuple[list[_File], list[Entry]]:
-    """Return the usable files and a ledger line for every row; `refused` says by line which have no single class."""
+    """Return the usable files and a ledger line for every row; `refused` says by line which are left out, and why."""
     files: dict[str, _File] = {}
     lines: dict[str, int] = {}
     entries: dict[str, Entry] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.readers.layout import (
     BLANKS,
+    Rows,
     decode_text,
     find_layout,
     fold,
@@ -31,6 +32,8 @@ LABEL_NAMES = (
     "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
     "ground_truth", "groundtruth",
 )  # fmt: skip
+# Names that may as well be of numbers that count the rows.
+_COUNTERS = frozenset({"id", "image_id", "images"})
 _KNOWN = frozenset((*IMAGE_NAMES, *LABEL_NAMES))
 LARGEST_BYTES = 1 << 30
 
@@ -68,9 +71,7 @@ class TextTable:
 
         Where names and content do not tell, images are in the first, labels in the next.
         """
-        image = self.guess(IMAGE_NAMES)
-        image = by_content(self) if image is None else image
-        image = 0 if image is None else image
+        image = guess_images(self) or 0
         label = self.guess(LABEL_NAMES)
         return image, label if label not in (None, image) else int(image == 0)
 
@@ -103,9 +104,19 @@ def load_table(path: Path) -> TextTable:
         return TextTable(tuple(str(i + 1) for i in range(len(rows[0][1]))), rows, layout.delimiter, has_header=False)
     if len(rows) > 1 and names == tuple(map(str, range(len(names)))):
         return TextTable(names, rows[1:], layout.delimiter, has_header=False)  # as programs count columns without names
+    if _has_row_names(names, rows[1:]):
+        names = ("", *names)
     if len(rows) == 1:
         raise DataError(f"{path} has a header ({some(names)}) and no rows; it must name images")
     return TextTable(names, rows[1:], layout.delimiter)
+
+
+def _has_row_names(names: Sequence[str], rows: Rows) -> bool:
+    """Whether rows begin with their number and the header does not name it, as R's write.table has them."""
+    whole = bool(rows) and all(len(cells) == len(names) + 1 for _, cells in rows)
+    return (
+        whole and all(cells[0].isdecimal() for _, cells in rows) and len({cells[0] for _, cells in rows}) == len(rows)
+    )
 
 
 def _of_json(path: Path, text: str) -> Cells | None:
@@ -147,6 +158,17 @@ def by_content(table: TextTable) -> int | None:
         if all(os.path.splitext(file)[1].lower() in IMAGE_TYPES for file in files):
             return place
     return 0 if table.delimiter == BLANKS else None
+
+
+def guess_images(table: TextTable) -> int | None:
+    """Return the column of image files: the one that is called so, or the first whose cells look like them.
+
+    A column called id of bare numbers beside one of image files counts the rows.
+    """
+    named, seen = table.guess(IMAGE_NAMES), by_content(table)
+    if named is None or seen is None or named == seen or fold(table.columns[named]) not in _COUNTERS:
+        return seen if named is None else named
+    return named if any(is_image_name(cell_at(cells, named)) for _, cells in table.rows[:20]) else seen
 
 
 def cell_at(cells: list[str], place: int | None) -> str:
