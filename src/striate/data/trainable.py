@@ -53,7 +53,7 @@ def labelled_part(catalog: Catalog) -> Catalog:
 
 def _set_aside(catalog: Catalog) -> str:
     """Return where another class may be: in a file of labels beside the images, or with what was set aside."""
-    if told := _beside(catalog):
+    if told := (catalog.format == "folders" and _in_names(catalog.names)) or _beside(catalog):
         return told
     if catalog.format == "folders" and any(_BOXES.search(entry.name) for entry in catalog.ledger):
         return (
@@ -66,8 +66,17 @@ def _set_aside(catalog: Catalog) -> str:
 
 def _beside(catalog: Catalog) -> str:
     """Return a sentence on a file beside the images that may have their labels; nothing where there is none."""
+    if catalog.format != "folders":
+        return ""
+    for kind, tool in ((".json", "labelme"), (".xml", "Pascal VOC")):
+        count = sum(entry.name.casefold().endswith(kind) for entry in catalog.ledger)
+        if count > max(2, len(catalog) // 2):
+            return (
+                f". {count:,} {kind} files lie beside the images, one for each as {tool} writes them: make one table "
+                "(CSV) of image files and classes from them, and give that as the source"
+            )
     named = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
-    if catalog.format != "folders" or not named:
+    if not named:
         return ""
     return f". If {Path(catalog.source, named[0])} has their labels, give that file as the source"
 

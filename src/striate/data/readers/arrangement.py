@@ -5,68 +5,27 @@ Decided on the folders that hold images below them; the files themselves are not
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
 
 from striate.data.labels import levelled
+from striate.data.readers.branches import Arrangement, Branch, Role, shared_names, unwrapped
+from striate.data.readers.doubts import (
+    doubt_one_class,
+    doubt_parts,
+    doubt_shared,
+    doubt_splits,
+    doubt_twins,
+    holds_the_classes,
+)
 from striate.data.readers.masks import MASK, mask_folders
-from striate.data.readers.split_names import called_as_splits, classes_with_splits, split_of, splits_among
+from striate.data.readers.split_names import called_as_splits, classes_with_splits, splits_among
 from striate.errors import some
 
 OUTSIDE = "set aside as outside of train, valid and test"
 CLASSLESS = "not in a class folder"
 UNLABELLED = "set aside as an unlabelled image of the {} split"
-# Folders that hold others and are no class, and folders of pictures that lie beside the data.
-_CONTAINER = re.compile(
-    r"(?:all|my|raw|full|the)?[ _-]?(?:data|data[ _-]?sets?|images?|imgs?|pictures?|pics?|photos?|classes|archive|raw"
-    r"|originals?|files|database|corpus)(?:[ _-]?(?:set|folder|raw|dir|v?\d+))?",
-    re.IGNORECASE,
-)
-_BESIDE = re.compile(
-    r"\.?(?:samples?|examples?|previews?|demos?|docs?|documentation|readme.*|figures?|figs?|assets?|media|screenshots?"
-    r"|logos?|icons?|outputs?|results?|plots?|notebooks?|scripts?|src|static|misc|thumbs?|thumbnails?|github)"
-    r"(?:[ _-]?(?:images?|imgs?|pictures?|pics?|photos?|files))?",
-    re.IGNORECASE,
-)
+_GOOD_PART = 0.05
 _PLAIN_NAMES = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
-
-
-@dataclass
-class Branch:
-    """A folder that holds images: how many directly, and the folders below it that hold some."""
-
-    direct: int = 0
-    below: dict[str, Branch] = field(default_factory=dict)
-
-    def inside(self) -> int:
-        """Return how many images the folder and those below it hold."""
-        return self.direct + sum(node.inside() for node in self.below.values())
-
-
-@dataclass(frozen=True)
-class Role:
-    """What the images of one folder are: their split ("" for none), their class (None for none), or why set aside."""
-
-    split: str = ""
-    label: str | None = None
-    why: str = ""
-
-
-@dataclass
-class Arrangement:
-    """The role of each folder that holds images directly, what to tell about it, and what speaks against training.
-
-    Arguments:
-        roles: {folder relative to the source, "" for itself: its role}.
-        notes: what a user must be told.
-        doubts: why this is hardly what was meant, with what to give instead; the first one is enough.
-    """
-
-    roles: dict[str, Role] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
 
 
 def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
@@ -84,7 +43,7 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
         node.direct += count
     found = Arrangement()
     _set_masks_aside(found, "", root)
-    prefix, top = _unwrapped("", root)
+    prefix, top = unwrapped("", root)
     if splits := split_folders(top):
         _arrange_splits(found, prefix, top, splits, source.rstrip("/") or "/")
     elif compound := classes_with_splits(top.below) if not any(node.below for node in top.below.values()) else {}:
@@ -124,26 +83,18 @@ def _without_masks(prefix: str, node: Branch) -> Iterator[tuple[str, Branch]]:
         yield from _without_masks(f"{prefix}{name}/", child)
 
 
-def _unwrapped(prefix: str, node: Branch) -> tuple[str, Branch]:
-    """Go down through folders that only wrap one other, such as an archive's own top folder; return where that ends."""
-    while not node.direct and len(node.below) == 1:
-        ((name, child),) = node.below.items()
-        if child.direct or not child.below or split_of(name):
-            break
-        prefix, node = f"{prefix}{name}/", child
-    return prefix, node
-
-
 def split_folders(node: Branch) -> dict[str, str]:
-    """Return {folder: split} if the folders below `node` are splits: all of them, or train and another of folders only.
+    """Return {folder: split} if the folders below `node` are splits: all of them, or train, of folders, and another.
 
-    A class called train beside car and bus stays a class: it stands alone, or holds images itself.
+    A class called train beside car and bus stays a class: it stands alone, or holds images itself. A test beside train
+    may hold its images without folders. Without train, none may.
     """
     splits = splits_among(node.below)
     if not splits or len(splits) == len(node.below):
         return splits
     several = len(set(splits.values()) | {"train"}) > 1
-    return splits if several and not any(node.below[name].direct for name in splits) else {}
+    taught = [name for name, split in splits.items() if split == "train"]
+    return splits if several and not any(node.below[name].direct for name in taught or splits) else {}
 
 
 def splits_below_classes(node: Branch) -> dict[str, dict[str, str]]:
@@ -165,13 +116,7 @@ def splits_below_classes(node: Branch) -> dict[str, dict[str, str]]:
         name: {deep for split in splits for deep in node.below[name].below[split].below}
         for name, splits in found.items()
     }
-    return {} if _shared(inner.values(), len(found)) else found
-
-
-def _shared(sets: Iterable[Iterable[str]], total: int) -> list[str]:
-    """Return the names, sorted, that more than half of `total` sets, and at least two, hold."""
-    counts = Counter(name for names in sets for name in set(names))
-    return sorted(name for name, count in counts.items() if count > 1 and 2 * count > total)
+    return {} if shared_names(inner.values(), len(found)) else found
 
 
 def _folders(path: str, node: Branch) -> Iterator[str]:
@@ -211,34 +156,13 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Branch, splits: Mappin
                 f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as "
                 f"unlabelled and set aside. To have them named, give predict {source}/{prefix}{name}"
             )
-    for name, node in top.below.items():
-        if name not in splits:
-            _fill(found, prefix + name, node, Role("", None, OUTSIDE))
+    outside = {name: node for name, node in top.below.items() if name not in splits}
+    for name, node in outside.items():
+        _fill(found, prefix + name, node, Role("", None, OUTSIDE))
+    _say_outside(found, outside, trained, top)
     _loose(found, prefix, top, True, "", OUTSIDE)
     _say_splits(found, splits)
-    _doubt_splits(found, source, prefix, top, {name: (splits[name], *parts[name]) for name in splits})
-
-
-def _doubt_splits(
-    found: Arrangement, source: str, prefix: str, top: Branch, splits: Mapping[str, tuple[str, str, Branch]]
-) -> None:
-    """Doubt classes of train that hold the same folders, and splits without train where another folder may be it.
-
-    Arguments:
-        splits: {folder: (split, path of the folder that holds its classes, that folder)}.
-    """
-    for split, path, node in splits.values():
-        if split == "train":
-            inside = {label: _unwrapped(label + "/", child) for label, child in node.below.items()}
-            _doubt_shared(found, f"{source}/{path}", node, inside)
-            return
-    known = {label for _, _, node in splits.values() for label in node.below}
-    same = [name for name, node in top.below.items() if name not in splits and known & node.below.keys()]
-    if same:
-        found.doubts.append(
-            f"{f'{source}/{prefix}'.rstrip('/')} has {some(list(splits))} and no folder called train; {some(same)} "
-            f"{'holds' if len(same) == 1 else 'hold'} the same classes. Call the one to learn from train"
-        )
+    doubt_splits(found, source, prefix, top, {name: (splits[name], *parts[name]) for name in splits})
 
 
 def _unwrapped_split(path: str, node: Branch, top: Branch, splits: Mapping[str, str]) -> tuple[str, Branch]:
@@ -250,6 +174,21 @@ def _unwrapped_split(path: str, node: Branch, top: Branch, splits: Mapping[str, 
             break
         path, node = f"{path}{name}/", child
     return path, node
+
+
+def _say_outside(found: Arrangement, outside: Mapping[str, Branch], trained: Collection[str], top: Branch) -> None:
+    """Say which folders are in no split, where they are called as a class or hold a good part of the images."""
+    told = [
+        name
+        for name, node in outside.items()
+        if levelled(name) in trained or node.inside() >= _GOOD_PART * top.inside()
+    ]
+    if told:
+        count = sum(outside[name].inside() for name in told)
+        found.notes.append(
+            f"{some(told)} {'lies' if len(told) == 1 else 'lie'} beside the splits, in none of them: {count:,} images "
+            "are set aside"
+        )
 
 
 def _say_splits(found: Arrangement, splits: Mapping[str, str]) -> None:
@@ -276,12 +215,14 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
     _loose(found, prefix, top, bool(top.below))
     where = f"{source}/{prefix}"
     if len(top.below) == 1:
-        _doubt_one_class(found, where, top)
+        doubt_one_class(found, where, top)
         return
-    inside = {label: _unwrapped(label + "/", node) for label, node in top.below.items()}
-    if _doubt_shared(found, where, top, inside):
+    inside = {label: unwrapped(label + "/", node) for label, node in top.below.items()}
+    if doubt_shared(found, where, top, inside) or doubt_parts(found, where, top):
         return
     within = {path[:-1]: node for path, node in inside.values() if not node.direct and len(node.below) > 1}
+    if doubt_twins(found, where, top, within):
+        return
     for label, node in within.items():
         if split_folders(node):
             found.doubts.append(
@@ -292,7 +233,7 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
             return
     if within:
         label, node = next(iter(within.items()))
-        if len(within) == 1 and _holds_the_classes(label, node, top):
+        if len(within) == 1 and holds_the_classes(label, node, top):
             others = [name for name in top.below if name != label.partition("/")[0]]
             found.doubts.append(
                 f"{where.rstrip('/')} must have a folder for each class; {label} holds the folders "
@@ -303,45 +244,4 @@ def _arrange_classes(found: Arrangement, prefix: str, top: Branch, source: str) 
         found.notes.append(
             f"all images below {label} are of the class {label.partition('/')[0]}; it holds the folders "
             f"{some(sorted(node.below))}. If those are the classes, give {where}{label}"
-        )
-
-
-def _doubt_shared(found: Arrangement, where: str, top: Branch, inside: Mapping[str, tuple[str, Branch]]) -> bool:
-    """Doubt classes that hold the same folders; return whether they do."""
-    shared = _shared((node.below for _, node in inside.values()), len(top.below))
-    if len(shared) < 2:
-        return False
-    holders = [label for label, (_, node) in inside.items() if len(node.below.keys() & shared) > 1]
-    splits = any(map(split_of, shared))
-    found.doubts.append(
-        f"{where.rstrip('/')} must have a folder for each class; {some(holders)} hold the same folders "
-        f"({some(shared)}), which look like {'splits' if splits else 'the classes'}. "
-        f"Give one of them: {where}{holders[0]}. If {some(holders, 3)} are the classes, say so with --format folders"
-        + ("" if splits else "; if they are splits, call them train, valid and test")
-    )
-    return True
-
-
-def _holds_the_classes(path: str, node: Branch, top: Branch) -> bool:
-    """Whether a folder of folders holds all the classes, and what lies beside it are samples, figures or the like.
-
-    Told by its own name, by the others' names, or by how few images these hold.
-    """
-    others = [child.inside() for name, child in top.below.items() if name != path.partition("/")[0]]
-    if _CONTAINER.fullmatch(path.rpartition("/")[2]) or 10 * sum(others) <= min(50, node.inside()):
-        return True
-    return all(_BESIDE.fullmatch(name) for name in top.below if name != path.partition("/")[0])
-
-
-def _doubt_one_class(found: Arrangement, where: str, top: Branch) -> None:
-    """Doubt a single class whose folder holds several: images beside it hid that it only wraps them."""
-    ((label, node),) = top.below.items()
-    path = where + label
-    while not node.direct and len(node.below) == 1:
-        ((name, node),) = node.below.items()
-        path += "/" + name
-    if len(node.below) > 1:
-        found.doubts.append(
-            f"{where.rstrip('/')} must have a folder for each of at least two classes; it has images and one folder, "
-            f"{label}, which holds {some(sorted(node.below))}. Give {path}"
         )

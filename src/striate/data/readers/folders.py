@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.arrangement import arrange
 from striate.data.readers.assembling import displayable, unique
 from striate.data.readers.masks import MASK, mask_files
+from striate.data.readers.split_names import splits_among
 from striate.data.readers.walking import (
     IMAGE_TYPES,
     TABLE_TYPES,
@@ -37,6 +39,10 @@ __all__ = [
 ]  # fmt: skip
 
 _ARCHIVES = (".npz", ".npy", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", "-ubyte", "-ubyte.gz")
+_LISTS = (".txt", ".csv", ".tsv", ".json", ".lst", ".mat")
+_ONE_LIST = re.compile(
+    r"(?:train[\W_]*(?:and|val|valid)?[\W_]*test|tr[\W_]*te|data|eval)[\W_]*(?:splits?|sets?|partitions?)", re.I
+)
 _EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
 
 
@@ -162,7 +168,7 @@ def _arranged(path: Path, below: Path, found: Walked) -> Catalog:
     ledger = Ledger([*(Entry(name, "used") for name in names), *found.entries])
     splits = np.array([row.split for row in rows], dtype="U5")
     notes = (*arrangement.notes, *_note_masks(masks), *naming_notes(given), *_note_missing(found))
-    notes += _note_others(path, found)
+    notes += _note_others(path, found) + (() if splits.any() else _note_lists(found))
     images, doubts = [below / row.relative for row in rows], tuple(arrangement.doubts)
     return Catalog(str(path), "folders", names, images, labels, classes, splits, ledger, notes=notes, doubts=doubts)
 
@@ -200,6 +206,21 @@ def _note_others(path: Path, found: Walked) -> tuple[str, ...]:
     return tuple(
         f"{path} holds images, so {displayable(file)} is set aside; --format {form} reads that instead"
         for form, file in found.others.items()
+    )
+
+
+def _note_lists(found: Walked) -> tuple[str, ...]:
+    """Say which files look like the lists of a split that the folders do not have: train.txt and test.txt."""
+    names = [entry.name for entry in found.entries if entry.name.lower().endswith(_LISTS)]
+    stems = {name.rpartition("/")[2].rpartition(".")[0]: name for name in sorted(names)}
+    among = splits_among(stems)
+    if "train" not in among.values() or len(set(among.values())) < 2:
+        among = [stem for stem in stems if _ONE_LIST.fullmatch(stem)]
+    if not among:
+        return ()
+    return (
+        f"{some([stems[stem] for stem in among])} look like lists of a split and are not honoured: the images are "
+        "split anew. To have it honoured, give a table of image files, classes and a column called split",
     )
 
 

@@ -73,6 +73,12 @@ def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarr
     return array.astype(kind.newbyteorder("="), copy=False)
 
 
+_LYING = (
+    "EMNIST as published has each image with rows and columns exchanged, and it is read so: what is predicted must lie "
+    "likewise"
+)
+
+
 @dataclass(frozen=True)
 class _Pair:
     split: str
@@ -154,7 +160,8 @@ def read_idx(path: Path, *, fashion: bool | None = None, progress: Progress = si
     names = numbered(split_array)
     ledger = used(names, scaled.repair)
     found = Catalog(str(path), "idx", names, scaled.pixels, encoded, classes, split_array, ledger)
-    return replace(found, raw=scaled.raw, window=scaled.window)
+    lying = any("emnist" in pair.images.name.casefold() for pair in pairs)
+    return replace(found, raw=scaled.raw, window=scaled.window, notes=(_LYING,) if lying else ())
 
 
 def _choose(path: Path) -> list[_Pair]:

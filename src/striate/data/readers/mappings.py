@@ -102,7 +102,12 @@ def _of_mapping(value: Mapping[str, Any], images: frozenset[str]) -> Cells | Non
         return record_rows(list(enumerate(records, 1))) if named or _are_files(value) else None
     if all(isinstance(part, list) for part in parts):
         inside = [one for part in parts for one in part]
-        if inside and all(isinstance(one, str) and is_image_name(one) for one in inside):
+        if inside and (
+            all(isinstance(one, str) and is_image_name(one) for one in inside)
+            or all(
+                isinstance(one, str) and one.startswith(f"{label}/") for label, part in value.items() for one in part
+            )
+        ):
             return _pairs((file, label) for label, files in value.items() for file in files)
     plain = all(isinstance(part, str | int | float | list | None) for part in parts)
     flat = all(not isinstance(one, dict | list) for part in parts if isinstance(part, list) for one in part)

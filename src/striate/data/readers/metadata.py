@@ -1,7 +1,8 @@
 """Images beside a file that describes them, as Hugging Face's `imagefolder` and Roboflow have them.
 
-`metadata.jsonl` or `metadata.csv` (a column `file_name`, relative to the file's own folder, and one of labels), or
-`_annotations.coco.json`; one at the top, or one in each of `train/`, `test/` and so on.
+`metadata.jsonl` or `metadata.csv` (a column `file_name`, relative to the file's own folder, and one of labels),
+`_classes.csv` (`filename`, and a column of 0 and 1 for each class) or `_annotations.coco.json`;
+one at the top, or one in each of `train/`, `test/` and so on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from striate.data.readers.text_table import load_table
 from striate.errors import DataError, StriateError
 from striate.observer import Progress, silent
 
-_TABLES, _COCO = ("metadata.jsonl", "metadata.csv"), "_annotations.coco.json"
+_TABLES, _COCO = ("metadata.jsonl", "metadata.csv", "_classes.csv"), "_annotations.coco.json"
+# The column of file names as Hugging Face and Roboflow call it.
+_FILES = ("file_name", "filename")
 _MOST_FOLDERS = 64
 
 
@@ -71,7 +74,7 @@ def _describes(file: Path) -> bool:
         table = load_table(file)
     except StriateError:
         return file.name.endswith(".jsonl")  # which reading it will tell
-    return "file_name" in table.columns and len(table.columns) > 1
+    return not {*_FILES}.isdisjoint(table.columns) and len(table.columns) > 1
 
 
 def read_metadata(path: Path, *, label_column: str | None = None, progress: Progress = silent) -> Catalog:
@@ -136,7 +139,11 @@ def _by_folders(path: Path, files: list[Path], why: str = "set aside: it has no 
 def _read(file: Path, label_column: str | None, progress: Progress) -> Catalog:
     if file.name == _COCO:
         return read_annotations(file, images=file.parent, progress=progress)
-    return read_table(file, images=file.parent, image_column="file_name", label_column=label_column, progress=progress)
+    table = load_table(file)
+    column = next((name for name in _FILES if name in table.columns), _FILES[0])
+    return read_table(
+        file, table=table, images=file.parent, image_column=column, label_column=label_column, progress=progress
+    )
 
 
 def _name(image: Path, path: Path) -> str:

@@ -108,7 +108,7 @@ def note_unused(columns: Sequence[str], rows: Rows) -> tuple[str, ...]:
         numbers = [number_of(cells[place]) for _, cells in rows if place < len(cells)]
         if count := sum(number == 0 for number in numbers):
             notes.append(
-                f"column {column} is 0 in {count:,} of {len(rows):,} rows and is not looked at: if it says that a row's "
-                "label does not hold, take these rows out"
+                f"column {column} is 0 in {count:,} of {len(rows):,} rows and is not looked at: if it says that a "
+                "row's label does not hold, take these rows out"
             )
     return tuple(notes)
