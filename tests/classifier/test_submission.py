@@ -54,6 +54,12 @@ def test_a_submission_keeps_the_form_of_its_sample(tmp_path, sample, expected):
     assert rewritten(tmp_path, sample) == expected
 
 
+@pytest.mark.parametrize(("cell", "expected"), [("0", "7"), ("00000", "00007"), ("?", "00007"), ("", "00007")])
+def test_zeros_in_front_are_written_as_the_sample_writes_them(tmp_path, cell, expected):
+    seven = Prediction("1.png", ("00003", "00007"), np.array([0.2, 0.8], np.float32))
+    assert rewritten(tmp_path, f"id,label\n1,{cell}\n", [seven]) == f"id,label\n1,{expected}\n"
+
+
 @pytest.mark.parametrize(
     ("header", "order"),
     [

@@ -14,7 +14,7 @@ from striate.classifier.bulk.csv_rows import CsvRows
 from striate.classifier.prediction import Prediction
 from striate.classifier.submission_columns import class_columns
 from striate.data.readers.folders import IMAGE_TYPES
-from striate.data.readers.text_table import LABEL_NAMES, TextTable, load_table
+from striate.data.readers.text_table import LABEL_NAMES, TextTable, cell_at, load_table
 from striate.errors import DataError
 from striate.system.files import write_atomically
 
@@ -57,15 +57,23 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
     image, label = table.image_and_label()
     found = _find_all([cells[image] for _, cells in table.rows], predictions, sample)
     places = _class_places(table, found[0].classes, sample)
+    spelt = _spelling(table, label, found[0].classes)
     rows = [list(table.columns)] if table.has_header else []
     for (_, cells), prediction in zip(table.rows, found, strict=True):
         row = cells + [""] * (len(table.columns) - len(cells))
         for place, index in places.items():
             row[place] = f"{prediction.probabilities[index]:.6f}"
         if not places:
-            row[label] = prediction.label
+            row[label] = spelt.get(prediction.label, prediction.label)
         rows.append(row)
     _write_rows(rows, path, table.delimiter)  # for a program that compares: as the sample has it, sign by sign
+
+
+def _spelling(table: TextTable, label: int, classes: Sequence[str]) -> dict[str, str]:
+    """Return {class: how the sample writes it} where both have whole numbers and the sample no zeros in front: 00007."""
+    cells = {cell_at(cells, label) for _, cells in table.rows} - {""}
+    plain = bool(cells) and all(cell.isdecimal() and cell == str(int(cell)) for cell in cells)
+    return {name: str(int(name)) for name in classes} if plain and all(map(str.isdecimal, classes)) else {}
 
 
 def check_sample(sample: Path, classes: Sequence[str]) -> None:

@@ -180,6 +180,18 @@ def test_8_bit_values_and_fractions_are_refused_where_greater_numbers_are_expect
         decode(tiff(image[..., None], form=3 if given.max() < 1 else 1), PixelWindow("uint16", window[:1], window[1:]))
 
 
+@pytest.mark.parametrize("scale", [16, 64])
+def test_12_bits_that_were_moved_up_are_refused(scale):
+    given = (np.linspace(280, 340, 256) * scale).astype(np.uint16).reshape(16, 16, 1)
+    with pytest.raises(DecodingError, match="other units"):
+        decode(tiff(given), PixelWindow("uint16", (262.0,), (401.0,)))
+
+
+def test_an_overexposed_image_of_the_same_units_is_taken():
+    given = np.linspace(800, 1600, 256).astype(np.uint16).reshape(16, 16, 1)
+    assert decode(tiff(given), PixelWindow("uint16", (262.0,), (401.0,))).pixels.min() == 255
+
+
 @pytest.mark.parametrize("given", [np.linspace(240, 250, 256), np.linspace(0, 90, 256) + 200, np.zeros(256)])
 def test_a_dark_frame_of_16_bits_is_taken(given):
     decoded = decode(tiff(given.reshape(16, 16, 1).astype(np.uint16)), PixelWindow("uint16", (269.0,), (369.0,)))

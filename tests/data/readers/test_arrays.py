@@ -299,3 +299,8 @@ def test_images_alone():
 def test_sixteen_bits_are_rounded_to_the_nearest_byte():
     values = np.array([[[0, 128, 129, 385, 386, 65406, 65407, 65535]]], np.uint16)
     assert as_pixels("x", [("images", values)]).pixels.ravel().tolist() == [0, 0, 1, 1, 2, 254, 255, 255]
+
+
+def test_flat_rows_with_labels_say_their_shape():
+    with pytest.raises(DataError, match=r"an array of shape \(6, 12\)\. Images are \(n, h, w\)"):
+        read((np.zeros((6, 12), np.uint8), [0, 1] * 3))

@@ -30,6 +30,8 @@ _SHAPED = re.compile(r'\{"shape": \[(\d{1,9}), (\d{1,9}), (\d{1,9})\]')
 _SIXTEEN = (";16B", ";16L", ";16N")
 # Images of one camera differ less than so many times in the spread of their values.
 _OTHER_UNITS = 16
+# So many widths of the window away no picture of the same units lies, however bright.
+_BEYOND_SIGHT = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,8 +234,8 @@ def _fits(deep: Deep, window: PixelWindow) -> bool:
 
 
 def _check_scale(deep: Deep, window: PixelWindow) -> None:
-    """Refuse values in other units: nearly all of them far outside and of another kind or spread, fractions 0…1 for
-    greater numbers, 0…255 as 8-bit pictures have it for a window beyond.
+    """Refuse values in other units: nearly all of them far outside and of another kind or spread, or beyond sight as 12
+    bits that were moved up are, fractions 0…1 for greater numbers, 0…255 as 8-bit pictures have it for a window beyond.
     """
     values = deep.values
     low, high = float(values.min()), float(values.max())
@@ -245,6 +247,7 @@ def _check_scale(deep: Deep, window: PixelWindow) -> None:
         width = max(b - a for a, b in zip(window.low, window.high, strict=True))
         alike = low == high or width / _OTHER_UNITS < high - low < width * _OTHER_UNITS
         other = (floats != wanted_floats or not alike) and window.outside(values) > 0.9
+        other |= low < high and window.outside(values, _BEYOND_SIGHT) > 0.9
         other |= fractions and not wanted_floats
         other |= low >= 0 and high <= 255 and high - low >= BYTES_SPREAD and window.outside(values, 0) > 0.99
     if other:
