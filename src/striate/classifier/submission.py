@@ -70,7 +70,7 @@ def write_like(predictions: Sequence[Prediction], sample: Path, path: Path) -> N
 
 
 def _spelling(table: TextTable, label: int, classes: Sequence[str]) -> dict[str, str]:
-    """Return {class: how the sample writes it} where both have whole numbers and the sample no zeros in front: 00007."""
+    """Return {class: how the sample writes it} where both have whole numbers, and the sample no zeros in front."""
     cells = {cell_at(cells, label) for _, cells in table.rows} - {""}
     plain = bool(cells) and all(cell.isdecimal() and cell == str(int(cell)) for cell in cells)
     return {name: str(int(name)) for name in classes} if plain and all(map(str.isdecimal, classes)) else {}

@@ -79,7 +79,10 @@ FORMATS: dict[str, _Reader] = {
     "npy": lambda path, options, progress: read_npy(path),
     "image": lambda path, options, progress: read_image(path),
     "archive": lambda path, options, progress: read_archive(
-        path, lambda inner: _read_inside(inner, options, progress), progress=progress
+        path,
+        lambda inner: _read_inside(inner, options, progress),
+        by_table=bool(options.image_column or options.label_column),
+        progress=progress,
     ),
     "webdataset": lambda path, options, progress: read_webdataset(path, progress=progress),
     "parquet": lambda path, options, progress: read_parquet(path, **vars(options), progress=progress),

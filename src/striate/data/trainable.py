@@ -66,6 +66,11 @@ def _set_aside(catalog: Catalog) -> str:
 
 def _beside(catalog: Catalog) -> str:
     """Return a sentence on a file beside the images that may have their labels; nothing where there is none."""
+    if catalog.format == "archive":
+        tables = [entry.name for entry in catalog.ledger if entry.name.casefold().endswith(_LABEL_FILES)]
+        if not tables:
+            return ""
+        return f". If {tables[0]} in it has their labels, name its columns with --image-column and --label-column"
     if catalog.format != "folders":
         return ""
     for kind, tool in ((".json", "labelme"), (".xml", "Pascal VOC")):

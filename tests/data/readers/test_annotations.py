@@ -86,3 +86,22 @@ def test_images_that_are_nowhere_are_named_with_the_way_out(tmp_path):
     path = forms.write_json(tmp_path / "instances.json", forms.coco({f"{i}.png": [0] for i in range(5)}))
     with pytest.raises(DataError, match=r"--images DIR"):
         read(path)
+
+
+def test_an_id_that_two_images_have_is_refused(tmp_path):
+    pictures(tmp_path)
+    told = forms.coco({f"{i}.png": [i % 2] for i in range(5)})
+    told["images"][0]["id"] = told["images"][1]["id"]
+    with pytest.raises(DataError, match=r"0\.png and 1\.png have the same id, 11"):
+        read(forms.write_json(tmp_path / "a.json", told))
+    told["images"][0] = dict(told["images"][1])  # the same image, listed twice
+    assert len(read(forms.write_json(tmp_path / "b.json", told))) == 4
+
+
+def test_a_table_of_uploads_finds_the_files_as_they_were_called(tmp_path):
+    pictures(tmp_path / "pics")
+    rows = "".join(f"/data/upload/3/{i:08x}-{i}.png,{i},{'ab'[i % 2]},1\n" for i in range(5))
+    (tmp_path / "export.csv").write_text("image,id,choice,annotator\n" + rows)
+    catalog = read(tmp_path / "export.csv", images=tmp_path / "pics")
+    assert [path.name for path in catalog.images] == [f"{i}.png" for i in range(5)]
+    assert catalog.classes == ("a", "b")

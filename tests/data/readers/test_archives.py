@@ -15,6 +15,7 @@ from striate.data.decoding.stored import Stored
 from striate.data.preparing.prepare import prepare
 from striate.data.readers import bombs, members, tars
 from striate.data.reading import read
+from striate.data.trainable import check_trainable
 from striate.errors import ArgumentError, DataError, StriateError
 
 FILES = {
@@ -422,3 +423,32 @@ def test_a_member_without_a_name_is_refused(tmp_path):
     path.write_bytes(raw)
     with pytest.raises(DataError, match=r"a\.zip: its member '' has no name"):
         read(path)
+
+
+def test_a_column_that_is_named_has_the_table_go_before_class_folders(tmp_path):
+    table = "file,kind\n" + "".join(f"{c}/{i}.png,{i % 2}\n" for c in ("cat", "dog") for i in range(3))
+    path = forms.write_zip(tmp_path / "a.zip", {**forms.class_folders(), "kinds.csv": table.encode()})
+    assert read(path).classes == ("cat", "dog")
+    assert read(path, label_column="kind").classes == ("0", "1")
+    with pytest.raises(DataError, match="colour"):
+        read(path, label_column="colour")
+    with pytest.raises(DataError, match="holds no table, whose columns could be named"):
+        read(forms.write_zip(tmp_path / "b.zip", forms.class_folders()), label_column="kind")
+
+
+def test_the_table_of_an_archive_goes_before_parts_that_are_no_classes(tmp_path):
+    files = {f"part_{1 + i // 4}/{i}.png": forms.picture(i % 2, i) for i in range(8)}
+    table = "image_id,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(8))
+    catalog = read(forms.write_zip(tmp_path / "a.zip", {**files, "meta.csv": table.encode()}))
+    assert catalog.classes == ("a", "b")
+    assert not catalog.doubts
+
+
+def test_a_table_whose_columns_are_not_known_is_named_with_the_options(tmp_path):
+    files = {f"train/{i}.png": forms.picture(i % 2, i) for i in range(6)}
+    table = "id_code,diagnosis\n" + "".join(f"{i},{i % 2}\n" for i in range(6))
+    path = forms.write_zip(tmp_path / "a.zip", {**files, "train.csv": table.encode()})
+    with pytest.raises(DataError, match=r"If train\.csv in it has their labels, name its columns with --image-column"):
+        check_trainable(read(path))
+    with pytest.raises(DataError, match="training needs a label"):  # and nothing to name
+        check_trainable(read(forms.write_zip(tmp_path / "b.zip", files)))

@@ -81,3 +81,11 @@ def test_lines_of_json_in_a_file_called_json(tmp_path):
 def test_other_json_says_what_is_expected(value, tmp_path):
     with pytest.raises(DataError, match=r"must be JSON of images and labels: \{file: label\}, a list of records"):
         read(written(tmp_path, value))
+
+
+def test_a_label_that_is_a_record_is_called_by_its_name(tmp_path):
+    for i in range(4):
+        (tmp_path / f"{i}.png").touch()
+    rows = [{"file": f"{i}.png", "label": {"id": i % 2, "name": ("cat", "dog")[i % 2]}} for i in range(4)]
+    (tmp_path / "t.json").write_text(json.dumps({"data": rows}))
+    assert read(tmp_path / "t.json").classes == ("cat", "dog")

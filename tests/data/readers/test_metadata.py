@@ -107,3 +107,10 @@ def test_a_file_that_is_only_called_so_does_not_hide_class_folders(name, content
     assert catalog.classes == ("cat", "dog")
     assert len(catalog) == 6
     assert catalog.ledger[name].status == "skipped"
+
+
+def test_what_is_told_of_the_table_is_told_of_the_folder(tmp_path):
+    rows_ = [f"{i}.png,{('1', '1.0', '2')[i % 3]},{('train', 'odd')[i == 3]}\n" for i in range(4)]
+    files = {"metadata.csv": ("file_name,label,part\n" + "".join(rows_)).replace("part", "split").encode()}
+    catalog = read(forms.write_files(tmp_path / "s", {**pictures(), **files}))
+    assert any("are one number" in note for note in catalog.notes)

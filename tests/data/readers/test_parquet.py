@@ -217,3 +217,24 @@ def test_a_row_group_that_lies_about_its_rows_is_damaged(tmp_path, monkeypatch):
     )
     with pytest.raises(DataError, match=r"a.parquet is a damaged Parquet file \(of 3 rows 2 are there\)"):
         read(forms.write_parquet(tmp_path / "a.parquet", forms.hub_rows()))
+
+
+def test_another_column_of_labels_is_said(tmp_path):
+    rows = [row | {"category": ("a", "b", "c")[i % 3]} for i, row in enumerate(forms.hub_rows())]
+    path = forms.write_parquet(tmp_path / "a.parquet", rows)
+    assert "column label is taken for the labels; category says something else" in read(path).notes[0]
+    assert not read(path, label_column="category").notes
+
+
+def test_what_is_told_of_paths_beside_it(tmp_path):
+    rows = [{"image": f"{i}.png", "label": ("1", "1.0", "2")[i % 3]} for i in range(6)]
+    for row in rows:
+        (tmp_path / row["image"]).write_bytes(forms.picture(0, 1))
+    assert "are one number" in read(forms.write_parquet(tmp_path / "a.parquet", rows)).notes[0]
+
+
+def test_sets_in_several_folders_are_to_be_chosen_from(tmp_path):
+    for name in ("en", "de"):
+        forms.write_parquet(tmp_path / "s" / name / "train-0.parquet", forms.hub_rows())
+    with pytest.raises(DataError, match=r"it has Parquet files in .*de, .*en\. Give one of these"):
+        read(tmp_path / "s")

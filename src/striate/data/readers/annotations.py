@@ -107,7 +107,15 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Labelled:
         _key(one.get("id")): text_of(one.get("name")) or text_of(one.get("id"))
         for one in _objects(values, "categories")
     }
-    files = {_key(one.get("id")): name for one in _objects(values, "images") if (name := text_of(one.get("file_name")))}
+    files: dict[str, str] = {}
+    for one in _objects(values, "images"):
+        if name := text_of(one.get("file_name")):
+            before = files.setdefault(_key(one.get("id")), name)
+            if before != name:
+                raise DataError(
+                    f"{path}: {displayable(before)} and {displayable(name)} have the same id, {_key(one.get('id'))}: "
+                    "an annotation may be of either. Give each image an id of its own"
+                )
     found: Labelled = {name: set() for name in files.values()}
     for one in _objects(values, "annotations"):
         name, category = files.get(_key(one.get("image_id"))), _key(one.get("category_id"))

@@ -19,7 +19,7 @@ from striate.data.readers.metadata import is_metadata
 from striate.data.readers.tars import list_tar
 from striate.data.readers.text_table import LARGEST_BYTES
 from striate.data.readers.zips import list_zip
-from striate.errors import DataError, DecodingError, StriateError
+from striate.errors import DataError, DecodingError, StriateError, some
 from striate.observer import Progress, silent
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
@@ -30,12 +30,13 @@ _MOST_TABLES = 20
 ReadPath = Callable[[Path], Catalog]
 
 
-def read_archive(path: Path, read_path: ReadPath, *, progress: Progress = silent) -> Catalog:
+def read_archive(path: Path, read_path: ReadPath, *, by_table: bool = False, progress: Progress = silent) -> Catalog:
     """Read an archive of images as the folder would be read that it unpacks to; no image is unpacked.
 
     Arguments:
         path: the archive.
         read_path: reads a table, or a folder with one, that was taken out of the archive without its images.
+        by_table: whether a table goes before class folders, as where its columns were named.
         progress: told how many members were listed.
 
     Returns:
@@ -57,8 +58,15 @@ def read_archive(path: Path, read_path: ReadPath, *, progress: Progress = silent
         )
     except DataError as found:
         error = _named(found, path, contents)
-    if metadata or (tables and (catalog is None or len(catalog.classes) < 2)):
+    doubtful = catalog is None or len(catalog.classes) < 2 or bool(catalog.doubts)
+    if by_table and not tables:
+        raise DataError(
+            f"{path} holds no table, whose columns could be named: leave out --image-column, --label-column"
+        )
+    if metadata or (tables and (doubtful or by_table)):
         told, refused = _with_tables(contents, tables, metadata, read_path)
+        if by_table and told is None:
+            raise refused or DataError(f"no table of {path} has these columns and names its images: {some(tables, 4)}")
         catalog = told or catalog
         error = refused or error
     if catalog is None:

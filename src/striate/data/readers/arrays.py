@@ -139,8 +139,8 @@ def _images_and_labels(source: Any) -> tuple[Any, Any]:
 def _words(item: Any) -> str:
     if isinstance(item, tuple | list) and len(item) == 2:
         return f"a pair with {type(item[0]).__name__} in the place of the image"
-    if hasattr(item, "shape"):
-        return f"an array of shape {tuple(item.shape)}. Images are (n, h, w) or (n, h, w, c): reshape flat rows"
+    if shape := getattr(item, "shape", None):
+        return f"an array of shape {tuple(shape)}. Images are (n, h, w) or (n, h, w, c): reshape flat rows"
     return f"a {type(item).__name__}"
 
 

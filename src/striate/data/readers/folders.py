@@ -246,6 +246,9 @@ def _nothing(path: Path, found: Walked) -> str:
         return f"{path} must hold images; it is empty. {expected}"
     if archives := [entry.name for entry in found.entries if entry.name.endswith(_ARCHIVES)]:
         return f"{path} must hold images; it holds {_archives_instead(path, archives)}"
+    if shards := [entry.name for entry in found.entries if entry.name.lower().endswith(".parquet")]:
+        homes = sorted({str(path / name.rpartition("/")[0]) for name in shards})
+        return f"{path} must hold one set; it has Parquet files in {some(homes, 4)}. Give one of these as the source"
     forms = (foreign_name(entry.name) for entry in found.entries)
     if form := next(filter(None, forms), None):
         return f"{path} must hold images; none of its {len(found.entries):,} files is one. {form}"

@@ -20,6 +20,7 @@ from striate.observer import Progress, silent
 # So large a share of the names must be lost before folders below are searched for them.
 _SEARCH_FROM = 0.25
 _COMPARED = 2000
+_UPLOADED = re.compile(r".*/upload/(?:.*/)?(?:[0-9a-f]{8}-)?([^/]+)")
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 _END, _CASE, _BELOW = "by the end of their path", "without regard to case", "in folders below"
@@ -99,7 +100,12 @@ def find_files(
     if not lost:
         return Found(files)
     search = _Search(folder, listing)
-    loose = {name: search.shortened(name, given=given, any_end=given or not files) for name in lost}
+    any_end = given or not files
+    loose = {
+        name: search.shortened(name, given=given, any_end=any_end)
+        or [(path, _END) for path, _ in search.shortened(_before_upload(name), given=True, any_end=True)]
+        for name in lost
+    }
     if len(lost) - sum(map(bool, loose.values())) > _SEARCH_FROM * len(distinct):
         index = _index(top or folder)
         for name in lost:
@@ -118,6 +124,12 @@ def path_parts(name: str) -> list[str]:
         name = unquote(re.split(r"[?#]", name[address.end() :])[0])
     parts = [part for part in re.split(r"[\\/]", name) if part not in ("", ".", "..", "~")]
     return parts[1:] if parts and re.fullmatch(r"[A-Za-z]:", parts[0]) else parts
+
+
+def _before_upload(name: str) -> str:
+    """Return the name of a file as it was uploaded to Label Studio, /data/upload/1/0a1b2c3d-a.png; "" of others."""
+    uploaded = _UPLOADED.fullmatch(name)
+    return uploaded[1] if uploaded else ""
 
 
 def what_is_missing(path: Path, names: Sequence[str], found: Found, folder: Path, *, given: bool) -> str:

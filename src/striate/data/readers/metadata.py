@@ -123,7 +123,8 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     }
     ledger = Ledger([*(Entry(name, "used") for name in shown), *entries])
     images = [described[i][1].images[described[i][2]] for i in keep]
-    return Catalog(str(path), "metadata", shown, images, labels, order, np.array(splits, "U5"), ledger, columns)
+    notes = tuple(dict.fromkeys(note for _, catalog in parts for note in catalog.notes))
+    return Catalog(str(path), "metadata", shown, images, labels, order, np.array(splits, "U5"), ledger, columns, notes)
 
 
 def _by_folders(path: Path, files: list[Path], why: str = "set aside: it has no column of classes") -> Catalog | None:

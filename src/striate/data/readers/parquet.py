@@ -16,14 +16,16 @@ from striate.data.decoding.stored import Stored
 from striate.data.labels import class_name, encode, naming_notes
 from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, numbered, unique
+from striate.data.readers.layout import fold
 from striate.data.readers.members import check_member_bytes
 from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
 from striate.data.readers.parquet_groups import ParquetGroups, pyarrow_parquet, text_bytes
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
+from striate.data.readers.table_doubts import note_rivals
 from striate.data.readers.table_splits import SplitColumn, find_split_column
 from striate.data.readers.tables import read_table
-from striate.data.readers.text_table import TextTable
+from striate.data.readers.text_table import LABEL_NAMES, TextTable
 from striate.errors import ArgumentError, DataError, DecodingError
 from striate.observer import Progress, silent
 
@@ -224,8 +226,16 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
         splits[keep],
         Ledger([*entries, *others]),
         {name: [cells[i] for i in keep] for name, cells in rows.cells.items()},
-        (*told.notes, *naming_notes(found)),
+        (*told.notes, *naming_notes(found), *(_rivals(rows, columns) if labelled and not columns.chosen else ())),
     )
+
+
+def _rivals(rows: _Rows, columns: ParquetColumns) -> tuple[str, ...]:
+    """Say which other columns could be the labels, as of a table."""
+    others = [name for name in rows.cells if fold(name) in LABEL_NAMES]
+    cells = zip(rows.labels, *(rows.cells[name] for name in others), strict=True)
+    lines = [(i, [label or "", *more]) for i, (label, *more) in enumerate(cells, 1)]
+    return note_rivals((columns.label or "", *others), lines, 0, LABEL_NAMES)
 
 
 def _lines(rows: _Rows) -> list[tuple[int, list[str]]]:
@@ -260,5 +270,5 @@ def _by_paths(
     kept = Ledger([*catalog.ledger, *others])
     return Catalog(
         str(path), "parquet", catalog.names, catalog.images, catalog.labels, catalog.classes, catalog.splits, kept,
-        {name: catalog.columns[name] for name in columns.others},
+        {name: catalog.columns[name] for name in columns.others}, catalog.notes,
     )  # fmt: skip

@@ -19,13 +19,17 @@ _PATH_NAMES = (*_IMAGE_NAMES, "file_name", "filename", "path", "image_path", "ur
 
 @dataclass(frozen=True)
 class ParquetColumns:
-    """Which columns hold what: images as bytes or else as paths, labels and the names of their classes."""
+    """Which columns hold what: images as bytes or else as paths, labels and the names of their classes.
+
+    `chosen` says whether the user named the column of labels.
+    """
 
     bytes_: str | None
     paths: str | None
     label: str | None
     names: tuple[str, ...] | None
     others: tuple[str, ...]
+    chosen: bool = False
 
 
 def choose_parquet_columns(
@@ -58,7 +62,8 @@ def choose_parquet_columns(
     given = features.get(label or "", {}).get("names")
     classes = tuple(map(str, given)) if isinstance(given, list) and given else None
     others = tuple(name for name in names if name != image and _is_plain(schema.field(name).type))
-    return ParquetColumns(bytes_, paths, label, classes, tuple(name for name in others if name != label))
+    others = tuple(name for name in others if name != label)
+    return ParquetColumns(bytes_, paths, label, classes, others, chosen=label_column is not None)
 
 
 def _features(schema: Any) -> Mapping[str, Any]:

@@ -48,14 +48,19 @@ def label_of(record: Any) -> str | None:
 def text_of(value: Any) -> str:
     """Return a value of a record as the text of a table's cell; a list's distinct values are joined by `|`.
 
-    >>> text_of(2.0), text_of([1, 1, 3]), text_of(None), text_of({"a": [1]})
-    ('2', '1|3', '', '{"a": [1]}')
+    A record within, as of a class with its number, is its name.
+
+    >>> text_of(2.0), text_of([1, 1, 3]), text_of(None), text_of({"a": [1]}), text_of({"id": 3, "name": "cat"})
+    ('2', '1|3', '', '{"a": [1]}', 'cat')
     """
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, list):
         return "|".join(dict.fromkeys(filter(None, map(text_of, value))))
     if isinstance(value, dict):
+        named = next((one for key in ("name", *_CLASS_KEYS) if isinstance(one := value.get(key), str | int)), None)
+        if named is not None and all(not isinstance(one, dict | list) for one in value.values()):
+            return str(named).strip()
         return json.dumps(value, ensure_ascii=False)
     return (class_name(value) or "").strip()
 

@@ -30,7 +30,7 @@ IMAGE_NAMES = (
 LABEL_NAMES = (
     "label", "labels", "class", "class_name", "classname", "target", "category", "y", "class_id", "classid",
     "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
-    "ground_truth", "groundtruth",
+    "ground_truth", "groundtruth", "choice",
 )  # fmt: skip
 # Names that may as well be of numbers that count the rows.
 _COUNTERS = frozenset({"id", "image_id", "images"})
