@@ -70,7 +70,9 @@ def test_measurements_are_told(names, each):
     [
         (("Cat", "cat"), "case"), (("T-shirt", "T shirt"), "blanks, hyphens or underscores"),
         (("Mel", "mel "), "case and blanks, hyphens or underscores"),
-        ((unicodedata.normalize("NFD", "é"), "é"), "Unicode form"),
+        ((unicodedata.normalize("NFD", "é"), "é"), "Unicode form"), (("ice cream", "ice\u00a0cream"), "blanks"),
+        (("cat", "cat\u200b"), "characters that cannot be seen or look alike"),
+        (("cat", "c\u0430t"), "characters that cannot be seen or look alike"),
     ],
 )  # fmt: skip
 def test_names_that_differ_only_in_spelling(names, what):
@@ -81,6 +83,8 @@ def test_names_that_differ_only_in_spelling(names, what):
 
 def test_what_the_eye_cannot_tell_apart_is_written_out():
     assert r"'e\u0301' and é" in judged(unicodedata.normalize("NFD", "é"), "é")[0]
+    assert r"cat and 'c\u0430t'" in judged("cat", "c\u0430t")[0]
+    assert not judged("кот", "сом", "cat")  # of other letters throughout
 
 
 def test_no_more_than_three_pairs_are_listed():

@@ -30,6 +30,9 @@ _PERHAPS = (re.compile(r"\s*,\s*"), re.compile(r"\s*[+&]\s*"), re.compile(r"\s*/
 # A list as programs write one: ['cat', 'dog'], ["cat"], {cat,dog}.
 _LISTED = re.compile(r"\s*(?:\[.*\]|\{.*\}|\(.*,.*\))\s*", re.DOTALL)
 _NEGATIONS = frozenset({"no", "not", "non", "without", "No", "Not", "Non", "Without", "NO", "NOT", "NON"})
+# Cyrillic and Greek letters that look like Latin ones; taken for these only within names that have Latin ones too.
+_ALIKE = str.maketrans("асеорхуіјѕԁһкмтвнαορκν", "aceopxyijsdhkmtbhaopkv")
+_LATIN = frozenset("abcdefghijklmnopqrstuvwxyz")
 _JOINED = re.compile(r"[\s_,+&/-]+")
 _SHOWN = 3
 # More numbers than this, with a fraction or nearly one an image, are hardly classes.
@@ -167,7 +170,13 @@ def levelled(name: str) -> str:
     """
     if (number := number_of(name.strip())) is not None:
         return f"{number.normalize():f}"
-    return _closed(unicodedata.normalize("NFKC", name).casefold())
+    return _closed(_seen(unicodedata.normalize("NFKC", name).casefold()))
+
+
+def _seen(name: str) -> str:
+    """Return a name as the eye takes it: without characters of no width, letters that look like Latin ones as these."""
+    visible = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    return visible.translate(_ALIKE) if any(c in _LATIN for c in visible) else visible
 
 
 def _closed(name: str) -> str:
@@ -181,6 +190,7 @@ def _difference(group: Sequence[str]) -> str:
     steps = {
         "Unicode form": lambda name: unicodedata.normalize("NFKC", name),
         "case": str.casefold,
+        "characters that cannot be seen or look alike": _seen,
         "blanks, hyphens or underscores": _closed,
     }
     parts, names = [], set(group)
@@ -190,7 +200,7 @@ def _difference(group: Sequence[str]) -> str:
             without = {step(name) for name in without}
         if len(without) > 1:
             parts.append(what)
-    return " and ".join(parts)
+    return " and ".join(parts) or "blanks"
 
 
 def judge_labels(counts: Mapping[str, int]) -> tuple[str, ...]:
@@ -215,6 +225,7 @@ def _spelling(counts: Mapping[str, int]) -> tuple[str, ...]:
 def repr_of(name: str) -> str:
     """Return a name as it is, in quotes with its escapes where the eye would not see what it is made of."""
     plain = name == name.strip() and "  " not in name and name == unicodedata.normalize("NFC", name)
+    plain = plain and _seen(name.casefold()) == name.casefold()
     return name if plain and name.isprintable() else ascii(name)
 
 

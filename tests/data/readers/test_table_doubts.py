@@ -118,3 +118,32 @@ def test_a_certainty_of_nought_is_told(tmp_path):
     plant(tmp_path, *FILES)
     catalog = read(write(tmp_path, "image,label,Confidence\n" + rows("/m/1,1", "/m/2,0.0", "/m/2,1")))
     assert "column Confidence is 0 in 8 of 24 rows and is not looked at" in catalog.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"), [("segmentation_path,photo_path", "photo_path"), ("mask,scan", "scan"), ("left,right", "left")]
+)
+def test_of_two_columns_of_files_the_one_of_masks_is_not_taken_and_both_are_said(header, taken, tmp_path):
+    plant(tmp_path, *FILES, *(f"m{name}" for name in FILES))
+    first, _, second = header.partition(",")
+    cells = [f"m{i}.png,{i}.png" if taken == second else f"{i}.png,m{i}.png" for i in range(24)]
+    text = f"{header},label\n" + "".join(f"{cell},{'ab'[i % 2]}\n" for i, cell in enumerate(cells))
+    catalog = read(write(tmp_path, text))
+    assert catalog.names == FILES
+    other = first if taken == second else second
+    assert catalog.notes[0].startswith(f"columns {taken}, {other} hold image files, and only {taken} is looked at")
+    assert read(write(tmp_path, text), image_column=taken).notes == ()
+    assert read(write(tmp_path, text), image_column=other).names != FILES
+
+
+def test_labels_that_look_like_files_are_no_second_column_of_images(tmp_path):
+    plant(tmp_path, *FILES)
+    assert not read(write(tmp_path, "file,label\n" + rows("a.png", "b.png"))).notes
+
+
+def test_the_ending_of_another_kind_of_image_says_the_way_out(tmp_path):
+    plant(tmp_path, *FILES)
+    text = "file,label\n" + rows("a", "b").replace(".png", ".jpg")
+    with pytest.raises(DataError, match=r"0\.png is nearly 0\.jpg: take the ending out of the names"):
+        read(write(tmp_path, text), images=tmp_path)
+    assert len(read(write(tmp_path, text.replace(".jpg", "")), images=tmp_path)) == 24

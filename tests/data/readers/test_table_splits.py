@@ -50,7 +50,8 @@ def test_rows_of_another_word_are_in_no_split(tmp_path):
     ("column", "cells", "values"),
     [("kind", "train test train", r"train \(2\), test \(1\)"), ("fold", "0 1 2 0", r"0 \(2\), 1 \(1\), 2 \(1\)"),
      ("train", "1 0 1", r"1 \(2\), 0 \(1\)"), ("Test", "no yes", r"no \(1\), yes \(1\)"),
-     ("validation", "0 1", r"0 \(1\), 1 \(1\)"),
+     ("validation", "0 1", r"0 \(1\), 1 \(1\)"), ("kfold", "0 1", r"0 \(1\), 1 \(1\)"),
+     ("split_", "tr te", r"tr \(1\), te \(1\)"),
      ("set", "castle train city", r"castle \(1\), train \(1\), city \(1\)")],
 )  # fmt: skip
 def test_a_column_that_only_looks_like_a_split_is_told_with_its_values(column, cells, values, tmp_path):

@@ -159,7 +159,10 @@ def _nearly_there(names: Sequence[str], folder: Path, *, given: bool) -> str:
         return f"{' and '.join(homes)} has {wanted[0]}" + ("." if given else f": give --images {homes[0]}.")
     stem = _key([os.path.splitext(wanted[0])[0]])
     keys = {key: path for key, paths in index.items() for path in paths[:1]}
-    near = [keys[stem]] if stem in keys else []
+    if stem in keys:
+        other = keys[stem].relative_to(folder)
+        return f"{other} is nearly {names[0]}: take the ending out of the names, and files of any are found."
+    near = []
     if not near:
         found = difflib.get_close_matches(_key(wanted), list(keys)[:_COMPARED], 1, 0.85)
         near = [keys[key] for key in found]

@@ -83,6 +83,23 @@ def _one_to_one(pairs: Collection[tuple[str, str]]) -> bool:
     return len(firsts) == len(seconds) == len(pairs)
 
 
+def note_other_files(columns: Sequence[str], taken: Sequence[int | None], places: Sequence[int]) -> tuple[str, ...]:
+    """Say which other columns hold image files than the one that is taken.
+
+    Arguments:
+        taken: the places of the columns of images and labels.
+        places: of all columns that hold image files.
+    """
+    image = taken[0] or 0
+    others = [columns[place] for place in places if place not in taken]
+    if not others:
+        return ()
+    return (
+        f"columns {some([columns[image], *others])} hold image files, and only {columns[image]} is looked at; "
+        "another is taken with --image-column",
+    )
+
+
 def note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Say how many rows hold a word for no label in the place of one; an empty cell speaks for itself."""
     words = Counter(

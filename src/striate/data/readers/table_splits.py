@@ -13,7 +13,8 @@ from striate.errors import some
 _NAMES = frozenset({
     "split", "splits", "set", "subset", "partition", "fold", "usage", "phase", "dataset", "data_set", "data_split",
     "dataset_split", "split_name", "set_name", "set_type", "dataset_type", "data_type", "datatype", "train_test",
-    "train_val_test", "traintest", "train_or_test", "partition_name", "subset_name",
+    "train_val_test", "traintest", "train_or_test", "partition_name", "subset_name", "folds", "kfold", "k_fold",
+    "fold_id", "cv_fold",
 })  # fmt: skip
 _FLAG = re.compile(
     r"(?:is|in|for|use_for|used_for)_?(train|valid|val|dev|test|hold_?out|eval)(?:ing|ation|id|uation)?"
@@ -60,7 +61,7 @@ def find_split_column(
     for place, column in enumerate(columns):
         if place in taken:
             continue
-        name = re.sub(r"[\s-]+", "_", column.strip().casefold())
+        name = re.sub(r"[\s_-]+", "_", column.casefold()).strip("_")
         named = name in _NAMES or bool(_FLAG.fullmatch(name))
         cells = _cells(rows, place, named or bool(split_of(name)))
         meanings = _flag(name, cells) or splits_among(cells)

@@ -17,9 +17,15 @@ from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, fold, with_point
 from striate.data.readers.listing import Listing
 from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
 from striate.data.readers.one_hot import OneHot, find_one_hot
-from striate.data.readers.table_doubts import note_missing, note_rivals, note_unused, rows_out_of_line
+from striate.data.readers.table_doubts import (
+    note_missing,
+    note_other_files,
+    note_rivals,
+    note_unused,
+    rows_out_of_line,
+)
 from striate.data.readers.table_splits import SplitColumn, find_split_column, splits_in_paths
-from striate.data.readers.text_table import LABEL_NAMES, TextTable, cell_at, guess_images, load_table
+from striate.data.readers.text_table import LABEL_NAMES, TextTable, cell_at, columns_of_files, guess_images, load_table
 from striate.errors import ArgumentError, DataError, some
 from striate.observer import Progress, silent
 
@@ -111,6 +117,7 @@ def catalog_of_table(
     progress: Progress = silent,
 ) -> Catalog:
     """Return the catalog of a table in memory, as `read_table`; `path` names it and says what its files are beside."""
+    asked = image_column is not None
     if image_column is None:
         table, image_column = _by_files(table, images or path.parent)
     beyond, line_told = rows_out_of_line(table.columns, table.rows)
@@ -139,6 +146,8 @@ def catalog_of_table(
         table.columns, table.rows, columns.label, [fold(label_column)] if label_column else LABEL_NAMES
     )
     notes = (*columns.split.notes, *paths_told, *commas_told, *naming_notes(given), *note_missing(entries))
+    if not asked:
+        notes += note_other_files(table.columns, (columns.image, columns.label), columns_of_files(table))
     notes += (*line_told, *rivals, *note_unused(table.columns, table.rows))
     return Catalog(
         str(path),

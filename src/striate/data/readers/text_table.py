@@ -32,6 +32,7 @@ LABEL_NAMES = (
     "class_label", "label_name", "labelname", "label_id", "labelid", "category_name", "category_id",
     "ground_truth", "groundtruth", "choice",
 )  # fmt: skip
+_OF_MASKS = re.compile(r"mask|segm|(?:^|[\W_])(?:seg|gt|label|depth|annotation)(?:$|[\W_])", re.IGNORECASE)
 # Names that may as well be of numbers that count the rows.
 _COUNTERS = frozenset({"id", "image_id", "images"})
 _KNOWN = frozenset((*IMAGE_NAMES, *LABEL_NAMES))
@@ -152,12 +153,26 @@ def _of_json(path: Path, text: str) -> Cells | None:
 
 def by_content(table: TextTable) -> int | None:
     """Return the first column in which the first rows all look like image files."""
+    if found := columns_of_files(table):
+        return found[0]
+    return 0 if table.delimiter == BLANKS else None
+
+
+def columns_of_files(table: TextTable) -> list[int]:
+    """Return the places of all columns in which the first rows look like image files."""
+    found = []
     for place in range(len(table.columns)):
         cells = [cell_at(cells, place) for _, cells in table.rows[:20]]
         files = [re.split("[?#]", cell)[0] if "://" in cell else cell for cell in cells]
         if all(os.path.splitext(file)[1].lower() in IMAGE_TYPES for file in files):
-            return place
-    return 0 if table.delimiter == BLANKS else None
+            found.append(place)
+    return found
+
+
+def _best_of(table: TextTable, first: int | None) -> int | None:
+    """Return the first column of image files that is not called as masks are, else `first`."""
+    places = columns_of_files(table)
+    return next((place for place in places if not _OF_MASKS.search(table.columns[place])), first)
 
 
 def guess_images(table: TextTable) -> int | None:
@@ -165,7 +180,7 @@ def guess_images(table: TextTable) -> int | None:
 
     A column called id of bare numbers beside one of image files counts the rows.
     """
-    named, seen = table.guess(IMAGE_NAMES), by_content(table)
+    named, seen = table.guess(IMAGE_NAMES), _best_of(table, by_content(table))
     if named is None or seen is None or named == seen or fold(table.columns[named]) not in _COUNTERS:
         return seen if named is None else named
     return named if any(is_image_name(cell_at(cells, named)) for _, cells in table.rows[:20]) else seen
