@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -88,6 +90,18 @@ def test_fit_is_repeatable_and_leaves_the_random_state(digits, estimator):
 def test_bad_input_is_named(estimator, change, rows, error, message):
     with pytest.raises(error, match=message):
         estimator.set_params(**change).fit(rows, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("change", [lambda X: X / 255, lambda X: X * 1.0 + 900, lambda X: X / 127.5 - 300])
+def test_pixels_in_other_units_than_fit_had_are_warned_of(change):
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
+    fitted = ImageClassifier(net="fc(classes)", epochs=1).fit(images, np.arange(20) % 2)
+    with pytest.warns(UserWarning, match="in other units"):
+        fitted.predict(change(images))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for same in (images, images * 1.0, images // 3, np.zeros((1, 4, 4)), np.ones((1, 4, 4))):
+            fitted.predict(same)
 
 
 def test_balance_and_metric_are_settings_of_the_estimator(digits, estimator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from striate.data.decoding.pixels import MOST_CHANNELS
+from striate.data.decoding.windows import PixelWindow
 from striate.data.readers.arrays import read_arrays
 from striate.data.readers.pixel_columns import as_images, square_side
 from striate.errors import ArgumentError, ShapeError
@@ -138,6 +140,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             images = self._from_rows(np.asarray(validate_data(self, X, reset=False)), fitting=False)
         else:
             images = self._as_images(X)
+        self._warn_of_units(images)
         images = self._to_uint8(images)
         if images.shape[1:] != self.fitted_shape_:
             raise ShapeError(f"X must hold images {self.fitted_shape_} as in fit; got {images.shape[1:]}")
@@ -191,6 +194,20 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         for axis in (1, 2):
             images = images.repeat(-(-SMALLEST_PX // images.shape[axis]), axis)
         return images
+
+    def _warn_of_units(self, images: np.ndarray) -> None:
+        """Warn of pixels in other units than fit had: 0…1 for greater numbers, or nearly all far outside."""
+        low, high = self.pixel_range_
+        least, most = float(images.min()), float(images.max())
+        fractions = least >= 0 and most <= 1 and images.dtype.kind == "f" and bool((images != np.rint(images)).any())
+        far = high > low and PixelWindow("float64", (low,), (high,)).outside(images) > 0.9
+        if far or (fractions and high > 2):
+            warnings.warn(
+                f"X holds {least:.4g} … {most:.4g} and held {low:.4g} … {high:.4g} in fit: these seem to be in other "
+                "units. Scale it as it was there",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _to_uint8(self, images: np.ndarray) -> np.ndarray:
         if images.dtype == np.uint8 and self.pixel_range_ == (0.0, 255.0):

@@ -276,3 +276,51 @@ def test_a_line_that_is_header_and_row_at_once(tmp_path):
     path.write_text(";".join(["label", *(f"p{i}" for i in range(12)), *["0,5"] * 18]) + "\n")
     with pytest.raises(DataError, match=r"t\.csv must have rows of pixels"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["{c}{i}", "{word}_{i}", "pixel_{c}_{i}", "{i}_{c}"])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_columns_of_red_green_and_blue_are_one_picture(name, order, tmp_path):
+    images = RNG.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
+    words = {"r": "red", "g": "green", "b": "blue"}
+    heads = [name.format(c=c, word=words[c], i=i) for c in order for i in range(64)]
+    planes = images.transpose(0, 3, 1, 2)[:, ["rgb".index(c) for c in order]].reshape(12, -1)
+    rows = [["label", *heads], *([k, *row] for k, row in zip(LABELS, planes.tolist(), strict=True))]
+    catalog = read(written(tmp_path, text(rows)))
+    assert np.array_equal(catalog.images, images)
+    assert catalog.classes == ("0", "1", "2")
+
+
+def test_of_several_groups_of_columns_none_is_taken_alone(tmp_path):
+    heads = [f"{group}{i}" for group in ("left", "right") for i in range(64)]
+    rows = [["label", *heads], *([k, *row, *row] for k, row in zip(LABELS, FLAT, strict=True))]
+    with pytest.raises(DataError, match="must have a column of image files"):
+        read(written(tmp_path, text(rows)))
+
+
+def test_labels_that_may_be_at_either_end_are_said_and_can_be_chosen(tmp_path):
+    noise = RNG.integers(2, 10, (40, 64))
+    labels = np.arange(40) % 3
+    path = written(tmp_path, text(np.c_[noise, labels].tolist()))
+    assert "the labels may be in column 1 or 65" in read(path).notes[0]
+    catalog = read(path, label_column="65")
+    assert [int(catalog.classes[i]) for i in catalog.labels] == labels.tolist()
+    assert np.array_equal(catalog.images.reshape(40, 64), noise)
+    assert not catalog.notes
+
+
+def test_another_column_of_labels_beside_pixels_is_said(tmp_path):
+    rows = [
+        ["label", "class", *NAMES],
+        *([k, i % 2, *row] for i, (k, row) in enumerate(zip(LABELS, FLAT, strict=True))),
+    ]
+    assert (
+        "column label is taken for the labels; class says something else"
+        in read(written(tmp_path, text(rows))).notes[0]
+    )
+
+
+def test_quotes_behind_a_blank_hold_all_pixels_of_an_image(tmp_path):
+    rows = [f'{k}, "{" ".join(map(str, row))}", Training' for k, row in zip(LABELS, FLAT, strict=True)]
+    catalog = read(written(tmp_path, "emotion, pixels, Usage\n" + "\n".join(rows) + "\n"))
+    assert np.array_equal(catalog.images.reshape(12, 64), FLAT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SEVERAL = re.compile(r"[\[(\s]*\d+\.?\d*([\s,;\[\]()]+\d+\.?\d*){15,}[\s\])]*")
 # Columns called pixel1, pixel2… are pixels from a few on; others that are only numbered must be many.
 _FEWEST_NAMED, _FEWEST = 16, 64
+_COLOURS = frozenset({"r", "g", "b", "red", "green", "blue"})
+# So much more one end must follow its neighbour than the other, for this to be the labels without a word.
+_SURE_TIE = 0.3
 _MEANT = frozenset({"pixel", "pix", "px", "p", "pixels"})
 
 
@@ -133,6 +136,9 @@ def _by_names(header: Sequence[str], row: Sequence[str]) -> PixelColumns | None:
     if not groups:
         return None
     words, places = max(groups.items(), key=lambda group: len(group[1]))
+    alike = {key: found for key, found in groups.items() if len(found) == len(places)}
+    if len(alike) > 1 and len(places) >= _FEWEST_NAMED:
+        return _of_colours(header, row, alike, numbers)
     meant = words[0].strip(" _.-") in _MEANT
     if len(places) < (_FEWEST_NAMED if meant or len(words) > 2 else _FEWEST) or places[-1] - places[0] + 1 != len(
         places
@@ -147,6 +153,37 @@ def _by_names(header: Sequence[str], row: Sequence[str]) -> PixelColumns | None:
     axes = tuple(len(set(axis)) for axis in zip(*keys, strict=True))
     shape = axes if len(axes) > 1 and math.prod(axes) == len(places) and (len(axes) == 2 or axes[2] in (1, 3)) else ()
     return PixelColumns(tuple(header), places[0], places[-1] + 1, order, shape)
+
+
+def _of_colours(
+    header: Sequence[str],
+    row: Sequence[str],
+    groups: Mapping[Sequence[str], list[int]],
+    numbers: Mapping[int, tuple[int, ...]],
+) -> PixelColumns | None:
+    """Return the pixels of groups of columns for red, green and blue, r0 r1… g0 g1… b0 b1…; None of other groups.
+
+    Arguments:
+        groups: {what stands around the numbers: places}, as many each.
+        numbers: {place: the numbers in its name}.
+    """
+    colours: dict[str, list[int]] = {}
+    rest = set()
+    for words, places in groups.items():
+        told = re.findall(r"[a-z]+", " ".join(words))
+        named = [word for word in told if word in _COLOURS]
+        if len(named) != 1:
+            return None
+        told.remove(named[0])
+        rest.add(tuple(told))
+        colours[named[0][0]] = sorted(places, key=numbers.__getitem__)
+    found = square_side(len(next(iter(colours.values()))))
+    every = sorted(place for places in colours.values() for place in places)
+    whole = every == list(range(every[0], every[0] + len(every))) and _may_be_pixels([row[place] for place in every])
+    if set(colours) != {"r", "g", "b"} or len(rest) > 1 or not found or found[1] != 1 or not whole:
+        return None
+    order = np.array([place - every[0] for pixel in zip(*(colours[c] for c in "rgb"), strict=True) for place in pixel])
+    return PixelColumns(tuple(header), every[0], every[-1] + 1, order, (found[0], found[0], 3))
 
 
 def square_side(count: int) -> tuple[int, int] | None:
@@ -196,8 +233,10 @@ def _roughness(images: np.ndarray) -> float:
     return float(np.abs(np.diff(some_of_them, axis=1)).mean() + np.abs(np.diff(some_of_them, axis=2)).mean())
 
 
-def label_end(first: Sequence[str], last: Sequence[str], pixels: np.ndarray) -> int:
-    """Return which end of unnamed columns is the labels, 0 or −1: the one that is like labels, not like its neighbour.
+def label_end(first: Sequence[str], last: Sequence[str], pixels: np.ndarray) -> tuple[int, bool]:
+    """Return which end of unnamed columns is the labels, 0 or −1, and whether that is sure.
+
+    It is the one that is like labels, not like its neighbour.
 
     Arguments:
         first, last: (n,) cells of both ends.
@@ -205,9 +244,9 @@ def label_end(first: Sequence[str], last: Sequence[str], pixels: np.ndarray) -> 
     """
     like = [_like_labels(first), _like_labels(last)]
     if like[0] != like[1]:
-        return 0 if like[0] else -1
+        return (0 if like[0] else -1), True
     ties = [_tie(cells, pixels[:, end]) for cells, end in ((first, 0), (last, -1))]
-    return 0 if ties[0] <= ties[1] + 0.1 else -1
+    return (0 if ties[0] <= ties[1] + 0.1 else -1), not like[0] or abs(ties[0] - ties[1]) > _SURE_TIE
 
 
 def _like_labels(cells: Sequence[str]) -> bool:

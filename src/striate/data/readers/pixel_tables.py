@@ -20,6 +20,7 @@ from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, decode_text, find
 from striate.data.readers.one_hot import find_one_hot
 from striate.data.readers.pixel_columns import NUMBER, PixelColumns, as_images, describe, find_pixel_columns, label_end
 from striate.data.readers.scaling import as_pixels
+from striate.data.readers.table_doubts import note_rivals
 from striate.data.readers.table_splits import find_split_column
 from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, LARGEST_BYTES, TextTable
 from striate.errors import DataError
@@ -122,13 +123,15 @@ def pixel_catalog(
     """
     kept = [i for i in range(len(others)) if i not in refused]
     cells = [others[i] for i in kept]
+    told: tuple[str, ...] = ()
     if columns.open_ends:
-        columns, values, cells = _closed(columns, values, cells)
+        columns, values, cells, told = _closed(columns, values, cells, label_column)
     names = [*columns.columns[: columns.first], *columns.columns[columns.last :]]
     table = TextTable(tuple(names), [(i + 1, list(row)) for i, row in zip(kept, cells, strict=True)])
     image, label = table.guess(IMAGE_NAMES), table.guess(LABEL_NAMES)
     split = find_split_column(table.columns, table.rows, {image, label})
     labels, label, label_note = _labels(table, image, label, split.place, label_column, source)
+    rivals = note_rivals(table.columns, table.rows, label, () if label_column else LABEL_NAMES)
     splits = [split.of("" if split.place is None else row[split.place]) for row in cells]
     if columns.order is not None:
         values = values[:, columns.order]
@@ -153,7 +156,7 @@ def pixel_catalog(
         source, "table", [numbers[kept[i]] for i in good], scaled.pixels[good], encoded, classes,
         np.array([splits[i] for i in good], "U5"), Ledger(entries),
         {name: [cells[i][place] for i in good] for place, name in enumerate(names)},
-        (*split.notes, *naming_notes(labels)),
+        (*split.notes, *told, *rivals, *naming_notes(labels)),
         raw=None if scaled.raw is None else scaled.raw[good], window=scaled.window,
     )  # fmt: skip
 
@@ -170,7 +173,9 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return line.split()
     with_limit = csv.field_size_limit(1 << 30)
     try:
-        return [cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=delimiter))]
+        return [
+            cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=delimiter, skipinitialspace=True))
+        ]
     except (csv.Error, StopIteration):
         return []
     finally:
@@ -260,18 +265,22 @@ def _numbers(text: bytes, count: int) -> np.ndarray | None:
 
 
 def _closed(
-    columns: PixelColumns, values: np.ndarray, cells: list[Sequence[str]]
-) -> tuple[PixelColumns, np.ndarray, list[Sequence[str]]]:
-    """Return unnamed columns with the labels at one end, and the other end among the pixels."""
+    columns: PixelColumns, values: np.ndarray, cells: list[Sequence[str]], named: str | None
+) -> tuple[PixelColumns, np.ndarray, list[Sequence[str]], tuple[str, ...]]:
+    """Return unnamed columns with the labels at one end, the other end among the pixels, and what is to be said."""
     first, last = [row[-2] for row in cells], [row[-1] for row in cells]
-    end = label_end(first, last, values)
+    ends = columns.columns[columns.first - 1], columns.columns[-1]
+    end, sure = (-ends.index(named), True) if named in ends else label_end(first, last, values)
+    told = () if sure else (
+        f"the labels may be in column {ends[0]} or {ends[1]}: {ends[end]} is taken. Choose with --label-column",
+    )  # fmt: skip
     label, pixel = (first, last) if end == 0 else (last, first)
     column = np.array([float(cell) if NUMBER.fullmatch(cell) else 0.0 for cell in pixel])[:, None]
     column = column.astype(values.dtype) if np.array_equal(column, column.astype(values.dtype)) else column
     joined = np.hstack([values, column] if end == 0 else [column, values])
     start = columns.first - (0 if end == 0 else 1)
     closed = replace(columns, first=start, last=start + joined.shape[1], open_ends=False)
-    return closed, joined, [[*row[:-2], one] for row, one in zip(cells, label, strict=True)]
+    return closed, joined, [[*row[:-2], one] for row, one in zip(cells, label, strict=True)], told
 
 
 def _labels(
