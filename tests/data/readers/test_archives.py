@@ -452,3 +452,11 @@ def test_a_table_whose_columns_are_not_known_is_named_with_the_options(tmp_path)
         check_trainable(read(path))
     with pytest.raises(DataError, match="training needs a label"):  # and nothing to name
         check_trainable(read(forms.write_zip(tmp_path / "b.zip", files)))
+
+
+def test_doubts_of_folders_in_an_archive_name_what_an_archive_takes(tmp_path):
+    files = {f"part_{1 + i // 4}/{i}.png": forms.picture(i % 2, i) for i in range(8)}
+    path = forms.write_zip(tmp_path / "a.zip", files)
+    with pytest.raises(DataError, match=r"put it into the archive, or unpack this one\. If they .* --format archive"):
+        check_trainable(read(path))
+    check_trainable(read(path, format="archive"))

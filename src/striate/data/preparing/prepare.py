@@ -48,7 +48,7 @@ from striate.errors import DataError, DecodingError
 from striate.observer import Progress, silent
 from striate.system.cache import cache_folder
 
-DECODER_VERSION = 5
+DECODER_VERSION = 6
 _BATCH, _BATCH_PX, _HEAVY_PX = 64, 4_000_000, 10_000
 _PASSING_BYTES = 256 << 20
 _SAMPLE_BATCH = 8

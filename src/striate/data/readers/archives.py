@@ -54,7 +54,10 @@ def read_archive(path: Path, read_path: ReadPath, *, by_table: bool = False, pro
     try:
         catalog = read_listed(path, contents.files, contents.folders, contents.entries)
         catalog = replace(
-            catalog, format="archive", images=[contents.files[image.as_posix()] for image in catalog.images]
+            catalog,
+            format="archive",
+            images=[contents.files[image.as_posix()] for image in catalog.images],
+            doubts=tuple(_of_archive(doubt, path) for doubt in catalog.doubts),
         )
     except DataError as found:
         error = _named(found, path, contents)
@@ -72,6 +75,12 @@ def read_archive(path: Path, read_path: ReadPath, *, by_table: bool = False, pro
     if catalog is None:
         raise error or DataError(f"{path} must hold images; it holds none")
     return catalog
+
+
+def _of_archive(doubt: str, path: Path) -> str:
+    """Return a doubt of folders with what can be given instead where they lie in an archive."""
+    doubt = doubt.replace(f"give that, and {path} as --images", "put it into the archive, or unpack this one")
+    return doubt.replace("--format folders", "--format archive")
 
 
 def _hidden(name: str) -> bool:
