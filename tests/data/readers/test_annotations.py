@@ -105,3 +105,12 @@ def test_a_table_of_uploads_finds_the_files_as_they_were_called(tmp_path):
     catalog = read(tmp_path / "export.csv", images=tmp_path / "pics")
     assert [path.name for path in catalog.images] == [f"{i}.png" for i in range(5)]
     assert catalog.classes == ("a", "b")
+
+
+def test_annotations_of_images_that_are_not_listed_are_said(tmp_path):
+    pictures(tmp_path)
+    told = forms.coco({f"{i}.png": [i % 2] for i in range(5)})
+    told["images"] = told["images"][:4]
+    catalog = read(forms.write_json(tmp_path / "a.json", told))
+    assert len(catalog) == 4
+    assert catalog.notes == ("1 annotations are of images that it does not list: they say nothing here",)

@@ -62,9 +62,9 @@ def read_annotations(path: Path, *, images: Path | None = None, progress: Progre
         raise DataError(f"{path} must be JSON under 1 GiB; got {path.stat().st_size:,} bytes")
     values = load_json(str(path), decode_text(path.read_bytes()))
     if isinstance(values, dict) and isinstance(values.get("images"), list) and "annotations" in values:
-        form, found = "coco", _coco(path, values)
+        form, (found, told) = "coco", _coco(path, values)
     elif isinstance(values, list) and values and all(isinstance(task, dict) for task in values):
-        form, found = "labelstudio", _label_studio(values)
+        form, found, told = "labelstudio", _label_studio(values), ()
     else:
         raise DataError(
             f"{path} must be JSON of COCO (images, annotations, categories) or Label Studio (a list of tasks); "
@@ -81,7 +81,8 @@ def read_annotations(path: Path, *, images: Path | None = None, progress: Progre
     catalog = read_table(
         path, table=table, images=images, image_column="file_name", label_column="label", progress=progress
     )
-    return replace(catalog, format=form, columns={}, ledger=_with_others(catalog.ledger, found))
+    ledger = _with_others(catalog.ledger, found)
+    return replace(catalog, format=form, columns={}, ledger=ledger, notes=(*catalog.notes, *told))
 
 
 def _shown(values: Any) -> str:
@@ -102,7 +103,8 @@ def _with_others(ledger: Ledger, found: Labelled) -> Ledger:
     return ledger.revised(entries)
 
 
-def _coco(path: Path, values: Mapping[str, Any]) -> Labelled:
+def _coco(path: Path, values: Mapping[str, Any]) -> tuple[Labelled, tuple[str, ...]]:
+    """Return {file: classes}, and what is to be said."""
     names = {
         _key(one.get("id")): text_of(one.get("name")) or text_of(one.get("id"))
         for one in _objects(values, "categories")
@@ -117,16 +119,18 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Labelled:
                     "an annotation may be of either. Give each image an id of its own"
                 )
     found: Labelled = {name: set() for name in files.values()}
+    lost = 0
     for one in _objects(values, "annotations"):
         name, category = files.get(_key(one.get("image_id"))), _key(one.get("category_id"))
         if name is None:
+            lost += 1
             continue
         if category not in names and names:
             raise DataError(
                 f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name"
             )
         found[name].add(names.get(category, category))
-    return found
+    return found, (f"{lost:,} annotations are of images that it does not list: they say nothing here",) if lost else ()
 
 
 def _objects(values: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
