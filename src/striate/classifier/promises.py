@@ -177,7 +177,8 @@ def say_promises(promises: Mapping[str, Any] | None) -> list[str]:
     lines = []
     if temperature := promises.get("temperature"):
         kept = f"temperature {temperature['value']:.2f}" if temperature["kept"] else "temperature left at 1"
-        lines.append(f"calibration: {kept}, {temperature['why']}")
+        unsure = "" if temperature["kept"] or promises.get("sure") else ": probabilities are mostly too sure"
+        lines.append(f"calibration: {kept}, {temperature['why']}{unsure}")
     lines += [_say_sure(one) for one in promises.get("sure", ())]
     lines += [line for one in promises.get("sets", ()) if (line := _say_sets(one))]
     if known := promises.get("known"):

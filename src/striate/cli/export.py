@@ -90,13 +90,9 @@ def print_parity(parity: Parity) -> None:
     from rich.text import Text
 
     judged = any(row.right for row in parity.rows)
-    heads = [
-        "images",
-        "same class",
-        "largest difference",
-        "same known",
-        *(["accuracy here", "exported"] if judged else []),
-    ]
+    told = any(row.known is not None for row in parity.rows)
+    heads = ["images", "same class", "largest difference"]
+    heads += [*(['same "none of these"'] if told else []), *(["right here", "right exported"] if judged else [])]
     table = Table("shown", *heads, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -108,7 +104,7 @@ def print_parity(parity: Parity) -> None:
             f"{row.images:,}",
             f"{row.top1:.2%}",
             f"{row.largest:.1e}",
-            known,
+            *([known] if told else []),
             *(right if judged else []),
         ]
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))

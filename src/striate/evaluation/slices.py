@@ -76,7 +76,7 @@ class Slices:
     def sentence(self) -> str:
         """How many were looked at, and what came of it."""
         if not self.looked_at:
-            return "no slices to look at: the images differ in nothing that is known"
+            return "where it is worse cannot be said: no part of the images (a folder, a size, a brightness) is large enough to judge"
         if not self.worse:
             return f"no slice of {self.looked_at:,} is worse than chance would have it"
         return (

@@ -149,7 +149,7 @@ class Evaluation:
     @property
     def brier_interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the Brier score; None where nobody knows, or it is of one group."""
-        return mean_interval(brier_scores(self.outcomes), self.group_ids) if self.outcomes else None
+        return mean_interval(brier_scores(self.outcomes), self.group_ids, 2.0) if self.outcomes else None
 
     @cached_property
     def reliability(self) -> Reliability | None:

@@ -132,7 +132,7 @@ class RunFolder:
                 return said
         except FileNotFoundError:
             raise SourceNotFoundError(
-                f"no run in {self.path}. `striate runs` lists those there are; without --resume one is started"
+                f"no run in {self.path}. `striate runs` lists those there are, `striate train SOURCE` starts one"
             ) from None
 
     @contextmanager

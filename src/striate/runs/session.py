@@ -187,7 +187,8 @@ class Session:
         seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
         samples = keep_samples(calibrated, splits.train, splits.valid) if self.samples else Samples()
         model = replace(model, sketches=_kept_sketches(splits), trained_on=seen, samples=samples)
-        figures = (test_figures(test) if test else {}) | {
+        grouped = {"valid_interval": list(valid.interval)} if valid and valid.groups < valid.total else {}
+        figures = grouped | (test_figures(test) if test else {}) | {
             "promises": with_check(promises, check.result(splits.test.groups))
         }
         # Equal runs have equal models: how long calibrating took is told beside.

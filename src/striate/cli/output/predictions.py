@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from striate.classifier.bulk.predicting import Outcome
 
 NONE = "none of these"
+UNCALIBRATED = "the probabilities are as the model gives them, mostly too sure: no validation images have calibrated them"
 # So many of the images that could not be read are named beside a file that has them all.
 _NAMED = 20
 

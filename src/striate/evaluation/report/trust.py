@@ -69,7 +69,7 @@ def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
     if interval is None:
         return "–"
     low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{max(0.0, low):.4f} to {high:.4f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{low:.4f} to {high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def say_temperature(told: Mapping[str, Any] | None) -> str:
     if not found:
         return ""
     kept = (
-        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
+        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model gives them"
     )
     return f"Probabilities {kept}: {found.get('why') or 'no other temperature is known to be better'}."
 
