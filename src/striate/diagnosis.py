@@ -106,7 +106,7 @@ def diagnose() -> Diagnosis:
     return Diagnosis(
         {"striate": __version__, "python": platform.python_version(), **torch_version},
         machine, device, precision, weights, caches,
-        [{"name": one.name, "label": one.label, "purpose": one.purpose, "missing": one.missing, "command": one.command} for one in EXTRAS],
+        [{name: getattr(one, name) for name in ("name", "label", "purpose", "missing", "command")} for one in EXTRAS],
         environment, sorted(complaints, key=lambda one: one.severity != "problem"),
     )  # fmt: skip
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli import completion, options
-from striate.cli.output.console import percent, print_accuracy, print_json, stderr, stdout
+from striate.cli.output.console import print_accuracy, print_json, stderr, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.selection.tuning.tune import TuningResult

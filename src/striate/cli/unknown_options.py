@@ -1,4 +1,4 @@
-"""What to type instead of an option that a command does not have: renamed, a setting now, another command's, misspelt."""
+"""What to type instead of an option that a command does not have: renamed, a setting, another command's, misspelt."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from striate.cli.output.console import percent, print_accuracy, stdout
+from striate.cli.output.console import print_accuracy, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console

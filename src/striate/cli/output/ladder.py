@@ -6,13 +6,12 @@ from typing import Any
 
 from rich.console import Console
 
-from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
 from striate.metrics.by_class import Metric
 from striate.observer import StepReport
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.results import Result, Skipped
-from striate.units import say_bytes
+from striate.units import percent, say_bytes
 
 
 class TrainView(TrainingView):

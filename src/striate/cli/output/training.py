@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from striate.cli.output.console import percent
 from striate.cli.output.live import LiveLine
 from striate.metrics.by_class import METRICS, Metric, metric_words
 from striate.observer import Observer, StepReport
+from striate.units import percent
 
 
 class TrainingView(Observer):
