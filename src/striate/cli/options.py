@@ -245,6 +245,21 @@ def told(reading: Reading) -> Reading:
     return {name: value for name, value in reading.items() if name != "data_dir" or "STRIATE_DATA" not in os.environ}
 
 
+def retyped(source: str, reading: Reading, **more: Any) -> str:
+    """Return a source with the options by which it is read, as they are typed in a shell, for what to type next.
+
+    Arguments:
+        more: other options by their names; those that are None are left out.
+
+    >>> retyped("my table.csv", {"images": Path("photos")}, groups="patient", size=None)
+    "'my table.csv' --images photos --groups patient"
+    """
+    import shlex
+
+    given = [(name, value) for name, value in {**told(reading), **more}.items() if value is not None]
+    return shlex.join([source, *(word for name, value in given for word in (spelled(name), str(value)))])
+
+
 def data_options(
     reading: Reading,
     size: str | None,

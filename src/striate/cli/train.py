@@ -138,6 +138,7 @@ def train(
     """
     from striate.cli.output.ladder import TrainView
     from striate.cli.output.results import print_result, quoted, result_json
+    from striate.data.dataset import DataOptions
     from striate.runs.folder import RunFolder, last_run_folder, new_run_folder
     from striate.runs.session import RunOptions
     from striate.selection.fit import Asked, fit_model, resume_run
@@ -166,7 +167,8 @@ def train(
         typed = options.typed(context)
         run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN, typed, samples)
         if resume:
-            view.note(f"run {folder.path}")
+            done = ", which is finished: it is judged again and told again" if folder.finished else ""
+            view.note(f"run {folder.path}{done}")
         try:
             result = resume_run(run) if source is None else fit_model(source, asked, data, run)
         except KeyboardInterrupt as stop:
@@ -179,7 +181,11 @@ def train(
     if json:
         print_json(result_json(result))
     else:
-        print_result(result, source or folder.asked_source())
+        if source is None and (source := folder.asked_source()):
+            kept = DataOptions.from_json(folder.description()["asked"])
+            reading, groups = kept.reading, kept.groups
+        grouped = None if groups == "auto" else groups
+        print_result(result, options.retyped(source, reading, groups=grouped) if source else "SOURCE")
 
 
 def _refuse_changes(**given: Any) -> None:

@@ -30,7 +30,6 @@ from striate.observer import Observer, Progress, silent
 from striate.units import percent
 
 # From this share of unreadable files on, their number is a warning.
-# How the ledger's line on a table begins; what follows is for the user: what columns were taken for, where files lie.
 LOUD_SKIPPED_SHARE = 0.1
 
 

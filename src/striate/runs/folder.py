@@ -153,6 +153,11 @@ class RunFolder:
         """Write what the run came to; a folder with it holds a run that is finished."""
         write_atomically(self.path / "result.json", json.dumps(result, indent=1) + "\n")
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run that is here came to its end."""
+        return (self.path / "result.json").exists()
+
     def asked_source(self) -> str | None:
         """Return the source that the run was started with; None if it lay in memory or run.json is damaged."""
         try:
