@@ -26,7 +26,7 @@ _OFFSET = 4.0
 # A blurred image loses nothing when it is halved: its steps become twice as long (log2: −1); and it is softer than
 # most of the set.
 BLURRED_RATIO, SOFTER_BY = -0.65, 0.25
-BLURRED_FAR, DETAIL_FAR, ASPECT_FAR = 3.5, 4.5, 4.0
+BLURRED_FAR, DETAIL_FAR = 3.5, 4.5
 LOW_DETAIL_BITS, FEWEST_PX = 3.0, 400
 # An image is tiny if its shorter side is at most a quarter of the typical one's.
 TINY_SHARE = 0.25

@@ -9,6 +9,7 @@ A page's template extends `base.html`, which has the style:
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -36,6 +37,8 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
         loader=jinja2.ChoiceLoader([jinja2.FunctionLoader(own), jinja2.PackageLoader("striate.pages", "templates")]),
     )  # fmt: skip
     environment.filters["percent"] = percent
+    # No line breaks between a figure and its sign.
+    environment.filters["unbroken"] = lambda text: re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template(template).render(**{"policy": page_policy()} | values)
 
