@@ -449,7 +449,7 @@ def test_strips_that_lie_both_ways_keep_as_many_pixels(tmp_path):
 def test_a_part_of_the_images_that_a_cut_halves_is_told(tmp_path):
     for i in range(12):
         write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(np.zeros((40, 40 if i % 3 else 160), np.uint8)))
-    said = "crop shows less than half of 33 % of the images; --fit pad"
+    said = "crop shows less than half of 33% of the images; --fit pad"
     assert any(note.startswith(said) for note in prepare(read(tmp_path)).notes)
     assert not any("less than half" in note for note in prepare(read(tmp_path), fit="pad").notes)
 

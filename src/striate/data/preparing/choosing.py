@@ -13,7 +13,6 @@ from striate.data.decoding.decode import Header
 from striate.data.decoding.deep import Deep
 from striate.data.decoding.pixels import Fit
 from striate.data.decoding.windows import FEW_LEVELS, MOST_SAMPLES, PixelWindow, choose_window
-from striate.units import percent
 
 DEFAULT_SIDE_PX = 128
 LARGE_SIDE_PX, LARGE_TO_PX = 512, 224
@@ -193,17 +192,15 @@ def _told_fit(found: Sequence[Header], size: tuple[int, int], fit: Fit, *, chose
     shown = shown_share(sides, size)
     square = shown_share(sides, (1, 1))
     if fit == "crop" and shown < SAID_SHARE:
-        return (f"crop shows {percent(shown, 0)} of each image; --fit pad shows all",)
+        return (f"crop shows {shown:.0%} of each image; --fit pad shows all",)
     if fit == "crop":
         cut = np.mean([shown_share([side], size) < PADDED_SHARE for side in sides])
         return (
-            (f"crop shows less than half of {percent(float(cut), 0)} of the images; --fit pad shows all",)
-            if cut >= SAID_CUT
-            else ()
+            (f"crop shows less than half of {cut:.0%} of the images; --fit pad shows all",) if cut >= SAID_CUT else ()
         )
     if not chosen:
         return ()
-    return (f"fit {fit} shows all of each image; crop to a square would show {percent(square, 0)}; --fit changes that",)
+    return (f"fit {fit} shows all of each image; crop to a square would show {square:.0%}; --fit changes that",)
 
 
 def _choose_window(
