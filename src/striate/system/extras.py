@@ -34,7 +34,7 @@ class Extra:
         >>> Extra("photos", "weights", ("numpy", "nowhere_to_be_found")).label
         'photos (without nowhere_to_be_found)'
         """
-        partly = 0 < len(self.missing) < len(self.modules)
+        partly = 0 < len(self.missing) < len(self.modules) and self.name not in self.missing
         return f"{self.name} (without {', '.join(self.missing)})" if partly else self.name
 
     @property
