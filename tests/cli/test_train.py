@@ -91,7 +91,7 @@ def test_resume_finds_the_last_run_and_says_so(striate, finished, photos, argume
         assert striate("train", photos, *QUICK).exit_code == 0
     result = striate("train", *arguments)
     assert result.exit_code == 0, result.output
-    assert "run runs/xo-40-1\n" in result.stderr
+    assert "run runs/xo-40-1, which is finished: " in result.stderr
     assert "resuming runs/xo-40-1 from checkpoint.safetensors: 2 epochs and 0 steps done" in result.stderr
     assert "Accuracy on test set:" in result.stdout
     assert "striate evaluate runs/xo-40-1/model.striate xo:40" in result.stdout

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striate.cli import completion, options
 from striate.cli.output.console import print_json, stderr
+
+if TYPE_CHECKING:
+    from striate.runs.folder import RunFolder
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -138,7 +141,6 @@ def train(
     """
     from striate.cli.output.ladder import TrainView
     from striate.cli.output.results import print_result, quoted, result_json
-    from striate.data.dataset import DataOptions
     from striate.runs.folder import RunFolder, last_run_folder, new_run_folder
     from striate.runs.session import RunOptions
     from striate.selection.fit import Asked, fit_model, resume_run
@@ -181,11 +183,18 @@ def train(
     if json:
         print_json(result_json(result))
     else:
-        if source is None and (source := folder.asked_source()):
-            kept = DataOptions.from_json(folder.description()["asked"])
-            reading, groups = kept.reading, kept.groups
-        grouped = None if groups == "auto" else groups
-        print_result(result, options.retyped(source, reading, groups=grouped) if source else "SOURCE")
+        print_result(result, options.retyped(source, reading, groups=groups) if source else _source_of(folder))
+
+
+def _source_of(folder: RunFolder) -> str:
+    """Return the source of a run with how it is read, as it is typed."""
+    from striate.data.dataset import DataOptions
+
+    source = folder.asked_source()
+    if not source:
+        return "SOURCE"
+    data = DataOptions.from_json(folder.description()["asked"])
+    return options.retyped(source, data.reading, groups=None if data.groups == "auto" else data.groups)
 
 
 def _refuse_changes(**given: Any) -> None:
