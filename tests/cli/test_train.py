@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -286,3 +287,18 @@ def test_versions_of_one_set_stop_before_anything_is_trained(striate, photos, tm
     assert result.exit_code == 1
     assert "Give one of them: versions/color" in result.stderr.replace("\n", " ")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_to_type_next_reads_the_source_alike(striate, photos, tmp_path):
+    """A table whose images lie elsewhere, a column of groups: the command that is told runs as it is."""
+    (tmp_path / "tables").mkdir()
+    rows = [f"{name}/{i}.png,{name},{i // 2}" for name in ("day", "night") for i in range(12)]
+    (tmp_path / "tables/a b.csv").write_text("\n".join(["path,what,place", *rows]))
+    words = ("tables/a b.csv", "--images", photos, "--label-column", "what", "--groups", "place")
+    told = striate("train", *words, *QUICK, "--out", "run").stdout.splitlines()[-1]
+    assert f"--images {photos} --label-column what --groups place" in told
+    again = striate("train", "--resume", "--out", "run").stdout.splitlines()[-1]
+    assert shlex.split(again)[4:] == shlex.split(told)[4:]
+    for command in (told, again):
+        done = striate(*shlex.split(command)[1:])
+        assert done.exit_code == 0, done.output
