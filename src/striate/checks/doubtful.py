@@ -46,7 +46,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
             suspects.probability.tolist(), strict=True,
         )
     )  # fmt: skip
-    share = suspects.expected / max(1, len(images))
+    share = suspects.expected / max(1, suspects.judged)
     severity: Severity = "serious" if share >= SERIOUS_WRONG else "warning"
     told = sorted({min(count, len(marks)) for count in _TOLD_AT})
     return [Finding(
