@@ -40,7 +40,7 @@ def test_words(striate, digits_run):
         "interval",
     ]
     assert [line.split()[0] for line in lines[2:12]] == [str(i) for i in range(10)]
-    assert re.fullmatch(r"balanced accuracy \S+ % \(\S+ to \S+\), macro F1 .*, among the first 3 .*", lines[12])
+    assert re.fullmatch(r"balanced accuracy \S+ % \(\S+ to \S+\), macro F1 .*, top-3 accuracy .*", lines[12])
     assert re.fullmatch(r"log loss \S+ \(\S+ to \S+\), Brier score \S+ \(\S+ to \S+\)", lines[13])
     assert lines[14].startswith("calibration error ")
     assert any(re.fullmatch(r"  \S+: \d \(\S+ %\), not \d \(\S+ %\).*", line) for line in lines[16:])

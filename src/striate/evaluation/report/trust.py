@@ -49,7 +49,7 @@ def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
         ("macro F1", judged.macro_f1, judged.macro_f1_interval),
     ]
     if top := judged.top_k:
-        rows.append((f"among the first {top.k}", top.share, top.interval))
+        rows.append((f"top-{top.k} accuracy", top.share, top.interval))
     told = [(name, percent(share), _span(interval, share=True), "100 %") for name, share, interval in rows]
     for name, loss, interval in (
         ("log loss", judged.log_loss, judged.log_loss_interval),
