@@ -51,7 +51,7 @@ def explain(
     the model has learned something: by its kept validation images, or against copies of it with shuffled weights. Of
     the others it is said that they tell nothing.
 
-    An image that cannot be read is named on stderr, the others are still explained, and the exit code is 1.
+    A file that cannot be read as an image is named on stderr, the others are still explained, and the exit code is 1.
     """
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather

@@ -67,7 +67,7 @@ def predict(
     right, with [bold]--sets 0.95[/bold] how many classes it takes to have the true one among them in 95 of 100 cases;
     both rest on the validation images of the training, and are refused where these are too few.
 
-    An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
+    A file that cannot be read as an image is named on stderr, the others are still predicted, and the exit code is 1.
     """
     from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
     from striate.classifier.bulk.ray_cluster import RayStream, check_address

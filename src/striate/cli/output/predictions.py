@@ -78,7 +78,8 @@ def print_outcome(console: Console, outcome: Outcome, path: Path | None, lineup:
         )
         return False
     wrong = f", {outcome.unread:,} of them of images that cannot be read" if outcome.unread else ""
-    said = f"{outcome.rows - outcome.unread:,} predictions" if not wrong else f"{outcome.rows:,} rows{wrong},"
+    kind = "row" if wrong else "prediction"
+    said = f"{outcome.rows:,} {kind}{'s' * (outcome.rows != 1)}{wrong}{',' * bool(wrong)}"
     console.print(f"{said} written to {path}", markup=False)
     return not (outcome.unread or lineup.aside)
 
