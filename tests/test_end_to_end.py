@@ -44,7 +44,7 @@ def test_a_folder_of_odd_files(tmp_path):
     for i in range(6):
         (tmp_path / f"photos/plain/{i}.png").write_bytes(encoded(photo(seed=10 + i)))
     result = run("train", "photos", *QUICK, "--size", 24, "--out", "run")
-    assert "warning: 22% of the files were skipped; ledger.csv says why for each" in result.stderr
+    assert "warning: 22 % of the files were skipped; ledger.csv says why for each" in result.stderr
     with open("run/ledger.csv", newline="", encoding="utf-8") as file:
         ledger = {row["name"]: row for row in csv.DictReader(file)}
     for name, (status, detail) in EXPECTED.items():

@@ -32,8 +32,8 @@ FLOORS = """
     classifier
     augmentation
     data nets pages
-    system metrics calls units
-    notebook
+    system metrics calls
+    notebook units
     observer
     errors version
 """

@@ -29,7 +29,7 @@ def test_python_blocks_run(tmp_path, monkeypatch, capsys):
         exec(compile(block, str(README), "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     assert re.match(r"\[\('0', [01]\.\d+\), ", printed[0])
-    assert re.match(r"accuracy \d+\.\d\d% \(\d+ / 210\), 95 % interval", printed[1])
+    assert re.match(r"accuracy \d+\.\d\d % \(\d+ / 210\), 95 % interval", printed[1])
     assert (tmp_path / "digits.striate").exists()
 
 

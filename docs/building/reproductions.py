@@ -53,9 +53,8 @@ def _time(name: str, *path: str) -> str:
     seconds = round(_mean(name, *path))
     if seconds < 120:
         return f"{seconds} s"
-    return (
-        f"{seconds // 60} min {seconds % 60} s" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    )
+    minutes = round(seconds / 60)
+    return f"{seconds // 60} min {seconds % 60} s" if seconds < 7200 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _held(*records: str) -> tuple[str, ...]:

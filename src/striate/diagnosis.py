@@ -54,7 +54,7 @@ class Diagnosis:
             many `images`, and whether it was `remembered`; empty where torch does not work.
         weights: of nets that load without a download: `net`, `file`, `source`.
         caches: `what`, `path`, `bytes`.
-        extras: `name`, `purpose`, `missing` modules, `command`.
+        extras: `name`, `label` (the name, and what of it is missing), `purpose`, `missing` modules, `command`.
         environment: variables that are set.
         complaints: what is wrong, the worst first.
     """
@@ -106,7 +106,7 @@ def diagnose() -> Diagnosis:
     return Diagnosis(
         {"striate": __version__, "python": platform.python_version(), **torch_version},
         machine, device, precision, weights, caches,
-        [{"name": one.name, "purpose": one.purpose, "missing": one.missing, "command": one.command} for one in EXTRAS],
+        [{name: getattr(one, name) for name in ("name", "label", "purpose", "missing", "command")} for one in EXTRAS],
         environment, sorted(complaints, key=lambda one: one.severity != "problem"),
     )  # fmt: skip
 

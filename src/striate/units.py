@@ -1,4 +1,4 @@
-"""Times and sizes as people write them: "90s", "5m", "1h30m"; "500 MB", "20GB"."""
+"""Times, sizes and shares as people write them: "90s", "1h30m"; "500 MB", "20GB"; "98.61 %"."""
 
 from __future__ import annotations
 
@@ -43,6 +43,15 @@ def say_duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h" + (f" {minutes % 60} min" * (minutes % 60 > 0))
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Return a share as people read it; none is a dash.
+
+    >>> percent(0.9376), percent(0.5, 0), percent(None)
+    ('93.76 %', '50 %', '–')
+    """
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def say_bytes(count: float) -> str:

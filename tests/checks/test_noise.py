@@ -1,5 +1,7 @@
 """What is said of labels holds: rates are found, and of labels said to be wrong with 80 % about 80 % are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,17 @@ def test_a_head_in_doubt_makes_no_wrong_labels():
 def test_the_scale_calibrates():
     answers, *_ = simulated(rate=0.05)
     assert fit_noise(answers).scale == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e4, 1e5])
+def test_logits_of_any_scale_say_the_same(factor):
+    """Discriminants of sixty images with a thousand features are thousands apart: that is no surety."""
+    answers, *_ = simulated(n=200, rate=0.0)
+    found = fit_noise(answers)
+    scaled = fit_noise(replace(answers, logits=answers.logits * np.float32(factor)))
+    assert scaled.scale * factor == pytest.approx(found.scale, rel=0.02)
+    assert scaled.wrong == pytest.approx(found.wrong, abs=0.02)
+    assert scaled.wrong.sum() < 2
 
 
 def test_the_likely_class_is_another_one_and_mostly_the_true_one():

@@ -116,8 +116,8 @@ def test_what_a_prompt_shows_is_short_and_says_what_matters(digits_model, digits
     assert repr(striate.read("digits")) == "<Catalog of 1,797 images from digits, 10 classes>"
     assert repr(digits) == "<ImageSet of 1,797 images 8×8×1, 10 classes>"
     assert repr(digits_model) == "<Classifier of 10 classes on 8×8×1 images>"
-    assert re.fullmatch(r"<Evaluation: accuracy [\d.]+% \(\d+ / \d+\), .*>", repr(digits_model.evaluate(subset)))
-    assert re.fullmatch(r"<Prediction of 00000: \d [\d.]+%>", repr(digits_model.predict(subset)[0]))
+    assert re.fullmatch(r"<Evaluation: accuracy [\d.]+ % \(\d+ / \d+\), .*>", repr(digits_model.evaluate(subset)))
+    assert re.fullmatch(r"<Prediction of 00000: \d [\d.]+ %>", repr(digits_model.predict(subset)[0]))
     assert repr(striate.parse("conv(6, 5) relu fc(10)")) == "<Net conv(6, 5) relu fc(10)>"
     table = striate.parse("conv(6, 5) relu fc(10)").table((1, 8, 8))
     assert repr(table) == str(table)

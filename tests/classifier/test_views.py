@@ -87,7 +87,7 @@ def test_both_accuracies_are_reported(model):
     classifier, test = model.classifier, model.test
     assert test.views == 6
     assert classifier.provenance.test_accuracy_without_views == test.alone.accuracy
-    assert f"6 views of each image; without: {test.alone.accuracy:.2%}" in str(test)
+    assert f"6 views of each image; without: {100 * test.alone.accuracy:.2f} %" in str(test)
     again = classifier.evaluate("xo")
     assert (again.accuracy, again.alone.accuracy) == (test.accuracy, test.alone.accuracy)
     plain = replace(classifier, views="none").evaluate("xo")

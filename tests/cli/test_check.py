@@ -95,7 +95,7 @@ def test_the_same_twice_and_nothing_is_written_over(striate, faulty):
     first, second = (striate("check", faulty, "--no-labels").stdout for _ in range(2))
     assert first.replace("faulty-1", "faulty-2") == second
     pages = [Path(f"checks/faulty-{i}/check.html").read_bytes() for i in (1, 2)]
-    assert pages[0] == pages[1]
+    assert pages[0].replace(b"faulty-1", b"faulty-2") == pages[1]  # but for the table that they name
 
 
 def test_training_without_what_was_found(striate, faulty):

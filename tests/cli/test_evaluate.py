@@ -40,10 +40,10 @@ def test_words(striate, digits_run):
         "interval",
     ]
     assert [line.split()[0] for line in lines[2:12]] == [str(i) for i in range(10)]
-    assert re.fullmatch(r"balanced accuracy \S+ % \(\S+ to \S+\), macro F1 .*, among the first 3 .*", lines[12])
+    assert re.fullmatch(r"balanced accuracy \S+ % \(\S+ to \S+\), macro F1 .*, top-3 accuracy .*", lines[12])
     assert re.fullmatch(r"log loss \S+ \(\S+ to \S+\), Brier score \S+ \(\S+ to \S+\)", lines[13])
     assert lines[14].startswith("calibration error ")
-    assert any(re.fullmatch(r"  \S+: \d \(\S+%\), not \d \(\S+%\).*", line) for line in lines[16:])
+    assert any(re.fullmatch(r"  \S+: \d \(\S+ %\), not \d \(\S+ %\).*", line) for line in lines[16:])
     assert any("chance would have it" in line for line in lines[16:])
 
 
@@ -119,7 +119,7 @@ def test_a_column_on_which_it_is_worse_is_named(striate, as_json, photos, tmp_pa
     found = as_json("evaluate", "run/model.striate", "t.csv", "--label-column", "label")
     assert ("column camera", "N") in {(one["attribute"], one["value"]) for one in found["slices"]["worse"]}
     words = striate("evaluate", "run/model.striate", "t.csv", "--label-column", "label").stdout
-    assert re.search(r"  column camera N: \d+\.\d% of 60 images right", words)
+    assert re.search(r"  column camera N: \d+\.\d % of 60 images right", words)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_uneven_classes_have_balanced_accuracy_and_f1_beside_their_accuracy(stri
     result = striate("train", uneven, *QUICK, "--out", "run")
     assert result.exit_code == 0, result.output
     words = striate("evaluate", "run/model.striate", uneven).stdout.splitlines()
-    assert re.fullmatch(r"  balanced accuracy \d+\.\d\d%, macro F1 \d+\.\d\d%", words[1])
+    assert re.fullmatch(r"  balanced accuracy \d+\.\d\d %, macro F1 \d+\.\d\d %", words[1])
     found = as_json("evaluate", "run/model.striate", uneven)
     assert {"balanced_accuracy", "macro_f1", "confusion"} <= found.keys()
     accuracies = [row["accuracy"] for row in found["classes"]]

@@ -14,7 +14,7 @@ def test_the_table_and_the_file(striate, digits_run, tmp_path):
     done = striate("export", digits_run / "model.striate", "-o", "m.onnx", "--with-example")
     assert done.exit_code == 0, done.output
     assert "golden images, 7 at once" in done.stdout
-    assert "parity: the same class on 100.00% of" in done.stdout
+    assert "parity: the same class on 100.00 % of" in done.stdout
     assert "m.onnx (" in done.stdout
     assert (tmp_path / "predict.py").exists()
 

@@ -1,8 +1,13 @@
-"""What commands write never lands on what they read."""
+"""What commands write never lands on what they read; what they do not know is answered with what to type instead."""
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
+
+from striate.cli import _option_names, app
+from striate.cli.unknown_options import CALLED_NOW
 
 
 @pytest.fixture
@@ -70,3 +75,34 @@ def test_an_earlier_answer_is_replaced(striate, folder):
         assert striate(*explain).exit_code == 0
         assert striate("filter", "new/a.png", "blur", "-o", "drawn/blurred.jpg").exit_code == 0
         assert striate("augment", "digits", "-o", "drawn/sheet.webp", "--augment", "flip").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train x --patience 3", "--set patience=VALUE"),
+        ("tune x --weight-decay=0.1", "--set weight_decay=VALUE"),
+        ("train x --epoch 3", "Did you mean --epochs?"),
+        ("train x --lr 1", "--learning-rate"),
+        ("evaluate m x --split test", "It is called --part now"),
+        ("check x --model m", "It is called --features now"),
+        ("runs --compare", "the folders alone"),
+        ("check x --budget 3", "train and tune have it, check has not: striate check --help"),
+        ("predict m x --frobnicate", "striate predict --help"),
+    ],
+)
+def test_an_unknown_option_says_what_to_type_instead(typed, told):
+    done = CliRunner().invoke(app, typed.split())
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.replace("│", " ").split())
+
+
+def test_what_an_unknown_option_is_called_now_is_there():
+    """No advice leads to another option that is not there."""
+    commands = {name: _option_names(one) for name, one in typer.main.get_command(app).commands.items()}
+    for (command, option), now in CALLED_NOW.items():
+        if now.startswith("--"):
+            having = [command] if command else [name for name in commands if now.split()[0] in commands[name]]
+            assert having, (option, now)
+            assert all(now.split()[0] in commands[name] for name in having), (command, option, now)
+            assert not command or option not in commands[command]

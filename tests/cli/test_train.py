@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def test_resume_finds_the_last_run_and_says_so(striate, finished, photos, argume
         assert striate("train", photos, *QUICK).exit_code == 0
     result = striate("train", *arguments)
     assert result.exit_code == 0, result.output
-    assert "run runs/xo-40-1\n" in result.stderr
+    assert "run runs/xo-40-1, which is finished: " in result.stderr
     assert "resuming runs/xo-40-1 from checkpoint.safetensors: 2 epochs and 0 steps done" in result.stderr
     assert "Accuracy on test set:" in result.stdout
     assert "striate evaluate runs/xo-40-1/model.striate xo:40" in result.stdout
@@ -286,3 +287,18 @@ def test_versions_of_one_set_stop_before_anything_is_trained(striate, photos, tm
     assert result.exit_code == 1
     assert "Give one of them: versions/color" in result.stderr.replace("\n", " ")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_to_type_next_reads_the_source_alike(striate, photos, tmp_path):
+    """A table whose images lie elsewhere, a column of groups: the command that is told runs as it is."""
+    (tmp_path / "tables").mkdir()
+    rows = [f"{name}/{i}.png,{name},{i // 2}" for name in ("day", "night") for i in range(12)]
+    (tmp_path / "tables/a b.csv").write_text("\n".join(["path,what,place", *rows]))
+    words = ("tables/a b.csv", "--images", photos, "--label-column", "what", "--groups", "place")
+    told = striate("train", *words, *QUICK, "--out", "run").stdout.splitlines()[-1]
+    assert f"--images {photos} --label-column what --groups place" in told
+    again = striate("train", "--resume", "--out", "run").stdout.splitlines()[-1]
+    assert shlex.split(again)[4:] == shlex.split(told)[4:]
+    for command in (told, again):
+        done = striate(*shlex.split(command)[1:])
+        assert done.exit_code == 0, done.output

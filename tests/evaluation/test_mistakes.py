@@ -29,7 +29,7 @@ def test_the_worst_come_first(evaluation):
     first = found[0]
     assert (first.index, first.true, first.predicted) == (4, "bee", "fly")
     assert (first.probability, first.true_probability) == (pytest.approx(0.9), pytest.approx(0.05))
-    assert first.sentence == "x/4.png: fly (90.0%), not bee (5.0%)"
+    assert first.sentence == "x/4.png: fly (90.0 %), not bee (5.0 %)"
     assert mistake_positions(evaluation, 2).tolist() == [4, 3]
     assert worst_mistakes(evaluation, 2) == found[:2]
 

@@ -103,7 +103,7 @@ def test_a_column_of_names_and_slices_of_few_images_are_not_looked_at():
     found = find_slices(evaluation, {"name": np.array([f"{i}.png" for i in range(100)]), "few": few})
     assert [one.value for one in found.worse] == []
     assert found.looked_at == 1
-    assert find_slices(evaluation, {}).sentence.startswith("no slices to look at")
+    assert find_slices(evaluation, {}).sentence.startswith("where it is worse cannot be said")
 
 
 def test_the_same_twice():

@@ -43,8 +43,8 @@ def test_three_times_as_frequent_is_uneven_among_classes_that_occur():
 
 def test_what_is_uneven_says_so_and_what_is_even_does_not():
     uneven, even = evaluation([0] * 9 + [1], [0] * 10), evaluation([0, 1], [0, 1])
-    assert "accuracy 90.00% (9 / 10)" in str(uneven)
-    assert str(uneven).endswith("; balanced accuracy 50.00%, macro F1 47.37%")
+    assert "accuracy 90.00 % (9 / 10)" in str(uneven)
+    assert str(uneven).endswith("; balanced accuracy 50.00 %, macro F1 47.37 %")
     assert "macro F1" not in str(even)
     for one in (uneven, even):
         assert {"balanced_accuracy", "macro_f1"} <= one.to_json().keys()

@@ -139,3 +139,12 @@ def test_blocks_say_what_the_whole_says(numbers, monkeypatch):
     monkeypatch.setattr("striate.metrics.outcomes.NUMBERS_AT_ONCE", numbers)
     apart = Outcomes.of(probabilities, labels)
     assert all(np.array_equal(getattr(whole, one.name), getattr(apart, one.name)) for one in fields(Outcomes))
+
+
+def test_the_interval_of_a_mean_ends_where_no_mean_can_be():
+    """Eight images, three of them wrong and sure of it: no log loss is below zero, no Brier score above two."""
+    values = np.array([0.0, 0, 0, 0, 0, 12, 9, 27])
+    low, high = mean_interval(values)
+    assert low == 0
+    assert high > values.mean()
+    assert mean_interval(np.array([2.0, 2, 2, 0]), most=2.0)[1] == 2

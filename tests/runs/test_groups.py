@@ -61,7 +61,7 @@ def leaking() -> Catalog:
 def test_a_run_keeps_groups_together_and_counts_them(bursts, tmp_path):
     hearing = Hearing()
     result = run_one(bursts, NET, out=tmp_path / "run", observer=hearing, **QUICK)
-    assert "60 groups of about 6 near-identical images: kept together; --groups none turns that off" in hearing.told
+    assert "60 groups of 6 near copies: kept together; --groups none turns that off" in hearing.told
     expected = {"count": 60, "by": "content and names", "images": 360, "largest": 6}
     assert json.loads((tmp_path / "run" / "run.json").read_text())["groups"] == expected
     assert result.classifier.provenance.data["groups"] == expected

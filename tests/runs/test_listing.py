@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,12 @@ def test_noise_is_called_noise():
     assert compare_runs(made("a", 980), made("b", 900)).beyond_noise is True
     assert compare_runs(made("a", 98, 100), made("b", 96, 100)).beyond_noise is False
     assert "within noise" in str(compare_runs(made("a", 98, 100), made("b", 96, 100)))
+
+
+def test_a_validation_interval_that_was_kept_is_told_as_the_run_told_it(run, digits_model):
+    """Groups were counted at the end of the run; counting images the interval would be too narrow."""
+    told = replace(digits_model.provenance, valid_accuracy=0.75, valid_interval=[0.5, 0.9])
+    replace(digits_model, provenance=told).save(run / "model.striate")
+    assert read_run(run).valid.interval == (0.5, 0.9)
+    replace(digits_model, provenance=replace(told, valid_interval=None)).save(run / "model.striate")
+    assert read_run(run).valid.interval[0] > 0.6

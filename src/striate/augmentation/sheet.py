@@ -19,6 +19,7 @@ from striate.data.contact_sheet import FAINT, INK, PAPER, write_line
 from striate.data.imageset import ImageSet
 from striate.data.tensors import to_batch
 from striate.pages.pictures import write_pictures
+from striate.units import percent
 
 SMALLEST_PX, LARGEST_PX = 96, 256  # the longer side of a picture on the sheet
 _GAP_PX, _LINE_PX, _LABEL_PX = 8, 17, 150
@@ -133,7 +134,7 @@ def choose_images(catalog: Catalog, count: int, seed: int = 0) -> Catalog:
 def _shares(shares: Sequence[float], names: Sequence[str]) -> str:
     """Return what a mixed image is made of, the most first, at most three: 62 % cat, 38 % dog."""
     order = sorted(range(len(names)), key=lambda k: -shares[k])[:3]
-    return "\n".join(f"{shares[k]:.0%} {names[k]}".replace("%", " %") for k in order if shares[k] >= 0.005)
+    return "\n".join(f"{percent(shares[k], 0)} {names[k]}" for k in order if shares[k] >= 0.005)
 
 
 def _shown_size(width: int, height: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """How single images look, in a few figures each: brightness, contrast, detail, sharpness.
 
-All of them come from two histograms, of the grey values and of the steps between neighbouring pixels, so that fifty
+All of them come from two histograms, of the gray values and of the steps between neighbouring pixels, so that fifty
 thousand small images take seconds and a photograph a few milliseconds.
 """
 
@@ -18,7 +18,7 @@ FIGURES = ("bottom", "shadows", "mean", "highlights", "top", "spread", "activity
 def look_at_pixels(images: np.ndarray) -> np.ndarray:
     """Return float32 (n, 9), the `FIGURES` of each image.
 
-    bottom, shadows, highlights, top: the grey values below which 1, 5, 95 and 99 % of the pixels lie; mean: of all;
+    bottom, shadows, highlights, top: the gray values below which 1, 5, 95 and 99 % of the pixels lie; mean: of all;
     spread: the largest standard deviation of a channel;
     activity: bits a pixel that the steps to the next pixels carry; edge, edge_half: the step that 1 % of the pixels
     exceed, in the image and in the same at half its size.

@@ -9,6 +9,7 @@ from striate.checks.finding import Finding, Mark, Severity, counted
 from striate.data.catalog import Catalog
 from striate.data.trainable import check_trainable
 from striate.errors import DataError, some
+from striate.units import percent
 
 # One independent image for each of train, valid and test; and so many before a class can be learned at all well.
 FEWEST, FEW = 3, 10
@@ -85,7 +86,7 @@ def _imbalance(examined: Examined, present: np.ndarray, counts: np.ndarray) -> l
         "imbalance", "warning" if times >= VERY_UNEVEN else "note",
         f"classes are uneven: {counts[largest]:,} images of {classes[largest]}, {counts[smallest]:,} of "
         f"{classes[smallest]}",
-        f"who always says {classes[largest]} is right on {share:.0%}: accuracy hides how the rare classes do",
+        f"who always says {classes[largest]} is right on {percent(share, 0)}: accuracy hides how the rare classes do",
         "look at balanced accuracy: --metric balanced-accuracy chooses by it, --balance teaches rare classes more",
         weight=float(100 * (1 - 1 / times)), figures={"ratio": float(times)},
     )]  # fmt: skip

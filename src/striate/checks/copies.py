@@ -20,6 +20,7 @@ from striate.data.grouping.turns import EVERY_TURN
 from striate.data.imageset import ImageSet
 from striate.errors import DecodingError
 from striate.observer import Progress, silent
+from striate.units import percent
 
 COPY_KINDS = ("same file", "same pixels", "mirrored", "turned", "cropped", "relit", "alike")
 # What is said of a copy: cropped if more than this share of the side is cut off or moved; relit if its contrast is
@@ -127,7 +128,7 @@ class Copies:
         if n := len(self.conflicting_groups):
             said += f"; {n:,} with different labels"
         if n := len(self.leaked):
-            said += f"; {n:,} test images ({self.leaked_share:.1%}) have a copy that is trained on"
+            said += f"; {n:,} test images ({percent(self.leaked_share, 1)}) have a copy that is trained on"
         return said
 
     @cached_property

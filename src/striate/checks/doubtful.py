@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from striate.checks.finding import Finding, Mark, Severity, counted, is_or_are, points
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.checks.odd_ones import OddOnes
@@ -36,7 +37,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
     marks = tuple(
         Mark(
             str(images.names[i]),
-            f"labelled {images.classes[given]}, more probably {images.classes[likely]}; wrong with {p:.0%}",
+            f"labelled {images.classes[given]}, more probably {images.classes[likely]}; wrong with {percent(p, 0)}",
             p > 0.5,
             images.classes[likely],
         )
@@ -45,7 +46,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
             suspects.probability.tolist(), strict=True,
         )
     )  # fmt: skip
-    share = suspects.expected / max(1, len(images))
+    share = suspects.expected / max(1, suspects.judged)
     severity: Severity = "serious" if share >= SERIOUS_WRONG else "warning"
     told = sorted({min(count, len(marks)) for count in _TOLD_AT})
     return [Finding(

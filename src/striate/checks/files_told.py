@@ -13,6 +13,7 @@ from striate.checks.look import LOOKED_AT_PX, Appearance
 from striate.data.preparing.detail import ENLARGED_SHARE, LOOKED_AT, detail_side
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, some
+from striate.units import percent
 
 # Gray images among colour ones, or one format among others, are named up to this share of the set.
 NAMED_SHARE = 0.1
@@ -112,7 +113,8 @@ def find_shortcuts(examined: Examined) -> list[Finding]:
         return []
     return [Finding(
         "shortcut", "serious" if above >= 2 * SHORTCUT_SHARE else "warning",
-        f"size, shape and format of files alone tell the class in {right:.0%} of cases (chance: {1 / classes:.0%})",
+        f"size, shape and format of files alone tell the class in {percent(right, 0)} of cases "
+        f"(chance: {percent(1 / classes, 0)})",
         "a model may learn how classes were collected, not what is on the images: figures will not hold elsewhere",
         "collect all classes in one way, or bring all images to one size and format before they are read",
         weight=100 * above, figures={"accuracy": right, "chance": 1 / classes},

@@ -188,7 +188,7 @@ def _least_loss(logits: np.ndarray, labels: np.ndarray) -> float:
         scale = np.exp(log_scale)
         return float((logsumexp(scale * logits, 1) - scale * own).mean())
 
-    return minimize_scalar(loss, bounds=(-8, 3), method="bounded").fun
+    return minimize_scalar(loss, bounds=(-14, 3), method="bounded").fun
 
 
 def _nearest(logits: np.ndarray, labels: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,10 @@ def _fit_two(answers: HeldAnswers) -> tuple[float, float]:
         prior = PRESUMED_WRONG * np.log(rate) + (1 - PRESUMED_WRONG) * np.log1p(-rate)
         return -float(fits.sum() + PRESUMED_IMAGES * prior)
 
-    starts = [np.array([scale, rate]) for scale in np.arange(-4.0, 2.1) for rate in (-6.0, -4.5, -3.0, -1.5)]
+    # Discriminants of few images with many features are thousands apart, of many with few below ten.
+    apart = np.where(np.isfinite(shifted), np.abs(shifted), 0.0).max(1)
+    usual = -np.log(max(float(np.median(apart)), 1e-6))
+    starts = [np.array([usual + scale, rate]) for scale in np.arange(-3.0, 4.6) for rate in (-6.0, -4.5, -3.0, -1.5)]
     best = minimize(loss, min(starts, key=loss), method="Nelder-Mead")
     return float(np.exp(best.x[0])), float(expit(best.x[1]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,21 +68,23 @@ def write_checkup(checkup: Checkup, out: Path) -> tuple[Path, Path]:
     page, table = checkup_files(out)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_findings(checkup.findings, checkup.catalog, table)
-    write_atomically(page, check_page(checkup, table.name).encode("utf-8", "replace"))
+    write_atomically(page, check_page(checkup, table).encode("utf-8", "replace"))
     return page, table
 
 
-def check_page(checkup: Checkup, table: str = TABLE) -> str:
+def check_page(checkup: Checkup, table: Path = Path(TABLE)) -> str:
     """Return the page of a check as HTML.
 
     Arguments:
-        table: what the table of findings beside it is called.
+        table: where the table of findings lies, as a command names it.
     """
     pictures, labels = _Pictures(checkup), _labels(checkup)
     sections = [_section(one, pictures, labels) for one in checkup.findings]
     left_out = {mark.image for one in checkup.findings for mark in one.marks if mark.leave_out}
     return render_page(
-        "striate.checks", "check.html", checkup=checkup, sections=sections, table=table, classes=_classes(checkup),
+        "striate.checks", "check.html", checkup=checkup, sections=sections, table=table.name,
+        command=f"striate train {shlex.quote(checkup.source)} --without {shlex.quote(str(table))}",
+        classes=_classes(checkup),
         sizes=checkup.files.get("sizes", [])[:MOST_SIZES], more_sizes=max(0, len(checkup.files.get("sizes", [])) -
         MOST_SIZES), left_out=len(left_out), wanted=_wanted(checkup, pictures),
         more_classes=max(0, len(checkup.catalog.classes) - MOST_CLASSES),

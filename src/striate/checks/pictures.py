@@ -16,17 +16,17 @@ from striate.checks.finding import Finding, Kind, Mark, Severity, counted, is_or
 from striate.checks.look import Appearance
 from striate.checks.outliers import far_above, far_below
 
-# Standard deviations, in grey values, of a picture that shows nothing; and of one that shows next to nothing if others
+# Standard deviations, in gray values, of a picture that shows nothing; and of one that shows next to nothing if others
 # show far more.
 BLANK_SPREAD, NEARLY_SPREAD, NEARLY_SHARE = 1.5, 5.0, 0.1
 # 95 % of a dark image lie in the lowest quarter of the scale, 95 % of a bright one in the highest.
 DARK_BELOW, BRIGHT_ABOVE = 64, 191
-# Grey values that a fault may be by chance: small differences of black images mean nothing.
+# Gray values that a fault may be by chance: small differences of black images mean nothing.
 _OFFSET = 4.0
 # A blurred image loses nothing when it is halved: its steps become twice as long (log2: −1); and it is softer than
 # most of the set.
 BLURRED_RATIO, SOFTER_BY = -0.65, 0.25
-BLURRED_FAR, DETAIL_FAR, ASPECT_FAR = 3.5, 4.5, 4.0
+BLURRED_FAR, DETAIL_FAR = 3.5, 4.5
 LOW_DETAIL_BITS, FEWEST_PX = 3.0, 400
 # An image is tiny if its shorter side is at most a quarter of the typical one's.
 TINY_SHARE = 0.25
@@ -111,7 +111,7 @@ def _tell_blank(examined: Examined, odd: np.ndarray) -> Finding:
     return Finding(
         "blank", severity, f"{counted(len(positions))} {is_or_are(len(positions))} blank", effect,
         "leave blank images out: --without findings.csv does" if not meant else "look whether they are meant to be",
-        _marks(positions, examined, lambda i: f"grey {looks['mean'][i]:.0f} ± {looks['spread'][i]:.1f} throughout",
+        _marks(positions, examined, lambda i: f"gray {looks['mean'][i]:.0f} ± {looks['spread'][i]:.1f} throughout",
                not meant),
         100 * share,
     )  # fmt: skip

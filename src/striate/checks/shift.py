@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.checks.examined import Examined
 from striate.checks.finding import Finding, Severity
+from striate.units import percent
 
 # Fewer independent images than these in a split say nothing.
 FEWEST = 20
@@ -112,7 +113,7 @@ def _class_shares(examined: Examined, train: np.ndarray, judged: np.ndarray) -> 
         return
     shares = table / table.sum(1, keepdims=True)
     apart = float(np.abs(shares[0] - shares[1]).sum() / 2)
-    what = f"shares of classes differ by {apart:.0%} in sum"
+    what = f"shares of classes differ by {percent(apart, 0)} in sum"
     p = float(chi2_contingency(table)[1])  # pyright: ignore[reportArgumentType]
     yield Difference(what, p, apart >= LEAST_SHARES, ("class_shares", apart))
 
@@ -123,7 +124,7 @@ def _rank_test(name: str, more: str, less: str, train: np.ndarray, judged: np.nd
 
     test = mannwhitneyu(judged, train)
     larger = float(test.statistic) / (len(judged) * len(train))
-    what = f"they are {more if larger > 0.5 else less} in {max(larger, 1 - larger):.0%} of pairs"
+    what = f"they are {more if larger > 0.5 else less} in {percent(max(larger, 1 - larger), 0)} of pairs"
     return Difference(what, float(test.pvalue), abs(larger - 0.5) >= LEAST_HALF, (name, larger))
 
 
@@ -149,7 +150,8 @@ def _told_apart(examined: Examined, train: np.ndarray, judged: np.ndarray) -> Di
     area, error = _area_under_curve(scores[side == 1], scores[side == 0])
     low, high = max(0.0, area - 1.96 * error), min(1.0, area + 1.96 * error)
     p = float(norm.sf((area - 0.5) / max(error, 1e-9)))
-    what = f"told apart by their looks for {area:.0%} of pairs ({100 * low:.0f} to {high:.0%}; 50 % is chance)"
+    span = f"{100 * low:.0f} to {percent(high, 0)}"
+    what = f"told apart by their looks for {percent(area, 0)} of pairs ({span}; 50 % is chance)"
     return Difference(what, p, area >= LEAST_AREA, ("domain_auc", area))
 
 

@@ -16,7 +16,7 @@ def classifier_html(model: Any) -> str:
         "classes": f"{len(model.classes):,}: {some(model.classes)}" if model.classes else "none",
         "images": f"{h}×{w} pixels, {model.preprocessing.channels} channels, {model.preprocessing.fit}",
         "net": str(model.net),
-        "validation accuracy": _percent(told.valid_accuracy),
+        "validation accuracy": _percent(told.valid_accuracy, told.valid_interval),
         "test accuracy": _percent(told.test_accuracy, told.test_interval),
         "trained on": (told.data or {}).get("source"),
     }

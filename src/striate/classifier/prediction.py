@@ -11,6 +11,7 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.notebook.tables import html_bar, html_table
+from striate.units import percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Prediction:
     def __repr__(self) -> str:
         if self.known is False:
             return f"<Prediction{self.image and f' of {self.image}'}: none of these, else {self.label}>"
-        return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {self.probability:.1%}>"
+        return f"<Prediction{self.image and f' of {self.image}'}: {self.label} {percent(self.probability, 1)}>"
 
     def _repr_html_(self) -> str:
         rows = [(name, html_bar(probability)) for name, probability in self.top(5)]

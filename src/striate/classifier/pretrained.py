@@ -152,7 +152,7 @@ def load_model(
     if not Path(model).is_file() and word in ZOO:
         return load_pretrained(str(model), weights or "imagenet", size, progress)
     if weights is not None and Path(model).is_file():
-        raise ArgumentError(f"{model} must be a zoo net to take --weights; a .striate file has its own")
+        raise ArgumentError(f"{model} must be a named net to take --weights; a .striate file has its own. Leave it out")
     if not Path(model).is_file() and Path(model).name == str(model) and not Path(model).suffix:
         raise SourceNotFoundError(f"no model file {model}, and no net of that name: {unknown('net', word, ZOO)}")
     loaded = Classifier.load(model)

@@ -15,6 +15,7 @@ from striate.classifier.trust import Trust
 from striate.errors import ArgumentError
 from striate.metrics.groups import grouped_interval
 from striate.metrics.intervals import Z_95
+from striate.units import percent
 
 # What is checked at the end of each run.
 SURE, SETS = (0.99, 0.95), (0.95,)
@@ -177,7 +178,8 @@ def say_promises(promises: Mapping[str, Any] | None) -> list[str]:
     lines = []
     if temperature := promises.get("temperature"):
         kept = f"temperature {temperature['value']:.2f}" if temperature["kept"] else "temperature left at 1"
-        lines.append(f"calibration: {kept}, {temperature['why']}")
+        unsure = "" if temperature["kept"] or promises.get("sure") else ": probabilities are mostly too sure"
+        lines.append(f"calibration: {kept}, {temperature['why']}{unsure}")
     lines += [_say_sure(one) for one in promises.get("sure", ())]
     lines += [line for one in promises.get("sets", ()) if (line := _say_sets(one))]
     if known := promises.get("known"):
@@ -198,8 +200,8 @@ def _say_sure(one: Mapping[str, Any]) -> str:
     low, high = (f"{100 * end:.2f}" for end in test["interval"])
     broken = "" if test["kept"] else "; NOT kept"
     return (
-        f"{told} {test['answered']:.1%} of the test images are answered, {test['precision']:.2%} of these rightly "
-        f"({low} to {high} %){broken}"
+        f"{told} {percent(test['answered'], 1)} of the test images are answered, {percent(test['precision'])} of these "
+        f"rightly ({low} to {high} %){broken}"
     )
 
 
@@ -210,7 +212,7 @@ def _say_sets(one: Mapping[str, Any]) -> str:
         return ""
     broken = "" if test["kept"] else "; NOT kept"
     return (
-        f"sets {one['wanted']:.4g}: {test['coverage']:.2%} of the test images are in theirs, of "
+        f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images are in theirs, of "
         f"{test['mean_size']:.2f} classes on average{broken}"
     )
 
@@ -221,5 +223,6 @@ def _say_known(known: Mapping[str, Any]) -> str:
     told = "none of these: "
     if test := known.get("test"):
         broken = "" if test["kept"] else "; NOT kept"
-        told += f"{test['refused']:.1%} of the test images, {known['false_alarm']:.0%} were allowed{broken}; "
+        allowed = percent(known["false_alarm"], 0)
+        told += f"{percent(test['refused'], 1)} of the test images, {allowed} were allowed{broken}; "
     return f"{told}by {known['score']}"

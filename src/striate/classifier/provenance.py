@@ -29,8 +29,8 @@ class Provenance:
         weights: what is said of published ones.
         chosen: the rung of a `ladder`; `verdict` whether a net is worth it, `budget_s` the seconds that there were.
         tuning: the study and the trial.
-        valid_accuracy: of the images that chose; test_…: of those that judged once, of how many groups they are and
-            the interval that counts these; near_copies how many of them leak from the source's own training images.
+        valid_…: of the images that chose, and where some belong together the interval that counts their groups; test_…:
+            of those that judged once, likewise; near_copies how many of them leak from its own training images.
         promises: what its validation images promise and what that was worth on the test images, see `PromiseCheck`.
         more: what another version of Striate knows, kept as it is.
     """
@@ -44,6 +44,7 @@ class Provenance:
     epoch: int | None = None
     train_s: float | None = None
     valid_accuracy: float | None = None
+    valid_interval: Sequence[float] | None = None
     fitted: str | None = None
     features: str | None = None
     candidates: Sequence[Mapping[str, Any]] | None = None

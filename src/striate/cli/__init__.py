@@ -32,10 +32,13 @@ from striate.cli.runs import runs
 from striate.cli.serve import serve
 from striate.cli.train import train
 from striate.cli.tune import tune
+from striate.cli.unknown_options import instead_of
 from striate.cli.walk import walk
 from striate.errors import StriateError, is_out_of_memory, visible
 from striate.version import __version__
 
+# What the framework raises where a command is typed in a way that it does not have.
+UsageError: Any = typer.BadParameter.__mro__[1]
 # What `striate` alone says.
 FIRST = """\
 Striate: from labelled images to a classifier that you can trust.
@@ -61,7 +64,21 @@ class _Bare:
 
 
 class _Command(_Bare, TyperCommand):
-    pass
+    """A command that says of an option which it has not what to type instead."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            if type(error).__name__ == "NoSuchOption":  # where that type lies depends on the framework's version
+                names = {name: _option_names(one) for name, one in ctx.parent.command.commands.items()}
+                error.message += f". {instead_of(error.option_name, ctx.info_name, names)}"
+                error.possibilities = None
+            raise
+
+
+def _option_names(command: Any) -> list[str]:
+    return [name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")]
 
 
 class _Commands(_Bare, TyperGroup):

@@ -87,5 +87,5 @@ def check(
     if json:
         print_json(checkup_json(checkup, page, table))
     else:
-        print_checkup(stdout(), checkup, page, table)
+        print_checkup(stdout(), checkup, page, table, options.retyped(source, reading, groups=groups))
     raise typer.Exit(SERIOUS if checkup.serious else 0)

@@ -9,7 +9,8 @@ import typer
 
 from striate.cli import completion, options
 from striate.cli.guards import check_page_file
-from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.explanation.explanation import Explanation
@@ -50,7 +51,7 @@ def explain(
     the model has learned something: by its kept validation images, or against copies of it with shuffled weights. Of
     the others it is said that they tell nothing.
 
-    An image that cannot be read is named on stderr, the others are still explained, and the exit code is 1.
+    A file that cannot be read as an image is named on stderr, the others are still explained, and the exit code is 1.
     """
     from striate.classifier.pretrained import load_model
     from striate.data.gathering import gather

@@ -9,6 +9,7 @@ import typer
 
 from striate.cli import options
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.shipping.export import Exported
@@ -90,31 +91,27 @@ def print_parity(parity: Parity) -> None:
     from rich.text import Text
 
     judged = any(row.right for row in parity.rows)
-    heads = [
-        "images",
-        "same class",
-        "largest difference",
-        "same known",
-        *(["accuracy here", "exported"] if judged else []),
-    ]
+    told = any(row.known is not None for row in parity.rows)
+    heads = ["images", "same class", "largest difference"]
+    heads += [*(['same "none of these"'] if told else []), *(["right here", "right exported"] if judged else [])]
     table = Table("shown", *heads, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in parity.rows:
-        known = "" if row.known is None else f"{row.known:.2%}"
-        right = [f"{count / row.images:.2%}" for count in row.right] if row.right else ["", ""]
+        known = "" if row.known is None else percent(row.known)
+        right = [percent(count / row.images) for count in row.right] if row.right else ["", ""]
         cells = [
             row.what,
             f"{row.images:,}",
-            f"{row.top1:.2%}",
+            percent(row.top1),
             f"{row.largest:.1e}",
-            known,
+            *([known] if told else []),
             *(right if judged else []),
         ]
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console = stdout()
     console.print(table)
     console.print(
-        f"parity: the same class on {parity.top1:.2%} of {parity.images:,} comparisons, largest difference "
+        f"parity: the same class on {percent(parity.top1)} of {parity.images:,} comparisons, largest difference "
         f"{parity.largest_difference:.1e}", soft_wrap=True,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -245,6 +246,16 @@ def told(reading: Reading) -> Reading:
     return {name: value for name, value in reading.items() if name != "data_dir" or "STRIATE_DATA" not in os.environ}
 
 
+def retyped(source: str, reading: Reading, **more: Any) -> str:
+    """Return a source with the options by which it is read, and `more` that are not None, as typed in a shell.
+
+    >>> retyped("my table.csv", {"images": Path("photos")}, groups="patient", size=None)
+    "'my table.csv' --images photos --groups patient"
+    """
+    given = [(name, value) for name, value in {**told(reading), **more}.items() if value is not None]
+    return shlex.join([source, *(word for name, value in given for word in (spelled(name), str(value)))])
+
+
 def data_options(
     reading: Reading,
     size: str | None,
@@ -332,6 +343,4 @@ def parse_shape(text: str | None) -> tuple[int, int, int] | None:
 
 def typed(context: typer.Context) -> str:
     """Return the command that runs, as it can be typed again in a shell."""
-    import shlex
-
     return shlex.join(context.meta.get(TYPED, ()))

@@ -67,12 +67,12 @@ def predict(
     right, with [bold]--sets 0.95[/bold] how many classes it takes to have the true one among them in 95 of 100 cases;
     both rest on the validation images of the training, and are refused where these are too few.
 
-    An image that cannot be read is named on stderr, the others are still predicted, and the exit code is 1.
+    A file that cannot be read as an image is named on stderr, the others are still predicted, and the exit code is 1.
     """
     from striate.classifier.bulk.predicting import BulkRequest, predict_lineup
     from striate.classifier.bulk.ray_cluster import RayStream, check_address
     from striate.classifier.pretrained import load_model
-    from striate.cli.output.predictions import Heard, print_heard, print_outcome
+    from striate.cli.output.predictions import UNCALIBRATED, Heard, print_heard, print_outcome
     from striate.data.lineup import line_up
     from striate.system.devices import choose_device
 
@@ -105,5 +105,7 @@ def predict(
         print_json([prediction.to_json(top) for prediction in heard.predictions])
     elif not path:
         print_heard(heard, top)
+        if classifier.trust.scores is None:
+            console.print(UNCALIBRATED, style="dim")
     if not whole:
         raise typer.Exit(1)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from striate.cli import options
-from striate.cli.output.console import percent, print_json, stderr, stdout
+from striate.cli.output.console import print_json, stderr, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.runs.listing import Accuracy, Run

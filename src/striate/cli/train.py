@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striate.cli import completion, options
 from striate.cli.output.console import print_json, stderr
+
+if TYPE_CHECKING:
+    from striate.runs.folder import RunFolder
 
 
 def _option(help: str, panel: str, *names: str, **more: Any) -> Any:
@@ -166,7 +169,8 @@ def train(
         typed = options.typed(context)
         run = RunOptions(folder.path, resume, device, tensorboard, view, options.BEGAN, typed, samples)
         if resume:
-            view.note(f"run {folder.path}")
+            done = ", which is finished: it is judged again and told again" if folder.finished else ""
+            view.note(f"run {folder.path}{done}")
         try:
             result = resume_run(run) if source is None else fit_model(source, asked, data, run)
         except KeyboardInterrupt as stop:
@@ -179,7 +183,18 @@ def train(
     if json:
         print_json(result_json(result))
     else:
-        print_result(result, source or folder.asked_source())
+        print_result(result, options.retyped(source, reading, groups=groups) if source else _source_of(folder))
+
+
+def _source_of(folder: RunFolder) -> str:
+    """Return the source of a run with how it is read, as it is typed."""
+    from striate.data.dataset import DataOptions
+
+    source = folder.asked_source()
+    if not source:
+        return "SOURCE"
+    data = DataOptions.from_json(folder.description()["asked"])
+    return options.retyped(source, data.reading, groups=None if data.groups == "auto" else data.groups)
 
 
 def _refuse_changes(**given: Any) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from striate.cli import completion, options
-from striate.cli.output.console import percent, print_accuracy, print_json, stderr, stdout
+from striate.cli.output.console import print_accuracy, print_json, stderr, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from striate.selection.tuning.tune import TuningResult
@@ -99,17 +99,8 @@ def tune(
     with TuningView(stderr()) as view:
         wanted = TuningOptions(net, budget, trials, epochs, flip, seed, storage, study, fixed)
         result = search(source, folder, wanted, data, device, view)
-        asked = {
-            **options.told(reading),
-            "size": size,
-            "split": split,
-            "groups": groups,
-            "fit": fit if fit != "crop" else None,
-        }
-        words = [
-            word for name, value in asked.items() if value is not None for word in (options.spelled(name), str(value))
-        ]
-        command = shlex.join(["striate", "train", source, "--recipe", str(result.recipe), *words])
+        read_as = {"size": size, "split": split, "groups": groups, "fit": fit if fit != "crop" else None}
+        command = f"striate train {options.retyped(source, reading, recipe=result.recipe, **read_as)}"
         page = write_report(result, command)
     if json:
         print_json(_result_json(result, page))

@@ -9,7 +9,8 @@ import typer
 
 from striate.cli import options
 from striate.cli.guards import check_page_file
-from striate.cli.output.console import percent, print_json, progress_bar, stderr, stdout
+from striate.cli.output.console import print_json, progress_bar, stderr, stdout
+from striate.units import percent
 
 
 @options.reads_images

@@ -27,9 +27,9 @@ from striate.data.trainable import check_trainable, classes_sentence, labelled_p
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
 from striate.observer import Observer, Progress, silent
+from striate.units import percent
 
 # From this share of unreadable files on, their number is a warning.
-# How the ledger's line on a table begins; what follows is for the user: what columns were taken for, where files lie.
 LOUD_SKIPPED_SHARE = 0.1
 
 
@@ -227,7 +227,9 @@ def tell_ledger(images: ImageSet, observer: Observer) -> None:
             observer.note(f"{entry.name}: {entry.detail.removeprefix(TABLE_TOLD)}")
     observer.note(images.ledger.summary())
     if images.ledger.skipped_share > LOUD_SKIPPED_SHARE:
-        observer.warn(f"{images.ledger.skipped_share:.0%} of the files were skipped; ledger.csv says why for each")
+        observer.warn(
+            f"{percent(images.ledger.skipped_share, 0)} of the files were skipped; ledger.csv says why for each"
+        )
 
 
 def fingerprint(splits: Splits[ImageSet]) -> str:

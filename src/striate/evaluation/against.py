@@ -10,6 +10,7 @@ import numpy as np
 from striate.errors import DataError
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
+from striate.units import percent
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Against:
         """Which is better, by how much, and whether that is beyond noise."""
         one = self.comparison
         low, high = (f"{100 * end:+.2f}" for end in one.interval)
-        told = f"against {self.model} on the same {self.images:,} images: {self.accuracy:.2%} and "
-        told += f"{self.other_accuracy:.2%}, {100 * one.difference:+.2f} points (95 % interval {low} to {high}); "
+        told = f"against {self.model} on the same {self.images:,} images: {percent(self.accuracy)} and "
+        told += f"{percent(self.other_accuracy)}, {100 * one.difference:+.2f} points (95 % interval {low} to {high}); "
         told += f"{one.only_first:,} images only this one gets right, {one.only_second:,} only the other"
         if not one.beyond_noise:
             return f"{told}: within noise (p = {one.p_value:.2g})"

@@ -13,6 +13,7 @@ from striate.evaluation.grounds import NEIGHBOURS, Grounds
 from striate.metrics.evaluation import Evaluation
 from striate.system.cells import table_text
 from striate.system.files import write_atomically
+from striate.units import percent
 
 Kind = Literal["", "near-copy", "label", "odd-one-out", "between", "unlike-its-class"]
 # Of its ten nearest, so many of the predicted class and none of its own make its label doubtful.
@@ -48,7 +49,8 @@ class Mistake:
     @property
     def sentence(self) -> str:
         """The mistake in one line."""
-        told = f"{self.name}: {self.predicted} ({self.probability:.1%}), not {self.true} ({self.true_probability:.1%})"
+        said, true = percent(self.probability, 1), percent(self.true_probability, 1)
+        told = f"{self.name}: {self.predicted} ({said}), not {self.true} ({true})"
         return f"{told}; {self.cause}" if self.cause else told
 
     def to_json(self) -> dict[str, Any]:

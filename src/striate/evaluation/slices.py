@@ -17,6 +17,7 @@ import numpy as np
 
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.outcomes import Outcomes
+from striate.units import percent
 
 SIGNIFICANT = 0.05
 # Of fewer images, or groups, a slice says too little; of more values an attribute is a name rather than a property.
@@ -55,8 +56,8 @@ class ImageSlice:
         """What a user should know of it."""
         of = f"{self.images:,} images" + (f" of {self.groups:,} groups" if self.groups < self.images else "")
         return (
-            f"{self.attribute} {self.value}: {self.accuracy:.1%} of {of} right, "
-            f"where others of their classes are at {self.expected:.1%} (p = {self.p_value:.3g})"
+            f"{self.attribute} {self.value}: {percent(self.accuracy, 1)} of {of} right, "
+            f"where others of their classes are at {percent(self.expected, 1)} (p = {self.p_value:.3g})"
         )
 
 
@@ -76,7 +77,7 @@ class Slices:
     def sentence(self) -> str:
         """How many were looked at, and what came of it."""
         if not self.looked_at:
-            return "no slices to look at: the images differ in nothing that is known"
+            return "where it is worse cannot be said: no slice of the images (by folder, size, light…) is large enough"
         if not self.worse:
             return f"no slice of {self.looked_at:,} is worse than chance would have it"
         return (

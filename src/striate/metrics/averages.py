@@ -60,11 +60,14 @@ def brier_scores(outcomes: Outcomes) -> np.ndarray:
     return 1 + outcomes.squares.astype(np.float64) - 2 * outcomes.true
 
 
-def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of values (n,), Student's t over groups; None of a single one.
+def mean_interval(
+    values: np.ndarray, groups: np.ndarray | None = None, most: float = math.inf
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of values (n,) from 0 to `most`, Student's t over groups; None of one group.
 
     Arguments:
         groups: int (n,), equal for images that belong together; None: each stands alone.
+        most: which no value exceeds; the interval ends where no mean can be.
 
     Source: the ratio estimator over clusters, Cochran 1977, chapter 9.
 
@@ -80,4 +83,4 @@ def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> tuple
     sums = np.bincount(ids, values - mean)
     error = math.sqrt(m / (m - 1) * float(sums @ sums)) / n
     half = t_quantile(m) * error
-    return mean - half, mean + half
+    return max(0.0, mean - half), min(most, mean + half)

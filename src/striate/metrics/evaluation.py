@@ -18,6 +18,7 @@ from striate.metrics.groups import SampleSize, sample_size
 from striate.metrics.macro import balanced_accuracy_interval, macro_f1_interval
 from striate.metrics.outcomes import Outcomes
 from striate.metrics.reliability import Reliability, measure_reliability
+from striate.units import percent
 
 # With more classes JSON holds the cells of the confusion matrix that are not empty, not the square of all.
 DENSE_CLASSES = 100
@@ -149,7 +150,7 @@ class Evaluation:
     @property
     def brier_interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the Brier score; None where nobody knows, or it is of one group."""
-        return mean_interval(brier_scores(self.outcomes), self.group_ids) if self.outcomes else None
+        return mean_interval(brier_scores(self.outcomes), self.group_ids, 2.0) if self.outcomes else None
 
     @cached_property
     def reliability(self) -> Reliability | None:
@@ -257,7 +258,7 @@ class Evaluation:
         )
         if self.without is None:
             return f"{told}: nothing else was judged"
-        return f"{told}; without: {self.without.accuracy:.2%} ({self.without.correct} / {self.without.total})"
+        return f"{told}; without: {percent(self.without.accuracy)} ({self.without.correct} / {self.without.total})"
 
     def line(self, name: str = "test") -> str:
         """Return the published line: `Accuracy on test set: 78.81% (7881 / 10000)`."""
@@ -267,7 +268,7 @@ class Evaluation:
         """Return the figures that belong beside accuracy where classes are uneven; empty where they are not."""
         if not self.uneven:
             return ""
-        return f"balanced accuracy {self.balanced_accuracy:.2%}, macro F1 {self.macro_f1:.2%}"
+        return f"balanced accuracy {percent(self.balanced_accuracy)}, macro F1 {percent(self.macro_f1)}"
 
     def views_line(self) -> str:
         """Return what must be said of figures that rest on several views of each image; empty where they do not."""
@@ -275,7 +276,7 @@ class Evaluation:
             return ""
         return (
             f"predictions averaged over {self.views} views of each image; "
-            f"without: {self.alone.accuracy:.2%} ({self.alone.correct} / {self.alone.total})"
+            f"without: {percent(self.alone.accuracy)} ({self.alone.correct} / {self.alone.total})"
         )
 
     def __repr__(self) -> str:
@@ -283,8 +284,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         low, high = self.interval
-        text = f"accuracy {self.accuracy:.2%} ({self.correct} / {self.total}), 95 % interval {low:.2%} to {high:.2%}"
-        text += self.counted
+        text = f"accuracy {percent(self.accuracy)} ({self.correct} / {self.total}), "
+        text += f"95 % interval {percent(low)} to {percent(high)}{self.counted}"
         return "; ".join(filter(None, [text, self.uneven_line(), self.views_line(), self.near_copies_line()]))
 
 

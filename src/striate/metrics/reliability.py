@@ -16,6 +16,7 @@ import numpy as np
 
 from striate.errors import ShapeError
 from striate.metrics.groups import sample_size, widening
+from striate.units import percent
 
 # As many bins as are usual, and of at least so many images.
 BINS, BIN_IMAGES = 15, 20
@@ -74,7 +75,7 @@ class Reliability:
         if abs(gap) < self.ece / 2:
             return f"{told}: too sure of some images, not sure enough of others"
         side = "too sure" if gap > 0 else "not sure enough"
-        return f"{told}: {side}, {self.confidence:.1%} said, {self.accuracy:.1%} right"
+        return f"{told}: {side}, {percent(self.confidence, 1)} said, {percent(self.accuracy, 1)} right"
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values."""

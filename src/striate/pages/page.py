@@ -9,11 +9,13 @@ A page's template extends `base.html`, which has the style:
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
 from striate.errors import visible
 from striate.pages.policy import page_policy
+from striate.units import percent
 
 
 def render_page(package: str, template: str, /, **values: Any) -> str:
@@ -34,7 +36,9 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=_shown,
         loader=jinja2.ChoiceLoader([jinja2.FunctionLoader(own), jinja2.PackageLoader("striate.pages", "templates")]),
     )  # fmt: skip
-    environment.filters["percent"] = percent_of
+    environment.filters["percent"] = percent
+    # No line breaks between a figure and its sign.
+    environment.filters["unbroken"] = lambda text: re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template(template).render(**{"policy": page_policy()} | values)
 
@@ -42,12 +46,3 @@ def render_page(package: str, template: str, /, **values: Any) -> str:
 def _shown(value: Any) -> Any:
     """Return what a template prints: of text what would be obeyed and not shown as escapes; what is safe as it is."""
     return visible(value) if type(value) is str else value
-
-
-def percent_of(share: float | None, digits: int = 2) -> str:
-    """Return a share as people read it; none is a dash.
-
-    >>> percent_of(0.9376), percent_of(0.5, 0), percent_of(None)
-    ('93.76 %', '50 %', '–')
-    """
-    return "–" if share is None else f"{100 * share:.{digits}f} %"

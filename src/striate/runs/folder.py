@@ -132,7 +132,7 @@ class RunFolder:
                 return said
         except FileNotFoundError:
             raise SourceNotFoundError(
-                f"no run in {self.path}. `striate runs` lists those there are; without --resume one is started"
+                f"no run in {self.path}. `striate runs` lists those there are, `striate train SOURCE` starts one"
             ) from None
 
     @contextmanager
@@ -152,6 +152,11 @@ class RunFolder:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write what the run came to; a folder with it holds a run that is finished."""
         write_atomically(self.path / "result.json", json.dumps(result, indent=1) + "\n")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run that is here came to its end."""
+        return (self.path / "result.json").exists()
 
     def asked_source(self) -> str | None:
         """Return the source that the run was started with; None if it lay in memory or run.json is damaged."""

@@ -187,11 +187,12 @@ class Session:
         seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
         samples = keep_samples(calibrated, splits.train, splits.valid) if self.samples else Samples()
         model = replace(model, sketches=_kept_sketches(splits), trained_on=seen, samples=samples)
-        figures = (test_figures(test) if test else {}) | {
-            "promises": with_check(promises, check.result(splits.test.groups))
-        }
+        told = with_check(promises, check.result(splits.test.groups))
+        figures: dict[str, Any] = (test_figures(test) if test else {}) | {"promises": told}
+        if valid and valid.groups < valid.total:
+            figures["valid_interval"] = list(valid.interval)
         # Equal runs have equal models: how long calibrating took is told beside.
-        kept = {name: value for name, value in figures["promises"].items() if name != "seconds"}
+        kept = {name: value for name, value in told.items() if name != "seconds"}
         model = replace(model, provenance=replace(model.provenance, **figures | {"promises": kept}))
         if self.folder:
             model.save(self.folder.model)
@@ -200,7 +201,7 @@ class Session:
                     "valid_accuracy": valid and valid.accuracy,
                     "test_accuracy": test and test.accuracy,
                     "train_s": round(train_s, 3),
-                    "promises": figures["promises"],
+                    "promises": told,
                 }
             )
             leave_report(self.folder, model, splits, valid, test, self.observer, catalog)

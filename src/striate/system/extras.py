@@ -28,6 +28,16 @@ class Extra:
         return [module for module in self.modules if find_spec(module) is None]
 
     @property
+    def label(self) -> str:
+        """Return its name; of what is there in part, what is missing too.
+
+        >>> Extra("photos", "weights", ("numpy", "nowhere_to_be_found")).label
+        'photos (without nowhere_to_be_found)'
+        """
+        partly = 0 < len(self.missing) < len(self.modules) and self.name not in self.missing
+        return f"{self.name} (without {', '.join(self.missing)})" if partly else self.name
+
+    @property
     def command(self) -> str:
         """Return the command that installs it.
 

@@ -79,7 +79,7 @@ def test_frames_of_one_object_are_a_group_and_objects_are_apart(bursts):
     assert (found & true).sum() / true.sum() > 0.95
     assert (found & true).sum() / found.sum() > 0.99
     assert groups.by == "content"
-    assert "near-identical images: kept together; --groups none turns that off" in groups.sentence
+    assert "near copies: kept together; --groups none turns that off" in groups.sentence
     assert groups.to_json()["count"] == groups.count
 
 

@@ -70,7 +70,7 @@ def _opponent(planes: np.ndarray) -> np.ndarray:
 
 def _details(values: np.ndarray) -> list[np.ndarray]:
     """Return the energy of differences on each scale of maps (n, c, h, w)."""
-    parts, tiny = [], _UNIT**2 / 12  # what rounding to whole grey values leaves
+    parts, tiny = [], _UNIT**2 / 12  # what rounding to whole gray values leaves
     n, c = values.shape[:2]
     for _ in range(SCALES):
         if min(values.shape[2:]) < 2:

@@ -31,8 +31,12 @@ def checkup_json(checkup: Checkup, page: Path, table: Path) -> dict[str, Any]:
     return checkup.to_json() | {"page": str(page), "csv": str(table)}
 
 
-def print_checkup(console: Console, checkup: Checkup, page: Path, table: Path) -> None:
-    """Print it for people: for each finding what, what it does, what to do, and a few names."""
+def print_checkup(console: Console, checkup: Checkup, page: Path, table: Path, source: str) -> None:
+    """Print it for people: for each finding what, what it does, what to do, and a few names.
+
+    Arguments:
+        source: as it is typed, with how it is read.
+    """
     from rich.text import Text
 
     def line(text: str, style: str = "") -> None:
@@ -52,4 +56,4 @@ def print_checkup(console: Console, checkup: Checkup, page: Path, table: Path) -
     line(f"table    {table}")
     if any(mark.leave_out for finding in checkup.findings for mark in finding.marks):
         line("next")
-        line(f"  striate train {quoted(checkup.source)} --without {quoted(table)}")
+        line(f"  striate train {source} --without {quoted(table)}")

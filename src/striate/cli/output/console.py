@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from striate.units import percent
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,11 +35,6 @@ def stdout() -> Console:
 def print_json(value: Any) -> None:
     """Print a result for programs."""
     print(json.dumps(value, indent=1, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf")))
-
-
-def percent(share: float | None) -> str:
-    """Return a share as text: 98.61 %, or a dash where there is none."""
-    return "–" if share is None else f"{share:.2%}".replace("%", " %")
 
 
 def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test") -> None:

@@ -28,7 +28,7 @@ def print_diagnosis(found: Diagnosis) -> None:
     if missing:
         parts = Table("optional, not installed", "for", "install it", box=None, pad_edge=False)
         for one in missing:
-            parts.add_row(one["name"], one["purpose"], Text(one["command"]))
+            parts.add_row(one["label"], one["purpose"], Text(one["command"]))
         console.print(parts)
     for one in found.complaints:
         console.print(Text(f"{one.severity}: {visible(one.what)}", _STYLES[one.severity]), soft_wrap=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from striate.cli.output.console import percent, print_accuracy, stdout
+from striate.cli.output.console import print_accuracy, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,7 @@ def _print_figures(console: Console, evaluation: Evaluation) -> None:
         ("macro F1", evaluation.macro_f1, evaluation.macro_f1_interval),
     ]
     if top := evaluation.top_k:
-        shares.append((f"among the first {top.k}", top.share, top.interval))
+        shares.append((f"top-{top.k} accuracy", top.share, top.interval))
     told = (f"{name} {percent(of)} ({100 * low:.2f} to {100 * high:.2f})" for name, of, (low, high) in shares)
     print_line(console, ", ".join(told))
     losses = (

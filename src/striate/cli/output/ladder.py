@@ -6,13 +6,12 @@ from typing import Any
 
 from rich.console import Console
 
-from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
 from striate.metrics.by_class import Metric
 from striate.observer import StepReport
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.results import Result, Skipped
-from striate.units import say_bytes
+from striate.units import percent, say_bytes
 
 
 class TrainView(TrainingView):
@@ -39,7 +38,7 @@ class TrainView(TrainingView):
             return
         done, total = (report.epoch - 1) * report.steps + report.step, report.epochs * report.steps
         of = f"/{report.epochs}" if report.epoch <= report.epochs else ""  # the clock may leave time for more
-        text = f"epoch {report.epoch}{of} accuracy {percent(report.accuracy)}"
+        text = f"epoch {report.epoch}{of} training accuracy {percent(report.accuracy)}"
         self._line.show("training", done, total, f"{text} {report.images_per_s:,.0f} images/s")
 
     def rung(self, result: Result | Skipped | Probe) -> None:
@@ -48,7 +47,8 @@ class TrainView(TrainingView):
         if not self._headed:
             by_class = f"{'balanced':>10}{'macro F1':>10}" if isinstance(result, Result) and result.valid.uneven else ""
             header = f"{'':<12}{'validation':>12}  {'95 % interval':<18}{by_class}"
-            self.console.print(f"{header}{'seconds':>9}{'size':>11}{'ms/image':>11}", style="bold", markup=False)
+            header += f"{'seconds':>9}{'size':>11}{'ms/image':>11}  (* best so far)"
+            self.console.print(header, style="bold", markup=False)
             self._headed = True
         if isinstance(result, Probe):
             self.console.print(result.line(), style="dim", markup=False)

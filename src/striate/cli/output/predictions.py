@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from striate.classifier.bulk.answers import Answer, Unread
 from striate.classifier.prediction import Prediction
-from striate.cli.output.console import percent, stdout
+from striate.cli.output.console import stdout
 from striate.data.lineup import Lineup
 from striate.errors import DataError, on_one_line
+from striate.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from striate.classifier.bulk.predicting import Outcome
 
 NONE = "none of these"
+UNCALIBRATED = "probabilities as the model gives them, mostly too sure: no validation images have calibrated them"
 # So many of the images that could not be read are named beside a file that has them all.
 _NAMED = 20
 
@@ -76,7 +78,8 @@ def print_outcome(console: Console, outcome: Outcome, path: Path | None, lineup:
         )
         return False
     wrong = f", {outcome.unread:,} of them of images that cannot be read" if outcome.unread else ""
-    said = f"{outcome.rows - outcome.unread:,} predictions" if not wrong else f"{outcome.rows:,} rows{wrong},"
+    kind = "row" if wrong else "prediction"
+    said = f"{outcome.rows:,} {kind}{'s' * (outcome.rows != 1)}{wrong}{',' * bool(wrong)}"
     console.print(f"{said} written to {path}", markup=False)
     return not (outcome.unread or lineup.aside)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from striate.cli.output.console import percent, print_accuracy, stdout
+from striate.cli.output.console import print_accuracy, stdout
+from striate.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +44,8 @@ def result_json(result: RunResult) -> dict[str, Any]:
     } | {key: value for key in TOLD_TOO if (value := getattr(told, key)) is not None}
 
 
-def print_result(result: RunResult, source: str | None) -> None:
-    """Print it for people."""
+def print_result(result: RunResult, source: str) -> None:
+    """Print it for people; `source` is typed so, with how it is read."""
     from striate.classifier.promises import say_promises
 
     console = stdout()
@@ -66,7 +67,7 @@ def print_result(result: RunResult, source: str | None) -> None:
         *([f"report {result.report}"] if result.report else []),
         "next",
         f"  striate predict {model} IMAGE …",
-        f"  striate evaluate {model} {quoted(source) if source else 'SOURCE'}",
+        f"  striate evaluate {model} {source}",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from striate.cli.output.console import percent
+from striate.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from striate.cli.output.console import percent
 from striate.cli.output.live import LiveLine
 from striate.metrics.by_class import METRICS, Metric, metric_words
 from striate.observer import Observer, StepReport
+from striate.units import percent
 
 
 class TrainingView(Observer):
@@ -40,7 +40,7 @@ class TrainingView(Observer):
         self._line.show(what, done, total)
 
     def step(self, report: StepReport) -> None:
-        """Show the step: epoch, step, loss, accuracy, images a second, time left."""
+        """Show the step: epoch, step, loss, its accuracy, images a second, time left."""
         done = (report.epoch - 1) * report.steps + report.step
         text = (
             f"epoch {report.epoch}/{report.epochs} step {report.step}/{report.steps} loss {report.loss:.3f} "

@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from striate.cli.output.console import percent
 from striate.cli.output.training import TrainingView
 from striate.metrics.by_class import metric_words
 from striate.observer import StepReport
 from striate.selection.tuning.study import Trial
 from striate.selection.tuning.worker import TuningObserver
+from striate.units import percent
 
 
 class TuningView(TrainingView, TuningObserver):

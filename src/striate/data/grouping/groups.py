@@ -52,16 +52,17 @@ class Groups:
         """What a user is told; empty where there are no groups.
 
         >>> Groups(np.array([0, 0, 0, 1, 2, 2, 2]), "content").sentence
-        '2 groups of about 3 near-identical images: kept together; --groups none turns that off'
+        '2 groups of 3 near copies: kept together; --groups none turns that off'
         """
         if not self.count:
             return ""
-        count, size = f"{self.count:,} group{'s' * (self.count > 1)}", round(float(np.median(self.sizes)))
+        size = f"{'' if len(set(self.sizes.tolist())) == 1 else 'about '}{np.median(self.sizes):.0f}"
+        count = f"{self.count:,} group{'s' * (self.count > 1)}"
         if self.by in ("content", "names", "content and names"):
-            told = f"{count} of about {size} near-identical images: kept together"
+            told = f"{count} of {size} near copies: kept together"
             named = " (told by their names)" if self.by == "names" else ""
             return f"{told}{named}; --groups none turns that off"
-        return f"{count} of about {size} images by {self.by}: kept together"
+        return f"{count} of {size} images by {self.by}: kept together"
 
     def with_known(self, keys: Sequence[str]) -> Groups:
         """Return the groups with the images of equal keys (n,) tied together too; an empty key ties nothing."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from striate.pages.page import percent_of
 from striate.pages.plots import Plot, PlotAxis, even_axis
+from striate.units import percent
 
 Points = list[tuple[float, float]]
 
@@ -66,7 +66,7 @@ def _accuracy(lines: Mapping[str, Points], best: int | None, interval: tuple[flo
     low = min([*values, *(100 * end for end in interval or ())])
     percents = {name: [(x, 100 * y) for x, y in points] for name, points in lines.items()}
     plot = Plot(_epochs(lines["training"]), _percents(low))
-    alt = "Accuracy by epoch. " + _ends(lines, percent_of)
+    alt = "Accuracy by epoch. " + _ends(lines, percent)
     parts = _both(plot, percents)
     kept = dict(lines["validation"]).get(float(best)) if best is not None else None
     end = "Training is of augmented images, while it learned" + (
@@ -74,7 +74,7 @@ def _accuracy(lines: Mapping[str, Points], best: int | None, interval: tuple[flo
     )
     if best is None or kept is None:
         return Drawn(plot.svg(alt, *parts), f"Share that is right, %. {end}")
-    parts.append(plot.dot(best, 100 * kept, "second", 4.5, f"epoch {best}: {percent_of(kept)}"))
+    parts.append(plot.dot(best, 100 * kept, "second", 4.5, f"epoch {best}: {percent(kept)}"))
     told = f"Share that is right, %; the dot is the epoch that was kept, {best}"
     if interval and interval[0] <= kept <= interval[1]:
         parts.append(plot.whisker(best, 100 * interval[0], 100 * interval[1], "first"))

@@ -9,8 +9,8 @@ from typing import Any
 from striate.evaluation.report.curves import Drawn
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.reliability import Reliability
-from striate.pages.page import percent_of
 from striate.pages.plots import Plot, PlotAxis
+from striate.units import percent
 
 
 def draw_reliability(reliability: Reliability) -> Drawn:
@@ -26,13 +26,13 @@ def draw_reliability(reliability: Reliability) -> Drawn:
     plot = Plot(PlotAxis(start, 1.0, "said probability, %", marks), PlotAxis(start, 1.0, "right, %", marks))
     parts = [plot.line([(start, start), (1.0, 1.0)], "faint")]
     for one in bins:
-        said = f"{one.images:,} images: said {percent_of(one.confidence, 1)}, right {percent_of(one.accuracy, 1)}"
+        said = f"{one.images:,} images: said {percent(one.confidence, 1)}, right {percent(one.accuracy, 1)}"
         parts.append(plot.whisker(one.confidence, *one.interval, "first"))
         parts.append(plot.dot(one.confidence, one.accuracy, "first", 3.5, said))
     worst = max(bins, key=lambda one: abs(one.confidence - one.accuracy))
     alt = (
         f"Reliability diagram of {len(bins)} bins. The furthest from the diagonal says "
-        f"{percent_of(worst.confidence, 1)} and is right in {percent_of(worst.accuracy, 1)}."
+        f"{percent(worst.confidence, 1)} and is right in {percent(worst.accuracy, 1)}."
     )
     caption = (
         "Each dot is an equal share of the images, with its 95 % interval; on the dotted diagonal what is said is as "
@@ -49,8 +49,8 @@ def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
         ("macro F1", judged.macro_f1, judged.macro_f1_interval),
     ]
     if top := judged.top_k:
-        rows.append((f"among the first {top.k}", top.share, top.interval))
-    told = [(name, percent_of(share), _span(interval, percent=True), "100 %") for name, share, interval in rows]
+        rows.append((f"top-{top.k} accuracy", top.share, top.interval))
+    told = [(name, percent(share), _span(interval, share=True), "100 %") for name, share, interval in rows]
     for name, loss, interval in (
         ("log loss", judged.log_loss, judged.log_loss_interval),
         ("Brier score (0 to 2)", judged.brier, judged.brier_interval),
@@ -58,18 +58,16 @@ def figure_rows(judged: Evaluation) -> list[tuple[str, str, str, str]]:
         if loss is not None:
             told.append((name, f"{loss:.4f}", _span(interval), "0"))
     if reliability := judged.reliability:
-        told.append(
-            ("calibration error", percent_of(reliability.ece), _span(reliability.interval, percent=True), "0 %")
-        )
-        told.append(("the same, 15 bins of equal width", percent_of(reliability.equal_width), "–", "0 %"))
+        told.append(("calibration error", percent(reliability.ece), _span(reliability.interval, share=True), "0 %"))
+        told.append(("the same, 15 bins of equal width", percent(reliability.equal_width), "–", "0 %"))
     return told
 
 
-def _span(interval: Sequence[float] | None, percent: bool = False) -> str:
+def _span(interval: Sequence[float] | None, share: bool = False) -> str:
     if interval is None:
         return "–"
     low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if percent else f"{max(0.0, low):.4f} to {high:.4f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{low:.4f} to {high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,14 @@ def say_temperature(told: Mapping[str, Any] | None) -> str:
     if not found:
         return ""
     kept = (
-        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model makes them"
+        f"are scaled by a temperature of {found['value']:.2f}" if found.get("kept") else "are as the model gives them"
     )
     return f"Probabilities {kept}: {found.get('why') or 'no other temperature is known to be better'}."
 
 
 def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
-        wanted = percent_of(rule["wanted"], 0)
+        wanted = percent(rule["wanted"], 0)
         if rule.get("threshold") is None:
             needs, there = rule.get("needs"), rule["images"]
             why = "the model is not right so often, however sure it is"
@@ -123,15 +121,15 @@ def _sure(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             continue
         low, high = test["interval"]
         shown = (
-            f"{percent_of(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} "
-            f"images that were answered, {percent_of(test['answered'], 1)} of all"
+            f"{percent(test['precision'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the {test['images']:,} "
+            f"images that were answered, {percent(test['answered'], 1)} of all"
         )
         yield Promise(what, shown, test.get("kept"))
 
 
 def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
     for rule in rules:
-        wanted, own, test = percent_of(rule["wanted"], 0), rule.get("classes_of_their_own"), rule.get("test")
+        wanted, own, test = percent(rule["wanted"], 0), rule.get("classes_of_their_own"), rule.get("test")
         if "why" in rule:
             yield Promise(f"no sets of classes that hold the true one in {wanted}: {rule['why']}", "", None)
             continue
@@ -142,11 +140,11 @@ def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             continue
         low, high = test["interval"]
         shown = (
-            f"{percent_of(test['coverage'], 1)} ({100 * low:.1f} to {100 * high:.1f}), "
+            f"{percent(test['coverage'], 1)} ({100 * low:.1f} to {100 * high:.1f}), "
             f"{test['mean_size']:.2f} classes a set on average"
         )
         if worst := test.get("worst_class"):
-            shown += f"; the least of a class {percent_of(worst[1], 1)} ({worst[0]})"
+            shown += f"; the least of a class {percent(worst[1], 1)} ({worst[0]})"
         yield Promise(what, shown, test.get("kept"))
 
 
@@ -156,12 +154,12 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
     if not rule.get("score"):
         yield Promise(f"“none of these” is never said: {rule.get('why') or 'nothing tells it'}", "", None)
         return
-    most = percent_of(rule["false_alarm"], 0)
+    most = percent(rule["false_alarm"], 0)
     what = f"“none of these” is said of at most {most} of images like these ({rule['score']})"
     test = rule.get("test")
     if not test:
         yield Promise(what, "", None)
         return
     low, high = test["interval"]
-    shown = f"{percent_of(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
+    shown = f"{percent(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
     yield Promise(what, shown, test.get("kept"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.trust import promises_of
 from striate.metrics.evaluation import Evaluation
-from striate.pages.page import percent_of
+from striate.units import percent
 
 # An interval wider than this leaves open how good the model is; fewer test images of a class say nothing of it.
 WIDE, FEW_OF_CLASS = 0.10, 10
@@ -37,7 +37,7 @@ def _how_good(contents: ReportContents) -> str:
     low, high = judged.interval
     told = (
         f"Of {judged.total:,} {contents.judged_by} image{'s' * (judged.total != 1)} of {len(judged.classes):,} classes "
-        f"it names {percent_of(judged.accuracy)} right (95 % interval {100 * low:.1f} to {percent_of(high, 1)}"
+        f"it names {percent(judged.accuracy)} right (95 % interval {100 * low:.1f} to {percent(high, 1)}"
     )
     grouped = (
         f", counting {judged.groups:,} groups of images that belong together" if judged.groups < judged.total else ""
@@ -49,7 +49,7 @@ def _worth(contents: ReportContents) -> str:
     """Say whether a net beats the simple methods, and what the simplest of all would come to."""
     told = contents.model.provenance
     share, name = most_frequent(contents.judged)
-    always = f"always saying “{name}” would be right in {percent_of(share, 1)}" if name else ""
+    always = f"always saying “{name}” would be right in {percent(share, 1)}" if name else ""
     if told.verdict:
         return told.verdict + (f" {always[0].upper()}{always[1:]}." if always else "")
     if told.tuning:
@@ -80,7 +80,7 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     if judged.interval[0] <= share:
         yield "it is not surely better than always saying the most frequent class"
     if test and test.near_copies:
-        without = f", without them {percent_of(test.without.accuracy)} are right" if test.without else ""
+        without = f", without them {percent(test.without.accuracy)} are right" if test.without else ""
         yield (
             f"{test.near_copies:,} of the {test.total:,} test images are near copies of images that it was trained "
             f"on{without}"
@@ -92,7 +92,7 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     yield from _of_classes(judged)
     ledger = contents.splits.train.ledger
     if ledger.skipped_share > 0.1:
-        yield f"{percent_of(ledger.skipped_share, 0)} of the files could not be used"
+        yield f"{percent(ledger.skipped_share, 0)} of the files could not be used"
 
 
 def _of_confidence(judged: Evaluation) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _of_confidence(judged: Evaluation) -> Iterator[str]:
     if told is None or told.interval[0] < UNCALIBRATED or abs(told.confidence - told.accuracy) < told.ece / 2:
         return
     side = "too sure" if told.confidence > told.accuracy else "not sure enough"
-    yield f"it is {side}: {percent_of(told.confidence, 1)} said on average, {percent_of(told.accuracy, 1)} right"
+    yield f"it is {side}: {percent(told.confidence, 1)} said on average, {percent(told.accuracy, 1)} right"
 
 
 def _of_size(judged: Evaluation) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _of_size(judged: Evaluation) -> Iterator[str]:
 def _of_classes(judged: Evaluation) -> Iterator[str]:
     if judged.uneven:
         yield (
-            f"classes are uneven, each having the same say {percent_of(judged.balanced_accuracy)} are right "
+            f"classes are uneven, each having the same say {percent(judged.balanced_accuracy)} are right "
             "(balanced accuracy)"
         )
     rows = [row for row in judged.per_class() if row["total"]]
@@ -127,7 +127,7 @@ def _of_classes(judged: Evaluation) -> Iterator[str]:
     if weak:
         worst = min(weak, key=lambda row: (row["accuracy"], row["class"]))
         others = f" and {len(weak) - 1:,} more" if len(weak) > 1 else ""
-        yield f"it is weaker on “{worst['class']}” ({percent_of(worst['accuracy'], 0)} right){others}"
+        yield f"it is weaker on “{worst['class']}” ({percent(worst['accuracy'], 0)} right){others}"
 
 
 def title_of(contents: ReportContents) -> str:

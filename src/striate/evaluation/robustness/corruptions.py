@@ -75,7 +75,7 @@ CORRUPTIONS = (
         "background stripes", "clutter", hiding.among_stripes, SHARES, "stripes in the background (a share of {:.0%})"
     ),
     Corruption("pasted patches", "clutter", hiding.among_patches, (1, 2, 3, 5, 8), "{:g} pasted patches"),
-    Corruption("noise", "noise", degrading.noisy, (8, 16, 28, 44, 64), "noise of {:g} grey values"),
+    Corruption("noise", "noise", degrading.noisy, (8, 16, 28, 44, 64), "noise of {:g} gray values"),
     Corruption("specks", "noise", degrading.specked, (0.02, 0.05, 0.1, 0.17, 0.27), "black and white specks ({:.0%})"),
     Corruption("blur", "blur", degrading.blurred, (0.015, 0.023, 0.032, 0.047, 0.065), "blur of {:.1%} of the side"),
     Corruption("motion", "blur", viewpoint.smeared, (0.08, 0.12, 0.18, 0.25, 0.35), "motion by {:.0%} of the side"),

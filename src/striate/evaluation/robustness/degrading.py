@@ -14,7 +14,7 @@ from striate.evaluation.robustness.draws import draws, normal_draws, to_bytes
 
 
 def noisy(images: np.ndarray, grays: float) -> np.ndarray:
-    """pixel + normal noise of standard deviation `grays`, in grey values, for each channel its own."""
+    """pixel + normal noise of standard deviation `grays`, in gray values, for each channel its own."""
     noise = normal_draws("noise", len(images), images[0].size).reshape(images.shape)
     return to_bytes(images + np.float32(grays) * noise)
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.errors import ArgumentError
-from striate.pages.page import percent_of, render_page
+from striate.pages.page import render_page
 from striate.pages.policy import page_policy
 from striate.shipping.onnx.metadata import licence_of, sources_of_weights
+from striate.units import percent
 from striate.version import __version__
 
 MOST_BYTES = 40_000_000
@@ -110,7 +111,7 @@ def _facts(classifier: Classifier) -> list[tuple[str, str]]:
         ("classes", ", ".join(classifier.classes[:200]) + (" …" if len(classifier.classes) > 200 else "")),
         ("model", str(classifier.net)[:300]),
         ("looks at", f"{shape.size[0]}×{shape.size[1]} pixels, {'gray' if shape.channels == 1 else 'colour'}"),
-        ("test accuracy", percent_of(said.test_accuracy)),
+        ("test accuracy", percent(said.test_accuracy)),
         ("none of these", f"by {novelty.name}; said wrongly of one in {round(1 / novelty.false_alarm)} images of "
                           "the classes" if novelty else "this model cannot tell"),
         ("weights", "; ".join(weights) if weights else "trained from scratch"),
