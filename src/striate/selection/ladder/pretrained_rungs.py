@@ -276,7 +276,8 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
     left, best = ground.clock.left_s, None
     small = ground.detail_px <= SMALL_PX
     lent = ground.lent if left >= COMPARED_FROM_S and not small else ground.lent[:1]
-    lent = _for_few(ground) if are_few(len(train), len(ground.images.classes)) and not small else lent
+    if are_few(len(train), len(ground.images.classes)) and not small:
+        lent = _for_few(ground, lent)
     for one in lent:
         borrowed = borrow(one, ground, _side(one, ground, left))
         own = replace(ground, borrowed=borrowed)
@@ -290,14 +291,19 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
     return best[1:]
 
 
-def _for_few(ground: Ground) -> Sequence[Lent]:
-    """Return the most accurate of the nets that are lent whose features of all images take little of the time."""
+def _for_few(ground: Ground, lent: Sequence[Lent]) -> Sequence[Lent]:
+    """Return the most accurate of the nets that are lent whose features of all images take little of the time.
+
+    Where not all are known by their names, all are tried.
+    """
+    if not {one.name for one in ground.lent} <= set(MOST_ACCURATE):
+        return lent
     known = [one for name in MOST_ACCURATE for one in ground.lent if one.name == name]
     for one in known[:-1]:
         image_s = borrow(one, ground, _ANY_SIDE_PX).bank.image_s
         if image_s * (len(ground.images) + EXACT * ground.judged) < FEW_SHARE * ground.clock.left_s:
             return [one]
-    return known[-1:] or ground.lent[:1]
+    return known[-1:]
 
 
 def worth_borrowing(ground: Ground) -> bool:
