@@ -1,4 +1,4 @@
-"""Predictions averaged over the mirror image and shifted copies: the arithmetic, the file, what is said."""
+"""Predictions averaged over mirror images, shifted and turned copies: the arithmetic, the file, what is said."""
 
 import json
 import zipfile
@@ -11,14 +11,14 @@ import torch.nn.functional as F
 
 import striate
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import logits_over_views
+from striate.classifier.views import check_square, logits_over_views, turned_back
 from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ModelFileError
 from striate.nets import make_module, parse
 from striate.observer import Observer
 from striate.selection.fit import run_one
 
-VIEWS = ("none", "mirror", "mirror-shift")
+VIEWS = ("none", "mirror", "mirror-shift", "turns")
 NET = "conv(4, 3) tanh fc(3)"
 
 
@@ -48,7 +48,7 @@ def published(net, images, preprocessing):
 def test_six_views_are_the_published_ones(channels, count):
     net, images, preprocessing = setting(channels, count=count)
     with torch.inference_mode():
-        averaged, alone = logits_over_views(net, to_batch(images), preprocessing, "mirror-shift")
+        averaged, alone, _ = logits_over_views(net, to_batch(images), preprocessing, "mirror-shift")
         torch.testing.assert_close(averaged, published(net, images, preprocessing), rtol=1e-5, atol=1e-6)
         assert torch.equal(alone, net(preprocessing.normalise(to_batch(images))))
 
@@ -59,7 +59,7 @@ def test_constant_images_look_alike_in_every_view(views):
     images[:] = 77
     preprocessing = replace(preprocessing, mean=np.full(3, 100, np.float32))
     with torch.inference_mode():
-        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, views))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, views)[:2])
 
 
 def test_the_mirror_image_has_the_same_class():
@@ -71,10 +71,43 @@ def test_the_mirror_image_has_the_same_class():
     assert not torch.allclose(one[1], other[1])
 
 
-def test_images_of_one_pixel():
+def test_four_views_are_the_turns_of_numpy():
+    net, images, preprocessing = setting()
+    with torch.inference_mode():
+        lying = [np.ascontiguousarray(np.rot90(images, k, (1, 2))) for k in range(4)]
+        alone = [net(preprocessing.normalise(to_batch(one))) for one in lying]
+        averaged, first, _ = logits_over_views(net, to_batch(images), preprocessing, "turns")
+        torch.testing.assert_close(averaged, torch.stack(alone).mean(0), rtol=1e-5, atol=1e-6)
+        assert torch.equal(first, alone[0])
+        for one in lying[1:]:  # however an image is given, the answer is the same
+            other, *_ = logits_over_views(net, to_batch(one), preprocessing, "turns")
+            torch.testing.assert_close(other, averaged, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("views", ["mirror", "mirror-shift", "turns"])
+def test_maps_of_views_are_turned_back(views):
+    image = torch.arange(16.0).reshape(1, 4, 4)
+    mirrored = [image.flip(2) if view % 2 else image for view in range(6)]
+    for view, one in enumerate([image.rot90(k, (1, 2)) for k in range(4)] if views == "turns" else mirrored):
+        assert torch.equal(turned_back(one, views, view), image), view
+
+
+def test_only_square_images_are_turned():
+    net = make_module(parse("conv(4, 3) fc(3)"), (3, 9, 8)).eval()
+    preprocessing = Preprocessing((9, 8), 3, "crop", np.zeros(3, np.float32), np.ones(3, np.float32))
+    images = np.zeros((2, 9, 8, 3), np.uint8)
+    with pytest.raises(ArgumentError, match="views turns needs square images; the net sees 9×8"):
+        logits_over_views(net, to_batch(images), preprocessing, "turns")
+    with pytest.raises(ArgumentError, match="needs square images"):
+        run_one("xo", "fc(classes)", views="turns", augment=["turns"], epochs=1, size=(12, 10))
+    check_square("mirror-shift", (9, 8))
+
+
+@pytest.mark.parametrize("views", ["mirror-shift", "turns"])
+def test_images_of_one_pixel(views):
     net, images, preprocessing = setting(side=1, net="fc(3)")
     with torch.inference_mode():
-        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, "mirror-shift"))
+        torch.testing.assert_close(*logits_over_views(net, to_batch(images), preprocessing, views)[:2])
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +168,11 @@ def test_what_training_says():
     assert not any("never saw" in one for one in heard)
     run_one("xo", "fc(classes)", **words)
     assert any("mirror images, which training without flip never saw" in one for one in heard)
+    for augment, warned in ((["flip"], True), (["turns"], False)):
+        heard.clear()
+        run_one("xo", "fc(classes)", augment=augment, **words | {"views": "turns"})
+        assert any("turned images, which training without" in one for one in heard) == warned
+        assert any("averaged over 4 views" in one for one in heard)
     with pytest.raises(ArgumentError, match="unknown views 'miror'; did you mean 'mirror'"):
         run_one("xo", "fc(classes)", views="miror")
 

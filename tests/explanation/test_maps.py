@@ -114,6 +114,19 @@ def test_maps_turn_with_the_image_under_mirrored_views():
         assert len(same) == 2
 
 
+def test_maps_turn_with_the_image_under_turned_views():
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    net = parse("conv(6, 3, pad=1) relu maxpool(2) conv(6, 3, pad=1) relu fc(3)")
+    module = make_module(net, (3, 20, 20), seed=3).eval()
+    model = striate.Classifier(("a", "b", "c"), plain(3, 20, 20), net, module, views="turns")
+    one = layer_maps(make_subject(model, pixels, 0))
+    for turn in (np.rot90, lambda x: x[::-1, ::-1]):
+        other = layer_maps(make_subject(model, np.ascontiguousarray(turn(pixels)), 0))
+        assert len(one) == len(other) == 2
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(turn(a.values), b.values, atol=1e-5 * max(a.values.max(), 1e-9))
+
+
 def test_integrated_gradients_of_a_linear_model_are_its_template_times_the_image():
     net = parse("fc(3)")
     model = striate.Classifier(("a", "b", "c"), plain(3, 6, 5), net, make_module(net, (3, 6, 5), seed=1).eval())

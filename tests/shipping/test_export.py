@@ -24,6 +24,7 @@ from striate.classifier.features import net_features
 from striate.classifier.samples import Golden, Samples
 from striate.data.reading import read
 from striate.data.splitting import split
+from striate.data.tensors import to_batch
 from striate.errors import ArgumentError, ExportError
 from striate.shipping.export import ExportOptions, export_model
 from striate.shipping.onnx.model import make_onnx
@@ -81,6 +82,37 @@ def test_every_baseline_answers_alike(parts, name):
 def test_heads_on_features_of_a_net_answer_alike(digits_model, parts, name):
     fitted = fit_baseline(name, parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
     model = with_golden(fitted, parts.test.images, parts.test.labels)
+    parity = verify_golden(model, session(model).predict)
+    assert parity.holds, parity
+    assert parity.largest_difference < 1e-4
+
+
+@pytest.mark.parametrize("views", ["mirror", "mirror-shift", "turns"])
+def test_heads_on_features_that_are_averaged_over_views_answer_alike(digits_model, parts, views):
+    fitted = fit_baseline("logistic", parts.train, parts.valid, features=net_features(digits_model, "small.striate"))
+    model = with_golden(replace(fitted, views=views), parts.test.images, parts.test.labels)
+    # By hand: the mean of the features of what numpy mirrors or turns, and the head on that.
+    images = parts.test.images
+    if views != "mirror-shift":
+        seen = [images, images[:, :, ::-1]] if views == "mirror" else [np.rot90(images, k, (1, 2)) for k in range(4)]
+        shape = model.preprocessing
+        with torch.inference_mode():
+            features = [model.module.embed(shape.normalise(to_batch(np.ascontiguousarray(one)))) for one in seen]
+            selected = model.module.selection(torch.stack(features).mean(0))
+            expected = (model.module.classify(selected) / model.trust.temperature).softmax(1).numpy()
+        np.testing.assert_allclose(model.predict_proba(images), expected, atol=1e-5)
+        assert np.abs(model.predict_proba(images) - fitted.predict_proba(images)).max() > 0.01
+    parity = verify_golden(model, session(model).predict)
+    assert parity.holds, parity
+    assert parity.largest_difference < 1e-4
+
+
+@pytest.mark.parametrize("views", ["mirror", "turns"])
+def test_a_net_that_looks_at_views_answers_alike(grays, views):
+    model = replace(grays, views=views)
+    golden = model.samples.golden
+    model = with_golden(model, golden.images, golden.labels)
+    assert np.abs(model.predict_proba(golden.images) - grays.predict_proba(golden.images)).max() > 0.01
     parity = verify_golden(model, session(model).predict)
     assert parity.holds, parity
     assert parity.largest_difference < 1e-4

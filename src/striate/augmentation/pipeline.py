@@ -15,7 +15,7 @@ from striate.augmentation.arguments import bind
 from striate.augmentation.colour import brightness, contrast, hue, saturation
 from striate.augmentation.erasing import cutout, erase
 from striate.augmentation.mixing import cutmix, mixup
-from striate.augmentation.moving import alternating_flip, flip, translate
+from striate.augmentation.moving import alternating_flip, flip, translate, turns
 from striate.augmentation.randaugment import randaugment
 from striate.augmentation.robust import robust
 from striate.augmentation.warping import crop, rotate, shear, zoom
@@ -25,7 +25,7 @@ from striate.nets import parse_calls
 AUGMENTATIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        flip, alternating_flip, translate, crop, rotate, zoom, shear,
+        flip, alternating_flip, turns, translate, crop, rotate, zoom, shear,
         brightness, contrast, saturation, hue, cutout, erase, mixup, cutmix, randaugment,
         robust,
     )
@@ -58,7 +58,15 @@ class Augmentation:
     @property
     def mirrors(self) -> bool:
         """Whether it says that an image and its mirror image are of the same class."""
-        return any(getattr(step, "func", step) in (flip, alternating_flip) for step in self.steps)
+        return self._has(flip, alternating_flip)
+
+    @property
+    def turns(self) -> bool:
+        """Whether it says that an image turned by quarters is of the same class."""
+        return self._has(turns)
+
+    def _has(self, *words: Callable[..., Any]) -> bool:
+        return any(getattr(step, "func", step) in words for step in self.steps)
 
     def __call__(
         self,

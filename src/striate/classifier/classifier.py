@@ -54,7 +54,7 @@ class Classifier:
         module: its torch module with the trained weights, float (n, c, h, w) → logits (n, k).
         provenance: what it was made from and how.
         trained_on: uint64 (m,), digests of the images that training or the choice of the model has seen, sorted.
-        views: what predictions are averaged over: none (the image alone), mirror or mirror-shift.
+        views: what predictions are averaged over: none (the image alone), mirror, mirror-shift or turns.
         sketches: int8 (s, d), by which near copies of the images in `trained_on` are known again; perhaps of a part.
         trust: how far to trust it: temperature, what the validation images promise, what is none of the classes.
         samples: a few of its images, to check copies of it by and to explain by.
@@ -134,7 +134,7 @@ class Classifier:
         """
         import torch
 
-        from striate.classifier.outputs import logits_alone, outputs_of, seeing
+        from striate.classifier.outputs import outputs_of, seeing
         from striate.data.tensors import to_batch
         from striate.nets.modules.packing import packed
         from striate.system.devices import fitting_threads, kept_memory
@@ -147,7 +147,7 @@ class Classifier:
         device, start = self.device, 0
         self.module.eval()
         module, keeping = (packed(self.module), kept_memory()) if many else (self.module, nullcontext())
-        see = seeing(module) if features else logits_alone(module)
+        see = seeing(module) if features else None
         with fitting_threads(), keeping:
             for pixels in blocks:
                 with torch.inference_mode():

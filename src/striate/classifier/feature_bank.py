@@ -12,6 +12,7 @@ from torch import Tensor
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import device_of, extraction_s, feature_function, features_in
+from striate.classifier.views import Views, view_count
 from striate.data.imageset import ImageSet
 from striate.data.tensors import images_at_once
 from striate.observer import Progress, silent
@@ -24,12 +25,20 @@ class FeatureBank:
     Arguments:
         model: a trained classifier, from `net_features`.
         images: the set; those of any of its subsets can be asked for.
+        views: what they are averaged over.
     """
 
-    def __init__(self, model: Classifier, images: ImageSet):
+    def __init__(self, model: Classifier, images: ImageSet, views: Views = "none"):
         self.model, self.images = model, images
+        self.views: Views = views
         self._place = {name: i for i, name in enumerate(images.names)}
         self._there, self._values = np.zeros(len(images), bool), np.zeros((0, 0), np.float32)
+
+    def over(self, views: Views) -> FeatureBank:
+        """Return the bank of the same features averaged over views of each image; nothing is in it yet."""
+        bank = FeatureBank(self.model, self.images, views)
+        bank.image_s = self.image_s * view_count(views) / view_count(self.views)  # not measured again
+        return bank
 
     def _places(self, images: ImageSet) -> np.ndarray:
         return np.array([self._place[name] for name in images.names], np.int64)
@@ -37,7 +46,7 @@ class FeatureBank:
     @cached_property
     def image_s(self) -> float:
         """Seconds that one image takes on this machine, as busy as it is now."""
-        return extraction_s(self.model, 1)
+        return view_count(self.views) * extraction_s(self.model, 1)
 
     def missing(self, positions: np.ndarray) -> int:
         """Return of how many of the set's images, at `positions`, the features are still to be computed."""
@@ -66,7 +75,7 @@ class FeatureBank:
         with kept_memory():
             for start in range(0, len(wanted), size):
                 block = wanted[start : start + size]
-                found = features_in(run, self.model, self.images.subset(block), 0, len(block))
+                found = features_in(run, self.model, self.images.subset(block), 0, len(block), self.views)
                 if not self._values.size:
                     self._values = np.zeros((len(self.images), found.shape[1]), np.float32)
                 self._values[block], self._there[block] = found, True

@@ -26,6 +26,7 @@ from torch import Tensor
 from striate.classifier.classifier import Classifier
 from striate.classifier.heads.fitted import Body, features_of
 from striate.classifier.preprocessing import Preprocessing
+from striate.classifier.views import Views, views_of
 from striate.data.catalog import Catalog
 from striate.data.decoding.pixels import Fit
 from striate.data.imageset import ImageSet
@@ -254,12 +255,18 @@ def _computed(
 
 
 def features_in(
-    run: Callable[[Tensor], Tensor], model: Classifier, images: ImageSet, start: int, stop: int
+    run: Callable[[Tensor], Tensor],
+    model: Classifier,
+    images: ImageSet,
+    start: int,
+    stop: int,
+    views: Views = "none",
 ) -> np.ndarray:
-    """Return the features (n, d) that `run` makes of images start…stop."""
+    """Return the features (n, d) that `run` makes of images start…stop, averaged over their views."""
     with torch.inference_mode():
-        pixels = model.preprocessing.normalise(to_batch(model.block(images, start, stop), device_of(model)))
-        return run(pixels).float().cpu().numpy()
+        pixels = to_batch(model.block(images, start, stop), device_of(model))
+        seen = [(share, run(model.preprocessing.normalise(view)).float()) for share, view in views_of(pixels, views)]
+        return torch.stack([share * features for share, features in seen]).sum(0).cpu().numpy()
 
 
 def feature_function(model: Classifier, layer: str | None) -> Callable[[Tensor], Tensor]:

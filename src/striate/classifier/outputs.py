@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.preprocessing import Preprocessing
-from striate.classifier.views import Views, logits_over_views
+from striate.classifier.views import Seen, Views, logits_over_views
 from striate.nets import NetModule
 from striate.nets.graph import Graph
 from striate.nets.layers import Activation
@@ -53,9 +53,6 @@ class Outputs:
         return replace(self, pixels=self.pixels[:0].copy(), features={})
 
 
-Seen = tuple[Tensor, dict[str, Tensor]]
-
-
 def seeing(module: nn.Module) -> Callable[[Tensor], Seen]:
     """Return what gives the logits of images and what the module saw of them: `last`, the last layer's input, `layers`.
 
@@ -68,7 +65,7 @@ def seeing(module: nn.Module) -> Callable[[Tensor], Seen]:
     if isinstance(module, FittedModule) and module.body is not None:
 
         def fitted(images: Tensor) -> Seen:
-            selected = module.selection(module.embed(images))
+            selected = module.selected(images)
             return module.classify(selected), {"last": selected}
 
         return fitted
@@ -116,14 +113,9 @@ def _moments(maps: Tensor) -> Tensor:
     return torch.cat([flat.mean(2), flat.std(2, unbiased=False)], 1)
 
 
-def logits_alone(module: nn.Module) -> Callable[[Tensor], Seen]:
-    """Return what gives the logits of images, and nothing else."""
-    return lambda images: (module(images), {})
-
-
 def outputs_of(
     module: nn.Module,
-    see: Callable[[Tensor], Seen],
+    see: Callable[[Tensor], Seen] | None,
     batch: Tensor,
     preprocessing: Preprocessing,
     views: Views,
@@ -133,18 +125,12 @@ def outputs_of(
     """Return what a model makes of a batch of images.
 
     Arguments:
-        module: for the other views.
-        see: for the images alone, from `seeing` or `logits_alone`.
+        module: its net.
+        see: for the images alone, from `seeing`; None where nobody asks what was seen.
         batch: uint8 (m, c, h, w), on the module's device; `pixels` are the same as (m, h, w, c).
         start: which of the images is the first one.
     """
-    seen: dict[str, Tensor] = {}
-
-    def first(images: Tensor) -> Tensor:
-        logits, features = see(images)
-        seen.update(features)
-        return logits
-
-    logits, alone = (one.cpu().numpy() for one in logits_over_views(module, batch, preprocessing, views, first))
+    logits, alone, seen = logits_over_views(module, batch, preprocessing, views, see)
+    logits, alone = logits.cpu().numpy(), alone.cpu().numpy()
     features = {name: value.float().cpu().numpy() for name, value in seen.items()}
     return Outputs(start, start + len(pixels), pixels, logits, logits if views == "none" else alone, features)

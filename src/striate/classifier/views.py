@@ -1,6 +1,6 @@
 """Test-time augmentation: what a net is shown of an image when it predicts.
 
-The image alone, or its mirror image and shifted copies as well; the logits are averaged.
+The image alone, or its mirror image and shifted or turned copies as well; the logits are averaged, or features.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import torch
 
 from striate.augmentation.moving import shift
+from striate.classifier.heads.fitted import FittedModule
 from striate.classifier.preprocessing import Preprocessing
 from striate.errors import ArgumentError, unknown
 
@@ -25,10 +26,23 @@ def check_views(name: str) -> Views:
 def view_count(views: Views) -> int:
     """Return how many views of each image there are.
 
-    >>> [view_count(views) for views in ("none", "mirror", "mirror-shift")]
-    [1, 2, 6]
+    >>> [view_count(views) for views in ("none", "mirror", "mirror-shift", "turns")]
+    [1, 2, 6, 4]
     """
-    return {"none": 1, "mirror": 2, "mirror-shift": 6}[views]
+    return {"none": 1, "mirror": 2, "mirror-shift": 6, "turns": 4}[views]
+
+
+def check_square(views: Views, size: tuple[int, int]) -> None:
+    """Raise an ArgumentError where images of a size (h, w) cannot be looked at so: turned, they must be square."""
+    if views == "turns" and size[0] != size[1]:
+        raise ArgumentError(f"views turns needs square images; the net sees {size[0]}×{size[1]}. Choose a square size")
+
+
+def turned_back(maps: torch.Tensor, views: Views, view: int) -> torch.Tensor:
+    """Return maps (…, h, w) that belong to a view, by its number, as they lie on the image itself."""
+    if views == "turns":
+        return maps.rot90(-view, (-2, -1))
+    return maps.flip(-1) if view % 2 else maps  # every second view is a mirror image
 
 
 def logits_over_views(
@@ -36,32 +50,43 @@ def logits_over_views(
     pixels: torch.Tensor,
     preprocessing: Preprocessing,
     views: Views,
-    first: Callable[[torch.Tensor], torch.Tensor] | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logits of images averaged over their views, and those of the images alone.
+    see: Callable[[torch.Tensor], Seen] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    """Return the logits of images averaged over their views, those of the images alone, and what was seen of these.
 
     "mirror" takes the image and its mirror image. "mirror-shift" gives half of the weight to the same of two copies,
-    shifted by a pixel to either corner and reflected at the edge. Logits are averaged, not probabilities.
+    shifted by a pixel to either corner and reflected at the edge. "turns" takes the image turned by none, one,
+    two and three quarters. Logits are averaged, not probabilities; of a head on a net's features these features, which
+    is what the head was fitted to (support vectors on TrashNet's photographs, turned: 93.6 % right against 92.7).
 
     Arguments:
         module: float (n, c, h, w) → logits (n, k), in evaluation mode.
         pixels: uint8 (n, c, h, w), channels-last in memory.
-        first: stands for the module with the images alone, where more is to be seen of them.
+        see: gives the logits of the images alone and what is seen of them, from `seeing`; None: nobody asks.
 
     Returns:
-        float32 (n, k) twice.
+        float32 (n, k) twice, and what `see` saw.
 
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU": its evaluation, here before normalising.
     """
-    seen = []
-    for weight, view in _weighted(pixels, views):
-        run = first if first and not seen else module
-        seen.append((weight, run(preprocessing.normalise(view)).float()))
-    return torch.stack([weight * logits for weight, logits in seen]).sum(0), seen[0][1]
+    check_square(views, (pixels.shape[2], pixels.shape[3]))
+    (weight, image), *others = ((share, preprocessing.normalise(view)) for share, view in views_of(pixels, views))
+    if isinstance(module, FittedModule) and module.averages and others:
+        alone, seen = see(image) if see else (None, {"last": module.selected(image)})
+        selected = weight * seen["last"] + sum(share * module.selected(view) for share, view in others)
+        alone = module.classify(seen["last"]) if alone is None else alone
+        return module.classify(selected).float(), alone.float(), seen if see else {}
+    alone, seen = see(image) if see else (module(image), {})
+    total = [weight * alone.float(), *(share * module(view).float() for share, view in others)]
+    return torch.stack(total).sum(0), alone.float(), seen
 
 
-def _weighted(pixels: torch.Tensor, views: Views) -> Iterator[tuple[float, torch.Tensor]]:
-    """Yield the views with their weights, first the image itself."""
+def views_of(pixels: torch.Tensor, views: Views) -> Iterator[tuple[float, torch.Tensor]]:
+    """Yield the views of uint8 pixels (n, c, h, w) with their weights, first the image itself."""
+    if views == "turns":
+        for quarters in range(4):
+            yield 1 / 4, pixels.rot90(quarters, (2, 3)).contiguous(memory_format=torch.channels_last)
+        return
     plain, each_shifted = {"none": (1.0, 0.0), "mirror": (0.5, 0.0), "mirror-shift": (0.25, 0.125)}[views]
     yield plain, pixels
     if views == "none":
@@ -80,4 +105,5 @@ def _shifted(pixels: torch.Tensor, by: int) -> torch.Tensor:
     return shift(pixels, down * ones, right * ones, abs(right), "reflect")
 
 
-Views = Literal["none", "mirror", "mirror-shift"]
+Views = Literal["none", "mirror", "mirror-shift", "turns"]
+Seen = tuple[torch.Tensor, dict[str, torch.Tensor]]

@@ -52,7 +52,7 @@ def evaluate(
     views: Annotated[
         str | None,
         typer.Option(
-            metavar="none|mirror|mirror-shift",
+            metavar="none|mirror|mirror-shift|turns",
             help="Test-time augmentation: average the answers to these views of each image; none: the image alone.",
             show_default="the model's",
         ),

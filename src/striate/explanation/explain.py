@@ -35,7 +35,11 @@ from striate.observer import Progress, silent
 
 _STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "random maps", "shuffled weights",
            "what would change it")  # fmt: skip
-_VIEWS = {"mirror": "the image and its mirror image", "mirror-shift": "the image, its mirror image and shifted copies"}
+_VIEWS = {
+    "mirror": "the image and its mirror image",
+    "mirror-shift": "the image, its mirror image and shifted copies",
+    "turns": "the image turned by none, one, two and three quarters",
+}
 _HOW = {
     "grad-cam": "What the maps of its layers say for it by their gradients, weighted by how they agree with occlusion "
     "and shared among the pixels that hiding changes: {layers}.",

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.classifier.views import Views, turned_back
 from striate.explanation.subject import Subject, as_batch, class_contrast, differentiating
 
 # Of each size so many last parts are remembered: the very last may have no gradient, and a transformer's last block has
@@ -158,7 +159,7 @@ def _watched(subject: Subject, images: np.ndarray) -> dict[tuple[int, int], tupl
     last = {size: max(part.turn for key in graded if key[1] == size for part, _ in graded[key]) for _, size in graded}
     found = {}
     for size in _distinct(sorted(last, key=lambda size: -last[size])):
-        made = _of_size(size, [graded[key] for key in sorted(graded) if key[1] == size])
+        made = _of_size(size, [graded[key] for key in sorted(graded) if key[1] == size], subject.model.views)
         if made is not None:
             found[size] = made
     return found
@@ -261,7 +262,9 @@ def _distinct(sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept[:MOST_LAYERS]
 
 
-def _of_size(size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]]]) -> tuple[str, np.ndarray] | None:
+def _of_size(
+    size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]]], views: Views
+) -> tuple[str, np.ndarray] | None:
     """Return path and maps (n, h, w) of the last part of this size that has a gradient in every call."""
     for back in range(1, _REMEMBERED_TOKENS + 1):
         chosen = [parts[-back] for parts in calls if len(parts) >= back]
@@ -272,7 +275,7 @@ def _of_size(size: tuple[int, int], calls: list[list[tuple[_Part, Tensor | None]
         for call, (part, grad) in enumerate(chosen):
             assert grad is not None
             one = _cam(_spatial(part, part.tensor.detach(), size), _spatial(part, grad, size))
-            maps.append(one[..., ::-1] if call % 2 else one)  # every second view is a mirror image
+            maps.append(turned_back(torch.from_numpy(one), views, call).numpy())
         return chosen[0][0].path, np.ascontiguousarray(np.mean(maps, 0))
     return None
 

@@ -169,7 +169,7 @@ def class_contrast(subject: Subject, images: Tensor) -> Tensor:
         images: float (n, c, h, w), pixels 0…255.
     """
     model = subject.model
-    logits, _ = logits_over_views(model.module, images, model.preprocessing, model.views)
+    logits, *_ = logits_over_views(model.module, images, model.preprocessing, model.views)
     logits = logits.double() / model.trust.temperature
     k = logits.shape[1]
     own = logits[:, subject.target]

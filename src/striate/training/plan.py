@@ -12,7 +12,7 @@ from striate.augmentation import make_augmentation
 from striate.classifier.classifier import Classifier
 from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.preprocessing import Preprocessing, measure
-from striate.classifier.views import view_count
+from striate.classifier.views import check_square, view_count
 from striate.data.dataset import Dataset
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
@@ -80,7 +80,7 @@ def make_plan(
     shape = preprocessing.input_shape
     chosen, recipe = _within_budget(options, recipe, shape, splits.train, device or torch.device("cpu"), observer)
     net = _net_for(chosen, recipe, shape, len(classes), len(splits.train))
-    _tell_views(recipe, observer)
+    _tell_views(recipe, shape, observer)
     _tell_small(recipe, shape, observer)
     described = dataset.described | {"input": list(preprocessing.input_shape)}
     return Plan(net, recipe, splits, preprocessing, classes, described, start)
@@ -125,14 +125,21 @@ def _check_smallest_batch(net: AnyNet, input_shape: tuple[int, int, int], recipe
             )
 
 
-def _tell_views(recipe: Recipe, observer: Observer) -> None:
+def _tell_views(recipe: Recipe, input_shape: tuple[int, int, int], observer: Observer) -> None:
     if recipe.views == "none":
         return
+    check_square(recipe.views, input_shape[1:])
     observer.note(
         f"views {recipe.views}: the final figures are of predictions averaged over {view_count(recipe.views)} views of "
         "each image, those of each epoch of the image alone"
     )
-    if not make_augmentation(recipe.augment).mirrors:
+    augmentation = make_augmentation(recipe.augment)
+    if recipe.views == "turns" and not augmentation.turns:
+        observer.warn(
+            "views = turns looks at turned images, which training without the augmentation turns never saw; "
+            "that is right only where a class stays the same however it lies"
+        )
+    elif not augmentation.mirrors:
         observer.warn(
             f"views = {recipe.views} looks at mirror images, which training without flip never saw; "
             "that is right only where a class stays the same in the mirror"

@@ -96,7 +96,7 @@ class Recipe:
         "auto", "float32, bfloat16 (autocast), bfloat16-pure, or auto: the fastest by measurement"
     )
     views: Views = _setting(
-        "none", "what predictions are averaged over: none (the image alone), mirror, mirror-shift (6 views)"
+        "none", "what predictions are averaged over: none (the image alone), mirror, mirror-shift (6 views), turns (4)"
     )
     metric: Metric = _setting(
         "accuracy", "what is best on the validation images: accuracy, balanced-accuracy or macro-f1"

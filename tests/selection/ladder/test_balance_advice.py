@@ -15,6 +15,8 @@ from striate.selection.ladder.climb import climb_one
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground
 
+pytestmark = pytest.mark.usefixtures("patient_clock")
+
 
 def ground_of(sizes):
     """Dark and bright noise, which overlap: so many images of each."""

@@ -14,11 +14,11 @@ from striate.selection.ladder.climb import Climb, climb_one, outlook
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground
-from striate.selection.ladder.mirrors import mirrors_keep_classes
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, lost, verdict
 from striate.selection.ladder.rungs import SIMPLE, BaselineRung, Rung
 from striate.selection.ladder.swift_rung import SWIFT
+from striate.selection.ladder.symmetry import mirrors_keep_classes
 from striate.training.engine.state import Interrupted
 
 
@@ -117,7 +117,7 @@ class Bank:
 def probed(ground, left_s, swift, frozen, images=1600):
     """A climb with so much time left that has tried two ways."""
     clock = Clock(time.perf_counter() - 300 + left_s, 300.0, closing_s=0.0)
-    borrowed = type("Lent", (), {"bank": Bank(), "side": 224})()
+    borrowed = type("Lent", (), {"bank": (bank := Bank()), "for_heads": bank, "side": 224})()
     parts = [(np.arange(images), np.arange(200))]
     climb = Climb(replace(ground, clock=clock, borrowed=borrowed), parts, [])
     climb.probes = {"swift": Probe("swift", swift, 200, 1.0), "pretrained": Probe("pretrained", frozen, 200, 1.0)}

@@ -15,6 +15,7 @@ from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, spread
 from striate.selection.ladder.lending import lend
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best
+from striate.selection.ladder.symmetry import averaging_that_helps
 
 TRAIN, VALID = np.arange(200), np.arange(200, 300)
 
@@ -102,6 +103,43 @@ def test_a_climb_uses_what_is_lent_and_keeps_its_forecasts(ground):
     assert names.count("pretrained") >= 1
     assert set(done.probes) == {"pretrained", "swift"}
     assert {"swift", "fine-tuned"} & {one.name for one in done.results}
+
+
+def lying(images, how):
+    """The images, each turned by so many quarters."""
+    pixels = np.stack([np.rot90(one, quarters) for one, quarters in zip(images.images, how, strict=True)])
+    return replace(images, pixels=pixels, rows=np.arange(len(pixels)))
+
+
+def test_features_are_averaged_over_turns_of_what_has_no_top_and_not_of_digits_that_stand(ground):
+    assert averaging_that_helps(ground, [(TRAIN, VALID)]) is None
+    quarters = np.random.default_rng(0).integers(0, 4, 300)
+    fallen = replace(ground, images=lying(ground.images, quarters), observer=Observer())
+    fallen = replace(fallen, borrowed=borrow(ground.lent[0], fallen, 8))
+    heard = []
+    fallen.observer.note = heard.append
+    borrowed = averaging_that_helps(fallen, [(TRAIN, VALID)])
+    assert borrowed.for_heads.views == "turns"
+    assert "averaged over 4 views of each image (turns): loss" in heard[0]
+    known = replace(fallen, borrowed=borrowed)
+    model = FROZEN.fit(known, TRAIN, VALID, 5.0)
+    held = known.images.subset(VALID)
+    assert model.views == "turns"
+    assert np.allclose(FROZEN.probabilities(known, model, VALID), model.predict_proba(held), atol=0.02)
+    for turn in range(4):  # however they lie, the answer is the same
+        turned = lying(held, np.full(len(VALID), turn))
+        assert np.allclose(model.predict_proba(turned), model.predict_proba(held), atol=1e-4)
+    # What there is no time for is not begun.
+    assert averaging_that_helps(replace(fallen, clock=Clock(time.perf_counter(), 1e-6)), [(TRAIN, VALID)]) is None
+
+
+def test_of_few_images_the_net_that_is_published_as_the_most_accurate_is_taken_if_there_is_time(ground):
+    small, large = (replace(ground.lent[0], name=f"efficientnet_lite{n}") for n in (0, 2))
+    few = replace(ground, lent=(small, large), detail_px=100, clock=Clock(time.perf_counter(), 100.0))
+    train, valid = np.arange(100), np.arange(200, 250)
+    assert borrow_best(few, train, valid, 0.02)[0].name == "efficientnet_lite2"
+    hurried = replace(few, judged=10_000_000)
+    assert borrow_best(hurried, train, valid, 0.02)[0].name == "efficientnet_lite0"
 
 
 def test_a_share_of_positions_is_spread_over_all():

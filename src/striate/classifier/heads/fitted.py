@@ -96,7 +96,16 @@ class FittedModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return log-probabilities (n, k); their softmax are the probabilities."""
-        return self.classify(self.selection(self.embed(images)))
+        return self.classify(self.selected(images))
+
+    @property
+    def averages(self) -> bool:
+        """Whether the mean of its features over views of an image says something: of a net's, not of pixels."""
+        return isinstance(self.body, TimmModule) or (isinstance(self.body, NetModule) and _has_fc(self.body))
+
+    def selected(self, images: Tensor) -> Tensor:
+        """Return the features (n, d) of images that the head is given."""
+        return self.selection(self.embed(images))
 
     def classify(self, selected: Tensor) -> Tensor:
         """Return log-probabilities (n, k) of selected features (n, d)."""

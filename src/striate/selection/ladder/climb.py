@@ -19,11 +19,11 @@ from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Parts, spread
-from striate.selection.ladder.mirrors import mirrors_keep_classes
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first, worth_borrowing
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
 from striate.selection.ladder.swift_rung import SWIFT
+from striate.selection.ladder.symmetry import averaging_that_helps, mirrors_keep_classes
 from striate.training.engine.state import Interrupted
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
@@ -162,12 +162,15 @@ class Climb:
         with self.going_on(FROZEN.name, TUNED.name):
             self.ground = replace(self.ground, borrowed=borrow_first(self.ground))
 
-    def look_at_mirrors(self) -> None:
-        """Find out whether mirror images keep their class; where that cannot be, they are not used."""
+    def look_at_symmetry(self) -> None:
+        """Find out whether mirror images keep their class and features over views tell more; use neither unasked."""
         mirrors = False
         with self.going_on(aside="mirrors"):
             mirrors = mirrors_keep_classes(self.results, self.ground, self.parts)
         self.ground = replace(self.ground, mirrors=mirrors)
+        with self.going_on(aside="features over views"):
+            borrowed = averaging_that_helps(self.ground, self.parts)
+            self.ground = replace(self.ground, borrowed=borrowed or self.ground.borrowed)
 
     def look_at_balance(self) -> None:
         """Say where balancing uneven classes measures better."""
@@ -249,7 +252,7 @@ def climb(
         climb.borrow()
     elif lent and FROZEN.prior(ground) < SWIFT.prior(ground):
         climb.borrow_first()
-    climb.look_at_mirrors()
+    climb.look_at_symmetry()
     climb.look_at_balance()
     if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)

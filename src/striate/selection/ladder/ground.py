@@ -46,11 +46,18 @@ class Borrowed:
         name: what people call it.
         start: the net, at the size at which it looks at these images.
         bank: its features of the ground's images.
+        averaged: the same averaged over views of each image; None where those are no better for a head.
     """
 
     name: str
     start: Classifier
     bank: FeatureBank
+    averaged: FeatureBank | None = None
+
+    @property
+    def for_heads(self) -> FeatureBank:
+        """The features to which heads are fitted."""
+        return self.averaged or self.bank
 
     @property
     def side(self) -> int:
@@ -61,7 +68,7 @@ class Borrowed:
     def features(self) -> Features:
         """What a head is fitted to."""
         model = self.bank.model
-        return Features(model.preprocessing, model.module, self.name, model, self.bank)  # pyright: ignore[reportArgumentType]
+        return Features(model.preprocessing, model.module, self.name, model, self.for_heads)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, eq=False)

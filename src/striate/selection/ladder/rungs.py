@@ -14,6 +14,7 @@ from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.feature_bank import FeatureBank
 from striate.classifier.preprocessing import measure
+from striate.classifier.views import view_count
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
 from striate.nets import parse
@@ -224,8 +225,7 @@ def train_rung(
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
     epoch_s = epoch_seconds(net, recipe, seen.input_shape, len(train), ground.device)
-    views = 1 if recipe.views == "none" else 2
-    look_s = LOOK_SHARE * (1 + recipe.freeze) * epoch_s / len(train) * views
+    look_s = LOOK_SHARE * (1 + recipe.freeze) * epoch_s / len(train) * view_count(recipe.views)
     ends = max(ends - look_s * (len(splits.valid) + ground.judged), time.perf_counter() + LEAST_S)
     by_clock = epoch_s * recipe.epochs > max(QUICK_S, SURE_SHARE * (ends - time.perf_counter()))
     if by_clock:

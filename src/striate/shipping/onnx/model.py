@@ -40,10 +40,14 @@ NET = "net"
 
 @dataclass(frozen=True)
 class Made:
-    """What a module makes in the graph, each of the views behind the other: its logits, and how to see more."""
+    """What a module makes in the graph, parts behind each other: its logits, and how to see more.
+
+    The parts are of the views, first the images themselves; of a head on features of the images and of all views.
+    """
 
     logits: str
     seen: dict[str, Callable[[], str]]
+    by_means: bool = False
 
 
 def make_onnx(classifier: Classifier) -> tuple[onnx.ModelProto, tuple[str, ...]]:
@@ -62,14 +66,17 @@ def make_onnx(classifier: Classifier) -> tuple[onnx.ModelProto, tuple[str, ...]]
     b, shape, notes = GraphBuilder(), classifier.preprocessing, []
     with b.scope("fit"):
         pixels = emit_fit(b, IMAGES, shape)
-    count = view_count(classifier.views)
     with b.scope("views"):
         views = _views(b, pixels, classifier.views, shape.size)
         mean = shape.mean.reshape(1, shape.channels, *(shape.mean.shape[1:] or (1, 1)))
         normal = b.op("Div", b.op("Sub", views, b.constant(mean)), b.constant(shape.std.reshape(1, -1, 1, 1)))
     with b.scope(NET):
-        made = _emit_module(b, classifier.module, normal, shape.input_shape)
-    logits, alone = _averaged(b, made.logits, classifier.views)
+        made = _emit_module(b, classifier.module, normal, shape.input_shape, classifier.views)
+    count = 2 if made.by_means else view_count(classifier.views)
+    if made.by_means:
+        alone, logits = b.ops("Split", made.logits, outputs=2, axis=0, num_outputs=2)
+    else:
+        logits, alone = _averaged(b, made.logits, classifier.views)
     named = {PROBABILITIES: b.op("Softmax", _over(b, logits, classifier.trust.temperature), axis=1)}
     if novelty := classifier.trust.novelty:
         sights = {"appearance": lambda: emit_appearance(b, pixels, shape.input_shape)}
@@ -109,6 +116,8 @@ def _views(b: GraphBuilder, pixels: str, views: Views, size: tuple[int, int]) ->
     def mirrored(value: str) -> str:
         return b.slice(value, 3, -1, -(2**31), -1)
 
+    if views == "turns":
+        return b.op("Concat", *_turned(b, pixels), axis=0)
     seen = [pixels, mirrored(pixels)]
     if views == "mirror-shift":
         down, right = (min(1, side - 1) for side in size)
@@ -120,13 +129,26 @@ def _views(b: GraphBuilder, pixels: str, views: Views, size: tuple[int, int]) ->
     return b.op("Concat", *seen, axis=0)
 
 
+def _turned(b: GraphBuilder, pixels: str) -> list[str]:
+    """Return square images turned by none, one, two and three quarters, as torch's `rot90` does."""
+
+    def flipped(value: str, axis: int) -> str:
+        return b.slice(value, axis, -1, -(2**31), -1)
+
+    across, down = flipped(pixels, 3), flipped(pixels, 2)
+    once, thrice = (b.op("Transpose", value, perm=[0, 1, 3, 2]) for value in (across, down))
+    return [pixels, once, flipped(across, 2), thrice]
+
+
 def _averaged(b: GraphBuilder, logits: str, views: Views) -> tuple[str, str]:
     """Return the logits averaged over the views, and those of the images alone."""
     if views == "none":
         return logits, logits
     count = view_count(views)
     apart = b.op("Reshape", logits, b.op("Concat", b.ints(count, -1), b.op("Shape", logits, start=1), axis=0))
-    weights = np.array([0.5, 0.5] if count == 2 else [0.25, 0.25, 0.125, 0.125, 0.125, 0.125], np.float32)
+    weights = np.full(count, 1 / count, np.float32)
+    if views == "mirror-shift":
+        weights[:] = [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]
     total = b.reduce("Sum", b.op("Mul", apart, b.constant(weights[:, None, None])), 0)
     return total, _first(b, logits, count)
 
@@ -140,14 +162,14 @@ def _over(b: GraphBuilder, logits: str, temperature: float) -> str:
     return logits if temperature == 1 else b.op("Div", logits, b.constant(temperature))
 
 
-def _emit_module(b: GraphBuilder, module: Any, images: str, input_shape: tuple[int, int, int]) -> Made:
+def _emit_module(b: GraphBuilder, module: Any, images: str, input_shape: tuple[int, int, int], views: Views) -> Made:
     if isinstance(module, NetModule):
         return _emit_seeing_net(b, module, images)
     if isinstance(module, TimmModule):
         embedded = emit_traced(b, module.body, images, input_shape)
         return Made(emit_linear(b, embedded, module.head), {"last": lambda: embedded})
     if isinstance(module, FittedModule):
-        return _emit_fitted(b, module, images, input_shape)
+        return _emit_fitted(b, module, images, input_shape, views)
     return Made(emit_traced(b, module, images, input_shape), {})
 
 
@@ -179,8 +201,13 @@ def _moments(b: GraphBuilder, maps: str) -> str:
     return b.op("Flatten", b.op("Concat", mean, spread, axis=1), axis=1)
 
 
-def _emit_fitted(b: GraphBuilder, module: FittedModule, images: str, input_shape: tuple[int, int, int]) -> Made:
-    embedded = _features(b, module.body, images, input_shape)
+def _emit_fitted(
+    b: GraphBuilder, module: FittedModule, images: str, input_shape: tuple[int, int, int], views: Views
+) -> Made:
+    embedded, by_means = _features(b, module.body, images, input_shape), module.averages and views != "none"
+    if by_means:
+        mean, alone = _averaged(b, embedded, views)
+        embedded = b.op("Concat", alone, mean, axis=0)
     selection = module.selection
     columns, mean, scale = (array(getattr(selection, name)) for name in ("columns", "mean", "scale"))
     selected = embedded
@@ -195,7 +222,7 @@ def _emit_fitted(b: GraphBuilder, module: FittedModule, images: str, input_shape
         count = b.op("Shape", known, end=1)
         spare = b.op("Expand", least, b.op("Concat", count, b.ints(1), axis=0))
         known = b.op("Gather", b.op("Concat", known, spare, axis=1), b.constant(places, np.int64), axis=1)
-    return Made(known, {"last": lambda: selected} if module.body is not None else {})
+    return Made(known, {"last": lambda: selected} if module.body is not None else {}, by_means)
 
 
 def _features(b: GraphBuilder, body: Any, images: str, input_shape: tuple[int, int, int]) -> str:

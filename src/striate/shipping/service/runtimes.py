@@ -52,14 +52,14 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(self, model: Classifier):
-        from striate.classifier.outputs import logits_alone, seeing
+        from striate.classifier.outputs import seeing
         from striate.nets.modules.packing import packed
 
         self._model = model
         self._device = model.device
         model.module.eval()
         self._module = packed(model.module)
-        self._see = seeing(self._module) if model.trust.novelty else logits_alone(self._module)
+        self._see = seeing(self._module) if model.trust.novelty else None
         self.batch = best_batch(model)
 
     def judge(self, pixels: np.ndarray) -> Judged:
