@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -38,3 +39,27 @@ def test_one_image_a_class_leaves_the_nearest():
 def test_shrinkage_is_a_share():
     with pytest.raises(ArgumentError, match=r"shrinkage must be above 0 and at most 1; got 2\.0"):
         fit_head("lda(2)", DIGITS[:100], LABELS[:100], DIGITS[:0], LABELS[:0], 10)
+
+
+def test_without_images_to_choose_by_it_is_as_sure_as_it_is_right():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(4, 3000))
+
+    def draw(each):
+        labels = np.repeat(np.arange(4), each)
+        return (0.06 * centres[labels] + rng.normal(size=(len(labels), 3000))).astype(np.float32), labels
+
+    features, labels = draw(12)
+    model = fit_head("lda", features, labels, features[:0], labels[:0], 4)
+    found, truth = draw(500)
+    said = model(torch.from_numpy(found)).softmax(1).numpy()
+    right = (said.argmax(1) == truth).mean()
+    assert 0.35 < right < 0.7
+    assert abs(said.max(1).mean() - right) < 0.12
+
+
+def test_one_example_of_a_class_is_no_trouble():
+    features = np.eye(5, 8, dtype=np.float32)
+    for labels in (np.array([0, 1, 2, 3, 4]), np.array([0, 0, 0, 1, 2])):
+        model = fit_head("lda", features, labels, features[:0], labels[:0], int(labels.max()) + 1)
+        assert (model(torch.from_numpy(features)).argmax(1).numpy() == labels).all()

@@ -213,7 +213,7 @@ class Climb:
                 own = FROZEN.foresee(replace(self.ground, judged=0), *self.parts[0])  # whatever is chosen has to judge
                 worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
                 if worth and own < AT_MOST_SHARE * left:
-                    return FROZEN, min(left, 1.4 * needed)  # it ends when all are done
+                    return FROZEN, min(left, 3 * needed)  # it ends when all are done, however busy the machine
         return best, left
 
     def _better_refitted(self, foreseen: float) -> bool:
