@@ -10,10 +10,11 @@ import torch
 import striate
 from striate.errors import ArgumentError
 from striate.observer import Observer
-from striate.selection.ladder.climb import Climb, climb_one, outlook
+from striate.selection.ladder.climb import Climb, climb_one
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground
+from striate.selection.ladder.outlook import outlook
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, lost, verdict
 from striate.selection.ladder.rungs import SIMPLE, BaselineRung, Rung
@@ -128,11 +129,18 @@ def test_the_time_goes_where_it_promises_most(ground):
     photographs = probed(ground, 250, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
     rung, seconds = photographs.next_rung()
     assert rung is FROZEN  # what fine-tuning starts from
-    assert 18 < seconds < 40
+    assert 40 < seconds < 80
     photographs.failed.add("pretrained")
     rung, seconds = photographs.next_rung()
     assert rung is TUNED
     assert seconds == pytest.approx(250, abs=1)
+    # What was climbed keeps the time to learn from the images that choose, too, if that is little.
+    quick = replace(result("pretrained", np.arange(200) >= 20, True), fit_s=20.0)
+    photographs.results.append(quick)
+    photographs.ground = replace(photographs.ground, clock=Clock(time.perf_counter() - 50, 300.0, closing_s=0.0))
+    rung, seconds = photographs.next_rung()
+    assert rung is not FROZEN
+    assert seconds == pytest.approx(250 - 1.2 * 0.6 * 20, abs=1)
     small = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((200, 0.5), (400, 0.4)), images=45_000)
     assert small.next_rung()[0] is SWIFT
     crowded = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((24, 0.5), (48, 0.45)), images=60)

@@ -38,8 +38,6 @@ PROBES_FROM_S = 8.0
 NEARLY, CHEAP_SHARE, AT_MOST_SHARE = 1.3, 0.1, 0.3
 # With less of the budget left a rung that was not climbed would only lose.
 LEAST_SHARE = 0.08
-# Who asks what more time would bring is told of so many times as much; a smaller gain is not worth a word.
-MORE, WORTH = 10, 0.003
 # A rung that is foreseen to make so many times the errors of what is there is not begun where fitting that to the
 # images that choose as well uses so much of the time; to be safe, that is taken to need so many times what it took.
 BEHIND, REFIT_USES, REFIT_SLACK = 1.3, 0.4, 1.2
@@ -214,16 +212,24 @@ class Climb:
                 worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
                 if worth and own < AT_MOST_SHARE * left:
                     return FROZEN, min(left, 3 * needed)  # it ends when all are done, however busy the machine
-        return best, left
+        kept = self._refit_s()  # what takes little is left for whatever may win, or what there is loses it
+        return best, left - (kept if kept < REFIT_USES * left else 0.0)
 
     def _better_refitted(self, foreseen: float) -> bool:
         """Whether what is there is so far ahead of an error that the time is better used to fit it to more images."""
+        needed, left = self._refit_s(), self.ground.clock.left_s
+        if not needed:
+            return False
+        chosen = best_result([one for one in self.results if one.is_net], self.ground.metric)
+        return foreseen > BEHIND * (1 - chosen.valid.accuracy) and REFIT_USES * left <= needed <= left
+
+    def _refit_s(self) -> float:
+        """Return the seconds to fit the best net so far to the images that choose as well; 0 where that is not done."""
         nets = [one for one in self.results if one.is_net]
         if not nets or len(self.parts) > 1:
-            return False
+            return 0.0
         chosen = best_result(nets, self.ground.metric)
-        needed, left = REFIT_SLACK * rung_of(chosen).refit_s(chosen.fit_s), self.ground.clock.left_s
-        return foreseen > BEHIND * (1 - chosen.valid.accuracy) and REFIT_USES * left <= needed <= left
+        return REFIT_SLACK * rung_of(chosen).refit_s(chosen.fit_s)
 
 
 def rung_of(result: Result) -> Rung:
@@ -259,28 +265,6 @@ def climb(
     while following := climb.next_rung():
         climb.attempt(*following)
     return climb
-
-
-def outlook(climbed: Climb, chosen: Result) -> str:
-    """Return in one sentence what more time would bring: forecasts, scaled by how right that of the chosen was."""
-    times, came = f"{MORE} times the time", 1 - chosen.valid.accuracy
-    if not came:
-        return f"{times} would bring nothing: all are right"
-    rung = rung_of(chosen)
-    tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
-    if rung not in tried:
-        if rung is not SWIFT:
-            return f"{times}: what it would bring cannot be said, as {rung.name} had no short trial"
-        train, valid = climbed.parts[0]
-        came_to = Probe(rung.name, ((chosen.fit_s, came),), len(valid), chosen.fit_s)
-        usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)
-        return f"{times}: about {100 * (came - usual):.1f} points, by {rung.name}, as learning curves usually go"
-    told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
-    seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
-    errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
-    best = min(errors, key=lambda one: errors[one])
-    gain = came - errors[best]
-    return f"{times}: about {100 * gain:.1f} points, by {best.name}" if gain > WORTH else f"{times} would bring little"
 
 
 def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Result:

@@ -22,13 +22,14 @@ from striate.errors import ArgumentError, DataError
 from striate.metrics.by_class import Metric
 from striate.runs.folder import RunFolder
 from striate.runs.session import RunOptions, RunResult, Session, found_again, open_session
-from striate.selection.ladder.climb import REFIT_SLACK, Climb, climb, outlook, rung_of
+from striate.selection.ladder.climb import REFIT_SLACK, Climb, climb, rung_of
 from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.lending import lend
 from striate.selection.ladder.memory import LADDER, Memory, figures
+from striate.selection.ladder.outlook import outlook
 from striate.selection.ladder.results import Result, Skipped, best_result, lost, verdict
 from striate.training.engine.state import Interrupted
 from striate.training.recipe import Recipe
