@@ -140,7 +140,7 @@ def test_the_time_goes_where_it_promises_most(ground):
     photographs.ground = replace(photographs.ground, clock=Clock(time.perf_counter() - 50, 300.0, closing_s=0.0))
     rung, seconds = photographs.next_rung()
     assert rung is not FROZEN
-    assert seconds == pytest.approx(250 - 1.2 * 0.6 * 20, abs=1)
+    assert seconds == pytest.approx(250 - 2 * 1.2 * 0.6 * 20, abs=1)
     small = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((200, 0.5), (400, 0.4)), images=45_000)
     assert small.next_rung()[0] is SWIFT
     crowded = probed(ground, 250, swift=((5, 0.4), (15, 0.25)), frozen=((24, 0.5), (48, 0.45)), images=60)

@@ -41,6 +41,8 @@ LEAST_SHARE = 0.08
 # A rung that is foreseen to make so many times the errors of what is there is not begun where fitting that to the
 # images that choose as well uses so much of the time; to be safe, that is taken to need so many times what it took.
 BEHIND, REFIT_USES, REFIT_SLACK = 1.3, 0.4, 1.2
+# So many times what that takes is kept from the next rung, which ends a little late and may make judging take longer.
+REFIT_KEPT = 2.0
 RUNGS: Sequence[Rung] = (*SIMPLE, SWIFT, FROZEN, TUNED)
 
 
@@ -212,7 +214,7 @@ class Climb:
                 worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
                 if worth and own < AT_MOST_SHARE * left:
                     return FROZEN, min(left, 3 * needed)  # it ends when all are done, however busy the machine
-        kept = self._refit_s()  # what takes little is left for whatever may win, or what there is loses it
+        kept = REFIT_KEPT * self._refit_s()  # where it is little it is left, or what there is loses it
         return best, left - (kept if kept < REFIT_USES * left else 0.0)
 
     def _better_refitted(self, foreseen: float) -> bool:
