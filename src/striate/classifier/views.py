@@ -57,7 +57,7 @@ def logits_over_views(
     "mirror" takes the image and its mirror image. "mirror-shift" gives half of the weight to the same of two copies,
     shifted by a pixel to either corner and reflected at the edge. "turns" takes the image turned by none, one,
     two and three quarters. Logits are averaged, not probabilities; of a head on a net's features these features, which
-    is what the head was fitted to (support vectors on TrashNet's photographs, turned: 93.6 % right against 92.7).
+    is what the ladder fitted the head to.
 
     Arguments:
         module: float (n, c, h, w) → logits (n, k), in evaluation mode.
