@@ -59,6 +59,28 @@ def test_a_model_that_is_good_enough_answers_always():
     assert (found.answered, found.value) == (1000, 0.5)
 
 
+def test_images_that_are_refused_are_no_answers():
+    """Those of none of the classes have no probability: however good the model, they are not among what it answers."""
+    top, refused = np.linspace(0.5, 1, 1000), np.arange(1000) % 4 == 0
+    found = find_threshold(np.where(refused, 0, top), np.arange(1000) % 100 > 0, 0.9)
+    assert found.answered == 750
+    assert found.images == 1000
+    assert found.value == top[1]
+    assert found.precision == 1.0  # what was wrong of them was refused
+    # Right or wrong, they promise nothing: of those that are answered a third is wrong.
+    lucky = find_threshold(np.where(refused, 0, top), refused | (np.arange(1000) % 3 > 0), 0.7)
+    assert lucky.value is None
+    assert find_threshold(np.zeros(1000), np.ones(1000, bool), 0.9).value is None
+
+
+def test_where_some_are_refused_more_images_are_needed():
+    def needed(refused):
+        return find_threshold(np.where(np.arange(100) < refused, 0, 0.9), np.ones(100, bool), 0.99).needed
+
+    assert needed(0) == 437
+    assert needed(50) == 874
+
+
 @pytest.mark.parametrize(("n", "wrong", "message"), [
     (100, 0, "needs about 437 validation images, there are 100"),
     (2000, 0.5, "not right so often however sure it is"),

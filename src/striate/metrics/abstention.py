@@ -79,7 +79,8 @@ def find_threshold(
     A few starts, each with its part of the risk, so that one early mistake does not end it all.
 
     Arguments:
-        top: float (n,), the probabilities of the most probable classes of images that were not trained on.
+        top: float (n,), the probabilities of the most probable classes of images that were not trained on; 0 where
+            none is said, which is no answer, however low the threshold.
         right: bool (n,), whether these classes are the true ones.
         wanted: in (0, 1).
         groups: int (n,), equal for images that belong together; they count as `sample_size` says. None: each alone.
@@ -102,21 +103,22 @@ def find_threshold(
     top, right = top[order], np.asarray(right, bool)[order]
     groups = None if groups is None else groups[order]
     n, unique = len(top), len(top) if groups is None else len(np.unique(groups))
-    fewest = _fewest(wanted, risk / STARTS)
+    answers, fewest = int(np.count_nonzero(top > 0)), _fewest(wanted, risk / STARTS)
+    right, groups = right[:answers], None if groups is None else groups[:answers]
     best = 0
     for start in [fewest * 2**i for i in range(STARTS)]:
         count = float(start)
-        while count <= n:
+        while count <= answers:
             reached = _with_equals(top, math.ceil(count))
             if not _holds(right[:reached], groups if groups is None else groups[:reached], wanted, risk / STARTS):
                 break
             best, count = max(best, reached), max(count * STEP, reached + 1.0)
         # The last step goes to the end, so that a model that is good enough answers always.
-        if count > n >= start and _holds(right, groups, wanted, risk / STARTS):
-            best = n
+        if count > answers >= start and _holds(right, groups, wanted, risk / STARTS):
+            best = answers
     if best:
         return Threshold(wanted, float(top[best - 1]), n, unique, best, float(right[:best].mean()))
-    return Threshold(wanted, None, n, unique, needed=_needed(right, groups, wanted, risk / STARTS))
+    return Threshold(wanted, None, n, unique, needed=_needed(right, groups, wanted, risk / STARTS, n))
 
 
 def _with_equals(top: np.ndarray, count: int) -> int:
@@ -135,11 +137,16 @@ def _fewest(wanted: float, risk: float) -> int:
     return math.ceil(math.log(risk) / math.log(wanted))
 
 
-def _needed(right: np.ndarray, groups: np.ndarray | None, wanted: float, risk: float) -> int | None:
+def _needed(right: np.ndarray, groups: np.ndarray | None, wanted: float, risk: float, images: int) -> int | None:
     """Return about how many images it takes where the surest half is as often right as here; None: no number does.
 
     A higher precision never needs fewer: of the same images the share of errors is the same for each.
+
+    Arguments:
+        right, groups: of those that were answered, the surest first; `images` is how many there are in all.
     """
+    if images and not len(right):
+        return None
     half = max(1, len(right) // 2)
     errors = int((~right[:half]).sum())
     share, each = errors / half, 1.0
@@ -147,10 +154,11 @@ def _needed(right: np.ndarray, groups: np.ndarray | None, wanted: float, risk: f
         each = max(1.0, len(right) / sample_size(right, groups).effective)
     if share >= 1 - wanted:
         return None
+    each *= images / max(1, len(right)) if images else 1.0
     count = float(_fewest(wanted, risk))
     while not _surely(count, share, wanted, risk) and count < 1e7:
         count *= 1.1
-    return math.ceil(max(count * (2 if errors else 1) * each, len(right) + 1))
+    return math.ceil(max(count * (2 if errors else 1) * each, images + 1))
 
 
 def _surely(count: float, share: float, wanted: float, risk: float) -> bool:
