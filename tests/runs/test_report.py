@@ -12,9 +12,12 @@ import striate
 from striate.errors import SourceNotFoundError, TrainingError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.runs.listing import read_run
 from striate.runs.remaking import remake_report
 from striate.runs.report import leave_report
 from striate.selection.fit import resume, run, run_one
+from striate.selection.ladder.climb import Climb
+from striate.selection.ladder.rungs import SIMPLE
 
 NET = "conv(4, 3) relu fc(classes)"
 
@@ -76,6 +79,33 @@ def test_the_ladder_leaves_one_with_its_rungs(tmp_path):
     for rung in done.classifier.provenance.ladder:
         assert rung["name"] in outline.words
     assert done.classifier.provenance.verdict.split(":")[0].strip() in outline.words
+
+
+def climb_with(rung, monkeypatch, out, refit=False):
+    """A ladder of one net, fitted again or not."""
+    own = next(one for one in SIMPLE if one.name == rung)
+    monkeypatch.setattr(Climb, "simple", lambda climb: climb.attempt(own, 2.0))
+    monkeypatch.setattr(Climb, "next_rung", lambda climb: None)
+    if not refit:
+        monkeypatch.setattr("striate.selection.ladder.ladder.REFIT_SLACK", float("inf"))
+    return run("digits", budget="20s", out=out)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_ladders_has_curves_and_health_of_the_rung_that_was_kept(refit, tmp_path, monkeypatch):
+    done = climb_with("linear", monkeypatch, tmp_path / "run", refit)
+    assert done.chosen == "linear"
+    assert (done.classifier.provenance.refit_s is not None) == refit
+    outline = outline_of(tmp_path / "run")
+    assert (2, "Learning curves") in outline.headings
+    assert (3, "Its health") in outline.headings
+    assert "Of linear, the rung that was kept" in outline.words
+    assert ("Then it was fitted again" in outline.words) == refit
+    assert ("before it was fitted again" in outline.words) == refit
+    assert ("the dot is the epoch that was kept" in outline.words) != refit
+    assert read_run(tmp_path / "run").train_s == done.classifier.provenance.fit_s
+    remake_report(tmp_path / "run")
+    assert outline_of(tmp_path / "run").headings == outline.headings
 
 
 def test_few_images_in_folds_have_one(tmp_path):

@@ -27,7 +27,8 @@ class Provenance:
         train_s, fit_s: seconds of training, and of fitting or of all rungs of a ladder.
         fitted: the baseline; `features` whose features it sees, `candidates` among which it was chosen.
         weights: what is said of published ones.
-        chosen: the rung of a `ladder`; `verdict` whether a net is worth it, `budget_s` the seconds that there were.
+        chosen: the rung of a `ladder`; `verdict` whether a net is worth it, `budget_s` the seconds that there were,
+            `refit_s` those in which it was fitted again, to training and validation images together.
         tuning: the study and the trial.
         valid_…: of the images that chose, and where some belong together the interval that counts their groups; test_…:
             of those that judged once, likewise; near_copies how many of them leak from its own training images.
@@ -54,6 +55,7 @@ class Provenance:
     verdict: str | None = None
     budget_s: float | None = None
     fit_s: float | None = None
+    refit_s: float | None = None
     tuning: Mapping[str, Any] | None = None
     test_accuracy: float | None = None
     test_correct: int | None = None

@@ -163,7 +163,7 @@ def _read(path: Path, written: float) -> Run:
     if not finished:
         why = "on the ladder" if climbing else _where(len(history), planned)
     best = _best(history)
-    train_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history else None
+    own_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history and net != "auto" else None
     return Run(
         path, state, why,
         source=str(_dict(described.get("asked")).get("source") or described.get("source") or ""),
@@ -173,7 +173,7 @@ def _read(path: Path, written: float) -> Run:
         valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid"),
                         provenance.get("valid_interval")),
         test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total"), provenance.get("test_interval")),
-        train_s=train_s if train_s is not None else _number(provenance.get("fit_s")),
+        train_s=own_s if own_s is not None else _number(provenance.get("fit_s")),
         data=str(described.get("data") or ""),
         settings=settings | _asked(described),
         written_s=written,

@@ -11,6 +11,7 @@ from PIL import Image
 import striate
 from striate.data.reading import read
 from striate.errors import ArgumentError, StriateError, TrainingError
+from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run
@@ -91,6 +92,43 @@ def test_a_stopped_climb_goes_on_where_it_was(digits, tmp_path):
         run(other, budget="8s", out=tmp_path / "run", resume=True)
     with pytest.raises(ArgumentError, match="already holds a run"):
         run(digits, budget="8s", out=tmp_path / "run")
+
+
+def judged(name, right, of=100):
+    """A rung that got so many of the images right."""
+    cells = np.array([[0, 0, right], [0, 1, of - right]])
+    return Result(name, Evaluation(("a", "b"), cells), np.arange(of) < right, 1.0, 1, 1.0, True)
+
+
+def test_how_the_best_rung_learned_stays_beside_its_model(tmp_path):
+    """Whichever rung is best after each, also after a resume; nothing of another, nothing of what learns in none."""
+
+    def learn(name):
+        (tmp_path / "rungs" / name).mkdir(parents=True)
+        for file in ("metrics.jsonl", "health.json", "checkpoint.safetensors"):
+            (tmp_path / "rungs" / name / file).write_text(f"{file} of {name}")
+
+    def kept():
+        return [path.read_text() for path in sorted(tmp_path.glob("*.json*")) if path.name != "ladder.json"]
+
+    memory = Memory(RunFolder(tmp_path), resumed=False)
+    memory.add(judged("neighbours", 50), 1.0)
+    assert kept() == []
+    learn("mlp")
+    memory.add(judged("mlp", 70), 2.0)
+    assert kept() == ["health.json of mlp", "metrics.jsonl of mlp"]
+    learn("linear")
+    memory.add(judged("linear", 60), 3.0)
+    assert kept() == ["health.json of mlp", "metrics.jsonl of mlp"]
+    assert not (tmp_path / "rungs").exists()
+    again = Memory(RunFolder(tmp_path), resumed=True)
+    again.add(judged("majority", 10), 4.0)
+    assert kept() == ["health.json of mlp", "metrics.jsonl of mlp"]
+    learn("swift")
+    again.add(judged("swift", 90), 4.0)
+    assert kept() == ["health.json of swift", "metrics.jsonl of swift"]
+    again.add(judged("pretrained", 99), 5.0)
+    assert kept() == []
 
 
 def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypatch):

@@ -56,9 +56,8 @@ def _loss(lines: Mapping[str, Points]) -> Drawn:
     values = [y for points in lines.values() for _, y in points]
     plot = Plot(_epochs(lines["training"]), even_axis(0.0, max(values), "loss"))
     alt = "Loss by epoch. " + _ends(lines, lambda value: f"{value:.3f}")
-    return Drawn(
-        plot.svg(alt, *_both(plot, lines)), "Mean loss; training (solid) while it learned, validation (dashed)."
-    )
+    judged = ", validation (dashed)" if lines["validation"] else "; no validation images judged the epochs"
+    return Drawn(plot.svg(alt, *_both(plot, lines)), f"Mean loss; training (solid) while it learned{judged}.")
 
 
 def _accuracy(lines: Mapping[str, Points], best: int | None, interval: tuple[float, float] | None) -> Drawn:

@@ -75,7 +75,8 @@ def _data(contents: ReportContents) -> dict[str, Any]:
 def _training(contents: ReportContents) -> dict[str, Any]:
     told, ladder = contents.model.provenance, contents.ladder
     rungs = list(ladder.get("rungs") or told.ladder or [])
-    curves = [] if rungs else draw_curves(contents.history, told.epoch, contents.valid and contents.valid.interval)
+    kept = told.epoch if told.refit_s is None else None  # the curves are of the fit before, the epoch of the last one
+    curves = draw_curves(contents.history, kept, contents.valid and contents.valid.interval)
     return {
         "rungs": rung_rows(rungs, ladder.get("probes") or [], told.chosen),
         "axis": rung_axis(rungs) if rungs else None,

@@ -124,8 +124,10 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     results, clock, metric = climbed.results, climbed.ground.clock, climbed.ground.metric
     chosen, took = best_result(results, metric), sum(one.fit_s for one in results)
     best, again, more = chosen.classifier or memory.best(), None, []
+    start = time.perf_counter()
     with climbed.going_on(f"{chosen.name}, refitted"):
         again = _refitted(chosen, best, climbed)
+    refit_s = round(time.perf_counter() - start, 3) if again else None
     before, model = best if again else None, again or best
     with climbed.going_on("outlook"):
         more = [outlook(climbed, chosen)]
@@ -134,7 +136,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     made = model.provenance.about(dataset.described, dataset.splits)
     provenance = replace(
         made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
-        valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3),
+        valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3), refit_s=refit_s,
         splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
     )  # fmt: skip
     valid = dataset.splits.valid

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from striate.runs.folder import RunFolder
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.system.files import write_atomically
+from striate.training.engine.checkpoints import HEALTH, METRICS
 
 # What stands in net.txt; the file of figures; the folder of checkpoints.
 LADDER, FIGURES, CHECKPOINTS = "auto", "ladder.json", "rungs"
@@ -26,6 +28,8 @@ LADDER, FIGURES, CHECKPOINTS = "auto", "ladder.json", "rungs"
 
 class Memory:
     """What the ladder has come to, kept in `ladder.json`, and the best model so far, so that nothing is lost.
+
+    How that model learned, epoch by epoch, lies beside it as in the run of one net.
 
     Arguments:
         folder: of the run; None keeps nothing.
@@ -36,6 +40,7 @@ class Memory:
     def __init__(self, folder: RunFolder | None, resumed: bool, metric: Metric = "accuracy"):
         self.folder, self.results, self.skipped, self.probes = folder, [], [], []
         self.spent_s = 0.0
+        self._learning: dict[str, dict[str, str]] = {}
         self.metric: Metric = metric
         path = folder and folder.path / FIGURES
         if folder is None or path is None or not resumed or not path.exists():
@@ -44,8 +49,11 @@ class Memory:
             kept = json.loads(path.read_text("utf-8"))
             self.results, self.probes = [_result(one) for one in kept["rungs"]], list(kept.get("probes", []))
             self.spent_s = float(kept.get("spent_s", sum(one.fit_s for one in self.results)))
-        if self.results and folder.model.exists():
-            best = best_result(self.results, self.metric)
+        if not self.results:
+            return
+        best = best_result(self.results, self.metric)
+        self._learning[best.name] = _learning(folder.path)
+        if folder.model.exists():
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
     def add(self, result: Result | Skipped | Probe, spent_s: float) -> None:
@@ -60,10 +68,23 @@ class Memory:
             return
         if isinstance(result, Result) and best_result(self.results, self.metric) is result and result.classifier:
             result.classifier.save(self.folder.model)
+        if isinstance(result, Result):
+            self._keep_learning(result)
         self.keep(spent_s)
         if isinstance(result, Probe):
             return
         shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
+
+    def _keep_learning(self, result: Result) -> None:
+        """Put beside the best model how it learned; nothing where it was fitted at once."""
+        assert self.folder is not None
+        self._learning[result.name] = _learning(self.folder.path / CHECKPOINTS / result.name)
+        best = self._learning.get(best_result(self.results, self.metric).name, {})
+        for name in (METRICS, HEALTH):
+            if name in best:
+                write_atomically(self.folder.path / name, best[name])
+            else:
+                (self.folder.path / name).unlink(missing_ok=True)
 
     def keep(self, spent_s: float) -> None:
         """Write what is known, and that so many seconds of the budget are spent: an interrupted rung's among them."""
@@ -81,6 +102,12 @@ class Memory:
         """Return the best model so far, from its file."""
         assert self.folder is not None
         return Classifier.load(self.folder.model)
+
+
+def _learning(folder: Path) -> dict[str, str]:
+    """Return the contents of the files in a folder that tell how a net learned, by name; {} where there are none."""
+    paths = [path for name in (METRICS, HEALTH) if (path := folder / name).exists()]
+    return {path.name: path.read_text("utf-8", "replace") for path in paths}
 
 
 def figures(one: Result) -> dict[str, Any]:
