@@ -15,6 +15,7 @@ from striate.runs.folder import RunFolder
 from striate.runs.listing import read_run
 from striate.runs.remaking import remake_report
 from striate.runs.report import leave_report
+from striate.runs.robustness import answers_digest
 from striate.selection.fit import resume, run, run_one
 from striate.selection.ladder.climb import Climb
 from striate.selection.ladder.rungs import SIMPLE
@@ -195,9 +196,31 @@ def test_other_images_and_runs_that_are_not_there_are_refused(tmp_path):
         remake_report(tmp_path / "run")
 
 
-@pytest.mark.slow
-def test_the_card_is_in_it_where_it_is_asked_for(tmp_path):
+def test_a_card_is_asked_for_and_stays_with_the_model_it_is_of(tmp_path):
+    """Who has no card is told how to come by it; one that took minutes is in every later report of the same model."""
+    out = tmp_path / "run"
+    run_one("xo:60", NET, epochs=1, precision="float32", out=out)
+    assert "Not measured: striate report RUN --robustness" in outline_of(out).words
+    remake_report(out, robustness=True)
+    with_card = (out / "report.html").read_text("utf-8")
+    assert "Not measured" not in outline_of(out).words
+    assert "Means by family" in outline_of(out).words
+    remake_report(out)
+    assert (out / "report.html").read_text("utf-8") == with_card
+    (out / "report.html").unlink()
+    (out / "result.json").unlink()
+    resume(out)
+    assert "Means by family" in outline_of(out).words
+    other = run_one("xo:60", NET, epochs=2, precision="float32", out=tmp_path / "other")
+    other.classifier.save(out / "model.striate")
+    remake_report(out)
+    assert "Not measured" in outline_of(out).words
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": 1}', '{"model": "MODEL", "card": {"corruptions": [3]}}'])
+def test_a_card_that_is_damaged_is_none(content, tmp_path):
     run_one("xo:60", "neighbours", out=tmp_path / "run")
-    assert "Robustness" not in outline_of(tmp_path / "run").words
-    remake_report(tmp_path / "run", robustness=True)
-    assert (2, "Robustness") in outline_of(tmp_path / "run").headings
+    model = striate.Classifier.load(tmp_path / "run" / "model.striate")
+    (tmp_path / "run" / "robustness.json").write_text(content.replace("MODEL", answers_digest(model)))
+    remake_report(tmp_path / "run")
+    assert "Not measured" in outline_of(tmp_path / "run").words

@@ -9,6 +9,7 @@ checkpoint.safetensors the whole state, to resume from
 model.striate          the best model so far
 result.json            what it came to, written last
 report.html            all of it on one page for people
+robustness.json        the robustness card, where one was measured, and of which model
 """
 
 from __future__ import annotations

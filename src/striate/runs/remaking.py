@@ -20,6 +20,7 @@ from striate.metrics.groups import SampleSize
 from striate.observer import Observer, Progress, silent
 from striate.runs.folder import RunFolder
 from striate.runs.report import gather_contents, kept_values
+from striate.runs.robustness import keep_card
 from striate.runs.session import asked_before, judge_images
 from striate.system.devices import choose_device
 from striate.system.files import write_atomically
@@ -46,7 +47,7 @@ def remake_report(
         source: where its images are now; None looks where they were.
         device: what the model computes on.
         progress: told how far it is.
-        robustness: measure the robustness card too, which takes minutes.
+        robustness: measure the robustness card too, which takes minutes; reports of this model have it from then on.
 
     Raises:
         SourceNotFoundError: there is no run, or no model in it yet.
@@ -61,8 +62,9 @@ def remake_report(
     splits, told = dataset.splits, model.provenance
     test = judge_images(model, splits.test, observer, splits.train)
     valid = _chosen_by(folder, told.chosen) if told.chosen else judge_images(model, splits.valid, observer)
-    card = _card(model, splits.test if test else splits.valid, progress) if robustness else ""
-    contents = gather_contents(folder, model, splits, valid, test, dataset.catalog, explained=True, robustness=card)
+    if robustness:
+        keep_card(folder, model, splits.test if test else splits.valid, progress)
+    contents = gather_contents(folder, model, splits, valid, test, dataset.catalog, explained=True)
     write_atomically(folder.report, report_page(contents))
     return folder.report
 
@@ -91,15 +93,6 @@ def _dataset_of(folder: RunFolder, model: Classifier, source: Any, observer: Obs
             "Name the SOURCE where they are, or judge the model on new ones with striate evaluate"
         )
     return dataset
-
-
-def _card(model: Classifier, images: ImageSet, progress: Progress) -> str:
-    from striate.evaluation.robustness.judging import card_of
-    from striate.evaluation.robustness.section import card_section
-
-    if not len(images):
-        return ""
-    return card_section(card_of(model, images, images.labels, progress))
 
 
 def _chosen_by(folder: RunFolder, chosen: str) -> Evaluation | None:

@@ -26,6 +26,7 @@ from striate.evaluation.slices import Slices, find_slices
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
+from striate.runs.robustness import kept_section
 from striate.system.files import write_atomically
 
 # So many mistakes are shown with their pictures.
@@ -60,7 +61,7 @@ def leave_report(
 
 def gather_contents(
     folder: RunFolder, model: Classifier, splits: Splits[ImageSet], valid: Evaluation | None, test: Evaluation | None,
-    catalog: Catalog | None = None, explained: bool = False, robustness: str = "",
+    catalog: Catalog | None = None, explained: bool = False,
 ) -> ReportContents:  # fmt: skip
     """Return what the folder of a run knows of it, beside the model and the images; what is not there is left out.
 
@@ -68,7 +69,6 @@ def gather_contents(
         catalog: where the images come from, which knows their files and the columns of a table; None: nobody knows.
         explained: look among the training images for the causes of mistakes, whatever time the model takes for that;
             else only where it is quick.
-        robustness: the card as a fragment of HTML.
     """
     known = ReportContents(
         model, splits, valid, test,
@@ -78,7 +78,7 @@ def gather_contents(
         ladder=kept_values(folder.path / "ladder.json"),
         recipe=_text(folder.recipe),
         promises=model.provenance.promises,
-        robustness=robustness,
+        robustness=kept_section(folder, model),
     )  # fmt: skip
     outcomes, images = known.judged and known.judged.outcomes, known.judged_images
     if known.judged is None or outcomes is None or not np.array_equal(outcomes.labels, images.labels):

@@ -80,6 +80,23 @@ def test_everything_that_is_known_is_shown():
         assert told in words, told
 
 
+def test_precision_has_its_interval_as_recall_has():
+    contents = make_contents()
+    assert contents.test is not None
+    words = page_of(contents).words
+    for row in contents.test.per_class():
+        for name in ("interval", "precision_interval"):
+            low, high = (f"{100 * end:.1f}" for end in row[name])
+            assert f"{low} to {high} %" in words, (row["class"], name)
+
+
+def test_without_a_card_it_says_how_to_come_by_one():
+    told = page_of(make_contents())
+    assert (2, "Robustness") in told.headings
+    assert "Not measured: striate report RUN --robustness" in told.words
+    assert "no images were held back to measure it on" in page_of(make_contents(counts=(60, 0, 0))).words
+
+
 def test_a_single_net_shows_its_curves():
     outline = page_of(make_contents(history=HISTORY, told={"epoch": 3}))
     assert (2, "Learning curves") in outline.headings

@@ -63,6 +63,21 @@ def test_what_to_be_careful_of(test, care):
         assert care in cares
 
 
+ILLS = ["more than half of the units are dead in 1.relu (60 %): they cannot learn. Lower the learning rate", "it leaps"]
+
+
+@pytest.mark.parametrize(("ills", "told"), [
+    (ILLS[:1], "dead in 1.relu (60 %): they cannot learn"),
+    (ILLS, "dead in 1.relu (60 %): they cannot learn, and 1 more of its health"),
+])  # fmt: skip
+def test_an_ill_net_is_told(ills, told):
+    contents = make_contents(("a", "b"), (60, 30, 400), health={"epoch": 1, "health": ills})
+    test = evaluated(np.arange(400) % 2, np.arange(400) >= 40)
+    assert verdict_sentences(replace(contents, test=test))[2] == f"Be careful: more than half of the units are {told}."
+    unjudged = verdict_sentences(replace(contents, test=None, valid=None))[2]
+    assert told in unjudged
+
+
 def test_leaks_are_told_with_the_figure_without_them():
     images = make_images(("a", "b"), 400)
     test = judged(images, 0.95)

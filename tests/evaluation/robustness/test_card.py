@@ -10,7 +10,7 @@ import pytest
 
 import striate
 from striate.errors import ShapeError
-from striate.evaluation.robustness.card import judged_rows, meaningful, measure_robustness
+from striate.evaluation.robustness.card import RobustnessCard, judged_rows, meaningful, measure_robustness
 from striate.evaluation.robustness.corruptions import CORRUPTIONS, FAMILIES
 from striate.evaluation.robustness.figure import draw_robustness
 from striate.evaluation.robustness.judging import judge_robustness
@@ -49,6 +49,29 @@ def test_what_cannot_harm_does_not_and_what_must_does(card):
     assert card.worst[0].family == "light"
     assert re.fullmatch(r"weakest: .* costs 50\.0 points: 50\.0 % instead of 100\.0 %", card.weakest)
     assert card.chance < 0.02
+
+
+def test_a_card_is_read_as_it_was_told(card):
+    told = json.loads(json.dumps(card.to_json()))
+    again = RobustnessCard.from_json(told)
+    assert again == card
+    assert card_section(again) == card_section(card)
+
+
+@pytest.mark.parametrize("harm", [
+    lambda told: told.pop("clean"),
+    lambda told: told["clean"].update(accuracy=7),
+    lambda told: told["clean"].update(accuracy=float("nan")),
+    lambda told: told["corruptions"][0].update(name="<script>"),
+    lambda told: told["corruptions"][0].update(amounts=[1, 2, 3, 4, 5]),
+    lambda told: told["corruptions"].clear(),
+    lambda told: told.update(corruptions=7, notes=None),
+])  # fmt: skip
+def test_a_card_that_makes_no_sense_is_refused(card, harm):
+    told = json.loads(json.dumps(card.to_json()))
+    harm(told)
+    with pytest.raises(ValueError, match=r"card|accuracy"):
+        RobustnessCard.from_json(told)
 
 
 def test_means_are_means(card):

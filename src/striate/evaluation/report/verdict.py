@@ -74,6 +74,7 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     judged, test = contents.judged, contents.test
     if test is None or not test.total:
         yield "no test images were held back, and figures on the images that chose the model flatter it"
+    yield from _of_health(contents)
     if judged is None or not judged.total:
         return
     share, _ = most_frequent(judged)
@@ -93,6 +94,14 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     ledger = contents.splits.train.ledger
     if ledger.skipped_share > 0.1:
         yield f"{percent(ledger.skipped_share, 0)} of the files could not be used"
+
+
+def _of_health(contents: ReportContents) -> Iterator[str]:
+    """Say what was wrong with the net's layers when they were last looked at; what to do about it stands below."""
+    ills = [text for text in contents.health.get("health") or () if isinstance(text, str)]
+    if ills:
+        more = f", and {len(ills) - 1} more of its health" if len(ills) > 1 else ""
+        yield f"{ills[0].split('. ')[0].removesuffix('.')}{more}"
 
 
 def _of_confidence(judged: Evaluation) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -139,6 +139,31 @@ class RobustnessCard:
             "notes": list(self.notes),
         }  # fmt: skip
 
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> RobustnessCard:
+        """Return the card that `to_json` told.
+
+        Raises:
+            ValueError: it is damaged, or of a version that did other things to the images.
+        """
+        known = {one.name: one for one in CORRUPTIONS}
+        try:
+            rows = tuple(
+                CorruptionResult(known[one["name"]], tuple(map(_told_score, one["accuracy"], one["intervals"])))
+                for one in kept["corruptions"]
+                if one["amounts"] == list(known[one["name"]].amounts) and one["accuracy"]
+            )
+            told = [tuple(str(line) for line in kept[name]) for name in ("left_out", "notes")]
+            card = cls(
+                _told_score(kept["clean"]["accuracy"], kept["clean"]["interval"]), rows, int(kept["images"]),
+                int(kept["groups"]), float(kept["weakest"]["chance"]), *told,
+            )  # fmt: skip
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"no robustness card: {error}") from None
+        if len(rows) < len(kept["corruptions"]) or not any(_counts(row) for row in rows):
+            raise ValueError("a robustness card of other corruptions")
+        return card
+
 
 def measure_robustness(
     predict: Predict,
@@ -217,6 +242,13 @@ def _verdicts(predict: Predict, one: Corruption, images: np.ndarray, labels: np.
 
 def _score(right: np.ndarray, groups: np.ndarray | None) -> Score:
     return Score(float(right.mean()), grouped_interval(right, groups))
+
+
+def _told_score(accuracy: Any, interval: Any) -> Score:
+    low, high = map(float, interval)
+    if not 0 <= low <= accuracy <= high <= 1:
+        raise ValueError(f"an accuracy must be in its interval between 0 and 1; got {accuracy} in {low} to {high}")
+    return Score(float(accuracy), (low, high))
 
 
 def _sums(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
