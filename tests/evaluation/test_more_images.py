@@ -147,3 +147,19 @@ def test_a_net_s_own_features_have_seen_the_images(digits_model, monkeypatch):
     monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
     with pytest.raises(ArgumentError, match=r"pip install \"striate\[photos\]\""):
         foresee_more(digits_model, held.seen, held.images)
+
+
+def test_features_of_a_net_that_was_trained_on_these_images_have_seen_them(digits_run, monkeypatch):
+    """A head on them would be told to need no more images: its features know all parts of the curve already."""
+    source = striate.read("digits")
+    head = striate.fit(source, net="logistic", features=digits_run / "model.striate")
+    assert head.provenance.features_knew == head.provenance.splits["train"]
+    assert np.isin(striate.Classifier.load(digits_run / "model.striate").trained_on, head.trained_on).all()
+    held = head.held_out(source)
+    monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
+    with pytest.raises(ArgumentError, match="this model's own have seen the images already"):
+        foresee_more(head, held.seen, held.images)
+    other = striate.fit("xo:300", net="logistic", features=digits_run / "model.striate")
+    assert other.provenance.features_knew is None
+    held = other.held_out(striate.read("xo:300"))
+    assert foresee_more(other, held.seen, held.images).how == "a softmax regression on features of model.striate"

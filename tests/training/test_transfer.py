@@ -50,6 +50,15 @@ def test_a_new_head_on_what_it_knows(halves, learned):
     assert changed == ["8.weight", "8.bias"]
 
 
+def test_what_the_first_weights_had_seen_is_seen(halves, learned):
+    """Else it would be judged on images that its weights were learned from."""
+    known = striate.Classifier.load(learned).trained_on
+    tuned = run_one(halves[1], weights=learned, epochs=0, precision="float32", head="last").classifier
+    assert len(known)
+    assert np.isin(known, tuned.trained_on).all()
+    assert len(tuned.trained_on) > len(known)
+
+
 def test_a_new_head_may_see_the_parts_before_too(halves, learned):
     last, parts = (
         run_one(halves[1], weights=learned, epochs=0, precision="float32", head=head) for head in ("last", "parts")

@@ -106,7 +106,9 @@ class _Data:
         self, train: ImageSet, valid: ImageSet, features: Features, seed: int, observer: Observer, balanced: bool
     ):
         self.features, self.observer, self.classes = features, observer, train.classes
-        self.seen = np.unique(np.concatenate([train.hashes, valid.hashes]))
+        learned = features.model.trained_on if features.model else train.hashes[:0]  # what made the features
+        self.seen = np.unique(np.concatenate([train.hashes, valid.hashes, learned]))
+        self.known_images = int(np.isin(train.hashes, learned).sum())
         # A class without a training image is never predicted; the heads do not know of it.
         self.present = np.unique(train.labels)
         known = np.isin(valid.labels, self.present)
@@ -138,7 +140,9 @@ class _Data:
             self.features.preprocessing,
             Fitted(name, body.net if body else None),
             module.eval(),
-            Provenance(fitted=str(baseline), features=self.features.of or "pixels"),
+            Provenance(
+                fitted=str(baseline), features=self.features.of or "pixels", features_knew=self.known_images or None
+            ),
             self.seen,
         )
         return Candidate(classifier, *self._judge(module, examples), fit_s)

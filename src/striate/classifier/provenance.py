@@ -25,7 +25,8 @@ class Provenance:
         seed: of what was fitted at once.
         epoch: the best one; 0 is the start from given weights.
         train_s, fit_s: seconds of training, and of fitting or of all rungs of a ladder.
-        fitted: the baseline; `features` whose features it sees, `candidates` among which it was chosen.
+        fitted: the baseline; `features` whose features it sees, `features_knew` how many of the training
+            images the net that makes them had learned from before, `candidates` among which it was chosen.
         weights: what is said of published ones.
         chosen: the rung of a `ladder`; `verdict` whether a net is worth it, `budget_s` the seconds that there were,
             `refit_s` those in which it was fitted again, to training and validation images together.
@@ -48,6 +49,7 @@ class Provenance:
     valid_interval: Sequence[float] | None = None
     fitted: str | None = None
     features: str | None = None
+    features_knew: int | None = None
     candidates: Sequence[Mapping[str, Any]] | None = None
     weights: Sequence[str] | None = None
     ladder: Sequence[Mapping[str, Any]] | None = None

@@ -34,7 +34,7 @@ def foresee_more(
 
     What learns is a softmax regression on features that stay as they are: the model's own if it stands on the features
     of a net that learned elsewhere, or on pixels; else those of a net with published weights, as the features of a net
-    that was trained on these images know them already. A net that learns its own features gains from more images as
+    that was trained on these images, be it under another head, know them already. A net that learns its own features gains from more images as
     well, often more.
 
     Arguments:
@@ -65,7 +65,7 @@ def frozen_features(model: Classifier, images: ImageSet) -> tuple[Callable[[Imag
     from striate.evaluation.embedding import embed
 
     told = model.provenance.features or "pixels"
-    if isinstance(model.net, Fitted):
+    if isinstance(model.net, Fitted) and not model.provenance.features_knew:
         own = "pixels" if told == "pixels" else f"features of {told}"
 
         def make_own(some: ImageSet, progress: Progress) -> np.ndarray:

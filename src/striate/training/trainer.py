@@ -52,7 +52,8 @@ def train_plan(
         best = build(plan.net, plan.preprocessing.input_shape)
         best.load_state_dict(weights)
         best.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-        seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes]))
+        before = [plan.start.trained_on] if plan.start else []
+        seen = np.unique(np.concatenate([plan.splits.train.hashes, plan.splits.valid.hashes, *before]))
         record = state.best or {}
         made = Provenance(
             recipe=plan.recipe.to_dict(), precision=state.precision or computation.precision, epoch=record.get("epoch"),
