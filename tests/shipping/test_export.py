@@ -1,9 +1,12 @@
 """A graph answers as the classifier does, whatever the classifier is; one that does not is never handed out."""
 
 import json
+import re
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from striate.baselines.candidates import fit_baseline
 from striate.baselines.registry import BASELINES
 from striate.classifier.features import net_features
 from striate.classifier.samples import Golden, Samples
+from striate.classifier.trust import ValidationScores
 from striate.data.reading import read
 from striate.data.splitting import split
 from striate.data.tensors import to_batch
@@ -68,6 +72,32 @@ def test_a_net_answers_alike_at_any_size_and_says_what_is_none_of_these(which, r
     assert said["striate.temperature"] == model.trust.temperature
     assert "source" not in json.dumps(said["striate.trained_on"])
     assert {"striate.licence", "striate.weights", "striate.input", "striate.none_of_these"} <= said.keys()
+
+
+@pytest.mark.parametrize("images", [40, 150, 1700])
+def test_sets_travel_with_the_graph(digits_model, images):
+    """As the docs have it, from the metadata alone: of few images no coverage, of many a limit for each class."""
+    rng = np.random.default_rng(images)
+    drawn, probabilities = (rng.dirichlet(np.full(10, 0.3), n).astype(np.float32) for n in (images, 400))
+    labels = np.array([rng.choice(10, p=row / row.sum()) for row in drawn.astype(float)])
+    scores = ValidationScores.of(drawn, labels, np.ones(images, bool), None)
+    model = replace(digits_model, trust=replace(digits_model.trust, scores=scores))
+    said = {name: json.dumps(value) for name, value in metadata_of(make_onnx(model)[0]).items()}
+    limits = json.loads(said["striate.sets"])["limits"]
+    assert list(limits) == {40: ["0.9", "0.95"], 150: ["0.9", "0.95", "0.99"], 1700: ["0.9", "0.95", "0.99"]}[images]
+    assert len(limits["0.95"]["own"]) == (10 if images == 1700 else 0)
+    docs = (Path(__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
+    names = {"json": json, "np": np, "said": said}
+    exec(textwrap.dedent(re.search(r"^ {4}classes, sets = .*?(?=^\S)", docs, re.M | re.S)[0]), names)
+    rule = model.trust.sets(0.95, 10)
+    for row, inside in zip(probabilities, rule.members(probabilities), strict=True):
+        assert set(names["set_of"](row)) == {model.classes[i] for i in np.flatnonzero(inside)}
+    assert rule.members(probabilities).sum(1).max() > 5  # past which a class costs something
+
+
+def test_a_model_without_scores_promises_no_sets(digits_model):
+    model = replace(digits_model, trust=replace(digits_model.trust, scores=None))
+    assert metadata_of(make_onnx(model)[0])["striate.sets"]["limits"] == {}
 
 
 @pytest.mark.parametrize("name", [QUICK.get(name, name) for name in BASELINES])

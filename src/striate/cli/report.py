@@ -17,7 +17,8 @@ def report(
         str | None, typer.Argument(metavar="SOURCE", help="Where the images are now, if they have moved.")
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Measure the robustness card too: minutes, on 2,000 images. It is kept.")
+        bool,
+        typer.Option("--robustness", help="Measure the robustness card too: minutes, on 2,000 images. It is kept."),
     ] = False,
     device: options.Device = None,
     json: options.Json = False,

@@ -34,8 +34,8 @@ def foresee_more(
 
     What learns is a softmax regression on features that stay as they are: the model's own if it stands on the features
     of a net that learned elsewhere, or on pixels; else those of a net with published weights, as the features of a net
-    that was trained on these images, be it under another head, know them already. A net that learns its own features gains from more images as
-    well, often more.
+    that was trained on these images, be it under another head, know them already. A net that learns its own features
+    gains from more images as well, often more.
 
     Arguments:
         train, judged: the images to learn from and those that judge, parts of one set.

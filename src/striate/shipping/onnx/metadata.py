@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from striate.classifier.classifier import Classifier
 from striate.classifier.provenance import Provenance
 from striate.data.decoding.fitted import GAP
+from striate.errors import ArgumentError
+from striate.metrics.prediction_sets import FREE_CLASSES, PENALTY
 from striate.version import __version__
 
-# For these precisions it is said from which probability on an answer is sure enough.
-_SURE = (0.9, 0.95, 0.98, 0.99)
+# For these precisions it is said from which probability on an answer is sure enough; for these coverages, which classes
+# are in a set.
+_SURE, _SETS = (0.9, 0.95, 0.98, 0.99), (0.9, 0.95, 0.99)
 
 
 def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[str, str]:
@@ -41,6 +45,7 @@ def describe_export(classifier: Classifier, outputs: tuple[str, ...]) -> dict[st
         "views": classifier.views,
         "temperature": classifier.trust.temperature,
         "sure": _thresholds(classifier),
+        "sets": _sets(classifier),
     }  # fmt: skip
     if "score" in outputs and novelty:
         told["none_of_these"] = {
@@ -86,3 +91,18 @@ def _thresholds(classifier: Classifier) -> dict[str, float]:
         if threshold is not None:
             found[str(wanted)] = float(threshold)
     return found
+
+
+def _sets(classifier: Classifier) -> dict[str, Any]:
+    """Return by the wanted coverage up to which score a class is in the set; only those that can be promised."""
+    limits = {}
+    for wanted in _SETS if classifier.trust.scores else ():
+        with suppress(ArgumentError):  # too few validation images
+            rule = classifier.trust.sets(wanted, len(classifier.classes))
+            own = {classifier.classes[i]: float(rule.limits[i]) for i in rule.own.nonzero()[0]}
+            limits[str(wanted)] = {"limit": next(iter(rule.limits[~rule.own].tolist()), None), "own": own}
+    return {
+        "limits": limits, "free_classes": FREE_CLASSES, "penalty": PENALTY,
+        "meaning": "a class is in the set where the probabilities of all more probable ones, and the penalty for each "
+        "place past the free ones, come to its limit at most: its own, or that of all",
+    }  # fmt: skip
