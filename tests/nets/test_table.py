@@ -145,6 +145,21 @@ def test_the_picture_draws_blocks_branches_and_repeats() -> None:
     assert svg.count(">max 2×2<") == 2
 
 
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "mobilenet_v2", "lenet"])
+def test_a_long_picture_goes_on_in_another_row(name: str) -> None:
+    shape = ZOO[name].input_shape
+    one, rows = (ElementTree.fromstring(resolve(name).svg(shape, width)) for width in (None, 1000))
+
+    def words(root: ElementTree.Element) -> list[str | None]:
+        return [node.text for node in root.iter() if node.tag.endswith("text")]
+
+    assert words(rows) == words(one)
+    assert float(rows.get("width") or 0) <= 1000
+    fits = float(one.get("width") or 0) <= 1000
+    assert fits == (rows.get("height") == one.get("height"))
+    assert resolve(name).svg(shape, 1e9) == resolve(name).svg(shape)
+
+
 def test_the_sides_of_blocks_grow_with_the_image_and_the_channels() -> None:
     from striate.nets.picture import Size
 

@@ -68,11 +68,16 @@ class Net:
 
         return make_table(self.graph(input_shape), batch, strict)
 
-    def svg(self, input_shape: Shape) -> str:
-        """Return a picture of the net as SVG text: blocks in proportion to their volumes."""
+    def svg(self, input_shape: Shape, width: float | None = None) -> str:
+        """Return a picture of the net as SVG text: blocks in proportion to their volumes.
+
+        Arguments:
+            input_shape: (c, h, w) or (k,).
+            width: past this many pixels the picture goes on in another row, where its parts allow; None is one row.
+        """
         from striate.nets.picture import draw
 
-        return draw(self.chain, self.graph(input_shape))
+        return draw(self.chain, self.graph(input_shape), width)
 
     def reference(self, input_shape: Shape, seed: int = 0, init: str | None = None, weights: Any = None) -> Reference:
         """Return the NumPy implementation of the net: slow, readable, float64.

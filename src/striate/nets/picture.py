@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from striate.nets import layers as flat
@@ -31,7 +31,7 @@ QUIET = (
 )
 COLOURS = {"window": "#5b8def", "pool": "#f0a04b", "fc": "#57b894", "other": "#a8a8b3"}
 HIGHEST, THICKEST = 120.0, 56.0
-LETTER, GAP, LANE = 5.6, 16.0, 14.0
+LETTER, GAP, LANE, ROW = 5.6, 16.0, 14.0, 22.0
 LINE = 'fill="none" stroke="currentColor" stroke-opacity="0.45"'
 
 
@@ -64,8 +64,11 @@ class Size:
         return high, max(4.0, THICKEST * math.sqrt(shape[0] / self.channels))
 
 
-def draw(chain: Chain, graph: Graph) -> str:
+def draw(chain: Chain, graph: Graph, width: float | None = None) -> str:
     """Return the SVG text of a net's picture; `graph` is the chain unrolled for the images to be shown.
+
+    Arguments:
+        width: past this many pixels the picture goes on in another row, where its parts allow; None is one row.
 
     >>> from striate.nets import parse
     >>> parse("conv(8, 3) relu fc(2)").svg((3, 16, 16)).startswith("<svg")
@@ -75,10 +78,10 @@ def draw(chain: Chain, graph: Graph) -> str:
     side = max((max(shape[1:]) for shape in shapes if len(shape) == 3), default=1)
     size = Size(side, max(shape[0] for shape in shapes))
     entry = block("input", say(graph.input_shape), "input", graph.input_shape, size, "other")
-    drawing = in_a_row([entry, *sketch_chain(chain, graph.input_shape, size)])
-    width, height = drawing.width + 20, drawing.up + drawing.down + 20
+    drawing = in_rows([entry, *sketch_chain(chain, graph.input_shape, size)], math.inf if width is None else width - 20)
+    wide, height = drawing.width + 20, drawing.up + drawing.down + 20
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {height:.0f}" width="{wide:.0f}" '
         f'height="{height:.0f}" font-family="system-ui, sans-serif" font-size="10" role="img">'
         f"<title>{html.escape(str(chain))}</title>{drawing.at(10, drawing.up + 10)}</svg>"
     )
@@ -125,6 +128,29 @@ def in_a_row(drawings: list[Drawing]) -> Drawing:
         x += each.width
     up, down = max((each.up for each in drawings), default=8), max((each.down for each in drawings), default=8)
     return Drawing(x, up, down, "".join(parts))
+
+
+def in_rows(drawings: list[Drawing], most: float) -> Drawing:
+    """Return drawings one after another, in rows of a width of at most `most`; one that is wider has a row alone."""
+    rows: list[list[Drawing]] = [[]]
+    most -= 2 * GAP  # for what says that a row goes on
+    left = most
+    for each in drawings:
+        if rows[-1] and each.width + GAP > left:
+            rows.append([])
+            left = most
+        rows[-1].append(each)
+        left -= each.width + GAP
+    joined = [in_a_row(row) for row in rows]
+    parts, y, line = [], 0.0, f'y1="0" y2="0" {LINE}/>'
+    for i, row in enumerate(joined):
+        y += ROW + joined[i - 1].down + row.up if i else 0.0
+        goes_on = f'<line x1="{row.width:.1f}" x2="{row.width + GAP:.1f}" stroke-dasharray="2 2" {line}'
+        came = f'<line x1="{-GAP:.1f}" x2="0" stroke-dasharray="2 2" {line}'
+        ends = (came if i else "") + (goes_on if i < len(joined) - 1 else "")
+        parts.append(replace(row, body=row.body + ends).at(GAP if len(rows) > 1 else 0.0, y))
+    width = max(row.width for row in joined) + (2 * GAP if len(rows) > 1 else 0.0)
+    return Drawing(width, joined[0].up, y + joined[-1].down, "".join(parts))
 
 
 def in_lanes(lanes: list[Drawing], sign: str, name: str) -> Drawing:

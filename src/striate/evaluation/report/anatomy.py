@@ -12,6 +12,8 @@ from striate.nets.table import HEADINGS, Table
 
 # A picture larger than this, as of a net of hundreds of layers, would be most of the page.
 MOST_PICTURE = 600_000
+# A page is so many pixels wide; a picture goes on in another row rather than out of sight, or too small to be read.
+PAGE_WIDTH = 1040
 # Multiply-adds that two cores of a laptop do in about a second.
 QUICK_WORK = 30e9
 
@@ -46,8 +48,8 @@ def describe_anatomy(model: Classifier) -> Anatomy:
     table = _table(net, model) if net else None
     if net is None or table is None:
         return Anatomy(name, "", "", (), (), 0, 0, weights)
-    picture = net.svg(model.preprocessing.input_shape)
-    told = f"The net from left to right: {len(table.rows)} layers, {table.parameters:,} parameters"
+    picture = net.svg(model.preprocessing.input_shape, PAGE_WIDTH)
+    told = f"The net from left to right, row by row: {len(table.rows)} layers, {table.parameters:,} parameters"
     picture = picture.replace('role="img"', f'role="img" aria-label="{told}"', 1)
     return Anatomy(
         name, of, picture if len(picture) <= MOST_PICTURE else "", HEADINGS,
