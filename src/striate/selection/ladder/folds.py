@@ -73,6 +73,6 @@ def say_parts(parts: Parts, budget_s: float) -> str:
     train, valid = parts[0]
     told = f"budget {say_duration(budget_s)}; "
     if len(parts) == 1:
-        return told + f"{len(train):,} images to learn from, {len(valid):,} to choose by"
+        return told + f"{len(train):,} training images, {len(valid):,} validation images to choose by"
     total = len(train) + len(valid)
     return told + f"{total:,} images are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"

@@ -145,7 +145,9 @@ def tune(
         # What is noted of the first recipe holds for no trial.
         plan = make_plan(first, dataset, Observers([session.observer], only=["warn"]))
         if not len(plan.splits.valid):
-            raise ArgumentError("tuning needs validation images to choose by; there are none. Split 80:10:10, say")
+            raise ArgumentError(
+                "tuning needs validation images to choose by; there are none. Give --split 80:10:10, say"
+            )
         space = _space(plan, options)
         opened = _opened(folder, plan, space, options, session.observer)
         precision = opened.user_attrs.get("precision") or _choose_precision(plan, space, session)

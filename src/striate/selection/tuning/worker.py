@@ -173,7 +173,7 @@ class Worker:
             self.misfits += 1
             trial.set_user_attr("state", "refused")
             raise optuna.TrialPruned(
-                f"{epochs} epoch{'s' * (epochs > 1)} would take {say_duration(one_s * epochs)}; there are "
+                f"{epochs:,} epoch{'s' * (epochs > 1)} would take {say_duration(one_s * epochs)}; this trial may take "
                 f"{say_duration(max(0.0, allowed_s))}"
             )
 
