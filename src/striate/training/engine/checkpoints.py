@@ -96,7 +96,8 @@ def where(folder: Path) -> str:
     if not begun(folder):
         return "the start: it had written no checkpoint yet"
     state = State(**read_state(folder / CHECKPOINT))
-    return f"{CHECKPOINT}: {state.epoch} epochs and {state.step} steps done"
+    epochs, steps = f"epoch{'s' * (state.epoch != 1)}", f"step{'s' * (state.step != 1)}"
+    return f"{CHECKPOINT}: {state.epoch:,} {epochs} and {state.step:,} {steps} done"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: dict[str, Any]) -> None:
@@ -122,7 +123,9 @@ def read_state(path: Path) -> dict[str, Any]:
         _check_state(state)
         return state
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({brief(error)})") from None
+        raise ModelFileError(
+            f"{path} is not a checkpoint of this version of Striate ({brief(error)}). Start another run"
+        ) from None
 
 
 def _check_state(state: dict[str, Any]) -> None:
@@ -146,4 +149,4 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
         return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged ({brief(error)})") from None
+        raise ModelFileError(f"{path} is damaged ({brief(error)}). Start another run") from None
