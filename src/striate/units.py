@@ -57,14 +57,14 @@ def percent(share: float | None, digits: int = 2) -> str:
 def say_bytes(count: float) -> str:
     """Return a size as people read it.
 
-    >>> say_bytes(870), say_bytes(150_000_000)
-    ('870 B', '150 MB')
+    >>> say_bytes(870), say_bytes(150_000_000), say_bytes(999_900), say_bytes(2e12)
+    ('870 B', '150 MB', '1 MB', '2 TB')
     """
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5:
             return f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:.3g} GB"
+    return f"{count:.3g} PB"
 
 
 def parse_bytes(text: str) -> float:

@@ -43,7 +43,7 @@ _LISTS = (".txt", ".csv", ".tsv", ".json", ".lst", ".mat")
 _ONE_LIST = re.compile(
     r"(?:train[\W_]*(?:and|val|valid)?[\W_]*test|tr[\W_]*te|data|eval)[\W_]*(?:splits?|sets?|partitions?)", re.I
 )
-_EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
+_EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg"
 
 
 def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
@@ -272,7 +272,7 @@ def _tables_instead(path: Path, tables: list[str]) -> str:
     listed = ", ".join(displayable(table) for table in sorted(tables)[:3])
     return (
         f"{path} must have a folder of images for each of at least two classes; but it holds tables ({listed}). "
-        "If one of them names the images and their labels, give that table as the source."
+        "If one of them names the images and their labels, give that table as the source"
     )
 
 
