@@ -1,4 +1,4 @@
-"""Times, sizes and shares as people write them: "90s", "1h30m"; "500 MB", "20GB"; "98.61 %"."""
+"""Times, sizes, shares and counts as people write them: "90s", "1h30m"; "500 MB", "20GB"; "98.61 %"; "1 epoch"."""
 
 from __future__ import annotations
 
@@ -52,6 +52,15 @@ def percent(share: float | None, digits: int = 2) -> str:
     ('93.76 %', '50 %', '–')
     """
     return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def say_count(count: int, one: str, many: str) -> str:
+    """Return a count with what is counted, and the verb if it has one.
+
+    >>> say_count(1, "row has", "rows have"), say_count(1200, "row has", "rows have")
+    ('1 row has', '1,200 rows have')
+    """
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def say_bytes(count: float) -> str:

@@ -28,7 +28,7 @@ from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.resizing import check_small, size_at
 from striate.training.options import NetLike, TrainingOptions
 from striate.training.recipe import Recipe
-from striate.units import percent, say_duration
+from striate.units import percent, say_count, say_duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,8 @@ def _within_budget(
     else:
         return net, recipe
     observer.note(
-        f"{epochs} epoch{'s' * (epochs > 1)} of {net} suit a budget of {say_duration(budget_s)} on this machine"
+        f"a budget of {say_duration(budget_s)} is enough for {say_count(epochs, 'epoch', 'epochs')} of {net} on this "
+        "machine"
     )
     return net, recipe.replace(epochs=epochs)
 

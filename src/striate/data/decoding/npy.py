@@ -54,7 +54,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], Any, int]:
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = reader(file)
     except Exception as error:  # a damaged header can fail in any way
-        raise DecodingError(f"damaged: its header is none of an array ({str(error)[:100]})") from None
+        raise DecodingError(f"damaged: its header is not that of an array ({str(error)[:100]})") from None
     return shape, kind, file.tell()
 
 

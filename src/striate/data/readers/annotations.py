@@ -19,7 +19,7 @@ from striate.data.readers.tables import read_table
 from striate.data.readers.text_table import TextTable
 from striate.errors import DataError
 from striate.observer import Progress, silent
-from striate.units import say_bytes
+from striate.units import say_bytes, say_count
 
 _LARGEST_BYTES = 1 << 30
 # Label Studio puts eight hexadecimal digits before the name of an uploaded file.
@@ -78,8 +78,8 @@ def read_annotations(path: Path, *, images: Path | None = None, progress: Progre
     if not single:
         several = sum(len(classes) > 1 for classes in found.values())
         raise DataError(
-            f"{path} must give images one class each; of its {len(found):,} images {several:,} have several and "
-            f"{len(found) - several:,} none. A classifier of whole images cannot be taught with it"
+            f"{path} must give images one class each; got {several:,} with several classes and "
+            f"{len(found) - several:,} with none. Give a table (CSV) with one class for each image"
         )
     table = TextTable(("file_name", "label"), [(i + 1, [name, single[name]]) for i, name in enumerate(single)])
     catalog = read_table(
@@ -131,10 +131,13 @@ def _coco(path: Path, values: Mapping[str, Any]) -> tuple[Labelled, tuple[str, .
             continue
         if category not in names and names:
             raise DataError(
-                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name"
+                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name. "
+                "Name it below categories"
             )
         found[name].add(names.get(category, category))
-    return found, (f"{lost:,} annotations are of images that it does not list: they say nothing here",) if lost else ()
+    return found, (
+        f"{say_count(lost, 'annotation is', 'annotations are')} left out: of images that it does not list",
+    ) if lost else ()
 
 
 def _objects(values: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:

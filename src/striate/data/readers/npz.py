@@ -171,7 +171,7 @@ def _values(file: Any, where: str) -> np.ndarray:
     if array.dtype.kind == "U" and array.size:
         letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
         if letters.max(initial=0) > sys.maxunicode:
-            raise DataError(f"{where} is damaged: it has letters that are none")
+            raise DataError(f"{where} is damaged: its text has characters that Unicode does not know")
     return array
 
 

@@ -95,7 +95,7 @@ def load_table(path: Path) -> TextTable:
     if cells := _of_json(path, text.lstrip("\ufeff \t\r\n")):
         return TextTable(*cells)
     if "\0" in text:
-        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV")
+        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds null bytes. Save it as CSV")
     layout = find_layout(text, _KNOWN)
     rows = parse_rows(path, layout)
     if not rows:

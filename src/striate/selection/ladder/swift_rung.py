@@ -17,7 +17,7 @@ from striate.training.budget import FEWEST_EPOCHS, SIZES, adapt_swift, choose_sw
 from striate.training.engine.timing import epoch_seconds
 from striate.training.plan import choose_net
 from striate.training.recipe import Recipe, load_recipe
-from striate.units import say_duration
+from striate.units import say_count, say_duration
 
 # Photographs at more pixels cost a net that starts from nothing more than they tell it; at fewer they tell too little.
 MOST_SIDE_PX, FEWEST_SIDE_PX, LEAST_SIDE_PX = 128, 32, 16
@@ -64,7 +64,7 @@ class SwiftRung(Rung):
         else:
             name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 1
         pixels = f" of {shape[1]}×{shape[2]} pixels" if shape_of(ground.images) != shape else ""
-        ground.observer.note(f"{name}: {about}{epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images{pixels}")
+        ground.observer.note(f"{name}: {about}{say_count(epochs, 'epoch', 'epochs')} of {len(train):,} images{pixels}")
         recipe = recipe.replace(epochs=epochs)
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, parts_of(images, train, valid), left)

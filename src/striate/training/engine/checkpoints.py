@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from striate.errors import ModelFileError, brief
 from striate.system.files import replace_atomically, write_atomically
 from striate.training.engine.state import State, Weights
+from striate.units import say_count
 
 FORMAT = "striate-checkpoint-1"
 CHECKPOINT, METRICS, HEALTH = "checkpoint.safetensors", "metrics.jsonl", "health.json"
@@ -96,8 +97,8 @@ def where(folder: Path) -> str:
     if not begun(folder):
         return "the start: it had written no checkpoint yet"
     state = State(**read_state(folder / CHECKPOINT))
-    epochs, steps = f"epoch{'s' * (state.epoch != 1)}", f"step{'s' * (state.step != 1)}"
-    return f"{CHECKPOINT}: {state.epoch:,} {epochs} and {state.step:,} {steps} done"
+    epochs, steps = say_count(state.epoch, "epoch", "epochs"), say_count(state.step, "step", "steps")
+    return f"{CHECKPOINT}: {epochs} and {steps} done"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: dict[str, Any]) -> None:
