@@ -255,9 +255,9 @@ def test_a_model_of_8_bits_takes_whole_16_bits_and_refuses_others(tmp_path):
     write(tmp_path, "full.png", encoded(x[0].astype(np.uint16) * 257))
     write(tmp_path, "dim.png", encoded(x[0].astype(np.uint16) + 300))
     assert np.allclose(model.predict_proba([tmp_path / "full.png"]), model.predict_proba(x[:1]), atol=1e-5)
-    with pytest.raises(DecodingError, match=r"dim.png: 16-bit gray with values .* where 8-bit pictures are expected"):
+    with pytest.raises(DecodingError, match=r"dim.png: 16-bit gray with values .* where 8-bit images are expected"):
         model.predict_proba([tmp_path / "dim.png"])
-    with pytest.raises(DataError, match="where 8-bit pictures are expected"):
+    with pytest.raises(DataError, match="where 8-bit images are expected"):
         model.predict_proba(model.prepare(read((x.astype(np.int32) * 1000, None))))
 
 

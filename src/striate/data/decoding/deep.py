@@ -223,7 +223,7 @@ def own_scale(deep: Deep) -> PixelWindow:
     if chosen.takes_bytes:
         return chosen
     raise DecodingError(
-        f"{deep.name} with values {chosen}, where 8-bit pictures are expected: how those were made of such values is "
+        f"{deep.name} with values {chosen}, where 8-bit images are expected: how those were made of such values is "
         "not known. Scale it as they were"
     )
 

@@ -207,5 +207,5 @@ def _reason(error: Exception) -> str:
     if "imagecodecs" in said:
         return f"compressed in a way that needs another package ({said[:80]}): pip install imagecodecs"
     if "corrupt" in said or isinstance(error, struct.error | EOFError) or "end of file" in said:
-        return "truncated: the file ends before the picture does"
+        return "truncated: the file ends before the image does"
     return f"damaged: {said[:200] or type(error).__name__}"

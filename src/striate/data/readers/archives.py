@@ -65,7 +65,7 @@ def read_archive(path: Path, read_path: ReadPath, *, by_table: bool = False, pro
     doubtful = catalog is None or len(catalog.classes) < 2 or bool(catalog.doubts)
     if by_table and not tables:
         raise DataError(
-            f"{path} holds no table, whose columns could be named: leave out --image-column, --label-column"
+            f"{path} holds no table, whose columns could be named. Leave out --image-column and --label-column"
         )
     if metadata or (tables and (doubtful or by_table)):
         told, refused = _with_tables(contents, tables, metadata, read_path)

@@ -152,12 +152,14 @@ def _ahead(members: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 def _check_member(path: Path, name: str, size_bytes: int) -> None:
     if size_bytes > _LARGEST_BYTES:
-        raise DataError(f"{path}: {name} declares {size_bytes:,} bytes; no batch of CIFAR is that large")
+        raise DataError(f"{path}: {name} declares {size_bytes:,} bytes; no batch of CIFAR is that large. Get it again")
 
 
 def _check_total(path: Path, size_bytes: int) -> None:
     if is_bomb(size_bytes, path.stat().st_size):
-        raise DataError(f"{path} unpacks to {say_bytes(size_bytes)} or more, as a decompression bomb does")
+        raise DataError(
+            f"{path} unpacks to {say_bytes(size_bytes)} or more, as a decompression bomb does. Get it again"
+        )
 
 
 def _batch(path: Path, name: str, values: Any, labels: Labels, whole: np.ndarray) -> _Batch:

@@ -98,7 +98,7 @@ def _read(file: BinaryIO, size_bytes: int) -> bytes:
         DecodingError: it has fewer.
     """
     if size_bytes > os.fstat(file.fileno()).st_size - file.tell():
-        raise DecodingError("truncated: the archive ends before the picture does")
+        raise DecodingError("truncated: the archive ends before the image does")
     return file.read(size_bytes)
 
 

@@ -153,7 +153,7 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
     except (zipfile.BadZipFile, zlib.error, OSError):
         raise
     except Exception as error:  # a damaged header can fail in any way
-        raise DataError(f"{where} is no array ({brief(error)})") from None
+        raise DataError(f"{where} is no array ({brief(error)}). Get it again") from None
     if min(shape, default=0) < 0:
         raise DataError(f"{where} declares the shape {shape}. Get it again")
     if kind.hasobject:
@@ -167,11 +167,11 @@ def _values(file: Any, where: str) -> np.ndarray:
     try:
         array = np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
-        raise DataError(f"{where} is damaged: {brief(error)}") from None
+        raise DataError(f"{where} is damaged ({brief(error)}). Get it again") from None
     if array.dtype.kind == "U" and array.size:
         letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
         if letters.max(initial=0) > sys.maxunicode:
-            raise DataError(f"{where} is damaged: its text has characters that Unicode does not know")
+            raise DataError(f"{where} is damaged (it has characters that Unicode does not know). Get it again")
     return array
 
 
