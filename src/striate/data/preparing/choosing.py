@@ -195,7 +195,7 @@ def _told_fit(found: Sequence[Header], size: tuple[int, int], fit: Fit, *, chose
     if fit == "crop" and shown < SAID_SHARE:
         return (f"crop shows {percent(shown, 0)} of each image; --fit pad shows all",)
     if fit == "crop":
-        cut = np.mean([shown_share([side], size) < PADDED_SHARE for side in sides])
+        cut = float(np.mean([shown_share([side], size) < PADDED_SHARE for side in sides]))
         return (
             (f"crop shows less than half of {percent(cut, 0)} of the images; --fit pad shows all",)
             if cut >= SAID_CUT
