@@ -1,4 +1,4 @@
-"""Times, sizes and shares as people write them: "90s", "1h30m"; "500 MB", "20GB"; "98.61 %"."""
+"""Times, sizes, shares and counts as people write them: "90s", "1h30m"; "500 MB", "20GB"; "98.61 %"; "1 epoch"."""
 
 from __future__ import annotations
 
@@ -54,17 +54,26 @@ def percent(share: float | None, digits: int = 2) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
+def say_count(count: int, one: str, many: str) -> str:
+    """Return a count with what is counted, and the verb if it has one.
+
+    >>> say_count(1, "row has", "rows have"), say_count(1200, "row has", "rows have")
+    ('1 row has', '1,200 rows have')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def say_bytes(count: float) -> str:
     """Return a size as people read it.
 
-    >>> say_bytes(870), say_bytes(150_000_000)
-    ('870 B', '150 MB')
+    >>> say_bytes(870), say_bytes(150_000_000), say_bytes(999_900), say_bytes(2e12)
+    ('870 B', '150 MB', '1 MB', '2 TB')
     """
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5:
             return f"{count:.3g} {unit}"
         count /= 1000
-    return f"{count:.3g} GB"
+    return f"{count:.3g} PB"
 
 
 def parse_bytes(text: str) -> float:

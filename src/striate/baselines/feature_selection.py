@@ -33,12 +33,9 @@ def choose_features(features: np.ndarray, observer: Observer, seed: int = 0) -> 
     deviation = np.sqrt(squares / len(features))
     varies = np.flatnonzero(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-3))
     kept = varies[_not_redundant(features, varies, seed)] if len(varies) else np.arange(1)
-    constant, redundant = features.shape[1] - len(varies), len(varies) - len(kept)
-    if constant or redundant:
-        observer.note(
-            f"{len(kept):,} of {features.shape[1]:,} features are kept: {constant:,} are constant, "
-            f"{redundant:,} the same as another"
-        )
+    left_out = {"constant": features.shape[1] - len(varies), "the same as another": len(varies) - len(kept)}
+    if told := ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count):
+        observer.note(f"features: {len(kept):,} of {features.shape[1]:,} kept; left out: {told}")
     scale = np.where(deviation[kept] > 0, deviation[kept], 1.0)
     return Selection(torch.from_numpy(kept), torch.from_numpy(mean[kept]).float(), torch.from_numpy(scale).float())
 

@@ -33,7 +33,7 @@ def logistic(examples: Examples, *, c: float = 0.0) -> Linear:
     from sklearn.linear_model import LogisticRegression
 
     if not 0 <= c < np.inf:
-        raise ArgumentError(f"c must not be negative; got {c}")
+        raise ArgumentError(f"c must be a finite number from 0; got {c}")
     examples = examples.within(LOGISTIC_NUMBERS, "logistic")
     tried = [c] if c else list(REGULARISATIONS) if examples.can_choose else [0.01]
     model: Any = LogisticRegression(

@@ -12,6 +12,7 @@ from striate.baselines.examples import Examples, sample_rows
 from striate.classifier.heads.distances import METRICS, nearest
 from striate.classifier.heads.neighbours import Neighbours
 from striate.errors import ArgumentError
+from striate.units import percent
 
 KS = (1, 3, 5, 7, 10, 15, 25)
 # Enough validation images to tell the ks apart (± 1 % or so), few enough to be quick.
@@ -62,7 +63,7 @@ def _choose(examples: Examples, vectors: torch.Tensor, ks: Sequence[int], metric
     (k, metric), share = max(right.items(), key=lambda entry: entry[1])
     examples.observer.note(
         f"neighbours: k = {k}, {metric}, the best of k {', '.join(map(str, ks))} and {', '.join(metrics)} on "
-        f"{len(queries):,} validation images ({share:.2%})"
+        f"{len(queries):,} validation images ({percent(share)})"
     )
     return k, metric
 

@@ -29,7 +29,7 @@ def svm(examples: Examples, *, c: float = 0.0) -> Vectors:
     from sklearn.svm import SVC
 
     if not 0 <= c < np.inf:
-        raise ArgumentError(f"c must not be negative; got {c}")
+        raise ArgumentError(f"c must be a finite number from 0; got {c}")
     if examples.classes > SVM_CLASSES:
         raise ArgumentError(
             f"svm compares each class with each and takes at most {SVM_CLASSES}; got {examples.classes}. Try logistic"

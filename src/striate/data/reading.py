@@ -220,7 +220,7 @@ def recognise(path: Path) -> str:
     if b"\0" in head and not is_utf16(head):
         raise DataError(
             f"{path} must be a table, an IDX file, an .npz, an archive or Parquet; it begins with {head[:8].hex(' ')}. "
-            f"Insist with --format {'|'.join(FORMATS)} if you know better."
+            f"Insist with --format {'|'.join(FORMATS)} if you know better"
         )
     return _kind_of_json(path) if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "table"
 
@@ -277,10 +277,10 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
     if isinstance(source, str) and not {"/", "\\"} & set(text) and not path.suffix:
         return f"{text} is no path here: {unknown('set', text, builtin.NAMES)}"
     if path.is_symlink():
-        return f"{text} is a link to {os.readlink(path)}, which does not exist. Check where it leads."
+        return f"{text} is a link to {os.readlink(path)}, which does not exist. Check where it leads"
     parent = path.parent
     if not parent.is_dir():
-        return f"{text} does not exist; neither does its folder {parent}. Check the path."
+        return f"{text} does not exist; neither does its folder {parent}. Check the path"
     near = difflib.get_close_matches(path.name, [entry.name for entry in parent.iterdir()], 1)
-    hint = f"Did you mean {parent / near[0]}?" if near else "Check the path."
+    hint = f"Did you mean {parent / near[0]}?" if near else "Check the path"
     return f"{text} does not exist. {hint}"

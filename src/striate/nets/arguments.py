@@ -21,7 +21,7 @@ def whole(least: int = 1, default: Any = dataclasses.MISSING, positional: bool =
 
     def read(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
-            raise ArgumentError(f"{name} must be a whole number from {least} to {LARGEST}; got {value!r}")
+            raise ArgumentError(f"{name} must be a whole number from {least} to {LARGEST:,}; got {value!r}")
         return value
 
     return _field(read, default, positional)
@@ -38,7 +38,7 @@ def pair(least: int = 1, default: Any = dataclasses.MISSING, positional: bool = 
             word = ' or "same"' if same else ""
             raise ArgumentError(f"{name} must be a whole number, an (h, w) pair{word}; got {value!r}")
         if not all(least <= side <= LARGEST for side in sides):
-            raise ArgumentError(f"{name} must be from {least} to {LARGEST}; got {value!r}")
+            raise ArgumentError(f"{name} must be from {least} to {LARGEST:,}; got {value!r}")
         return sides[0] if sides[0] == sides[1] else (sides[0], sides[1])
 
     return _field(read, default, positional)

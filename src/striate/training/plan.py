@@ -28,7 +28,7 @@ from striate.training.engine.batches import steps_per_epoch
 from striate.training.engine.resizing import check_small, size_at
 from striate.training.options import NetLike, TrainingOptions
 from striate.training.recipe import Recipe
-from striate.units import say_duration
+from striate.units import percent, say_count, say_duration
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +150,13 @@ def _tell_small(recipe: Recipe, input_shape: tuple[int, int, int], observer: Obs
     if recipe.small_until:
         height, width = size_at(recipe, input_shape[1:], 0.0)
         observer.note(
-            f"the first {recipe.small_until:.0%} of the run trains on images of {height}×{width} pixels; "
+            f"the first {percent(recipe.small_until, 0)} of the run trains on images of {height}×{width} pixels; "
             "until then validation, on whole images, says little"
         )
     if recipe.hard_share < 1:
         observer.note(
-            f"{f'after {recipe.hard_from:.0%} of the run ' if recipe.hard_from else ''}it trains on the "
-            f"{recipe.hard_share:.0%} of the images that are hard for it; accuracies in training are of those"
+            f"{f'after {percent(recipe.hard_from, 0)} of the run ' if recipe.hard_from else ''}it trains on the "
+            f"{percent(recipe.hard_share, 0)} of the images that are hard for it; training accuracies are of those"
         )
 
 
@@ -179,7 +179,8 @@ def _within_budget(
     else:
         return net, recipe
     observer.note(
-        f"{epochs} epoch{'s' * (epochs > 1)} of {net} suit a budget of {say_duration(budget_s)} on this machine"
+        f"a budget of {say_duration(budget_s)} is enough for {say_count(epochs, 'epoch', 'epochs')} of {net} on this "
+        "machine"
     )
     return net, recipe.replace(epochs=epochs)
 

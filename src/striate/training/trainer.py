@@ -25,6 +25,7 @@ from striate.training.engine.state import Computation, Lesson, SpoiltError, Stat
 from striate.training.engine.timing import faster, precision_seconds
 from striate.training.plan import Plan
 from striate.training.transfer import starting_module
+from striate.units import say_duration
 
 # Enough patches to know their covariance well, few enough to be quick.
 WHITENING_IMAGES, WHITENING_PIXELS = 5_000, 5_000_000
@@ -100,7 +101,7 @@ def choose_computation(plan: Plan, device: torch.device, observer: Observer) -> 
         count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device)
         run_s = seconds.get(precision, seconds["float32"]) / count * len(plan.splits.train) * plan.recipe.epochs
         if compiled := pays(run_s, device):
-            observer.note(f"torch.compile is used: the run would take about {run_s / 60:.0f} minutes without it")
+            observer.note(f"torch.compile is used: the run would take about {say_duration(run_s)} without it")
     return Computation(device, precision, compiled, measured=plan.recipe.precision == "auto")
 
 
@@ -110,8 +111,8 @@ def choose_precision(plan: Plan, device: torch.device, observer: Observer) -> st
         return plan.recipe.precision.replace("auto", "float32")
     size = min(plan.recipe.batch_size, len(plan.splits.train))
     count, seconds = precision_seconds(plan.net, size, plan.preprocessing.input_shape, device, plan.recipe)
-    told = ", ".join(f"{name} {1000 * s:.3g} ms" for name, s in seconds.items())
-    observer.note(f"precision {faster(seconds)}: a step of {count} images takes {told}")
+    told = ", ".join(f"{1000 * s:.3g} ms in {name}" for name, s in seconds.items())
+    observer.note(f"precision {faster(seconds)}: a step of {count:,} images takes {told}")
     return faster(seconds)
 
 

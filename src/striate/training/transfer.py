@@ -34,6 +34,7 @@ from striate.nets.zoo import is_timm
 from striate.observer import Observer, Progress, silent
 from striate.training.options import SWIFT, NetLike
 from striate.training.plan import Plan
+from striate.units import say_duration
 
 # Smaller pictures are enlarged to so many pixels: on less a net made for 224 sees too little.
 SMALLEST_SIDE_PX, STEP_PX = 96, 32
@@ -65,8 +66,8 @@ def load_start(net: str | NetLike | None, weights: str | Path, progress: Progres
     word = net.split("(")[0].strip() if isinstance(net, str) else ""
     if word not in ZOO:
         having = [name for name, known in ZOO.items() if known.published]
-        said = unknown("net", word, having) if word else "weights are a named net's: say which with --net"
-        raise ArgumentError(f"{said}. With published weights there are {', '.join(having)}")
+        asked = f"weights are a named net's: say which with --net. Choices: {', '.join(having)}"
+        raise ArgumentError(unknown("net", word, having) if word else asked)
     return load_pretrained(str(net), weights, progress=progress)
 
 
@@ -178,8 +179,8 @@ def starting_module(plan: Plan, device: torch.device, observer: Observer) -> tup
             if layer.bias is not None:
                 layer.bias.copy_(torch.from_numpy(bias / factor))
         observer.note(
-            f"new head for {len(plan.classes)} classes: fitted to {features.shape[1]:,} features of {len(train):,} "
-            f"images (penalty {penalty:g}) in {time.perf_counter() - begin:.1f} s"
+            f"new head for {len(plan.classes):,} classes: fitted to {features.shape[1]:,} features of {len(train):,} "
+            f"training images (penalty {penalty:g}) in {say_duration(time.perf_counter() - begin)}"
         )
     return module, time.perf_counter() - begin
 

@@ -125,7 +125,7 @@ def test_32_bit_and_float_gray_are_scaled_by_the_window_and_never_by_themselves(
     assert decoded.pixels[..., 0].tolist() == [[0, 64, 128]]
     assert decoded.repairs == ("float gray scaled to 8 bits: 0.5 … 2.5 to 0 … 255",)
     for source in (deep, real, Image.new("F", (2, 2), 3.5)):
-        with pytest.raises(DecodingError, match="where 8-bit pictures are expected"):
+        with pytest.raises(DecodingError, match="where 8-bit images are expected"):
             decode(source)
     with pytest.raises(DecodingError, match="float pixels must be finite; 1 are not"):
         decode(Image.fromarray(np.array([[np.nan, 1.0]], np.float32)))

@@ -255,9 +255,9 @@ def test_a_model_of_8_bits_takes_whole_16_bits_and_refuses_others(tmp_path):
     write(tmp_path, "full.png", encoded(x[0].astype(np.uint16) * 257))
     write(tmp_path, "dim.png", encoded(x[0].astype(np.uint16) + 300))
     assert np.allclose(model.predict_proba([tmp_path / "full.png"]), model.predict_proba(x[:1]), atol=1e-5)
-    with pytest.raises(DecodingError, match=r"dim.png: 16-bit gray with values .* where 8-bit pictures are expected"):
+    with pytest.raises(DecodingError, match=r"dim.png: 16-bit gray with values .* where 8-bit images are expected"):
         model.predict_proba([tmp_path / "dim.png"])
-    with pytest.raises(DataError, match="where 8-bit pictures are expected"):
+    with pytest.raises(DataError, match="where 8-bit images are expected"):
         model.predict_proba(model.prepare(read((x.astype(np.int32) * 1000, None))))
 
 
@@ -265,7 +265,7 @@ def test_mixed_depths_are_told(tmp_path):
     levels(tmp_path / "x", MAKERS["16-bit PNG"][1], suffix="png")
     write(tmp_path, "x/k0/eight.png", encoded(np.zeros((16, 16), np.uint8)))
     images = prepare(read(tmp_path / "x"))
-    assert any("1 images of 8 bits are left out" in note for note in images.notes)
+    assert any("1 image of 8 bits is left out" in note for note in images.notes)
     assert "8-bit pixels, where uint16 values" in images.ledger["k0/eight.png"].detail
 
 
@@ -461,7 +461,7 @@ def test_strips_that_lie_both_ways_keep_as_many_pixels(tmp_path):
 def test_a_part_of_the_images_that_a_cut_halves_is_told(tmp_path):
     for i in range(12):
         write(tmp_path, f"{'ab'[i % 2]}/{i}.png", encoded(np.zeros((40, 40 if i % 3 else 160), np.uint8)))
-    said = "crop shows less than half of 33% of the images; --fit pad"
+    said = "crop shows less than half of 33 % of the images; --fit pad"
     assert any(note.startswith(said) for note in prepare(read(tmp_path)).notes)
     assert not any("less than half" in note for note in prepare(read(tmp_path), fit="pad").notes)
 

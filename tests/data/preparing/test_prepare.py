@@ -353,7 +353,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, cache_dir, monkeypatch
     paths = write_pngs(tmp_path / "x", [(16, 16, 3)] * 3)
     usage = type("Usage", (), {"free": 100})
     monkeypatch.setattr("striate.data.preparing.writing.shutil.disk_usage", lambda path: usage)
-    message = r"no space for the prepared images: .* MB needed in .*prepared\. Free some \(striate cache --clear\)"
+    message = r"no space for the prepared images: .* needed in .*prepared\. Free some \(striate cache --clear\)"
     with pytest.raises(StorageError, match=message):
         prepare(catalog_of(paths))
     assert list(cache_dir.iterdir()) == []

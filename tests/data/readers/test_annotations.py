@@ -67,7 +67,7 @@ def test_records_that_are_annotated_by_somebody_are_a_table(tmp_path):
     ("text", "message"),
     [
         ('{"a": 1}', r"must be JSON of images .* or Label Studio .*; it has the keys a. Give a table"),
-        ('{"images": [], "annotations": []}', r"must give images one class each; of its 0 images 0 have several"),
+        ('{"images": [], "annotations": []}', r"one class each; got 0 with several classes and 0 with none"),
         ('{"images": 3, "annotations": 4}', r"must be JSON of COCO"),
         ('{"images": [{"file_name": "0.png"', r"is damaged JSON"),
         ('{"images": ' + "[" * 100_000, r"nested absurdly deep"),
@@ -113,4 +113,4 @@ def test_annotations_of_images_that_are_not_listed_are_said(tmp_path):
     told["images"] = told["images"][:4]
     catalog = read(forms.write_json(tmp_path / "a.json", told))
     assert len(catalog) == 4
-    assert catalog.notes == ("1 annotations are of images that it does not list: they say nothing here",)
+    assert catalog.notes == ("1 annotation is left out: of images that it does not list",)

@@ -224,9 +224,7 @@ def test_a_member_that_lies_about_its_size_is_skipped(tmp_path):
 def test_bombs_are_refused_by_their_member(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(bombs, "HARMLESS_BYTES", 1 << 20)
     files = {**forms.class_folders(), "cat/bomb.png": bytes(64 << 20)}
-    with pytest.raises(
-        DataError, match=r"'cat/bomb.png' makes it a decompression bomb: .* would unpack to .* MB or more"
-    ):
+    with pytest.raises(DataError, match=r"'cat/bomb.png' makes it a decompression bomb: .* would unpack to .* or more"):
         read(archived(tmp_path / kind, files))
 
 

@@ -224,7 +224,9 @@ def test_classes_of_train_that_hold_the_same_folders_stop_a_training(tmp_path):
 
 def test_a_split_for_learning_of_an_unknown_name_is_pointed_at(tmp_path):
     catalog = read(grown(tmp_path, "apprentissage/a", "apprentissage/b", "validation/a", "validation/b", "test/a"))
-    with pytest.raises(DataError, match=r"no folder called train; apprentissage holds the same classes. Call the one"):
+    with pytest.raises(
+        DataError, match=r"no folder called train; apprentissage holds the same classes. Call the folder"
+    ):
         check_trainable(catalog)
 
 
@@ -242,7 +244,7 @@ def test_a_folder_called_nan_is_no_class(tmp_path):
     catalog = read(grown(tmp_path, "mel", "nev", "NaN"))
     assert labelled(catalog).keys() == {f"{name}/{i}.png" for name in ("mel", "nev") for i in range(2)}
     assert catalog.ledger["NaN/0.png"].detail == "no label: its folder is called NaN"
-    assert catalog.notes == ("2 images have no label, since their folder is called NaN; they are left out",)
+    assert catalog.notes == ("2 images have no label, being in a folder called NaN: left out",)
 
 
 def test_numbers_that_are_written_with_zeros_in_one_split_are_one_class(tmp_path):

@@ -48,7 +48,7 @@ def test_rows_with_several_or_none_are_told_and_set_aside(tmp_path):
     assert len(catalog) == 8
     assert catalog.ledger["8.png"].detail == "several classes: a, b"
     assert catalog.ledger["9.png"].detail == "no class: none of the columns is 1"
-    assert "1 rows with several ones and 1 with none left out" in catalog.ledger["t.csv"].detail
+    assert "left out: 1 row with several ones, 1 with none" in catalog.ledger["t.csv"].detail
 
 
 def test_several_labels_a_row_are_said_and_not_guessed(tmp_path):

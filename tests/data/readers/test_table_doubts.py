@@ -144,6 +144,6 @@ def test_labels_that_look_like_files_are_no_second_column_of_images(tmp_path):
 def test_the_ending_of_another_kind_of_image_says_the_way_out(tmp_path):
     plant(tmp_path, *FILES)
     text = "file,label\n" + rows("a", "b").replace(".png", ".jpg")
-    with pytest.raises(DataError, match=r"0\.png is nearly 0\.jpg: take the ending out of the names"):
+    with pytest.raises(DataError, match=r"0\.png is nearly 0\.jpg: take the endings off the names"):
         read(write(tmp_path, text), images=tmp_path)
     assert len(read(write(tmp_path, text.replace(".jpg", "")), images=tmp_path)) == 24

@@ -43,7 +43,7 @@ def test_rows_of_another_word_are_in_no_split(tmp_path):
     assert catalog.names == ["0.png", "2.png", "3.png"]
     assert catalog.splits.tolist() == ["train", "test", ""]
     assert catalog.ledger["1.png"].detail == "set aside as in no split: unused"
-    assert catalog.notes == ("1 rows are in no split, since column split says unused (1); they are set aside",)
+    assert catalog.notes == ("1 row is in no split, since column split says unused (1): set aside",)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_words_for_a_missing_label_are_no_class(word, tmp_path):
     catalog = table(tmp_path, "w", "1234", labels=["x", "y", word, "x"])
     assert catalog.classes == ("x", "y")
     assert catalog.ledger["2.png"].detail == f"no label: {word}"
-    assert catalog.notes == (f"1 rows have no label but a word for a missing one, {word} (1); they are left out",)
+    assert catalog.notes == (f"1 row has no label but a word for a missing one, {word} (1): left out",)
 
 
 def test_one_number_in_two_spellings_is_one_class(tmp_path):

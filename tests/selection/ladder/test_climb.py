@@ -154,7 +154,7 @@ def test_a_probe_that_left_no_time_says_so(ground):
     late = probed(ground, 0.2, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
     assert late.left_s == 0
     told = Probe("swift", ((1.0, 0.5),), 100, 1.0, how="in a second").line()
-    assert told == "swift       a short trial: 50.0% in a second; no time is left for more"
+    assert told == "swift       a short trial: 50.0 % in a second; no time is left for more"
 
 
 def test_what_more_time_would_bring_is_told(ground):
@@ -162,13 +162,13 @@ def test_what_more_time_would_bring_is_told(ground):
     right = np.arange(200) >= 20
     chosen = replace(result("fine-tuned", right, True), fit_s=200.0)
     assert outlook(climb, chosen).startswith("10 times the time: about ")
-    assert outlook(climb, chosen).endswith(" points, by fine-tuned")
+    assert outlook(climb, chosen).endswith(" points more, by fine-tuned")
     assert "nothing: all are right" in outlook(climb, replace(result("fine-tuned", right | True, True), fit_s=200.0))
     climb.probes.clear()
     assert "cannot be said, as" in outlook(climb, chosen)
     # With nothing beside it swift is not tried first: what curves usually do is said, and said to be that.
     alone = outlook(climb, replace(result("swift", right, True), fit_s=200.0))
-    assert alone == "10 times the time: about 3.7 points, by swift, as learning curves usually go"
+    assert alone == "10 times the time: about 3.7 points more, by swift, as learning curves usually go"
 
 
 def test_mirrors_are_seen_to_change_digits_and_not_blots(ground):
@@ -189,7 +189,7 @@ def result(name, right, is_net, **more):
 
 def test_the_verdict_says_what_the_numbers_bear():
     weak, strong = [True] * 50 + [False] * 50, [True] * 90 + [False] * 10
-    assert "A net beats the simple methods here by 40.0 points, swift 90.0% against linear 50.0%" in verdict(
+    assert "A net beats the simple methods here by 40.0 points, swift 90.00 % against linear 50.00 %" in verdict(
         [result("linear", weak, False), result("swift", strong, True)]
     )
     assert "The simple methods win here" in verdict([result("knn", strong, False), result("swift", weak, True)])
@@ -230,8 +230,19 @@ def test_what_took_its_time_and_lost_is_told():
     right = np.arange(100) < 90
     chosen = result("a", right, True)
     slow = replace(result("b", np.arange(100) < 60, True), fit_s=50.0)
-    assert lost([chosen, slow], chosen, 10) == ["b took 50 s and lost: 60.0% against 90.0% of a"]
+    assert lost([chosen, slow], chosen, 10) == ["b took 50 s and lost: 60.00 % against 90.00 % of a"]
     assert lost([chosen, slow], chosen, 60) == []
+    told = lost([chosen, slow], chosen, 10, "balanced-accuracy")
+    assert told == ["b took 50 s and lost: 60.00 % against 90.00 % of a in balanced accuracy"]
+
+
+def test_what_was_as_good_is_not_said_to_have_lost():
+    right = np.arange(100) < 75
+    chosen = result("a", right, True, log_loss=0.5)
+    sure, late = (replace(result("b", right, True, log_loss=loss), fit_s=50.0) for loss in (0.6, 0.5))
+    same = "b took 50 s and was not chosen: 75.00 % against 75.00 % of a, which "
+    assert lost([chosen, sure], chosen, 10) == [f"{same}is surer (log loss 0.500 against 0.600)"]
+    assert lost([chosen, late], chosen, 10) == [f"{same}came first"]
 
 
 def test_time_that_a_refit_can_use_is_not_given_to_what_is_far_behind(ground):

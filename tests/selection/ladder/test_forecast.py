@@ -48,6 +48,6 @@ def test_fine_tuning_promises_no_more_than_most_of_the_error(frozen, images, loo
 
 def test_a_probe_says_what_it_saw_and_keeps_it_for_later():
     probe = Probe("swift", ((1, 0.5), (3, 0.4)), 100, 4.2, 0.2, 60, "in 3 s")
-    assert probe.line() == "swift       a short trial: 60.0% in 3 s; 80.0% expected after 60 s"
+    assert probe.line() == "swift       a short trial: 60.0 % in 3 s; 80.0 % expected after 60 s"
     assert probe.to_json()["foreseen_accuracy"] == 0.8
     assert math.isinf(Probe("swift", ((1, 0.5),), 10, 1).foreseen)

@@ -120,7 +120,7 @@ def test_features_are_averaged_over_turns_of_what_has_no_top_and_not_of_digits_t
     fallen.observer.note = heard.append
     borrowed = averaging_that_helps(fallen, [(TRAIN, VALID)])
     assert borrowed.for_heads.views == "turns"
-    assert "averaged over 4 views of each image (turns): loss" in heard[0]
+    assert "averaged over 4 views of each image (turns): log loss" in heard[0]
     known = replace(fallen, borrowed=borrowed)
     model = FROZEN.fit(known, TRAIN, VALID, 5.0)
     held = known.images.subset(VALID)

@@ -59,7 +59,7 @@ def test_all_that_is_proposed_fits_the_images(side, count):
 def test_small_images_have_fewer_kinds():
     assert Space(4, 2, 100).kinds == ("mlp",)
     assert Space(32, 2, 100).kinds == KINDS
-    with pytest.raises(ArgumentError, match="conv nets need images of 6 pixels"):
+    with pytest.raises(ArgumentError, match="conv nets need images of at least 6 pixels"):
         Space(4, 2, 100, net="conv")
 
 

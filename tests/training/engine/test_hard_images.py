@@ -82,7 +82,9 @@ def test_a_run_trains_on_all_images_first_and_says_so():
     run_one("digits", NET, recipe, observer=heard, learning_rate=0.01)
     counts = [heard.epochs.count(epoch) for epoch in sorted(set(heard.epochs))]
     assert counts == [14, 14, 7, 7]
-    assert any("after 50% of the run it trains on the 50% of the images that are hard" in note for note in heard.notes)
+    assert any(
+        "after 50 % of the run it trains on the 50 % of the images that are hard" in note for note in heard.notes
+    )
 
 
 def test_a_net_that_cannot_look_at_small_copies_is_refused_with_the_way_out():

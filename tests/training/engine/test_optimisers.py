@@ -1,11 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
+from striate.nets import resolve
+from striate.nets.modules.own import build
 from striate.training.engine.learner import Learner
 from striate.training.engine.muon import Muon, orthogonalise
 from striate.training.engine.optimisers import Optimisers, rate_share
 from striate.training.engine.updates import Adam, Sgd
-from striate.training.recipe import Recipe
+from striate.training.recipe import Recipe, load_recipe
 
 
 def test_step_schedule_multiplies_at_milestones():
@@ -134,6 +137,34 @@ def test_rules_move_in_the_same_bits_as_torchs_optimisers(rule, torchs):
     kept = [{name: value for name, value in optimiser.state[p].items() if value is not None} for p in theirs]
     assert [found.keys() for found in moments] == [found.keys() for found in kept]
     assert all(torch.equal(found[name], was[name]) for found, was in zip(moments, kept, strict=True) for name in was)
+
+
+def test_a_gradient_moves_a_vector_as_far_as_it_may_and_a_matrix_as_far_as_it_says():
+    vector, small, matrix = (torch.nn.Parameter(torch.zeros(size)) for size in (4, 4, (4, 4)))
+    vector.grad, small.grad, matrix.grad = torch.tensor([300.0, 0, 0, 400]), torch.full((4,), 0.5), torch.ones(4, 4)
+    Sgd(0.0, 0.0, most=0.1).move([vector, small, matrix], [{}, {}, {}], 0.1)
+    torch.testing.assert_close(vector.detach(), -0.1 * torch.tensor([1.2, 0, 0, 1.6]))  # as before, of spread 1
+    torch.testing.assert_close(small.detach(), torch.full((4,), -0.05))
+    torch.testing.assert_close(matrix.detach(), torch.full((4, 4), -0.1))
+    vector.grad = torch.zeros(4)
+    Sgd(0.0, 0.0, most=0.1).move([vector], [{}], 0.0)
+    assert bool(vector.isfinite().all())
+
+
+def test_pictures_on_a_plain_ground_do_not_throw_the_whitenings_biases_away():
+    rng = np.random.default_rng(0)
+    labels = torch.from_numpy(rng.integers(0, 4, 500))
+    pictures = torch.full((500, 1, 28, 28), -0.4)
+    for picture, label in zip(pictures, labels.tolist(), strict=True):  # a stroke, across or down, above or below
+        at = 6 + int(rng.integers(0, 4)) + 10 * (label // 2)
+        (picture if label % 2 else picture.transpose(1, 2))[0, at : at + 2, 6:22] = 3.0
+    module = build(resolve("swift_xs", classes=4, channels=1, side=28), (1, 28, 28))
+    module.initialise_from(pictures)
+    recipe = load_recipe("swift").replace(label_smoothing=0.0)
+    learner = Learner(module, recipe, torch.device("cpu"), "float32")
+    losses = [learner.update(pictures, labels, 1.0)[0] for _ in range(12)]
+    assert learner.module.state_dict()["0.bias"].square().mean().sqrt() < 5
+    assert losses[-1] < 0.7  # of 1.39, for which nothing need be known
 
 
 def test_moments_of_another_net_are_refused():

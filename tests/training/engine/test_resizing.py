@@ -88,7 +88,7 @@ def test_what_validation_is_worth_meanwhile_is_said():
 
     net = "conv(4, 3) relu globalavg fc(classes)"
     run_one("digits", net, {"epochs": 1, "small_until": 0.5, "small_side": 0.5}, observer=Listener())
-    assert [text for text in said if text.startswith("the first 50% of the run trains on images of 4×4 pixels")]
+    assert [text for text in said if text.startswith("the first 50 % of the run trains on images of 4×4 pixels")]
 
 
 def test_whitening_learns_in_the_first_share_of_the_steps_alone():

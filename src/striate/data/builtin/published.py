@@ -168,7 +168,7 @@ def _counted(name: str, known: PublishedSet, place: Path, progress: Progress) ->
     if found != known.counts or not catalog.labelled:
         raise DataError(
             f"{name} must have {known.counts[0]:,} training and {known.counts[1]:,} test images in {known.counts[2]} "
-            f"classes; {place} holds {found[0]:,}, {found[1]:,} and {found[2]}. Give its path to read it as it is."
+            f"classes; {place} holds {found[0]:,}, {found[1]:,} and {found[2]}. Give its path to read it as it is"
         )
     return replace(catalog, source=name, format=name)
 
@@ -178,5 +178,5 @@ def _by_hand(name: str, known: PublishedSet, cache: Path, reason: Exception) -> 
     address = known.files[0].urls[0].rpartition("/")[0]
     return (
         f"{name} is not on this machine and cannot be fetched ({reason}).\n"
-        f"Put {files} from {address}/ into {cache}, or say where they are with --data-dir."
+        f"Put {files} from {address}/ into {cache}, or say where they are with --data-dir"
     )

@@ -34,7 +34,7 @@ from striate.data.decoding.npy import decode_npy
 from striate.data.decoding.paging import Page
 from striate.data.decoding.pixels import LARGE_PX, fit_pixels, pixel_hash, to_channels
 from striate.data.decoding.quiet import QUIET
-from striate.data.decoding.stored import Stored
+from striate.data.decoding.stored import Stored, too_many_bytes
 from striate.data.decoding.tiffs import count_directories, is_tiff, read_tiff, tiff_pages, tiff_shape
 from striate.data.decoding.windows import PixelWindow
 from striate.errors import DecodingError
@@ -183,7 +183,7 @@ def read_bytes(path: Path | str | Stored) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise DecodingError("a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file")
             if found.st_size > LIMIT_BYTES:
-                raise DecodingError(f"oversized: a file of {found.st_size / 1e9:.1f} GB; at most 1 GiB is read")
+                raise too_many_bytes(found.st_size, LIMIT_BYTES)
             with open(handle, "rb", buffering=0, closefd=False) as file:
                 data = file.readall()
         finally:

@@ -17,6 +17,7 @@ from PIL import Image
 from striate.data.decoding.formats import LIMIT_PX
 from striate.data.decoding.windows import BYTES_SPREAD, PixelWindow, choose_window
 from striate.errors import DecodingError
+from striate.units import percent
 
 _BITS, _PHOTOMETRIC, _DESCRIPTION, _BANDS = 258, 262, 270, 277
 _PLANES, _SOFTWARE, _EXTRA, _FORMAT = 284, 305, 338, 339
@@ -195,7 +196,7 @@ def as_bytes(deep: Deep, window: PixelWindow | None) -> tuple[np.ndarray, tuple[
         said = "values 0 … 255 taken as 8 bits" if same else f"scaled to 8 bits: {window} to 0 … 255"
         repairs = (f"{deep.name} {said}",)
         if (beyond := window.outside(values)) > 0.1:
-            repairs += (f"{beyond:.0%} of its values lie far outside of that",)
+            repairs += (f"{percent(beyond, 0)} of its values lie far outside of that",)
     return _laid_over_white(deep, 255 - pixels if deep.inverted else pixels, repairs)
 
 
@@ -222,7 +223,7 @@ def own_scale(deep: Deep) -> PixelWindow:
     if chosen.takes_bytes:
         return chosen
     raise DecodingError(
-        f"{deep.name} with values {chosen}, where 8-bit pictures are expected: how those were made of such values is "
+        f"{deep.name} with values {chosen}, where 8-bit images are expected: how those were made of such values is "
         "not known. Scale it as they were"
     )
 

@@ -116,7 +116,7 @@ def reason_of(error: Exception, data: bytes) -> str:
         return str(oversized(int(area[0])))
     cut_riff = data.startswith(b"RIFF") and len(data) < int.from_bytes(data[4:8], "little") + 8
     if cut_riff or isinstance(error, EOFError) or re.search("truncated|not (large )?enough", said, re.IGNORECASE):
-        return "truncated: the file ends before the picture does"
+        return "truncated: the file ends before the image does"
     if isinstance(error, UnidentifiedImageError):
         return _unidentified(data)
     return f"damaged: {said or type(error).__name__}"

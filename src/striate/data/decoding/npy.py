@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.decoding.stored import too_many_bytes
 from striate.errors import DecodingError
 
 MAGIC = b"\x93NUMPY"
@@ -30,7 +31,7 @@ def decode_npy(data: bytes) -> np.ndarray:
         raise DecodingError(f"an array of {kind}, where an image is numbers: nothing of it was read")
     count = math.prod(shape)
     if count * kind.itemsize > _LIMIT_BYTES:
-        raise DecodingError(f"oversized: an array of {count * kind.itemsize / 1e9:.1f} GB")
+        raise too_many_bytes(count * kind.itemsize, _LIMIT_BYTES, "an array")
     if min(shape, default=0) < 1 or len(data) - start < count * kind.itemsize:
         raise DecodingError("truncated: the file ends before the array does" if count > 0 else f"an array of {shape}")
     array = np.frombuffer(data, kind, count, start)
@@ -53,7 +54,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], Any, int]:
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = reader(file)
     except Exception as error:  # a damaged header can fail in any way
-        raise DecodingError(f"damaged: its header is none of an array ({str(error)[:100]})") from None
+        raise DecodingError(f"damaged: its header is not that of an array ({str(error)[:100]})") from None
     return shape, kind, file.tell()
 
 

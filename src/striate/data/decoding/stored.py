@@ -5,6 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from striate.errors import DecodingError
+from striate.units import say_bytes
+
 
 class Stored(ABC):
     """The bytes of one image within a larger file; read when asked for, and small enough for any worker process.
@@ -23,3 +26,8 @@ class Stored(ABC):
             DecodingError: they are damaged or absurdly many; the message is the reason.
             OSError: the file cannot be read any more.
         """
+
+
+def too_many_bytes(size_bytes: int, most_bytes: int, what: str = "a file") -> DecodingError:
+    """Return the error of an image whose file, or what lies in it, is too large to be read."""
+    return DecodingError(f"oversized: {what} of {say_bytes(size_bytes)}; at most {say_bytes(most_bytes)} are read")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.decoding.deep import Deep, holds_bands_in_pages, is_fourth_band, is_rows_first
+from striate.data.decoding.stored import too_many_bytes
 from striate.errors import DecodingError
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -99,7 +100,7 @@ def read_tiff(data: bytes, number: int = 0) -> tuple[Deep, tuple[str, ...]]:
 
 def _check_size(shape: tuple[int, ...], kind: Any) -> None:
     if (size_bytes := math.prod(shape) * kind.itemsize) > LIMIT_BYTES:
-        raise DecodingError(f"oversized: {size_bytes / 1e9:.1f} GB of values")
+        raise too_many_bytes(size_bytes, LIMIT_BYTES, "values")
 
 
 def _bands_in_pages(file: Any) -> Any:
@@ -206,5 +207,5 @@ def _reason(error: Exception) -> str:
     if "imagecodecs" in said:
         return f"compressed in a way that needs another package ({said[:80]}): pip install imagecodecs"
     if "corrupt" in said or isinstance(error, struct.error | EOFError) or "end of file" in said:
-        return "truncated: the file ends before the picture does"
+        return "truncated: the file ends before the image does"
     return f"damaged: {said[:200] or type(error).__name__}"

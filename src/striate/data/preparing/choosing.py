@@ -13,6 +13,7 @@ from striate.data.decoding.decode import Header
 from striate.data.decoding.deep import Deep
 from striate.data.decoding.pixels import Fit
 from striate.data.decoding.windows import FEW_LEVELS, MOST_SAMPLES, PixelWindow, choose_window
+from striate.units import percent, say_count
 
 DEFAULT_SIDE_PX = 128
 LARGE_SIDE_PX, LARGE_TO_PX = 512, 224
@@ -115,7 +116,7 @@ def _choose_channels(
     return (
         channels,
         refused,
-        (f"images differ in bands: those of {most} are used, the most; {len(refused):,} of {others} are left out",),
+        (f"images differ in bands: those of {most} are used, the most; left out: {len(refused):,} of {others}",),
     )
 
 
@@ -192,15 +193,17 @@ def _told_fit(found: Sequence[Header], size: tuple[int, int], fit: Fit, *, chose
     shown = shown_share(sides, size)
     square = shown_share(sides, (1, 1))
     if fit == "crop" and shown < SAID_SHARE:
-        return (f"crop shows {shown:.0%} of each image; --fit pad shows all",)
+        return (f"crop shows {percent(shown, 0)} of each image; --fit pad shows all",)
     if fit == "crop":
-        cut = np.mean([shown_share([side], size) < PADDED_SHARE for side in sides])
+        cut = float(np.mean([shown_share([side], size) < PADDED_SHARE for side in sides]))
         return (
-            (f"crop shows less than half of {cut:.0%} of the images; --fit pad shows all",) if cut >= SAID_CUT else ()
+            (f"crop shows less than half of {percent(cut, 0)} of the images; --fit pad shows all",)
+            if cut >= SAID_CUT
+            else ()
         )
     if not chosen:
         return ()
-    return (f"fit {fit} shows all of each image; crop to a square would show {square:.0%}; --fit changes that",)
+    return (f"fit {fit} shows all of each image; crop to a square would show {percent(square, 0)}; --fit changes that",)
 
 
 def _choose_window(
@@ -225,10 +228,12 @@ def window_for(window: PixelWindow, name: str, deep: int, count: int) -> tuple[P
         return window, ()
     if 2 * deep < count:
         return None, (
-            f"{deep:,} of {count:,} images are {name} with values {window}, on another scale than the others' 8 bits: "
-            "those are left out",
+            f"{deep:,} of {count:,} images, {name} with values {window}, left out: on another scale than the "
+            "others' 8 bits",
         )
     told = f"{name}: values {window} become 0 … 255 in all images, one window that the model keeps"
     few = f"; that leaves only {window.levels:.0f} levels" if window.levels < FEW_LEVELS else ""
-    mixed = f"; {count - deep:,} images of 8 bits are left out" if deep < count else ""
+    mixed = (
+        f"; {say_count(count - deep, 'image of 8 bits is', 'images of 8 bits are')} left out" if deep < count else ""
+    )
     return window, (told + few + mixed,)

@@ -20,6 +20,7 @@ from striate.data.preparing.cache import VERSION, Prepared, load, sweep
 from striate.errors import StorageError
 from striate.system.devices import memory_bytes
 from striate.system.owners import host_name
+from striate.units import say_bytes
 
 # Larger images are written straight from where they are. What is written is brought to the disk beside the decoding, so
 # much at a time: all of it at the end would be waited for.
@@ -128,7 +129,7 @@ class Writer:
             if error.errno not in _FULL:
                 raise
             raise StorageError(
-                f"no space for the prepared images: {self._needed_bytes / 1e6:,.0f} MB needed in {self._cache_dir}. "
+                f"no space for the prepared images: {say_bytes(self._needed_bytes)} needed in {self._cache_dir}. "
                 "Free some (striate cache --clear), choose a smaller --size, or set STRIATE_CACHE to another disk"
             ) from error
 
@@ -202,7 +203,7 @@ def open_writer(
         needed_bytes = count * int(np.prod(image_shape))
         if needed_bytes > memory_bytes() / 4:
             raise StorageError(
-                f"the cache {cache_dir} cannot be written ({error.strerror}), and {needed_bytes / 1e9:.1f} GB of "
+                f"the cache {cache_dir} cannot be written ({error.strerror}), and {say_bytes(needed_bytes)} of "
                 "prepared images are too many for memory. Set STRIATE_CACHE to a folder that can be written"
             ) from error
         return MemoryWriter(count, image_shape), (

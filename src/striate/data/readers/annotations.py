@@ -19,6 +19,7 @@ from striate.data.readers.tables import read_table
 from striate.data.readers.text_table import TextTable
 from striate.errors import DataError
 from striate.observer import Progress, silent
+from striate.units import say_bytes, say_count
 
 _LARGEST_BYTES = 1 << 30
 # Label Studio puts eight hexadecimal digits before the name of an uploaded file.
@@ -59,7 +60,10 @@ def read_annotations(path: Path, *, images: Path | None = None, progress: Progre
         DataError: damaged, neither form, or no image has exactly one class.
     """
     if path.stat().st_size > _LARGEST_BYTES:
-        raise DataError(f"{path} must be JSON under 1 GiB; got {path.stat().st_size:,} bytes")
+        raise DataError(
+            f"{path} must be JSON of at most {say_bytes(_LARGEST_BYTES)}; got {say_bytes(path.stat().st_size)}. "
+            "Give a table (CSV) that names the images and their classes"
+        )
     values = load_json(str(path), decode_text(path.read_bytes()))
     if isinstance(values, dict) and isinstance(values.get("images"), list) and "annotations" in values:
         form, (found, told) = "coco", _coco(path, values)
@@ -68,14 +72,14 @@ def read_annotations(path: Path, *, images: Path | None = None, progress: Progre
     else:
         raise DataError(
             f"{path} must be JSON of COCO (images, annotations, categories) or Label Studio (a list of tasks); "
-            f"{_shown(values)}. Give a table (CSV) that names the images and their classes."
+            f"{_shown(values)}. Give a table (CSV) that names the images and their classes"
         )
     single = {name: next(iter(classes)) for name, classes in found.items() if len(classes) == 1}
     if not single:
         several = sum(len(classes) > 1 for classes in found.values())
         raise DataError(
-            f"{path} must give images one class each; of its {len(found):,} images {several:,} have several and "
-            f"{len(found) - several:,} none. A classifier of whole images cannot be taught with it."
+            f"{path} must give images one class each; got {several:,} with several classes and "
+            f"{len(found) - several:,} with none. Give a table (CSV) with one class for each image"
         )
     table = TextTable(("file_name", "label"), [(i + 1, [name, single[name]]) for i, name in enumerate(single)])
     catalog = read_table(
@@ -127,10 +131,13 @@ def _coco(path: Path, values: Mapping[str, Any]) -> tuple[Labelled, tuple[str, .
             continue
         if category not in names and names:
             raise DataError(
-                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name"
+                f"{path}: an annotation of {displayable(name)} has the category {category}, which has no name. "
+                "Name it below categories"
             )
         found[name].add(names.get(category, category))
-    return found, (f"{lost:,} annotations are of images that it does not list: they say nothing here",) if lost else ()
+    return found, (
+        f"{say_count(lost, 'annotation is', 'annotations are')} left out: of images that it does not list",
+    ) if lost else ()
 
 
 def _objects(values: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:

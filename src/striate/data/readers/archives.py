@@ -21,6 +21,7 @@ from striate.data.readers.text_table import LARGEST_BYTES
 from striate.data.readers.zips import list_zip
 from striate.errors import DataError, DecodingError, StriateError, some
 from striate.observer import Progress, silent
+from striate.units import say_bytes
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
 # A table takes many times its bytes once it is read: of one that is packed, little may swell so far.
@@ -64,7 +65,7 @@ def read_archive(path: Path, read_path: ReadPath, *, by_table: bool = False, pro
     doubtful = catalog is None or len(catalog.classes) < 2 or bool(catalog.doubts)
     if by_table and not tables:
         raise DataError(
-            f"{path} holds no table, whose columns could be named: leave out --image-column, --label-column"
+            f"{path} holds no table, whose columns could be named. Leave out --image-column and --label-column"
         )
     if metadata or (tables and (doubtful or by_table)):
         told, refused = _with_tables(contents, tables, metadata, read_path)
@@ -102,13 +103,13 @@ def _named(error: DataError, path: Path, contents: Contents) -> DataError:
     if closed and not contents.files:
         return DataError(
             f"{path} must hold images that can be read in place; {closed[0].name} is {closed[0].detail}. "
-            "Unpack the archive and give the folder as the source."
+            "Unpack the archive and give the folder as the source"
         )
     if not inner:
         return error
     return DataError(
         f"{path} must hold images; it holds {displayable(inner[0])}, which is not looked into. "
-        "Unpack the archive and give that as the source."
+        "Unpack the archive and give that as the source"
     )
 
 
@@ -144,7 +145,7 @@ def _with_tables(
             listed = ", ".join(displayable(name) for name in list(found)[:4])
             raise DataError(
                 f"{contents.path} holds {len(found)} tables that name images and classes: {listed}. "
-                "Unpack it and give one of them as the source."
+                "Unpack it and give one of them as the source"
             )
         made = next((_in_archive(catalog, name, contents, root) for name, catalog in found.items()), None)
         return made, refused if len(tables) == 1 else None
@@ -179,7 +180,8 @@ def _is_readable(contents: Contents, name: str) -> bool:
     elif isinstance(way, Slice) and way.unpacked:
         packed_bytes = contents.path.stat().st_size
     if size_bytes > max(_HARMLESS_TABLE_BYTES, _MOST_SWELLING * packed_bytes):
-        raise contents.refuse(name, f"is a table of {size_bytes / 1e6:,.0f} MB in {packed_bytes / 1e6:,.3f} MB")
+        swollen = f"is a table of {say_bytes(size_bytes)} in {say_bytes(packed_bytes)}, as in a decompression bomb"
+        raise contents.refuse(name, swollen)
     return size_bytes <= LARGEST_BYTES
 
 

@@ -20,6 +20,7 @@ from striate.data.readers.doubts import (
 from striate.data.readers.masks import MASK, mask_folders
 from striate.data.readers.split_names import called_as_splits, classes_with_splits, splits_among
 from striate.errors import some
+from striate.units import say_count
 
 OUTSIDE = "set aside as outside of train, valid and test"
 CLASSLESS = "not in a class folder"
@@ -58,7 +59,8 @@ def arrange(source: str, folders: Mapping[str, int]) -> Arrangement:
     if named := called_as_splits(role.label for role in found.roles.values()):
         found.doubts.append(
             f"{source} must have a folder for each class; {some(named)} are splits, and hold none. If a table says "
-            "what the images show, give that, and their folder as --images. If they are classes: --format folders"
+            "what the images show, give that, and their folder as --images. If they are the classes, "
+            "say so with --format folders"
         )
     return found
 
@@ -69,9 +71,10 @@ def _set_masks_aside(found: Arrangement, prefix: str, root: Branch) -> None:
     for path, node in taken:
         _fill(found, path, node, Role("", None, MASK))
     if taken:
+        inside = sum(node.inside() for _, node in taken)
         found.notes.append(
             f"{some([path for path, _ in taken], 2)} {'is' if len(taken) == 1 else 'are'} taken as masks of the images "
-            f"beside {'it' if len(taken) == 1 else 'them'}: {sum(node.inside() for _, node in taken):,} are set aside"
+            f"beside {'it' if len(taken) == 1 else 'them'}: {say_count(inside, 'image is', 'images are')} set aside"
         )
 
 
@@ -153,7 +156,7 @@ def _arrange_splits(found: Arrangement, prefix: str, top: Branch, splits: Mappin
             _fill(found, path + label, child, role)
         if (not known and node.below) or (any_class and node.direct and not node.below and split != "train"):
             found.notes.append(
-                f"{prefix}{name} has {node.inside():,} images in no folder of a known class: they are taken as "
+                f"{prefix}{name} has {say_count(node.inside(), 'image', 'images')} in no folder of a known class, "
                 f"unlabelled and set aside. To have them named, give predict {source}/{prefix}{name}"
             )
     outside = {name: node for name, node in top.below.items() if name not in splits}
@@ -186,8 +189,8 @@ def _say_outside(found: Arrangement, outside: Mapping[str, Branch], trained: Col
     if told:
         count = sum(outside[name].inside() for name in told)
         found.notes.append(
-            f"{some(told)} {'lies' if len(told) == 1 else 'lie'} beside the splits, in none of them: {count:,} images "
-            "are set aside"
+            f"{some(told)} {'lies' if len(told) == 1 else 'lie'} beside the splits, in none of them: "
+            f"{say_count(count, 'image is', 'images are')} set aside"
         )
 
 

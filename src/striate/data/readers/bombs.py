@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from striate.errors import DataError
 from striate.system.devices import memory_bytes
+from striate.units import say_bytes
 
 # A file may unpack to so much whatever its own size is, and beyond that to so many times its size.
 HARMLESS_BYTES, MOST_RATIO = 256 << 20, 200
@@ -28,16 +29,15 @@ def check_declared_size(what: str, size_bytes: int, file_bytes: int, *, compress
     """
     if size_bytes > file_bytes * (1032 if compressed else 1) + 1024:
         raise DataError(
-            f"{what} declares {size_bytes:,} bytes, more than its file of {file_bytes:,} bytes can hold. "
-            "The file is damaged; get it again."
+            f"{what} declares {size_bytes:,} bytes, more than its file of {file_bytes:,} bytes can hold. Get it again"
         )
     if size_bytes > memory_bytes():
         raise DataError(
-            f"{what} declares {size_bytes / 2**30:,.1f} GiB, more than this machine's memory "
-            f"({memory_bytes() / 2**30:,.1f} GiB). Check the file or use a part of it."
+            f"{what} declares {say_bytes(size_bytes)}, more than this machine's memory "
+            f"({say_bytes(memory_bytes())}). Check the file or use a part of it"
         )
     if is_bomb(size_bytes, file_bytes):
         raise DataError(
-            f"{what} declares {size_bytes / 1e6:,.0f} MB, over {MOST_RATIO} times as much as its file of "
-            f"{file_bytes / 1e6:,.3f} MB, as a decompression bomb does. Save it uncompressed if it is what you want."
+            f"{what} declares {say_bytes(size_bytes)}, over {MOST_RATIO} times as much as its file of "
+            f"{say_bytes(file_bytes)}, as a decompression bomb does. Save it uncompressed if it is what you want"
         )

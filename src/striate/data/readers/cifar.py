@@ -20,6 +20,7 @@ from striate.data.readers.tars import Member
 from striate.data.readers.unpickling import load_pickle
 from striate.errors import DataError, brief
 from striate.observer import Progress, silent
+from striate.units import say_bytes
 
 _SIDE = 32
 _ROW = 3 * _SIDE * _SIDE
@@ -131,9 +132,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             while file.read(_BLOCK):
                 _check_total(path, file.tell())
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(
-            f"{path} cannot be read as a CIFAR archive ({brief(error)}). It is damaged or another file."
-        ) from None
+        raise DataError(f"{path} cannot be read as a CIFAR archive ({brief(error)}). Get it again") from None
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -153,12 +152,14 @@ def _ahead(members: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 def _check_member(path: Path, name: str, size_bytes: int) -> None:
     if size_bytes > _LARGEST_BYTES:
-        raise DataError(f"{path}: {name} declares {size_bytes:,} bytes; no batch of CIFAR is that large")
+        raise DataError(f"{path}: {name} declares {size_bytes:,} bytes; no batch of CIFAR is that large. Get it again")
 
 
 def _check_total(path: Path, size_bytes: int) -> None:
     if is_bomb(size_bytes, path.stat().st_size):
-        raise DataError(f"{path} unpacks to {size_bytes / 1e6:,.0f} MB or more, as a decompression bomb does")
+        raise DataError(
+            f"{path} unpacks to {say_bytes(size_bytes)} or more, as a decompression bomb does. Get it again"
+        )
 
 
 def _batch(path: Path, name: str, values: Any, labels: Labels, whole: np.ndarray) -> _Batch:

@@ -37,9 +37,9 @@ def doubt_parts(found: Arrangement, where: str, top: Branch) -> bool:
     if len({part["what"].casefold() if part else "" for part in parts}) != 1 or not all(parts):
         return False
     found.doubts.append(
-        f"{where.rstrip('/')} must have a folder for each class; {some(sorted(top.below), 3)} are called as the parts "
-        f"of one set. If a table says what the images show, give that, and {where.rstrip('/')} as --images. If they "
-        "are classes: --format folders"
+        f"{where.rstrip('/')} must have a folder for each class; {some(sorted(top.below), 3)} are named like the "
+        f"parts of one set. If a table says what the images show, give that, and {where.rstrip('/')} as --images. If "
+        "they are the classes, say so with --format folders"
     )
     return True
 
@@ -50,8 +50,8 @@ def doubt_twins(found: Arrangement, where: str, top: Branch, within: Mapping[str
         if len(same := sorted(node.below.keys() & top.below.keys())) > 1:
             found.doubts.append(
                 f"{where.rstrip('/')} must have a folder for each class; {label} holds folders of the same names as "
-                f"those beside it ({some(same)}). Give {where}{label}, or take it away. If it is a class: --format "
-                "folders"
+                f"those beside it ({some(same)}). Give {where}{label}, or take it away. If it is a class, say so "
+                "with --format folders"
             )
             return True
     return False
@@ -75,7 +75,7 @@ def doubt_splits(
     if same:
         found.doubts.append(
             f"{f'{source}/{prefix}'.rstrip('/')} has {some(list(splits))} and no folder called train; {some(same)} "
-            f"{'holds' if len(same) == 1 else 'hold'} the same classes. Call the one to learn from train"
+            f"{'holds' if len(same) == 1 else 'hold'} the same classes. Call the folder of the training images train"
         )
 
 

@@ -32,6 +32,7 @@ from striate.data.readers.walking import (
 )
 from striate.errors import DataError, some
 from striate.observer import Progress, silent
+from striate.units import say_count
 
 __all__ = [
     "IMAGE_TYPES", "TABLE_TYPES", "holds_images", "image_type", "list_folder", "read_folders", "read_image",
@@ -43,7 +44,7 @@ _LISTS = (".txt", ".csv", ".tsv", ".json", ".lst", ".mat")
 _ONE_LIST = re.compile(
     r"(?:train[\W_]*(?:and|val|valid)?[\W_]*test|tr[\W_]*te|data|eval)[\W_]*(?:splits?|sets?|partitions?)", re.I
 )
-_EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg."
+_EXPECTED = "Expected one folder of images for each class, e.g. {0}/cats/1.jpg and {0}/dogs/1.jpg"
 
 
 def read_folders(path: Path, *, progress: Progress = silent) -> Catalog:
@@ -187,8 +188,8 @@ def _note_masks(masks: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     mask, image = next(iter(masks.items()))
     return (
-        f"{len(masks):,} files are set aside as masks of images beside them, such as {displayable(mask)} of "
-        f"{displayable(image)}",
+        f"{say_count(len(masks), 'file is', 'files are')} set aside as masks of images beside them, such as "
+        f"{displayable(mask)} of {displayable(image)}",
     )
 
 
@@ -198,7 +199,9 @@ def _note_missing(found: Walked) -> tuple[str, ...]:
     if not details:
         return ()
     folder = details[0].rpartition(" ")[2]
-    return (f"{len(details):,} images have no label, since their folder is called {folder}; they are left out",)
+    return (
+        f"{say_count(len(details), 'image has', 'images have')} no label, being in a folder called {folder}: left out",
+    )
 
 
 def _note_others(path: Path, found: Walked) -> tuple[str, ...]:
@@ -219,8 +222,8 @@ def _note_lists(found: Walked) -> tuple[str, ...]:
     if not among:
         return ()
     return (
-        f"{some([stems[stem] for stem in among])} look like lists of a split and are not honoured: the images are "
-        "split anew. To have it honoured, give a table of image files, classes and a column called split",
+        f"lists of a split are not honoured ({some([stems[stem] for stem in among])}): the images are split anew. "
+        "To have one honoured, give a table of image files, classes and a column called split",
     )
 
 
@@ -272,7 +275,7 @@ def _tables_instead(path: Path, tables: list[str]) -> str:
     listed = ", ".join(displayable(table) for table in sorted(tables)[:3])
     return (
         f"{path} must have a folder of images for each of at least two classes; but it holds tables ({listed}). "
-        "If one of them names the images and their labels, give that table as the source."
+        "If one of them names the images and their labels, give that table as the source"
     )
 
 

@@ -48,7 +48,7 @@ def load_idx(path: Path) -> np.ndarray:
         try:
             return _load(path, gzip.GzipFile(fileobj=raw) if zipped else raw, zipped)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"{path} is damaged ({brief(error)}). Get it again.") from None
+            raise DataError(f"{path} is damaged ({brief(error)}). Get it again") from None
 
 
 def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarray:
@@ -57,7 +57,7 @@ def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarr
         raise DataError(f"{path} must begin with the magic number of IDX (00 00 08 03 for images); got {head.hex(' ')}")
     sizes = file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
-        raise DataError(f"{path} ends within its header. Get it again.")
+        raise DataError(f"{path} ends within its header. Get it again")
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     kind = np.dtype(_TYPES[head[2]])
     expected = math.prod(shape) * kind.itemsize
@@ -68,7 +68,7 @@ def _load(path: Path, file: IO[bytes] | gzip.GzipFile, zipped: bool) -> np.ndarr
         got += count
     if got < expected or file.read(1):
         size = f"{got:,}" if got < expected else "more"
-        raise DataError(f"{path} declares shape {shape}, {expected:,} bytes, and holds {size}. Get it again.")
+        raise DataError(f"{path} declares shape {shape}, {expected:,} bytes, and holds {size}. Get it again")
     array = values.view(kind).reshape(shape)
     return array.astype(kind.newbyteorder("="), copy=False)
 
@@ -171,7 +171,7 @@ def _choose(path: Path) -> list[_Pair]:
             raise DataError(f"{path} must hold IDX files with the published names, e.g. train-images-idx3-ubyte.gz")
         if len(families) > 1:
             listed = ", ".join(repr(name) for name in sorted(families))
-            raise DataError(f"{path} must hold one set; its files begin with {listed}. Give one images file.")
+            raise DataError(f"{path} must hold one set; its files begin with {listed}. Give one images file")
         return next(iter(families.values()))
     match = _IMAGES.fullmatch(path.name)
     return [_Pair(_SPLIT.get((match["split"] or "").lower(), "") if match else "", path, _labels_beside(path))]

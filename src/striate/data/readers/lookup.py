@@ -67,7 +67,7 @@ def choose_folder(path: Path, names: Sequence[str], images: Path | None) -> Path
     holding = folders_holding(path.parent, sample)
     if len(holding) > 1:
         candidates = ", ".join(str(folder) for folder in holding[:4])
-        raise DataError(f"{path}: its images may lie in any of {candidates}. Choose with --images DIR.")
+        raise DataError(f"{path}: its images may lie in any of {candidates}. Choose with --images DIR")
     return holding[0] if holding else path.parent
 
 
@@ -136,37 +136,38 @@ def what_is_missing(path: Path, names: Sequence[str], found: Found, folder: Path
     """Return what is missing, what is nearly there, and the way out."""
     lost = [name for name in dict.fromkeys(names) if name and name not in found.files]
     doubts = [f"{name}: {found.doubts[name]}" for name in lost if name in found.doubts]
-    said = f"{path} names {len(names):,} images; {len(lost):,} are not in {folder}: "
+    said = f"{path} names {len(names):,} images; {len(lost):,} {'is' if len(lost) == 1 else 'are'} not in {folder}: "
     said += ", ".join(some([name], 1) for name in lost[:3]) + ("…. " if len(lost) > 3 else ". ")
     if doubts:
-        return said + f"{some(doubts[:1])}. Give the names with their folders, and with --images what holds those."
+        return said + f"{some(doubts[:1])}. Give the names with their folders, and with --images what holds those"
     near = _nearly_there(lost, folder, given=given)
     if given:
-        return said + (near or "Nothing there is like them. Give the folder that holds them.")
-    return said + (near if "--images" in near else f"{near + ' ' if near else ''}Say where they are with --images DIR.")
+        return said + (near or "Nothing there is like them. Give the folder that holds them")
+    return said + (near if "--images" in near else f"{near + '. ' if near else ''}Say where they are with --images DIR")
 
 
 def _nearly_there(names: Sequence[str], folder: Path, *, given: bool) -> str:
     """Return a sentence on what lies in `folder` that is nearly the first of `names`; empty if nothing."""
     if is_address(names[0]):
-        return "They are addresses: download them first."
+        return "They are addresses: download them first"
     wanted = path_parts(names[0])[-1:]
     if not wanted:
         return ""
     index = _index(folder)
     if same := index.get(_key(wanted), []):
         homes = sorted({os.fspath(path.parent) for path in same})[:3]
-        return f"{' and '.join(homes)} has {wanted[0]}" + ("." if given else f": give --images {homes[0]}.")
+        have = "has" if len(homes) == 1 else "have"
+        return f"{' and '.join(homes)} {have} {wanted[0]}" + ("" if given else f": give --images {homes[0]}")
     stem = _key([os.path.splitext(wanted[0])[0]])
     keys = {key: path for key, paths in index.items() for path in paths[:1]}
     if stem in keys:
         other = keys[stem].relative_to(folder)
-        return f"{other} is nearly {names[0]}: take the ending out of the names, and files of any are found."
+        return f"{other} is nearly {names[0]}: take the endings off the names, and files of any ending are found"
     near = []
     if not near:
         found = difflib.get_close_matches(_key(wanted), list(keys)[:_COMPARED], 1, 0.85)
         near = [keys[key] for key in found]
-    return f"{near[0].relative_to(folder)} is nearly {names[0]}." if near else ""
+    return f"{near[0].relative_to(folder)} is nearly {names[0]}" if near else ""
 
 
 class _Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-MASK = "set aside as a mask, no picture"
+MASK = "set aside as a mask, no image"
 _MASKS = frozenset({
     "mask", "masks", "groundtruth", "groundtruths", "gt", "gts", "segmentation", "segmentations", "seg", "segs",
     "label", "labels", "annotation", "annotations", "maskpng", "binarymask", "binarymasks", "lesionmask",

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from striate.data.decoding.decode import LIMIT_BYTES
-from striate.data.decoding.stored import Stored
+from striate.data.decoding.stored import Stored, too_many_bytes
 from striate.data.ledger import Entry
 from striate.data.readers.assembling import displayable
 from striate.data.readers.bombs import MOST_RATIO, is_bomb
 from striate.errors import DataError, DecodingError, brief
+from striate.units import say_bytes
 
 MOST_MEMBERS = 3_000_000
 # Members are unpacked in memory: no image that is decoded has more bytes, whatever little it is packed into.
@@ -97,7 +98,7 @@ def _read(file: BinaryIO, size_bytes: int) -> bytes:
         DecodingError: it has fewer.
     """
     if size_bytes > os.fstat(file.fileno()).st_size - file.tell():
-        raise DecodingError("truncated: the archive ends before the picture does")
+        raise DecodingError("truncated: the archive ends before the image does")
     return file.read(size_bytes)
 
 
@@ -111,9 +112,9 @@ def check_member_bytes(size_bytes: int, packed_bytes: int | None = None) -> None
         DecodingError: it is.
     """
     if packed_bytes is not None and size_bytes > max(_HARMLESS_BYTES, _MOST_SWELLING * packed_bytes):
-        raise DecodingError(f"oversized: {size_bytes / 1e6:,.0f} MB once unpacked, as a decompression bomb is")
+        raise DecodingError(f"oversized: {say_bytes(size_bytes)} once unpacked, as a decompression bomb is")
     if size_bytes > LIMIT_BYTES:
-        raise DecodingError(f"oversized: a file of {size_bytes / 1e9:.1f} GB; at most 1 GiB is read")
+        raise too_many_bytes(size_bytes, LIMIT_BYTES)
 
 
 @dataclass
@@ -140,7 +141,7 @@ class Contents:
         shown = displayable(name.replace("\0", "\\0"))
         shown = shown if len(shown) <= 120 else shown[:117] + "…"
         return DataError(
-            f"{self.path}: its member {shown!r} {why}. Nothing was unpacked; make the archive again from its files."
+            f"{self.path}: its member {shown!r} {why}. Nothing was unpacked; make the archive again from its files"
         )
 
     def add(self, name: str, way: Stored) -> None:
@@ -215,6 +216,6 @@ def check_ratio(contents: Contents, unpacked_bytes: int, packed_bytes: int, name
     if is_bomb(unpacked_bytes, packed_bytes):
         raise contents.refuse(
             name,
-            f"makes it a decompression bomb: {packed_bytes / 1e6:,.3f} MB would unpack to "
-            f"{unpacked_bytes / 1e6:,.0f} MB or more, over {MOST_RATIO} times as much",
+            f"makes it a decompression bomb: {say_bytes(packed_bytes)} would unpack to "
+            f"{say_bytes(unpacked_bytes)} or more, over {MOST_RATIO} times as much",
         )

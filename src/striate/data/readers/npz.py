@@ -89,7 +89,7 @@ def read_npz(path: Path) -> Catalog:
     except DataError:
         raise
     except DAMAGED as error:
-        raise DataError(f"{path} is a damaged .npz ({brief(error)}). Get it again.") from None
+        raise DataError(f"{path} is a damaged .npz ({brief(error)}). Get it again") from None
     return catalog_of(str(path), "npz", parts, class_names)
 
 
@@ -108,9 +108,9 @@ def _labels(keys: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> np.nda
 
 def _no_images(path: Path, keys: Iterable[str]) -> str:
     listed = ", ".join(sorted(keys)[:8]) or "nothing"
-    hint = "Rename them to images and labels."
+    hint = "Rename them to images and labels"
     if not any("." not in key for key in keys):
-        hint = "Is it a zip of image files? Unpack it and give the folder."
+        hint = "Is it a zip of image files? Unpack it and give the folder"
     return f"{path} must hold an array of images (images, X, x_train…); it holds {listed}. {hint}"
 
 
@@ -133,7 +133,7 @@ class _Members(Mapping[str, np.ndarray]):
             shape, kind = _header(file, where)
         size_bytes = math.prod(shape) * kind.itemsize
         if not 0 <= info.file_size - size_bytes <= _LONGEST_HEADER:
-            raise DataError(f"{where} declares {size_bytes:,} bytes; its file holds {info.file_size:,}. Get it again.")
+            raise DataError(f"{where} declares {size_bytes:,} bytes; its file holds {info.file_size:,}. Get it again")
         check_declared_size(where, size_bytes, self._path.stat().st_size, compressed=True)
         with self._archive.open(info) as file:
             return _values(file, where)
@@ -153,12 +153,12 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
     except (zipfile.BadZipFile, zlib.error, OSError):
         raise
     except Exception as error:  # a damaged header can fail in any way
-        raise DataError(f"{where} is no array ({brief(error)})") from None
+        raise DataError(f"{where} is no array ({brief(error)}). Get it again") from None
     if min(shape, default=0) < 0:
-        raise DataError(f"{where} declares the shape {shape}. Get it again.")
+        raise DataError(f"{where} declares the shape {shape}. Get it again")
     if kind.hasobject:
         raise DataError(
-            f"{where} holds Python objects, which could run code; nothing of it was run. Save it as numbers."
+            f"{where} holds Python objects, which could run code; nothing of it was run. Save it as numbers"
         )
     return shape, kind
 
@@ -167,11 +167,11 @@ def _values(file: Any, where: str) -> np.ndarray:
     try:
         array = np.lib.format.read_array(file, allow_pickle=False)
     except ValueError as error:
-        raise DataError(f"{where} is damaged: {brief(error)}") from None
+        raise DataError(f"{where} is damaged ({brief(error)}). Get it again") from None
     if array.dtype.kind == "U" and array.size:
         letters = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
         if letters.max(initial=0) > sys.maxunicode:
-            raise DataError(f"{where} is damaged: it has letters that are none")
+            raise DataError(f"{where} is damaged (it has characters that Unicode does not know). Get it again")
     return array
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.data.readers.layout import Rows
 from striate.errors import some
+from striate.units import say_count
 
 _ONE = frozenset({"1", "1.0", "1.", "1,0", "true", "yes", "y", "x"})
 _ZERO = frozenset({"0", "0.0", "0.", "0,0", "false", "no", "n", "-", ""})
@@ -65,9 +66,8 @@ def find_one_hot(columns: Sequence[str], rows: Rows, chosen: Sequence[int] = ())
     refused = {rows[i][0]: _why(names, ones[i]) for i in np.flatnonzero(~single).tolist()}
     note = f"its {len(names)} columns of 0 and 1 taken as classes, {some(names)}"
     if refused:
-        note += (
-            f"; {int((counts > 1).sum()):,} rows with several ones and {int((counts == 0).sum()):,} with none left out"
-        )
+        many = say_count(int((counts > 1).sum()), "row", "rows")
+        note += f"; left out: {many} with several ones, {int((counts == 0).sum()):,} with none"
     return OneHot(labels, refused, note)
 
 

@@ -157,9 +157,9 @@ def _add_shard(
     except (DataError, ArgumentError):
         raise
     except MemoryError:
-        raise DataError(f"{shard.path} declares more than this machine's memory holds. Get it again.") from None
+        raise DataError(f"{shard.path} declares more than this machine's memory holds. Get it again") from None
     except Exception as error:  # pyarrow has errors of its own for damages, and of Python for others
-        raise DataError(f"{shard.path} is a damaged Parquet file ({str(error)[:200]}). Get it again.") from None
+        raise DataError(f"{shard.path} is a damaged Parquet file ({str(error)[:200]}). Get it again") from None
     return columns
 
 
@@ -178,7 +178,7 @@ def _add_group(shard: Shard, groups: ParquetGroups, group: int, columns: Parquet
         values[name] = found.to_pylist()
         if len(found) != count:
             raise DataError(
-                f"{shard.path} is a damaged Parquet file (of {count:,} rows {len(found):,} are there). Get it again."
+                f"{shard.path} is a damaged Parquet file (of {count:,} rows {len(found):,} are there). Get it again"
             )
     nothing: list[Any] = [None] * count
     rows.labels += [_class(shard.path, value, columns.names) for value in values.get(columns.label or "", nothing)]

@@ -49,13 +49,13 @@ def choose_parquet_columns(
     features, names = _features(schema), list(schema.names)
     for wanted, option in ((image_column, "--image-column"), (label_column, "--label-column")):
         if wanted and wanted not in names:
-            raise ArgumentError(f"{path}: {unknown('column', wanted, names[:20])}. Give another {option}.")
+            raise ArgumentError(f"{path}: {unknown('column', wanted, names[:20])}. Give another {option}")
     image = image_column or _image_column(schema, features)
     if image is None:
         listed = ", ".join(f"{name} ({schema.field(name).type})"[:60] for name in names[:10])
         raise DataError(
             f"{path} must have a column of images, as bytes or as paths; its columns are {listed}. "
-            "Name it with --image-column."
+            "Name it with --image-column"
         )
     bytes_, paths = _kinds(path, schema, image)
     label = label_column or _label_column(path, schema, features, image)
@@ -139,7 +139,7 @@ def _label_column(path: Path, schema: Any, features: Mapping[str, Any], image: s
         return fine
     if len(said) > 1 and not any(name.casefold() in _LABEL_NAMES for name in said):
         raise DataError(
-            f"{path} has {len(said)} columns of classes: {', '.join(said[:10])}. Choose with --label-column."
+            f"{path} has {len(said)} columns of classes: {', '.join(said[:10])}. Choose with --label-column"
         )
     candidates = said or named
     return min(candidates, key=lambda name: _rank(name, _LABEL_NAMES)) if candidates else None

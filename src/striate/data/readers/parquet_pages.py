@@ -85,7 +85,7 @@ class Room:
             raise self._refused("has absurdly many rows, or much text, for its size")
 
     def _refused(self, why: str) -> DataError:
-        return DataError(f"{self._path} {why}, as a decompression bomb does. Save it again, if it is what you want.")
+        return DataError(f"{self._path} {why}, as a decompression bomb does. Save it again, if it is what you want")
 
 
 def tally_pages(path: Path, group: int, columns: list[str], room: Room, widths: dict[str, int]) -> tuple[int, bool]:

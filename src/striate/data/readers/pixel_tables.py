@@ -25,6 +25,7 @@ from striate.data.readers.table_splits import find_split_column
 from striate.data.readers.text_table import IMAGE_NAMES, LABEL_NAMES, LARGEST_BYTES, TextTable
 from striate.errors import DataError
 from striate.observer import Progress, silent
+from striate.units import say_bytes
 
 # A glance at the first lines is enough for tables of other kinds; the first two rows of pixels may be long.
 _GLANCE_BYTES, _GLANCE_LINES, _HEAD_BYTES = 1 << 16, 8, 1 << 23
@@ -92,7 +93,10 @@ def read_pixel_table(
         DataError: the number of pixels is no square and no three squares, or no row can be read.
     """
     if path.stat().st_size > LARGEST_BYTES:
-        raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
+        raise DataError(
+            f"{path} must be a table of at most {say_bytes(LARGEST_BYTES)}; got {say_bytes(path.stat().st_size)}. "
+            "Save the pixels as arrays, in an .npz file"
+        )
     raw = path.read_bytes()
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in raw[:4]:
         raw = decode_text(raw).encode()

@@ -114,7 +114,7 @@ def _channels_last(where: str, name: str, array: np.ndarray) -> np.ndarray:
     raise DataError(
         f"{where}: {name} must be images (n, h, w) or (n, h, w, c) with c 1, 3, 4 or fewer bands than pixels a side; "
         f"got shape {array.shape}. "
-        + ("Reshape flat rows to (n, h, w) first." if array.ndim == 2 else "Bring the axes into that order.")
+        + ("Reshape flat rows to (n, h, w) first" if array.ndim == 2 else "Bring the axes into that order")
     )
 
 
@@ -137,7 +137,7 @@ def _scale(where: str, parts: Parts) -> tuple[Convert | None, list[str], PixelWi
     if kind == np.bool_:
         return lambda values: values.astype(np.uint8) * np.uint8(255), ["scaled from bool"], None
     if kind.kind not in "iuf":
-        raise DataError(f"{where}: {name} must be numbers; got {kind} of shape {first.shape}. Save images as uint8.")
+        raise DataError(f"{where}: {name} must be numbers; got {kind} of shape {first.shape}. Save images as uint8")
     filled = [array for _, array in parts if array.size]
     # NumPy's minimum, unlike Python's, hands on not-a-number, for which no comparison below holds.
     low = float(np.min([float(array.min()) for array in filled]))

@@ -10,6 +10,7 @@ from striate.data.labels import number_of
 from striate.data.ledger import Entry
 from striate.data.readers.layout import Rows, fold
 from striate.errors import some
+from striate.units import say_count
 
 _BOXES = frozenset({
     "xmin", "ymin", "xmax", "ymax", "x1", "y1", "x2", "y2", "bboxx", "bboxy", "bboxwidth", "bboxheight",
@@ -37,10 +38,9 @@ def rows_out_of_line(columns: Sequence[str], rows: Rows) -> tuple[dict[int, str]
         return {}, ()
     if len(lines) <= _FEW * len(rows):
         cells = {line: len(cells) for line, cells in rows}
-        why = "{} cells, where the table has {} columns: put a cell that holds what parts cells into quotes"
-        told = (
-            f"{len(lines):,} rows have more cells than there are columns ({count}); they are left out, see ledger.csv"
-        )
+        why = "{} cells, where the table has {} columns: put a cell that holds the delimiter into quotes"
+        have = say_count(len(lines), "row has", "rows have")
+        told = f"{have} more cells than there are columns ({count}): left out, see ledger.csv"
         return {line: why.format(cells[line], count) for line in lines}, (told,)
     return {}, (
         f"{len(lines):,} of {len(rows):,} rows have more cells than there are columns ({count}): the first {count} are "
@@ -67,8 +67,8 @@ def note_rivals(columns: Sequence[str], rows: Rows, label: int | None, known: Co
             continue
         if column == columns[label]:
             notes.append(
-                f"several columns are called {column} and say different things: the first is taken. Call the others "
-                "otherwise"
+                f"several columns are called {column} and say different things: the first is taken. Give each "
+                "a name of its own"
             )
         else:
             notes.append(
@@ -108,7 +108,8 @@ def note_missing(entries: Sequence[Entry]) -> tuple[str, ...]:
     if not words:
         return ()
     listed = some([f"{word} ({count:,})" for word, count in words.items()])
-    return (f"{sum(words.values()):,} rows have no label but a word for a missing one, {listed}; they are left out",)
+    told = say_count(sum(words.values()), "row has", "rows have")
+    return (f"{told} no label but a word for a missing one, {listed}: left out",)
 
 
 def note_unused(columns: Sequence[str], rows: Rows) -> tuple[str, ...]:
@@ -117,7 +118,8 @@ def note_unused(columns: Sequence[str], rows: Rows) -> tuple[str, ...]:
     named = [column for column in columns if re.sub(r"[\W_]+", "", column.casefold()) in _BOXES]
     if len(named) >= 4:
         notes.append(
-            f"columns {some(named)} look like boxes within the images: they are not cut out, whole images are learnt"
+            f"columns {some(named)} look like boxes within the images: they are not cut out, whole images are "
+            "learned from"
         )
     for place, column in enumerate(columns):
         if fold(column) not in _CERTAINTIES:

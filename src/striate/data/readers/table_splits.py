@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from striate.data.readers.split_names import split_of, splits_among
 from striate.errors import some
+from striate.units import say_count
 
 _NAMES = frozenset({
     "split", "splits", "set", "subset", "partition", "fold", "usage", "phase", "dataset", "data_set", "data_split",
@@ -132,9 +133,8 @@ def _honoured(column: str, cells: Mapping[str, int], meanings: Mapping[str, str]
         )
     if lost := {cell: count for cell, count in cells.items() if cell not in meanings}:
         listed = some([f"{cell} ({count:,})" for cell, count in lost.items()])
-        notes.append(
-            f"{sum(lost.values()):,} rows are in no split, since column {column} says {listed}; they are set aside"
-        )
+        are = say_count(sum(lost.values()), "row is", "rows are")
+        notes.append(f"{are} in no split, since column {column} says {listed}: set aside")
     return notes
 
 

@@ -32,7 +32,7 @@ from striate.observer import Progress, silent
 # Given for the column of labels: nobody asks for labels, and no row is skipped for want of one.
 WITHOUT_LABELS = ""
 _MANY_COLUMNS = 32
-_PIXELS_HINT = " Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label."
+_PIXELS_HINT = ". Columns of pixels must be whole numbers 0 to 255, a square of them or three, and a label"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
     if image is None:
         raise DataError(
             f"{path} must have a column of image files; its columns are {some(table.columns)}. "
-            "Name it with --image-column." + (_PIXELS_HINT if len(table.columns) > _MANY_COLUMNS else "")
+            "Name it with --image-column" + (_PIXELS_HINT if len(table.columns) > _MANY_COLUMNS else "")
         )
     label = table.place(path, label_column, "--label-column") if label_column else table.guess(LABEL_NAMES)
     if label is None and not table.has_header and len(table.columns) == 2:

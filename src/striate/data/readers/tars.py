@@ -25,6 +25,7 @@ from striate.data.readers.members import Contents, Slice, check_ratio
 from striate.errors import DataError, StorageError, brief
 from striate.observer import Progress, silent
 from striate.system.owners import host_name, is_alive
+from striate.units import say_bytes
 
 _BLOCK, _SMALL_BYTES = 1 << 20, 1 << 16
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
@@ -69,7 +70,7 @@ def uncompressed_head(path: Path) -> bytes:
         with _opened(path) as file:
             return file.read(512)
     except _DAMAGES as error:
-        raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again.") from None
+        raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again") from None
 
 
 def _kind(path: Path) -> str:
@@ -119,7 +120,7 @@ def list_tar(path: Path, progress: Progress = silent) -> Contents:
     except _DAMAGES as error:
         if isinstance(error, DataError) or (isinstance(error, OSError) and error.filename):
             raise
-        raise DataError(f"{path} is a damaged tar ({brief(error)}). Get it again.") from None
+        raise DataError(f"{path} is a damaged tar ({brief(error)}). Get it again") from None
     contents.follow_links()
     return contents
 
@@ -139,7 +140,7 @@ def _read_headers(contents: Contents, file: IO[bytes], spool: Path | None, progr
         if (rest := file.read(512)).strip(b"\0"):
             raise DataError(
                 f"{contents.path} is damaged after its member {displayable(last)[:120]!r}: {rest[:8].hex(' ')} is no "
-                "header. Get it again."
+                "header. Get it again"
             )
         if last and not rest:
             contents.skip(
@@ -147,7 +148,7 @@ def _read_headers(contents: Contents, file: IO[bytes], spool: Path | None, progr
             )
         size_bytes = file.seek(0, os.SEEK_END)
         if size_bytes < archive.offset:
-            raise DataError(f"{contents.path} is incomplete: it ends within {displayable(last)[:120]!r}. Get it again.")
+            raise DataError(f"{contents.path} is incomplete: it ends within {displayable(last)[:120]!r}. Get it again")
 
 
 def _add(contents: Contents, member: tarfile.TarInfo, spool: Path | None) -> None:
@@ -184,7 +185,9 @@ def _unpacked(contents: Contents, progress: Progress) -> Path:
     try:
         handle, name = tempfile.mkstemp(".tar", f"striate-{host_name()}-{os.getpid()}-", folder)
     except OSError as error:
-        raise StorageError(f"{contents.path} cannot be unpacked to {folder}: {error.strerror}. Set TMPDIR.") from None
+        raise StorageError(
+            f"{contents.path} cannot be unpacked to {folder}: {error.strerror}. Set TMPDIR to another folder"
+        ) from None
     spool = Path(name)
     atexit.register(_remove, spool, os.getpid())
     try:
@@ -204,7 +207,7 @@ def _unpack(contents: Contents, file: IO[bytes], spool: Path, progress: Progress
             try:
                 block = source.read(_BLOCK)
             except _DAMAGES as error:
-                raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again.") from None
+                raise DataError(f"{path} is a damaged {_kind(path)} file ({brief(error)}). Get it again") from None
             if not block:
                 return
             done_bytes += len(block)
@@ -215,8 +218,8 @@ def _unpack(contents: Contents, file: IO[bytes], spool: Path, progress: Progress
                 file.write(block)
             except OSError as error:
                 raise StorageError(
-                    f"{path} needs more than {done_bytes / 1e6:,.0f} MB in {tempfile.gettempdir()} to be unpacked: "
-                    f"{error.strerror}. Set TMPDIR to a folder with more room, or unpack it and give the folder."
+                    f"{path} needs more than {say_bytes(done_bytes)} in {tempfile.gettempdir()} to be unpacked: "
+                    f"{error.strerror}. Set TMPDIR to a folder with more room, or unpack it and give the folder"
                 ) from None
             progress("unpacking", done_bytes, 0)
 

@@ -22,6 +22,7 @@ from striate.data.readers.layout import (
 from striate.data.readers.mappings import Cells, rows_of_json
 from striate.data.readers.records import load_json, record_rows, records_in
 from striate.errors import ArgumentError, DataError, some, unknown
+from striate.units import say_bytes
 
 IMAGE_NAMES = (
     "filename", "file_name", "file", "filepath", "file_path", "path", "image", "image_path", "imagepath", "image_file",
@@ -60,7 +61,7 @@ class TextTable:
             return folded.index(fold(name))
         said = unknown("column", name, self.columns)
         said = f"{said.split(' Choices: ')[0]} Choices: {some(self.columns)}"
-        raise ArgumentError(f"{path}: {said}. Give another {option}.")
+        raise ArgumentError(f"{path}: {said}. Give another {option}")
 
     def guess(self, names: Sequence[str]) -> int | None:
         """Return the place of the first of `names` that is a column, or None."""
@@ -86,12 +87,15 @@ def load_table(path: Path) -> TextTable:
         DataError: it is not a table of text, or it has no rows.
     """
     if path.stat().st_size > LARGEST_BYTES:
-        raise DataError(f"{path} must be a table under 1 GiB; got {path.stat().st_size:,} bytes")
+        raise DataError(
+            f"{path} must be a table of at most {say_bytes(LARGEST_BYTES)}; got {say_bytes(path.stat().st_size)}. "
+            "Leave out columns that are not needed"
+        )
     text = decode_text(path.read_bytes())
     if cells := _of_json(path, text.lstrip("\ufeff \t\r\n")):
         return TextTable(*cells)
     if "\0" in text:
-        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds zero bytes. Save it as CSV.")
+        raise DataError(f"{path} must be a table of text (CSV or TSV); it holds null bytes. Save it as CSV")
     layout = find_layout(text, _KNOWN)
     rows = parse_rows(path, layout)
     if not rows:
@@ -147,7 +151,7 @@ def _of_json(path: Path, text: str) -> Cells | None:
     raise DataError(
         f"{path} must be JSON of images and labels: {{file: label}}, a list of records, COCO (images, annotations, "
         f"categories) or Label Studio (a list of tasks); it has {shown}. Give a table (CSV) that names the images and "
-        "their classes."
+        "their classes"
     )
 
 

@@ -168,12 +168,10 @@ def load_pickle(raw: bytes, where: str) -> Any:
     except _RefusedError as refusal:
         raise DataError(
             f"{where} must be a pickle of plain values and byte arrays; it {refusal}. "
-            "Nothing of it was run. Get the file from its publisher."
+            "Nothing of it was run. Get the file from its publisher"
         ) from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise DataError(
-            f"{where} is a damaged pickle ({type(error).__name__}: {brief(error)}). Get the file again."
-        ) from None
+        raise DataError(f"{where} is a damaged pickle ({type(error).__name__}: {brief(error)}). Get it again") from None
 
 
 def _plain(value: Any) -> Any:

@@ -24,11 +24,11 @@ def list_zip(path: Path) -> Contents:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except UnicodeDecodeError:
-        raise DataError(f"{path} has names that are said to be UTF-8 and are not. Make the archive again.") from None
+        raise DataError(f"{path} has names that are said to be UTF-8 and are not. Make the archive again") from None
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
         if isinstance(error, OSError) and error.filename:
             raise
-        raise DataError(f"{path} is a damaged or incomplete zip ({brief(error)}). Get it again.") from None
+        raise DataError(f"{path} is a damaged or incomplete zip ({brief(error)}). Get it again") from None
     _check_overlaps(contents, members)
     for member in members:
         _add(contents, member)

@@ -29,12 +29,13 @@ def check_safetensors(path: Path) -> None:
     with open(path, "rb") as file:
         if not is_believable(file.read(8)):
             raise ModelFileError(
-                f"{path} cannot be read as weights: its header is absurdly long, or it is no such file"
+                f"{path} cannot be read as weights: its header is absurdly long, or it is no .safetensors file. "
+                "Get it again"
             )
 
 
 def check_pth(path: Path) -> None:
-    """Refuse a .pth that is no plain state_dict by its outside: packed members, or a description of absurd length.
+    """Refuse a .pth that is no plain state_dict by its outside: compressed members, or a description of absurd length.
 
     Raises:
         ModelFileError: it is none.
@@ -72,7 +73,7 @@ def _check_members(path: Path) -> None:
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
             raise ModelFileError(
-                f"{path}: its member {member.filename[:80]} is packed, as torch.save packs none. "
+                f"{path}: its member {member.filename[:80]} is compressed, which torch.save never does. "
                 "Save the state_dict again"
             )
         if member.filename.endswith(".pkl") and member.file_size > _MOST_PROGRAM_BYTES:

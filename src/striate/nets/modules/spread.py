@@ -10,6 +10,7 @@ import torch
 
 from striate.nets.layers import Relu, Relu6
 from striate.nets.modules.module import NetModule
+from striate.units import percent
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Spread:
         wide = max(len(row.path) for row in self.layers), max(len(row.layer) for row in self.layers)
         lines = [f"{'part':<{wide[0]}}  {'layer':<{wide[1]}}  {'mean':>10}  {'std':>10}  dead"]
         for row in self.layers:
-            dead = "" if row.dead is None else f"{100 * row.dead:.1f} %"
+            dead = "" if row.dead is None else percent(row.dead, 1)
             lines.append(f"{row.path:<{wide[0]}}  {row.layer:<{wide[1]}}  {row.mean:>10.3g}  {row.std:>10.3g}  {dead}")
         return "\n".join(line.rstrip() for line in lines)
 

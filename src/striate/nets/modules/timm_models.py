@@ -199,7 +199,10 @@ def pretrained_timm(net: TimmNet, weights: str | Path, input_shape: tuple[int, i
     whole = (_downloaded(net) if str(weights) == "imagenet" else _filled(net, Path(weights), input_shape)).eval()
     module, state = make_timm(replace(net, classes=1), input_shape).eval(), whole.state_dict()
     if lost := module.body.state_dict().keys() - state.keys():
-        raise ArgumentError(f"timm builds {net} otherwise without its head, whose weights do not know {min(lost)}")
+        raise ArgumentError(
+            f"{net} cannot get a new head: without its own, timm builds it otherwise, and its weights have no "
+            f"{min(lost)}. Choose another model"
+        )
     module.body.load_state_dict({name: state[name] for name in module.body.state_dict()})
     if head := _linear_head(whole, module.body, input_shape):
         module.net, module.head = replace(net, classes=len(head[1])), nn.Linear(head[0].shape[1], head[0].shape[0])
@@ -241,7 +244,7 @@ def _filled(net: TimmNet, path: Path, input_shape: tuple[int, int, int]) -> nn.M
     if wrong := sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)):
         first = wrong[0]
         raise ModelFileError(
-            f"{path} does not have the parameters of {net} by timm's names: {len(wrong)} are missing, spare or of "
+            f"{path} does not have the parameters of {net} by timm's names: {len(wrong):,} missing, spare or of "
             f"another shape, such as {first}, which must be {wanted.get(first, 'left out')}; "
             f"got {given.get(first, 'none')}"
         )

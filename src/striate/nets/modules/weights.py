@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from striate.calls import parse_calls
-from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, unknown
+from striate.errors import ArgumentError, ModelFileError, SourceNotFoundError, some, unknown
 from striate.nets.graph import Graph
 from striate.nets.modules.module import NetModule, make_module
 from striate.nets.modules.pth_files import check_pth, check_safetensors, check_tensors
@@ -139,8 +139,11 @@ def load_weights(
     missing = [key for name, key in names.items() if key not in tensors and not name.endswith(OPTIONAL)]
     spare = [key for key in tensors if key not in set(names.values()) and not key.startswith(unused or ("\0",))]
     if missing or spare:
-        parts = [f"{what}: {_few(keys)}" for what, keys in (("missing", missing), ("spare", spare)) if keys]
-        raise ModelFileError(f"{source} does not have the parameters of this net; {'; '.join(parts)}")
+        parts = [f"{what}: {some(keys, 4)}" for what, keys in (("missing", missing), ("spare", spare)) if keys]
+        raise ModelFileError(
+            f"{source} does not have the parameters of this net; {'; '.join(parts)}. "
+            "Are the net and its options those of the file?"
+        )
     heads = _heads(module.graph)
     left, copies = [], {}
     for name, key in names.items():
@@ -183,10 +186,6 @@ def _modern(name: str) -> str:
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
 
 
-def _few(keys: list[str]) -> str:
-    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
-
-
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors of a .safetensors or .pth file, and what a .safetensors file says of itself.
 
@@ -218,7 +217,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except Exception as error:  # the readers raise what they like on damaged files
         raise ModelFileError(
             f"{path} cannot be read as weights: it is damaged, or no .pth or .safetensors file ({_named(error)}). "
-            "Fetch it again"
+            "Get it again"
         ) from None
     if not isinstance(found, dict):
         raise ModelFileError(f"{path} must hold tensors by name; got {type(found).__name__}")

@@ -18,7 +18,7 @@ from striate.selection.ladder.balance_advice import balance_advice
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Probe
-from striate.selection.ladder.ground import Ground, Parts, spread
+from striate.selection.ladder.ground import Ground, Parts, as_time_allows, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first, worth_borrowing
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
@@ -114,7 +114,7 @@ class Climb:
         Raises:
             Interrupted: the user wants to end; what was told of is done.
         """
-        ground = self.ground
+        ground, whole = self.ground, self.parts[0][0]
         if ground.stop():
             raise Interrupted
         result = None
@@ -124,7 +124,7 @@ class Climb:
                 needed = rung.foresee(ground, *self.parts[0]) * self.turns
                 share = min(1.0, seconds / needed) if needed > 0 else 1.0
             if share < 1:
-                ground.observer.note(f"{rung.name}: on {share:.0%} of the images, as many as the time allows")
+                ground.observer.note(f"{rung.name}: {as_time_allows(len(spread(whole, share)), len(whole))}")
             parts = [(spread(train, share), valid) for train, valid in self.parts]
             result = climb_one(rung, ground, parts, seconds)
         if result is None:

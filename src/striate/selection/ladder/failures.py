@@ -51,5 +51,5 @@ def _keep(name: str, error: Exception, folder: Path | None) -> str:
     told = "".join(traceback.format_exception(error))
     with suppress(StorageError):
         write_atomically(path, f"{before}{name}\n{told}\n".encode(errors="replace"))
-        return f" (all of it is in {path})"
+        return f" (the traceback is in {path})"
     return ""

@@ -14,7 +14,7 @@ from striate.runs.session import Session
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, Parts
 from striate.selection.ladder.memory import CHECKPOINTS
-from striate.units import say_duration
+from striate.units import say_count, say_duration
 
 FOLDS = 5
 # With fewer images of a class, or fewer to choose by, folds take turns.
@@ -60,11 +60,11 @@ def _check_folds(images: ImageSet, observer: Observer) -> None:
     alone = np.flatnonzero(np.bincount(pairs, minlength=len(images.classes)) == 1)
     if len(alone):
         named = ", ".join(images.classes[c] for c in alone[:5]) + (" …" if len(alone) > 5 else "")
-        several = len(alone) > 1
+        of = f"of {len(np.unique(labels)):,}"
+        have = say_count(len(alone), f"class {of} has", f"classes {of} have")
         observer.warn(
-            f"{len(alone):,} class{'es' * several} of {len(np.unique(labels)):,} {'have' if several else 'has'} one "
-            f"distinct image or group ({named}): while that judges, nothing has taught its class, and the figures say "
-            "nothing of it. Add images"
+            f"{have} one distinct image or group ({named}): while that judges, nothing has taught its class, and the "
+            "figures say nothing of it. Add images"
         )
 
 
@@ -73,6 +73,6 @@ def say_parts(parts: Parts, budget_s: float) -> str:
     train, valid = parts[0]
     told = f"budget {say_duration(budget_s)}; "
     if len(parts) == 1:
-        return told + f"{len(train):,} images to learn from, {len(valid):,} to choose by"
+        return told + f"{len(train):,} training images, {len(valid):,} validation images to choose by"
     total = len(train) + len(valid)
     return told + f"{total:,} images are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from striate.units import percent, say_duration
+
 # Error falls with time, or images, to the power of −b. Where two probes are too noisy to tell b, it is between these.
 LOWEST_POWER, USUAL_POWER, HIGHEST_POWER = 0.15, 0.35, 0.7
 # Of so few images one that is wrong says little: errors are not taken to be smaller than half an image's.
@@ -34,12 +36,17 @@ class Probe:
     within_s: float = 0.0
     how: str = ""
 
+    @property
+    def came_to(self) -> str:
+        """What was tried, and how often it was right."""
+        return f"a short trial: {percent(1 - self.points[-1][1], 1)} {self.how}"
+
     def line(self) -> str:
         """Return what the user is told."""
-        trial = f"{self.name:<12}a short trial: {1 - self.points[-1][1]:.1%} {self.how}"
+        trial = f"{self.name:<12}{self.came_to}"
         if not self.within_s:
             return f"{trial}; no time is left for more"
-        return f"{trial}; {1 - self.foreseen:.1%} expected after {self.within_s:.0f} s"
+        return f"{trial}; {percent(1 - self.foreseen, 1)} expected after {say_duration(self.within_s)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ladder.json, so that forecasts can be held against what came."""

@@ -148,6 +148,15 @@ def spread(positions: np.ndarray, share: float) -> np.ndarray:
     return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)] if count else positions
 
 
+def as_time_allows(count: int, total: int) -> str:
+    """Return what is said of a method that learned from `count` of `total` training images.
+
+    >>> as_time_allows(1200, 45000)
+    'fitted to 1,200 of the 45,000 training images, as many as the time allows'
+    """
+    return f"fitted to {count:,} of the {total:,} training images, as many as the time allows"
+
+
 def mixed(positions: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     """Return the positions in an order that chance gives, but for one image of each class, which come first.
 

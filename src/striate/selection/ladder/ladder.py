@@ -86,7 +86,7 @@ def climb_ladder(
     began, budget_s = time.perf_counter(), parse_duration(budget or DEFAULT_BUDGET)
     data, run = data or DataOptions(), run or RunOptions()
     if run.tensorboard:
-        raise ArgumentError("tensorboard is for one net: name it, or leave tensorboard out")
+        raise ArgumentError("tensorboard is for one net: name that net, or leave tensorboard out")
     clock = Clock(began if run.began is None else run.began, budget_s, closing_seconds(run.out is not None))
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
@@ -112,9 +112,8 @@ def climb_ladder(
                 memory.keep(clock.spent_s)
                 raise
             if not climbed.results:
-                why = (
-                    climbed.reasons[0] if climbed.reasons else f"{say_duration(budget_s)} were too short. Give it more"
-                )
+                short = f"a budget of {say_duration(budget_s)} is too short. Give a longer one"
+                why = climbed.reasons[0] if climbed.reasons else short
                 raise DataError(f"nothing could be fitted to {dataset.catalog.source}: {why}")
             return _finish(climbed, memory, dataset, session)
 
@@ -131,7 +130,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
     before, model = best if again else None, again or best
     with climbed.going_on("outlook"):
         more = [outlook(climbed, chosen)]
-    for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s), *more]:
+    for line in [*lost(results, chosen, LOST_SHARE * clock.budget_s, metric), *more]:
         session.observer.note(line)
     made = model.provenance.about(dataset.described, dataset.splits)
     provenance = replace(

@@ -10,25 +10,29 @@ from striate.selection.ladder.swift_rung import SWIFT
 
 # Who asks what more time would bring is told of so many times as much; a smaller gain is not worth a word.
 MORE, WORTH = 10, 0.003
+_TIMES = f"{MORE} times the time"
 
 
 def outlook(climbed: Climb, chosen: Result) -> str:
     """Return in one sentence what more time would bring: forecasts, scaled by how right that of the chosen was."""
-    times, came = f"{MORE} times the time", 1 - chosen.valid.accuracy
+    came = 1 - chosen.valid.accuracy
     if not came:
-        return f"{times} would bring nothing: all are right"
+        return f"{_TIMES} would bring nothing: all are right"
     rung = rung_of(chosen)
     tried = [one for one in (SWIFT, FROZEN, TUNED) if one.probe in climbed.probes and one.suits(climbed.ground)]
     if rung not in tried:
         if rung is not SWIFT:
-            return f"{times}: what it would bring cannot be said, as {rung.name} had no short trial"
+            return f"{_TIMES}: what it would bring cannot be said, as {rung.name} had no short trial"
         train, valid = climbed.parts[0]
         came_to = Probe(rung.name, ((chosen.fit_s, came),), len(valid), chosen.fit_s)
         usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)
-        return f"{times}: about {100 * (came - usual):.1f} points, by {rung.name}, as learning curves usually go"
+        return _gain(came - usual, f"{rung.name}, as learning curves usually go")
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
     best = min(errors, key=lambda one: errors[one])
-    gain = came - errors[best]
-    return f"{times}: about {100 * gain:.1f} points, by {best.name}" if gain > WORTH else f"{times} would bring little"
+    return _gain(came - errors[best], best.name)
+
+
+def _gain(gain: float, by: str) -> str:
+    return f"{_TIMES}: about {100 * gain:.1f} points more, by {by}" if gain > WORTH else f"{_TIMES} would bring little"

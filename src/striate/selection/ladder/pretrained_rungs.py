@@ -20,11 +20,12 @@ from striate.nets.surgery import with_new_head
 from striate.observer import Observers
 from striate.runs.folder import RunFolder
 from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
-from striate.selection.ladder.ground import Borrowed, Ground, Lent, mixed, parts_of, spread
+from striate.selection.ladder.ground import Borrowed, Ground, Lent, as_time_allows, mixed, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.engine.timing import epoch_seconds
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.transfer import STEP_PX, at_side
+from striate.units import percent
 
 # Support vectors do better on features than planes do, but not from few images a class; from many they take too long.
 # From few, discriminants are a point better than logistic regression and found in a tenth of the time (ten
@@ -127,8 +128,7 @@ class FrozenRung(_OnBorrowed):
         bank.fill(mixed(train, ground.images.labels, ground.seed), until, ground.observer.prepare)
         there = bank.known(train)
         if len(there) < len(train):
-            share = len(there) / len(train)
-            ground.observer.note(f"{self.name}: on {share:.0%} of the images, as many as the time allows")
+            ground.observer.note(f"{self.name}: {as_time_allows(len(there), len(train))}")
         return self.head(ground, there, bank.known(valid))
 
     def probabilities(self, ground: Ground, model: Classifier, positions: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ class FrozenRung(_OnBorrowed):
         """Return a head fitted to the features of the images at `train`."""
         splits = parts_of(ground.images, train, valid)
         if len(np.unique(splits.train.labels)) < 2:
-            raise DataError(f"{self.name}: a head needs images of two classes to learn from; there is one")
+            raise DataError(f"{self.name}: a head must have training images of two classes; there is one")
         model = fit_baseline(
             head_for(len(train), len(ground.images.classes)), splits.train, splits.valid, seed=ground.seed,
             observer=ground.observer, features=_borrowed(ground).features, balanced=ground.balance != "none",
@@ -284,7 +284,7 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
         probe = FROZEN.try_out(own, train, valid, share * left)
         error = min(rung.carry(probe, own, train, valid, left) for rung in (FROZEN, TUNED))
         if len(lent) > 1:
-            ground.observer.note(f"a short trial: {1 - probe.points[-1][1]:.1%} {probe.how}; {1 - error:.1%} expected")
+            ground.observer.note(f"{probe.came_to}; {percent(1 - error, 1)} expected")
         if best is None or error < best[0]:
             best = error, borrowed, probe
     assert best is not None

@@ -13,10 +13,11 @@ import numpy as np
 
 from striate.classifier.classifier import Classifier
 from striate.data.imageset import ImageSet
-from striate.metrics.by_class import Metric
+from striate.metrics.by_class import Metric, metric_words
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
 from striate.selection.ladder.ground import spread
+from striate.units import percent, say_duration
 
 # How many images tell how long one takes; what is through with them sooner than that is asked twice.
 MEASURED_IMAGES, QUICK_S = 32, 0.3
@@ -99,7 +100,7 @@ def verdict(results: Sequence[Result]) -> str:
     plain, net = best_result(simple), best_result(nets)
     one = compare_paired(net.right, plain.right, groups=net.groups)
     told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
-    sides = f"{net.name} {net.valid.accuracy:.1%} against {plain.name} {plain.valid.accuracy:.1%}"
+    sides = f"{net.name} {percent(net.valid.accuracy)} against {plain.name} {percent(plain.valid.accuracy)}"
     if one.beyond_noise and one.difference > 0:
         return f"A net beats the simple methods here by {100 * one.difference:.1f} points, {sides} ({told})."
     if one.beyond_noise:
@@ -107,14 +108,25 @@ def verdict(results: Sequence[Result]) -> str:
     return f"No net beats the simple methods here beyond noise: {sides} ({told})."
 
 
-def lost(results: Sequence[Result], chosen: Result, most_s: float) -> list[str]:
+def lost(results: Sequence[Result], chosen: Result, most_s: float, metric: Metric = "accuracy") -> list[str]:
     """Return a line for each rung that took more than `most_s` seconds and was not chosen."""
     return [
-        f"{one.name} took {one.fit_s:.0f} s and lost: {one.valid.accuracy:.1%} against {chosen.valid.accuracy:.1%} of "
-        f"{chosen.name}"
+        f"{one.name} took {say_duration(one.fit_s)} and {_against(one, chosen, metric)}"
         for one in results
         if one is not chosen and one.fit_s > most_s
     ]
+
+
+def _against(one: Result, chosen: Result, metric: Metric) -> str:
+    """Return why a result was not chosen: it does worse, or is within noise and less sure where it is right."""
+    own, other = one.valid.score(metric), chosen.valid.score(metric)
+    words = "" if metric == "accuracy" else f" in {metric_words(metric)}"
+    sides = f"{percent(own)} against {percent(other)} of {chosen.name}{words}"
+    if own < other:
+        return f"lost: {sides}"
+    if chosen.log_loss < one.log_loss:
+        return f"was not chosen: {sides}, which is surer (log loss {chosen.log_loss:.3f} against {one.log_loss:.3f})"
+    return f"was not chosen: {sides}, which came first"
 
 
 def loss_rows(images: int, classes: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from striate.training.budget import FEWEST_EPOCHS, SIZES, adapt_swift, choose_sw
 from striate.training.engine.timing import epoch_seconds
 from striate.training.plan import choose_net
 from striate.training.recipe import Recipe, load_recipe
+from striate.units import say_count, say_duration
 
 # Photographs at more pixels cost a net that starts from nothing more than they tell it; at fewer they tell too little.
 MOST_SIDE_PX, FEWEST_SIDE_PX, LEAST_SIDE_PX = 128, 32, 16
@@ -42,7 +43,7 @@ class SwiftRung(Rung):
             took = time.perf_counter() - start
             right = self.probabilities(ground, model, some).argmax(1) == ground.images.labels[some]
             points.append((took, 1 - float(right.mean())))
-            told = f"in {took:.1f} s at {model.preprocessing.size[0]} pixels"
+            told = f"in {say_duration(took)} at {model.preprocessing.size[0]} pixels"
         return Probe(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
 
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
@@ -63,7 +64,7 @@ class SwiftRung(Rung):
         else:
             name, net, epochs = self.name, ground.like.net, ground.like.provenance.epoch or 1
         pixels = f" of {shape[1]}×{shape[2]} pixels" if shape_of(ground.images) != shape else ""
-        ground.observer.note(f"{name}: {about}{epochs} epoch{'s' * (epochs > 1)} of {len(train):,} images{pixels}")
+        ground.observer.note(f"{name}: {about}{say_count(epochs, 'epoch', 'epochs')} of {len(train):,} images{pixels}")
         recipe = recipe.replace(epochs=epochs)
         left = ends - time.perf_counter()
         return train_rung(ground, self.name, net, recipe, parts_of(images, train, valid), left)

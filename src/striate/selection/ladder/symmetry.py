@@ -14,6 +14,7 @@ from striate.observer import Observer
 from striate.selection.ladder.ground import Borrowed, Ground, Parts, mixed, spread
 from striate.selection.ladder.pretrained_rungs import EXACT, FROZEN, are_few
 from striate.selection.ladder.results import Result, best_result, calibrated_log_loss
+from striate.units import percent
 
 # A mirrored image is taken to keep its class if a simple classifier keeps this share of what it knows, by channels:
 # digits leave it a quarter. Photographs leave it more, but not all, as places of pixels are what it knows; in colour
@@ -53,7 +54,7 @@ def mirrors_keep_classes(results: Sequence[Result], ground: Ground, parts: Parts
     after = float((mirrored.argmax(1) == images.labels).mean())
     keeps = after - base > share * (plain - base) > 0.02
     verb = "are taken to keep their class" if keeps else "are not used"
-    ground.observer.note(f"mirror images {verb}: {name} is right on {plain:.1%}, mirrored on {after:.1%}")
+    ground.observer.note(f"mirror images {verb}: {name} is right on {percent(plain)}, mirrored on {percent(after)}")
     return keeps
 
 
@@ -84,7 +85,7 @@ def averaging_that_helps(ground: Ground, parts: Parts) -> Borrowed | None:
         return None
     ground.observer.note(
         f"features are averaged over {view_count(banks[best].views)} views of each image ({banks[best].views}): "
-        f"loss {losses[best]:.3f} against {losses[0]:.3f}"
+        f"log loss {losses[best]:.3f} against {losses[0]:.3f}"
     )
     return replace(borrowed, averaged=banks[best])
 

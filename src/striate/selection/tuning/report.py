@@ -14,6 +14,7 @@ from striate.selection.tuning.study import Trial, best_trial
 from striate.selection.tuning.tune import TuningResult
 from striate.system.files import write_atomically
 from striate.training.recipe import Recipe, load_recipe
+from striate.units import percent
 
 if TYPE_CHECKING:
     import optuna
@@ -59,8 +60,8 @@ def study_verdict(result: TuningResult) -> str:
     if best.metric != "accuracy":
         words = metric_words(best.metric)
         return (
-            f"Trial {best.number} has {100 * (best.score or 0):.2f} % {words} on the validation images, trial "
-            f"{first.number}, the default net and recipe, {100 * (first.score or 0):.2f} %."
+            f"Trial {best.number} has {percent(best.score)} {words} on the validation images, trial {first.number}, "
+            f"the default net and recipe, {percent(first.score)}."
         )
     difference = best.correct / best.total - first.correct / first.total
     low, high = difference_interval((best.correct, best.total), (first.correct, first.total))

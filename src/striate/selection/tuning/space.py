@@ -62,7 +62,7 @@ class Space:
             raise ArgumentError(f"epochs must be at least 1; got {self.most_epochs}")
         if not self.kinds:
             raise ArgumentError(
-                f"{self.net} nets need images of {SMALLEST_SIDE[self.net]} pixels a side; got {self.side}. "
+                f"{self.net} nets need images of at least {SMALLEST_SIDE[self.net]} pixels a side; got {self.side}. "
                 "Give a larger size, or let mlp nets be tuned"
             )
 

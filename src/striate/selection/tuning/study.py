@@ -111,7 +111,7 @@ class Trial:
 def require_optuna() -> None:
     """Raise a MissingExtraError unless Optuna is there."""
     if importlib.util.find_spec("optuna") is None:
-        raise MissingExtraError('tuning needs Optuna. Install it with: pip install "striate[tune]"')
+        raise MissingExtraError('tuning needs Optuna: pip install "striate[tune]"')
 
 
 def open_study(folder: Path, storage: str | None, name: str, asked: dict[str, Any]) -> optuna.Study:

@@ -31,7 +31,7 @@ from striate.selection.tuning.worker import TuningObserver, Worker, write_best
 from striate.training.options import read_training_options
 from striate.training.plan import Plan, change_plan, make_plan
 from striate.training.trainer import choose_precision
-from striate.units import parse_duration
+from striate.units import parse_duration, say_count
 
 if TYPE_CHECKING:
     import optuna
@@ -145,7 +145,9 @@ def tune(
         # What is noted of the first recipe holds for no trial.
         plan = make_plan(first, dataset, Observers([session.observer], only=["warn"]))
         if not len(plan.splits.valid):
-            raise ArgumentError("tuning needs validation images to choose by; there are none. Split 80:10:10, say")
+            raise ArgumentError(
+                "tuning needs validation images to choose by; there are none. Give --split 80:10:10, say"
+            )
         space = _space(plan, options)
         opened = _opened(folder, plan, space, options, session.observer)
         precision = opened.user_attrs.get("precision") or _choose_precision(plan, space, session)
@@ -169,7 +171,7 @@ def _opened(folder: Path, plan: Plan, space: Space, options: TuningOptions, obse
              "most_epochs": options.most_epochs, "fixed": space.fixed}  # fmt: skip
     opened = open_study(folder, options.storage, options.study, asked)
     if options.storage is None and (lost := take_up_lost(opened)):
-        observer.note(f"{lost} trial{'s' * (lost > 1)} of a process that was killed will be made again")
+        observer.note(f"{say_count(lost, 'trial', 'trials')} of a process that was killed will be made again")
     return opened
 
 

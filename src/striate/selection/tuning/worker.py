@@ -35,7 +35,7 @@ from striate.training.engine.timing import lesson_epoch_s
 from striate.training.plan import Plan, change_plan
 from striate.training.recipe import load_recipe
 from striate.training.trainer import train_plan
-from striate.units import say_duration
+from striate.units import say_count, say_duration
 
 if TYPE_CHECKING:
     import optuna
@@ -173,8 +173,8 @@ class Worker:
             self.misfits += 1
             trial.set_user_attr("state", "refused")
             raise optuna.TrialPruned(
-                f"{epochs} epoch{'s' * (epochs > 1)} would take {say_duration(one_s * epochs)}; there are "
-                f"{say_duration(max(0.0, allowed_s))}"
+                f"{say_count(epochs, 'epoch', 'epochs')} would take {say_duration(one_s * epochs)}; this trial may "
+                f"take {say_duration(max(0.0, allowed_s))}"
             )
 
     def _describe(self, trial: optuna.Trial, plan: Plan) -> None:

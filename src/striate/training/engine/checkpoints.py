@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from striate.errors import ModelFileError, brief
 from striate.system.files import replace_atomically, write_atomically
 from striate.training.engine.state import State, Weights
+from striate.units import say_count
 
 FORMAT = "striate-checkpoint-1"
 CHECKPOINT, METRICS, HEALTH = "checkpoint.safetensors", "metrics.jsonl", "health.json"
@@ -96,7 +97,8 @@ def where(folder: Path) -> str:
     if not begun(folder):
         return "the start: it had written no checkpoint yet"
     state = State(**read_state(folder / CHECKPOINT))
-    return f"{CHECKPOINT}: {state.epoch} epochs and {state.step} steps done"
+    epochs, steps = say_count(state.epoch, "epoch", "epochs"), say_count(state.step, "step", "steps")
+    return f"{CHECKPOINT}: {epochs} and {steps} done"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, torch.Tensor], state: dict[str, Any]) -> None:
@@ -122,7 +124,9 @@ def read_state(path: Path) -> dict[str, Any]:
         _check_state(state)
         return state
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not a checkpoint of this version of Striate ({brief(error)})") from None
+        raise ModelFileError(
+            f"{path} is not a checkpoint of this version of Striate ({brief(error)}). Start another run"
+        ) from None
 
 
 def _check_state(state: dict[str, Any]) -> None:
@@ -146,4 +150,4 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
         return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged ({brief(error)})") from None
+        raise ModelFileError(f"{path} is damaged ({brief(error)}). Start another run") from None

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from striate.units import percent
+
 # So many images of a step are enough to know a unit's range, and so many steps lie between two looks at least: then
 # looking costs about a hundredth of the time.
 MOST_IMAGES, STEPS_BETWEEN = 128, 32
@@ -215,18 +217,14 @@ def _listed(rows: Sequence[LayerHealth], say: Callable[[LayerHealth], str] | Non
     return ", ".join(told) + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
-def _per_cent(share: float | None) -> str:
-    return f"{share or 0:.0%}".replace("%", " %")
-
-
 def _dead(health: Health) -> str:
     bad = sorted((row for row in health.layers if (row.dead or 0) > DEAD), key=lambda row: -(row.dead or 0))
     # A unit that few images were shown to is not dead for not having been woken; a layer without a living one is.
     if not bad or (health.images < FEWEST_IMAGES and bad[0].dead != 1):
         return ""
     return (
-        f"more than half of the units are dead in {_listed(bad, lambda row: _per_cent(row.dead))}: no image wakes them "
-        'and they cannot learn. Lower the learning rate, or begin with other weights (init = "he")'
+        f"more than half of the units are dead in {_listed(bad, lambda row: percent(row.dead, 0))}: no image wakes "
+        'them and they cannot learn. Lower the learning rate, or begin with other weights (init = "he")'
     )
 
 
@@ -235,8 +233,8 @@ def _saturated(health: Health) -> str:
     if not bad:
         return ""
     return (
-        f"most values are at an end of their range in {_listed(bad, lambda row: _per_cent(row.saturated))}: hardly any "
-        'gradient passes. Begin with smaller weights (init = "xavier"), lower the learning rate, or take relu'
+        f"most values are at an end of their range in {_listed(bad, lambda row: percent(row.saturated, 0))}: hardly "
+        'any gradient passes. Begin with smaller weights (init = "xavier"), lower the learning rate, or take relu'
     )
 
 

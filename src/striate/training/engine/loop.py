@@ -216,7 +216,7 @@ class _Course:
             if self.time_is_up:
                 break
         if processes.sum(not learner.finite)[0]:
-            return self.go_back("weights became infinite or nan", rate)
+            return self.go_back("weights became NaN or infinite", rate)
         return True
 
     def looked_at(self, step: int) -> AbstractContextManager[None]:

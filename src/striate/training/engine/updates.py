@@ -28,14 +28,23 @@ class UpdateRule(Protocol):
 
 @dataclass(frozen=True)
 class Sgd:
-    """Gradient descent with momentum, Nesterov's."""
+    """Gradient descent with momentum, Nesterov's.
+
+    Arguments:
+        most: how far (root mean square) the gradient of one step may move the numbers of a vector, which biases and
+            gains are; a greater one is scaled down before it enters the momentum. None: however far.
+    """
 
     momentum: float
     weight_decay: float
+    most: float | None = None
 
     @torch.no_grad()
     def move(self, parameters: Sequence[torch.nn.Parameter], moments: Sequence[Moments], rate: float) -> None:
-        """Move parameters as `torch.optim.SGD` does."""
+        """Move parameters as `torch.optim.SGD` does, vectors no farther than they may."""
+        if self.most is not None:
+            for gradient in _gradients([one for one in parameters if one.ndim == 1]):
+                gradient.mul_((self.most / (rate * gradient.square().mean().sqrt())).clamp_max(1.0))
         buffers = [kept.get("momentum_buffer") for kept in moments]
         sgd(
             list(parameters), _gradients(parameters), buffers, weight_decay=self.weight_decay, momentum=self.momentum,
