@@ -196,6 +196,16 @@ def test_other_images_and_runs_that_are_not_there_are_refused(tmp_path):
         remake_report(tmp_path / "run")
 
 
+def test_test_images_that_the_features_had_learned_from_are_told(tmp_path):
+    """A head over a net that was trained on another split of the same images."""
+    told = "test images had taught the net whose features or weights it began with"
+    first = run_one("xo:120", NET, epochs=1, precision="float32", seed=1, out=tmp_path / "first")
+    run_one("xo:120", "logistic", features=first.model, seed=2, out=tmp_path / "other")
+    assert told in outline_of(tmp_path / "other").words
+    run_one("xo:120", "logistic", features=first.model, seed=1, out=tmp_path / "same")
+    assert told not in outline_of(tmp_path / "same").words
+
+
 def test_a_card_is_asked_for_and_stays_with_the_model_it_is_of(tmp_path):
     """Who has no card is told how to come by it; one that took minutes is in every later report of the same model."""
     out = tmp_path / "run"

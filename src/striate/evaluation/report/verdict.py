@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from striate.evaluation.report.contents import ReportContents
 from striate.evaluation.report.trust import promises_of
 from striate.metrics.evaluation import Evaluation
@@ -85,6 +87,11 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
         yield (
             f"{test.near_copies:,} of the {test.total:,} test images are near copies of images that it was trained "
             f"on{without}"
+        )
+    elif test and (seen := int(np.isin(contents.splits.test.hashes, contents.model.trained_on).sum())):
+        yield (
+            f"{seen:,} of the {test.total:,} test images had taught the net whose features or weights it began with, "
+            "and flatter it"
         )
     yield from _of_confidence(judged)
     broken = [one.what for one in promises_of(contents.promises) if one.kept is False]
