@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from tests.checks.pictures_of import patches, written
 
 import striate
@@ -11,7 +12,13 @@ from striate.data.dataset import DataOptions, make_dataset
 from striate.data.without import read_without
 from striate.errors import DataError, SourceNotFoundError
 from striate.observer import Observer
+from striate.runs.session import Session
 from striate.selection.fit import run_one
+from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.folds import make_ground
+from striate.selection.ladder.ladder import climb_ladder
+from striate.selection.ladder.rungs import BaselineRung
+from striate.system.processes import ALONE
 
 TABLE = "image,kind,leave_out\na.png,blank,yes\nb.png,dark,no\nc.png,leak,yes\nc.png,exact-copies,yes\n"
 
@@ -135,3 +142,63 @@ def test_a_run_keeps_the_names_and_judges_nothing_that_was_left_out(folder, tmp_
     assert done.classifier.provenance.splits["train"] == len(whole.splits.train) - 5
     judged = done.classifier.evaluate(striate.read(folder / "train"))
     assert judged.total == len(whole.splits.test)
+
+
+def test_notes_say_of_twins_what_is_still_there(tmp_path):
+    rng = np.random.default_rng(2)
+    for split, count in (("train", 12), ("valid", 4), ("test", 4)):
+        for name in "ab":
+            for i in range(count):
+                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    for twin in ("b/12.png", "a/12.png"):
+        (tmp_path / "train" / twin).write_bytes((tmp_path / "train/a/0.png").read_bytes())
+    before, _ = dataset(tmp_path, None)
+    assert any("3 images are identical to one with another label" in note for note in before.splits.notes)
+    after, _ = dataset(tmp_path, ["train/b/12.png"])
+    assert after.splits.notes == ("left out of training, as the table says: 1: named (1)",)
+
+
+def test_a_twin_that_was_left_out_makes_no_test_image_a_known_one(tmp_path):
+    rng = np.random.default_rng(3)
+    for split, count in (("train", 20), ("test", 6)):
+        for name in "ab":
+            for i in range(count):
+                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    (tmp_path / "test/a/0.png").write_bytes((tmp_path / "train/a/0.png").read_bytes())
+    model = run_one(tmp_path, "majority", without=["train/a/0.png"]).classifier
+    assert model.evaluate(striate.read(tmp_path / "test")).total == 12
+
+
+def test_what_is_left_out_is_not_learned_where_it_would_choose(folder):
+    names = [f"valid/{c}/{i}.png" for c in "ab" for i in range(3)]
+    cut, _ = dataset(folder, names)
+    ground, parts = make_ground(
+        cut, 0, Session(None, False, torch.device("cpu"), ALONE, Observer(), ()), Clock(0.0, 1.0)
+    )
+    assert sorted(ground.images.names[i] for i in ground.barred) == names
+    assert set(ground.barred.tolist()) < set(parts[0][1].tolist())
+    taught = {str(ground.images.names[i]) for i in ground.teaching(np.concatenate(parts[0]))}
+    assert not taught & set(names) and len(taught) == 76 - 6
+
+
+def test_a_ladder_learns_from_nothing_that_was_left_out(folder, tmp_path):
+    """Of few images all take turns at choosing, and the last fit has all but those."""
+    few = [path for path in sorted((folder / "train").rglob("*.png")) if int(path.stem) < 12]
+    for path in few:
+        copy = tmp_path / "few" / path.relative_to(folder / "train")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    whole, _ = dataset(tmp_path / "few", None)
+    names = [str(name) for name in (*whole.splits.train.names[:2], *whole.splits.valid.names[:2])]
+    fits = []
+
+    def fit(rung, ground, train, valid, seconds):
+        fits.append({str(ground.images.names[i]) for i in train})
+        return own(rung, ground, train, valid, seconds)
+
+    own, BaselineRung.fit = BaselineRung.fit, fit
+    try:
+        climb_ladder(tmp_path / "few", 3, data=DataOptions(without=names))
+    finally:
+        BaselineRung.fit = own
+    assert len(fits) > 4 and not any(taught & set(names) for taught in fits)

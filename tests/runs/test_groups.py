@@ -97,6 +97,13 @@ def test_a_split_of_the_source_that_leaks_is_told_with_both_figures(leaking, tmp
     assert "10 near copies of training images among them; without: " in str(result.test)
 
 
+def test_near_copies_of_what_chooses_are_counted_too(leaking):
+    """The best of a ladder is fitted to these images as well, and what chose is not new."""
+    own = np.where((leaking.splits == "train") & (np.arange(170) < 20), "valid", leaking.splits)
+    result = run_one(replace(leaking, splits=own), NET, **QUICK)
+    assert (result.test.total, result.test.near_copies) == (50, 10)
+
+
 def test_a_model_knows_near_copies_of_its_training_images(leaking, tmp_path):
     run_one(leaking.subset(np.flatnonzero(leaking.splits == "train")), NET, out=tmp_path / "run", **QUICK)
     model = striate.Classifier.load(tmp_path / "run" / "model.striate")

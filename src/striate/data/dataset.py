@@ -22,7 +22,7 @@ from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
 from striate.data.reading import read
-from striate.data.splitting import Splits, split
+from striate.data.splitting import Splits, groups_learned, split
 from striate.data.trainable import check_trainable, classes_sentence, labelled_part, untaught_classes
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
@@ -158,8 +158,8 @@ def make_dataset(
     tell_ledger(images, observer)
     groups = find_groups(images, catalog, options.groups, observer.prepare)
     images = grouped(images, groups)
-    splits, left_out = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
-    for note in filter(None, (groups.sentence, *groups.notes, *left_out, *splits.notes, *_leaks(splits))):
+    splits = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
+    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
         observer.note(note)
     _check_classes(images, observer)
     observer.note(classes_sentence(images))
@@ -201,8 +201,8 @@ def grouped(images: ImageSet, groups: Groups) -> ImageSet:
 
 def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
     """Say how many images that judge belong together with one that is trained on, where the source's own split does."""
-    train, test = splits.train.groups, splits.test.groups
-    if train is None or test is None or not (count := int(np.isin(test, train).sum())):
+    learned, test = groups_learned(splits), splits.test.groups
+    if learned is None or test is None or not (count := int(np.isin(test, learned).sum())):
         return ()
     return (
         f"{count:,} of the {len(test):,} test images are near copies of images that are trained on: "

@@ -32,8 +32,9 @@ LARGE_GROUPS = 2.0
 class Splits(Generic[T]):
     """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them.
 
-    `left_out`, uint64 (m,), are the hashes of images that would train and were left out by the user's wish: they are no
-    new ones to judge a model by.
+    By the user's wish some images teach nothing. `left_out`, uint64 (m,), are the hashes of those that were taken from
+    `train`: they are no new ones to judge a model by. `barred`, uint64 (m,), are those of images in `valid`, which
+    choose, and must not be learned from even when the rest of these is.
     """
 
     train: T
@@ -41,6 +42,7 @@ class Splits(Generic[T]):
     test: T
     notes: tuple[str, ...] = ()
     left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    barred: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:
@@ -110,7 +112,7 @@ def split_rows(
     if not len(labelled):
         raise DataError("nothing to split: no image has a label")
     said = set(own[labelled].tolist()) - {""}
-    notes = _label_conflicts(hashes[labelled], labels[labelled], labelled, classes, names)
+    notes = label_conflicts(hashes[labelled], labels[labelled], labelled, classes, names)
     part = np.full(len(labels), -1)
     keys = unit_keys(hashes, groups)
     if said <= {"train"}:
@@ -300,10 +302,16 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _label_conflicts(
+def label_conflicts(
     hashes: np.ndarray, labels: np.ndarray, rows: np.ndarray, classes: Sequence[str], names: Sequence[str]
 ) -> tuple[str, ...]:
-    """Say how many images have an identical twin under another label, with the first pair."""
+    """Say how many images have an identical twin under another label, with the first pair.
+
+    Arguments:
+        hashes, labels: (m,), of the images that are looked at.
+        rows: int (m,), their places in `names`.
+        classes, names: as of `split_rows`.
+    """
     order = np.lexsort((rows, labels, hashes))
     sorted_hashes, sorted_labels = hashes[order], labels[order]
     clash = np.flatnonzero((sorted_hashes[1:] == sorted_hashes[:-1]) & (sorted_labels[1:] != sorted_labels[:-1]))
@@ -318,6 +326,12 @@ def _label_conflicts(
         for row in pair
     ]
     return (f"{count:,} images are identical to one with another label, such as {said[0]} and {said[1]}",)
+
+
+def groups_learned(splits: Splits[ImageSet]) -> np.ndarray | None:
+    """Return the groups of all images that a run learns from or chooses by; None where images have no groups."""
+    train, valid = splits.train.groups, splits.valid.groups
+    return None if train is None or valid is None else np.union1d(train, valid)
 
 
 def shared_notes(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Images that a training does without, as a table of findings says: `--without findings.csv`.
 
 Only what trains is left out. Images that choose and judge stay, whatever the table says of them: a figure that was made
-better by leaving out what a model finds hard says nothing.
+better by leaving out what a model finds hard says nothing. Those that choose are barred from teaching too, should the
+best of a ladder be fitted to them in the end.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.splitting import Splits, shared_notes
+from striate.data.splitting import Splits, label_conflicts, shared_notes
 from striate.errors import DataError, SourceNotFoundError, some
 from striate.system.cells import from_cell
 
@@ -84,8 +85,8 @@ def _says_yes(cell: str | None, path: Path, line: int) -> bool:
 
 def leave_out(
     splits: Splits[ImageSet], without: Mapping[str, str], catalog: Catalog, images: ImageSet
-) -> tuple[Splits[ImageSet], tuple[str, ...]]:
-    """Return the splits without some training images, and what must be said about it.
+) -> Splits[ImageSet]:
+    """Return the splits without some training images; their notes begin with what must be said about it.
 
     Arguments:
         without: {name: why}; names as the catalog has them.
@@ -95,7 +96,7 @@ def leave_out(
         DataError: names that the source does not have.
     """
     if not without:
-        return splits, ()
+        return splits
     known = {*map(str, catalog.names), *(entry.name for entry in images.ledger)}
     if strange := [name for name in without if name not in known]:
         have = f"its images are called like {some(map(str, catalog.names), 1).split(' and ')[0]}"
@@ -112,13 +113,24 @@ def leave_out(
     if any(kept.values()):
         named = " and ".join(f"{count:,} {what}" for what, count in kept.items() if count)
         notes.append(f"listed there too, and kept: {named}. What judges is not chosen by what is hard")
-    hashes = np.setdiff1d(splits.train.hashes[gone], train.hashes)
-    told = [note for note in splits.notes if note not in _shared(splits, splits.train)]
-    return replace(splits, train=train, left_out=hashes, notes=(*told, *_shared(splits, train))), tuple(notes)
+    barred = np.setdiff1d(splits.valid.hashes[listed["valid"]], train.hashes)
+    # Images that judge are new to a model that has not learned from their twins.
+    hashes = np.setdiff1d(splits.train.hashes[gone], np.concatenate([train.hashes, splits.test.hashes]))
+    after = replace(splits, train=train, left_out=hashes, barred=barred)
+    before, now = _of_twins(splits), _of_twins(after)
+    told = [note for note in splits.notes if note not in before]
+    return replace(after, notes=(*notes, *told, *now))
 
 
-def _shared(splits: Splits[ImageSet], train: ImageSet) -> tuple[str, ...]:
-    return shared_notes(train.hashes, splits.valid.hashes, splits.test.hashes)
+def _of_twins(splits: Splits[ImageSet]) -> tuple[str, ...]:
+    """Return what the notes of splits say of identical images."""
+    parts = splits.train, splits.valid, splits.test
+    order = np.argsort(np.concatenate([part.rows for part in parts]))
+    hashes, labels, names = (
+        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("hashes", "labels", "names")
+    )
+    conflicts = label_conflicts(hashes, labels, np.arange(len(order)), splits.train.classes, names.tolist())
+    return (*conflicts, *shared_notes(*(part.hashes for part in parts)))
 
 
 def _listed(part: ImageSet, without: Iterable[str]) -> list[int]:

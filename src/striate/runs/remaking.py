@@ -13,6 +13,7 @@ from striate.data.catalog import Catalog
 from striate.data.dataset import Dataset, make_dataset
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare
+from striate.data.splitting import groups_learned
 from striate.errors import SourceNotFoundError, TrainingError
 from striate.evaluation.report.page import report_page
 from striate.metrics.evaluation import Evaluation
@@ -60,7 +61,7 @@ def remake_report(
     model = Classifier.load(folder.model).to(choose_device(device))
     dataset = _dataset_of(folder, model, source, observer)
     splits, told = dataset.splits, model.provenance
-    test = judge_images(model, splits.test, observer, splits.train)
+    test = judge_images(model, splits.test, observer, groups_learned(splits))
     valid = _chosen_by(folder, told.chosen) if told.chosen else judge_images(model, splits.valid, observer)
     if robustness:
         keep_card(folder, model, splits.test if test else splits.valid, progress)

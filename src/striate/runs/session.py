@@ -23,7 +23,7 @@ from striate.classifier.samples import Samples
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset
 from striate.data.imageset import ImageSet
-from striate.data.splitting import Splits
+from striate.data.splitting import Splits, groups_learned
 from striate.errors import ArgumentError
 from striate.metrics.evaluation import Evaluation
 from striate.observer import Observer
@@ -183,7 +183,7 @@ class Session:
             made = calibrated.outputs if unseen is splits.valid else ()
             valid = model.judge(splits.valid, splits.valid.labels, progress=self.observer.prepare, outputs=made)
         check = PromiseCheck(model.trust, model.classes)
-        test = judge_images(model, splits.test, self.observer, splits.train, check)
+        test = judge_images(model, splits.test, self.observer, groups_learned(splits), check)
         seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
         samples = keep_samples(calibrated, splits.train, splits.valid) if self.samples else Samples()
         model = replace(model, sketches=_kept_sketches(splits), trained_on=seen, samples=samples)
@@ -259,20 +259,21 @@ def judge_images(
     model: Classifier,
     images: ImageSet,
     observer: Observer,
-    train: ImageSet | None = None,
+    learned: np.ndarray | None = None,
     check: PromiseCheck | None = None,
 ) -> Evaluation | None:
     """Return how the model does on prepared images, None if there are none.
 
     Arguments:
-        train: what it was trained on; images of its groups are counted apart. None where no group can be on two sides.
+        learned: groups that it has learned from or was chosen by; images of these are counted apart. None where no
+            group can be on two sides.
         check: is shown what the model says of each.
     """
     if not len(images):
         return None
     near = None
-    if train is not None and images.groups is not None and train.groups is not None:
-        near = np.isin(images.groups, train.groups)
+    if learned is not None and images.groups is not None:
+        near = np.isin(images.groups, learned)
     return model.judge(images, images.labels, progress=observer.prepare, near=near, watch=check)
 
 

@@ -329,5 +329,5 @@ def _in_turns(
         before += len(valid)
         aside = replace(aside, like=model if aside.like is None else aside.like)
     positions = np.concatenate([valid for _, valid in parts])
-    model = rung.fit(replace(ground, like=aside.like), np.sort(positions), positions[:0], each)
+    model = rung.fit(replace(ground, like=aside.like), ground.teaching(positions), positions[:0], each)
     return model, Outcomes.joined(said), np.concatenate(rows)

@@ -31,6 +31,7 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
         known, dataset.options.fit or "crop", dataset.described, seed, session.device, session.observer, clock,
         detail_side(known), dataset.options.size is not None, judged=len(dataset.splits.test),
         folder=session.folder.path / CHECKPOINTS if session.folder else None,
+        barred=np.flatnonzero(np.isin(known.hashes, dataset.splits.barred)),
     )  # fmt: skip
     counts = np.bincount(known.labels, minlength=len(known.classes))
     smallest = counts[counts > 0].min()
@@ -39,7 +40,8 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
         return ground, [(np.arange(len(train)), np.arange(len(train), len(known)))]
     _check_folds(known, session.observer)
     count = min(FOLDS, max(2, int(smallest)))
-    return ground, fold_rows(known.hashes, known.labels, known.groups, count, seed)
+    folds = fold_rows(known.hashes, known.labels, known.groups, count, seed)
+    return ground, [(ground.teaching(train), valid) for train, valid in folds]
 
 
 def _check_folds(images: ImageSet, observer: Observer) -> None:

@@ -93,6 +93,7 @@ class Ground:
         metric: what chooses.
         balance: what is done about uneven classes, where a rung can do it.
         known: what was found out on the way and is not to be found out again.
+        barred: int (m,), positions of images that may choose but not teach, as the user wishes.
     """
 
     images: ImageSet
@@ -114,6 +115,11 @@ class Ground:
     metric: Metric = "accuracy"
     balance: Balance = "none"
     known: dict[Any, Any] = field(default_factory=dict)
+    barred: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def teaching(self, positions: np.ndarray) -> np.ndarray:
+        """Return those of the positions, ascending, whose images may teach."""
+        return np.setdiff1d(positions, self.barred)
 
     @property
     def side(self) -> int:

@@ -214,6 +214,6 @@ def _refitted(chosen: Result, before: Classifier, climbed: Climb) -> Classifier 
     if len(parts) > 1 or not len(parts[0][1]) or ground.clock.left_s < REFIT_SLACK * rung.refit_s(chosen.fit_s):
         return None
     ground.observer.note(f"{chosen.name} is refitted on training and validation images together, as there is time")
-    everything = np.sort(np.concatenate(parts[0]))
+    everything = ground.teaching(np.concatenate(parts[0]))
     like = replace(ground, folder=None, like=before)
     return rung.fit(like, everything, everything[:0], ground.clock.left_s)
