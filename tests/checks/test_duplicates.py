@@ -70,6 +70,27 @@ def test_a_leak_into_validation_is_no_leak_into_test(describe):
     assert left_out(told["leak", "valid"]) == [1]
 
 
+def test_what_is_chosen_by_has_taught_before_it_is_tested(describe):
+    told = describe(known([9, 13]))
+    assert told["leak", "test"].severity == "serious"
+    assert told["leak", "test"].groups == (("00013", "00009"),)
+    assert left_out(told["leak", "test"]) == [9]
+    assert ("leak", "valid") not in told
+
+
+@pytest.mark.parametrize(
+    ("group", "out"),
+    [
+        ([0, 2, 4, 6, 3], [3]),  # one against four
+        ([0, 2, 4, 1, 3], []),  # three against two: who is wrong?
+        ([0, 2, 1, 3], []),
+        ([0, 1], [0, 1]),
+    ],
+)
+def test_of_near_copies_only_a_minority_is_taken_to_be_wrong(describe, group, out):
+    assert left_out(describe(known(group))["conflicting-labels", None]) == out
+
+
 def test_contradicting_labels_are_left_out_where_they_train(describe):
     told = describe(known([0, 1], [3, 14], exact=[[4, 6]]))
     conflict = told["conflicting-labels", None]

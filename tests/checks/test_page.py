@@ -104,3 +104,9 @@ def test_findings_are_ranked_by_severity_and_by_what_they_touch():
     ]  # fmt: skip
     assert [one.kind for one in ranked(findings)] == ["shift", "leak", "bright", "blank", "dark"]
     assert ranked(findings) == ranked(reversed(findings))
+
+
+def test_images_that_judge_are_not_counted_as_left_out(checkup):
+    marks = tuple(Mark(f"{i:05}", "gray", True) for i in range(6))  # the first and the fifth are test images
+    page = check_page(checkup(Finding("blank", "warning", "six are blank", "", "", marks)))
+    assert "<b>4</b><span>images that findings.csv leaves out of a training</span>" in page

@@ -32,7 +32,7 @@ from striate.data.dataset import DataOptions, find_groups, grouped
 from striate.data.decoding.decode import WAYS, decode
 from striate.data.decoding.paging import file_and_page
 from striate.data.grouping.choice import parse_groups
-from striate.data.grouping.groups import Groups
+from striate.data.grouping.groups import Groups, groups_of_copies
 from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry
 from striate.data.preparing.prepare import prepare
@@ -41,7 +41,6 @@ from striate.errors import DataError, DecodingError
 from striate.observer import Observer
 
 if TYPE_CHECKING:
-    from striate.checks.evidence import Evidence
     from striate.classifier.classifier import Classifier
 
 
@@ -92,11 +91,12 @@ def check(
         images = prepare(catalog, data.size, data.fit, progress=observer.prepare)
     except DataError:
         return _nothing_readable(catalog)
+    pool = _pool(options, data, observer)  # first: a wrong name should cost nobody the time of looking
     copies = find_copies_in(images, catalog, observer.prepare)
     images = grouped(images, _belonging(images, catalog, data.groups, copies, observer))
     examined = Examined(catalog, images, look_at_images(catalog, images, observer.prepare))
     findings = [*find_unreadable(images.ledger), *_cheap(examined), *describe_copies(examined, copies)]
-    more, wanted, pool, notes = _doubts(examined, options, data, observer)
+    more, wanted, pool, notes = _doubts(examined, options, pool, observer)
     return Checkup(
         catalog.source, ranked([*findings, *more]), catalog, images, tell_files(examined.appearance), images.ledger,
         wanted, pool, (*catalog.notes, *images.notes, *notes),
@@ -136,10 +136,10 @@ def _cheap(examined: Examined) -> list[Finding]:
 
 
 def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copies, observer: Observer) -> Groups:
-    """Return which images belong together: as the user says, else the copies, which are found already."""
+    """Return which images belong together, as splits have it: the copies are found already."""
     if parse_groups(by, catalog.columns).kind != "auto":
         return find_groups(images, catalog, by, observer.prepare)
-    groups = Groups(copies.ids, "content")
+    groups = groups_of_copies(images, copies.ids, copies.sketches)
     if not catalog.together:
         return groups
     known = dict(zip(catalog.names, catalog.together, strict=True))
@@ -147,35 +147,40 @@ def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copie
 
 
 def _doubts(
-    examined: Examined, options: CheckOptions, data: DataOptions, observer: Observer
+    examined: Examined, options: CheckOptions, pool: ImageSet | None, observer: Observer
 ) -> tuple[list[Finding], tuple[Wanted, ...], ImageSet | None, tuple[str, ...]]:
-    """Return the findings on labels and odd ones, the pictures to label, these pictures, and notes."""
+    """Return the findings on labels and odd ones, the pictures of the pool to label, the pool, and notes."""
     images = examined.images
-    if not (options.labels or options.unlabelled is not None) or len(np.unique(images.labels[images.labels >= 0])) < 2:
+    if not (options.labels or options.unlabelled is not None):
         return [], (), None, ()
+    if len(np.unique(images.labels[images.labels >= 0])) < 2:
+        what = "labels were not doubted" if options.unlabelled is None else "nothing was chosen to be labelled"
+        return [], (), None, (f"{what}: that takes images of two classes",)
     from striate.checks.evidence import gather_evidence
     from striate.checks.odd_ones import find_odd_ones
     from striate.checks.suspects import find_suspects
+    from striate.checks.unlabelled import choose_to_label
 
     evidence = gather_evidence(images, options.model, observer, options.seed)
     findings, notes = [], (f"labels were judged by {evidence.how}", *evidence.notes)
     if options.labels:
         suspects = find_suspects(evidence, options.seed, observer.prepare)
-        findings = [*describe_suspects(images, suspects), *describe_odd_ones(images, find_odd_ones(evidence))]
-        notes += suspects.notes
-    if options.unlabelled is None:
+        odd = find_odd_ones(evidence)
+        findings = [*describe_suspects(images, suspects), *describe_odd_ones(images, odd)]
+        notes += (*suspects.notes, *odd.notes)
+    if pool is None:
         return findings, (), None, notes
-    wanted, pool, told = _wanted(evidence, options, data, observer)
-    return findings, wanted, pool, (*notes, *told)
-
-
-def _wanted(
-    evidence: Evidence, options: CheckOptions, data: DataOptions, observer: Observer
-) -> tuple[tuple[Wanted, ...], ImageSet, tuple[str, ...]]:
-    from striate.checks.unlabelled import choose_to_label
-
-    source = options.unlabelled
-    catalog = source if isinstance(source, Catalog) else read(source, progress=observer.prepare)
-    pool = prepare(catalog, data.size, data.fit, progress=observer.prepare)
     chosen = choose_to_label(evidence, pool, progress=observer.prepare)
-    return describe_wanted(pool, chosen, evidence.images.classes), pool, (chosen.sentence,)
+    wanted = describe_wanted(pool, chosen, evidence.images.classes)
+    return findings, wanted, pool, (*notes, chosen.sentence)
+
+
+def _pool(options: CheckOptions, data: DataOptions, observer: Observer) -> ImageSet | None:
+    """Return the images without labels, prepared; None where nobody gives any."""
+    source = options.unlabelled
+    if source is None:
+        return None
+    catalog = source if isinstance(source, Catalog) else read(source, progress=observer.prepare)
+    if not len(catalog):
+        raise DataError(f"nothing to choose from: {catalog.source} holds no images ({catalog.ledger.summary()})")
+    return prepare(catalog, data.size, data.fit, progress=observer.prepare)

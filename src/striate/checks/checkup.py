@@ -77,6 +77,7 @@ class Checkup:
             "serious": self.serious,
             "findings": [one.to_json() for one in self.findings],
             "files": dict(self.files),
+            "ledger": self.ledger.summary(),
             "notes": list(self.notes),
         }
         return told | ({"to_label": wanted_json(self.wanted)} if self.pool is not None else {})

@@ -39,6 +39,7 @@ class Copies:
         names: (n,) as in the catalog.
         labels: int64 (n,), −1 where there is none.
         splits: (n,) "train", "valid", "test" as the source says, "" where it does not.
+        sketches: float32 (n, d), what was looked at of each whole image; see `data/grouping/sketches.py`.
     """
 
     pairs: np.ndarray
@@ -47,6 +48,7 @@ class Copies:
     names: Sequence[str]
     labels: np.ndarray
     splits: np.ndarray
+    sketches: np.ndarray
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -154,13 +156,14 @@ def find_copies_in(images: ImageSet, catalog: Catalog | None = None, progress: P
     equal, same = _equal_pairs(images.hashes), np.zeros(0, bool)
     if catalog is not None:
         same = _same_files(equal, images.names, catalog)
-    near, kinds = _near_pairs(images, progress)
+    looks = look_at(images, progress) if len(images) else None
+    near, kinds = _near_pairs(images, looks, progress)
     pairs = np.concatenate([equal, near])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     said = ["same file" if i < len(same) and same[i] else "same pixels" for i in range(len(equal))] + kinds
     return Copies(
         pairs[order], (np.arange(len(pairs)) < len(equal))[order], tuple(said[i] for i in order), images.names,
-        images.labels, images.splits,
+        images.labels, images.splits, looks.views[0] if looks else np.zeros((0, 0), np.float32),
     )  # fmt: skip
 
 
@@ -194,12 +197,12 @@ def _same_files(pairs: np.ndarray, names: Sequence[str], catalog: Catalog) -> np
     return np.array([digests[i] == digests[j] for i, j in pairs.tolist()])
 
 
-def _near_pairs(images: ImageSet, progress: Progress) -> tuple[np.ndarray, list[str]]:
+def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tuple[np.ndarray, list[str]]:
     """Return the pairs of near copies, int64 (m, 2), and their kinds; of equal images the first stands for all."""
-    if not len(images):
+    if looks is None:
         return np.zeros((0, 2), np.int64), []
     kept = np.sort(np.unique(images.hashes, return_index=True)[1])
-    looks = look_at(images, progress).at(kept)
+    looks = looks.at(kept)
     ties = find_ties(looks, EVERY_TURN, progress)
     pairs = np.stack([kept[ties.first], kept[ties.second]], 1)
     return pairs.astype(np.int64), _kinds(looks, ties)

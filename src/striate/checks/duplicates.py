@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # From this share on of the test images, of the labels, of all images, copies are more than a blemish.
 SERIOUS_LEAK, SERIOUS_CONFLICTS, MANY_COPIES = 0.01, 0.01, 0.05
+# Among near copies a label is probably wrong that another is so many times as frequent as.
+MINORITY = 2
 _JUDGED = ("test", "valid")
 
 
@@ -39,9 +41,13 @@ def describe_copies(examined: Examined, copies: Copies) -> list[Finding]:
     return [one for one in findings if one]
 
 
-def _learned_from(examined: Examined, group: np.ndarray) -> np.ndarray:
-    """Return bool (k,): which of some images train, as far as the source says."""
-    return ~np.isin(examined.images.splits[group], _JUDGED)
+def _learned_from(examined: Examined, group: np.ndarray, judged: str = "valid") -> np.ndarray:
+    """Return bool (k,): which of some images train, as far as the source says.
+
+    Arguments:
+        judged: by which images; what is chosen by has taught a model, and is often learned from, before it is tested.
+    """
+    return ~np.isin(examined.images.splits[group], _JUDGED if judged == "valid" else ("test",))
 
 
 def _name(examined: Examined, position: int) -> str:
@@ -50,15 +56,16 @@ def _name(examined: Examined, position: int) -> str:
 
 def _leak(examined: Examined, groups: Sequence[np.ndarray], judged: str) -> Finding | None:
     """Return what a judging split shares with what is trained on; None of nothing."""
-    splits, marks, touched = examined.images.splits, [], 0
+    splits, marks, touched, number = examined.images.splits, [], 0, 0
     total = int((splits == judged).sum())
-    leaking = [group for group in groups if (splits[group] == judged).any() and _learned_from(examined, group).any()]
-    for number, group in enumerate(leaking, 1):
-        own = group[splits[group] == judged]
-        touched += len(own)
-        for i in (*own, *group[_learned_from(examined, group)]):
+    for group in groups:
+        own, taught = group[splits[group] == judged], group[_learned_from(examined, group, judged)]
+        if not len(own) or not len(taught):
+            continue
+        touched, number = touched + len(own), number + 1
+        for i in (*own, *taught):
             there = splits[i] == judged
-            twin = group[_learned_from(examined, group)][0] if there else own[0]
+            twin = taught[0] if there else own[0]
             marks.append(Mark(_name(examined, i), f"copy of {_name(examined, twin)}", not there, group=number))
     if not marks:
         return None
@@ -68,7 +75,8 @@ def _leak(examined: Examined, groups: Sequence[np.ndarray], judged: str) -> Find
     what = "test figure" if test else "choice by the validation images"
     return Finding(
         "leak", severity,
-        f"{touched:,} of the {total:,} {judged} images {is_or_are(touched)} copies of images that are trained on",
+        f"{touched:,} of the {total:,} {judged} images {is_or_are(touched)} copies of images that are trained on"
+        + (" or chosen by" if test and "valid" in splits else ""),
         f"the {what} flatters by up to {points(share)}: they were seen before",
         f"leave their twins out of training: --without findings.csv does; the {judged} images stay",
         tuple(marks), 100 * share, {"split": judged, "share": share},
@@ -85,9 +93,14 @@ def _conflicts(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[i
     found = [group for group in groups if differ(group)]
     for number, group in enumerate(found, 1):
         classes = sorted({examined.class_of(i) for i in group if labels[i] >= 0})
-        for i, learned in zip(group, _learned_from(examined, group), strict=True):
+        wrong = _probably_wrong(labels[group])
+        if (
+            len(np.unique(examined.images.hashes[group])) == 1
+        ):  # one image has one label, and which it is nobody can say
+            wrong = np.ones(len(group), bool)
+        for i, out in zip(group, wrong & _learned_from(examined, group), strict=True):
             detail = f"labelled {examined.class_of(i)}; its copies are labelled {' and '.join(classes)}"
-            marks.append(Mark(_name(examined, i), detail, bool(learned), group=number))
+            marks.append(Mark(_name(examined, i), detail, bool(out), group=number))
     if not marks:
         return None
     share = len(marks) / len(examined.images)
@@ -96,9 +109,25 @@ def _conflicts(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[i
         "conflicting-labels", severity,
         f"{counted(len(marks))} in {counted(len(found), 'group')} of copies carry different labels",
         "at least one label of each group is wrong: training is taught both, and what is judged by one of them cannot "
-        "be right on all", "correct the labels; --without findings.csv leaves the groups out of training",
+        "be right on all", "correct the labels; --without findings.csv leaves out of training what contradicts most of "
+        "its group, and all equal images and pairs. Larger groups that are of two minds stay: look at them",
         tuple(marks), 100 * share,
     )  # fmt: skip
+
+
+def _probably_wrong(labels: np.ndarray) -> np.ndarray:
+    """Return bool (k,), whose label a group of near copies speaks against: those that few of it have; of a pair both.
+
+    Near copies of two labels may be of classes that look alike, and the more there are the likelier.
+
+    >>> _probably_wrong(np.array([3, 3, 3, 5])).tolist(), _probably_wrong(np.array([0, 0, 1, 1])).any()
+    ([False, False, False, True], np.False_)
+    """
+    known = labels[labels >= 0]
+    counts = np.bincount(known)
+    if len(known) == 2:
+        return labels >= 0
+    return (labels >= 0) & (MINORITY * counts[np.maximum(labels, 0)] <= counts.max())
 
 
 def _exact(examined: Examined, groups: Sequence[np.ndarray]) -> Finding | None:

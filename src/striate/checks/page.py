@@ -80,7 +80,7 @@ def check_page(checkup: Checkup, table: Path = Path(TABLE)) -> str:
     """
     pictures, labels = _Pictures(checkup), _labels(checkup)
     sections = [_section(one, pictures, labels) for one in checkup.findings]
-    left_out = {mark.image for one in checkup.findings for mark in one.marks if mark.leave_out}
+    left_out = _without(checkup)
     return render_page(
         "striate.checks", "check.html", checkup=checkup, sections=sections, table=table.name,
         command=f"striate train {shlex.quote(checkup.source)} --without {shlex.quote(str(table))}",
@@ -89,6 +89,13 @@ def check_page(checkup: Checkup, table: Path = Path(TABLE)) -> str:
         MOST_SIZES), left_out=len(left_out), wanted=_wanted(checkup, pictures),
         more_classes=max(0, len(checkup.catalog.classes) - MOST_CLASSES),
     )  # fmt: skip
+
+
+def _without(checkup: Checkup) -> set[str]:
+    """Return the names of the images that a training with the table does without: none of those that judge."""
+    listed = {mark.image for one in checkup.findings for mark in one.marks if mark.leave_out}
+    judges = zip(checkup.catalog.names, checkup.catalog.splits, strict=True)
+    return listed - {str(name) for name, part in judges if part in ("valid", "test")}
 
 
 class _Pictures:

@@ -147,19 +147,33 @@ def _found(images: ImageSet, progress: Progress) -> Groups:
     # Equal images are one from here on: they are no evidence of how crowded it is.
     _, kept, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
     copies = find_ties(looks.at(kept), progress=progress)
-    runs = find_bursts(list(images.names), images.labels, looks.views[0])
-    group = tied_together(len(kept), copies.first, copies.second)
+    alike = tied_together(len(kept), copies.first, copies.second)[inverse]
+    found = groups_of_copies(images, alike, looks.views[0], len(copies.held_back))
+    return replace(found, sketches=pack(looks.views[: len(VIEWS)]))
+
+
+def groups_of_copies(images: ImageSet, alike: np.ndarray, sketches: np.ndarray, held_back: int = 0) -> Groups:
+    """Return the groups that near copies and names make, none of them most of a class unless names tell it.
+
+    Arguments:
+        alike: int (n,), equal for near copies, and for equal images.
+        sketches: float32 (n, d), of the whole images.
+        held_back: how many images that resemble others are in none of these already.
+    """
+    _, kept, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
+    group = np.unique(alike[kept], return_inverse=True)[1]
     group, too_large = _without_swallowed(group, inverse, images.labels)
     by_content = len(np.unique(group)) < len(kept)
+    runs = find_bursts(list(images.names), images.labels, sketches)
     ids = tied_together(len(images), runs.first, runs.second)
     ids = np.unique(unit_keys(_ranks(group[inverse]), ids), return_inverse=True)[1]
-    held = len(copies.held_back) + too_large
+    held = held_back + too_large
     notes = (
         f"{held:,} images that resemble others are not kept together with them: too many, too loosely alike; "
         "--groups COLUMN, folder or a pattern on names says what belongs together",
     )
     by = " and ".join(["content"] * by_content + ["names"] * bool(runs.bursts)) or "content"
-    return Groups(ids, by, notes if held else (), pack(looks.views[: len(VIEWS)]))
+    return Groups(ids, by, notes if held else ())
 
 
 def _ranks(ids: np.ndarray) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""The check as a whole: its groups are those of splits, and what cannot be done is said, early where it costs time."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.runs.test_groups import catalog, pictures
+
+import striate
+from striate.checks.check import CheckOptions, check
+from striate.checks.copies import Copies
+from striate.data.grouping.content import look_at
+from striate.data.preparing.prepare import prepare
+from striate.errors import DataError, SourceNotFoundError
+from striate.observer import Observer
+
+QUICK = CheckOptions(labels=False)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_groups_are_those_of_splits(monkeypatch, named):
+    """A class of copies alone is freed, as nothing could be split otherwise; what names tell of bursts holds."""
+    found = catalog(pictures(20, 8, 4), np.repeat([0, 1], [80, 80]))
+    digests = [hashlib.blake2b(bytes([i])).hexdigest() for i in range(160)]
+    bursts = [f"{i // 8:03}_{i % 8:02}" for i in range(160)]
+    found = replace(found, names=[f"{name}.png" for name in (bursts if named else digests)])
+    alike = np.stack([np.zeros(79, np.int64), np.arange(1, 80)], 1)  # all of the first class
+    copies = Copies(
+        alike, np.zeros(79, bool), ("alike",) * 79, found.names, found.labels, found.splits,
+        look_at(prepare(found)).views[0],
+    )  # fmt: skip
+    monkeypatch.setattr("striate.checks.check.find_copies_in", lambda *_: copies)
+    checkup = check(found, QUICK)
+    sizes = [1] if checkup.images.groups is None else np.unique(checkup.images.groups, return_counts=True)[1]
+    assert set(sizes) == {8 if named else 1}
+    assert "small-class" not in {one.kind for one in checkup.findings}
+
+
+def test_a_pool_that_is_not_there_is_told_before_anything_is_looked_at(tmp_path):
+    class Hearing(Observer):
+        told = ()
+
+        def prepare(self, what, done, total):
+            self.told = (*self.told, what)
+
+    hearing = Hearing()
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        check("xo", CheckOptions(unlabelled=str(tmp_path / "nowhere")), observer=hearing)
+    assert "looking for near copies" not in hearing.told
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        check("xo", CheckOptions(unlabelled=str(tmp_path / "empty")))
+
+
+def test_labels_of_one_class_are_not_doubted_and_that_is_said(tmp_path):
+    found = striate.read((pictures(20, 1, 6), np.zeros(20, int)))
+    assert "labels were not doubted: that takes images of two classes" in check(found).notes
+    checkup = check(found, CheckOptions(unlabelled=found))
+    assert "nothing was chosen to be labelled: that takes images of two classes" in checkup.notes
+
+
+def test_why_no_odd_ones_were_looked_for_is_said():
+    found = catalog(pictures(24, 1, 7), np.arange(24) % 2)
+    assert any("odd" in note or "fewer than" in note for note in check(found).notes)
