@@ -48,6 +48,12 @@ def _percent(name: str, *path: str, digits: int = 2) -> str:
     return f"{100 * _mean(name, *path):.{digits}f} %"
 
 
+def _seeds(name: str) -> str:
+    """Return of how many seeds a record is, as people say it."""
+    count = len(_record(name).get("seeds", [0]))
+    return "one seed" if count == 1 else f"mean of {count} seeds"
+
+
 def _time(name: str, *path: str) -> str:
     """Return seconds as people say them."""
     seconds = round(_mean(name, *path))
@@ -133,11 +139,11 @@ def classifiers() -> list[Row]:
             "striate train cifar10 --recipe swift-79", _held(speed, "speed_swift-94", "speed_swift-96")),
         Row("S18", "Identify the digits", "seed 128, 70:30; 784-50-10 to a CNN; a submission in the sample's form",
             f"the CNN {_percent('first_training_digits', 'valid_accuracy')} of the validation images; the ladder in 3 min "
-            f"{_percent('ladder_digits', 'valid_accuracy')} (one seed); the tweaks one by one: [What a tweak does](tweaks.md)",
+            f"{_percent('ladder_digits', 'valid_accuracy')} ({_seeds('ladder_digits')}); the tweaks one by one: [What a tweak does](tweaks.md)",
             "striate train train.csv --images train/ --split 70:30 --seed 128",
             ("tests/classifier/test_submission.py", *_held("first_training_digits", "ladder_digits"))),
         Row("S19", "Identify the apparel", "the same for Fashion-MNIST", "the ladder in 5 min "
-            f"{_percent('ladder_fashion', 'test_accuracy')} of the test images (one seed)",
+            f"{_percent('ladder_fashion', 'test_accuracy')} of the test images ({_seeds('ladder_fashion')})",
             "striate train fashion-mnist --budget 5m", _held("ladder_fashion")),
         Row("S20", "Pre-trained features, automatic classifier", "CIFAR-10: 15 % from the baseline net, 50 % by features, a whole "
             "night on a laptop", f"{_percent('features', 'test_accuracy', digits=1)} from 5,000 images in "
