@@ -169,14 +169,15 @@ def test_images_in_no_own_split_are_trained_on_and_said():
 
 
 def test_leaks_and_contradictions_are_said():
-    hashes = np.array([1, 2, 3, 3, 5, 1], np.uint64)
-    own = np.array(["train", "train", "train", "valid", "valid", "test"])
-    labels = np.array([0, 1, 0, 1, 0, 0])
-    splits = split_rows(hashes, labels, own, classes=("cat", "dog"), names=list("abcdef"))
+    hashes = np.array([1, 2, 3, 3, 5, 1, 5], np.uint64)
+    own = np.array(["train", "train", "train", "valid", "valid", "test", "test"])
+    labels = np.array([0, 1, 0, 1, 0, 0, 0])
+    splits = split_rows(hashes, labels, own, classes=("cat", "dog"), names=list("abcdefg"))
     assert splits.notes == (
         "2 images are identical to one with another label, such as c (cat) and d (dog)",
         "1 of the valid images is identical to one that is trained on",
         "1 of the test images is identical to one that is trained on",
+        "1 of the test images is identical to one that is chosen by",
     )
 
 

@@ -1,6 +1,7 @@
 """What is left out of training, what stays, and tables as spreadsheets save them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,30 @@ def test_what_is_left_out_is_not_learned_where_it_would_choose(folder):
     taught = {str(ground.images.names[i]) for i in ground.teaching(np.concatenate(parts[0]))}
     assert not taught & set(names)
     assert len(taught) == 76 - 6
+
+
+def test_of_equal_validation_images_the_one_that_is_not_listed_teaches(tmp_path):
+    rng = np.random.default_rng(4)
+    for split, count in (("train", 30), ("valid", 12)):
+        for name in "ab":
+            for i in range(count):
+                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    for twin, of in (("valid/a/1.png", "valid/a/0.png"), ("valid/b/1.png", "train/b/0.png")):
+        (tmp_path / twin).write_bytes((tmp_path / of).read_bytes())
+    names = ["valid/a/1.png", "valid/b/1.png"]
+    cut, _ = dataset(tmp_path, names)
+    ground, _ = make_ground(cut, 0, Session(None, False, torch.device("cpu"), ALONE, Observer(), ()), Clock(0.0, 1.0))
+    assert sorted(ground.images.names[i] for i in ground.barred) == names
+
+
+def test_what_chose_and_was_not_learned_is_not_judged_as_new(folder):
+    """The best is fitted to validation images too, but for those of the table; evaluation knows them all the same."""
+    whole, _ = dataset(folder / "train", None)
+    model = run_one(folder / "train", "majority").classifier
+    refitted = replace(model, trained_on=np.unique(whole.splits.train.hashes))
+    session = Session(None, False, torch.device("cpu"), ALONE, Observer(), samples=False)
+    done = session.finish(refitted, whole.splits, 0.0).classifier
+    assert done.evaluate(striate.read(folder / "train")).total == len(whole.splits.test)
 
 
 def test_a_ladder_learns_from_nothing_that_was_left_out(folder, tmp_path):

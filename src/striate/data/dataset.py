@@ -200,12 +200,12 @@ def grouped(images: ImageSet, groups: Groups) -> ImageSet:
 
 
 def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
-    """Say how many images that judge belong together with one that is trained on, where the source's own split does."""
+    """Say how many test images belong together with one that teaches or chooses, where the source's own split does."""
     learned, test = groups_learned(splits), splits.test.groups
     if learned is None or test is None or not (count := int(np.isin(test, learned).sum())):
         return ()
     return (
-        f"{count:,} of the {len(test):,} test images are near copies of images that are trained on: "
+        f"{count:,} of the {len(test):,} test images are near copies of images that are trained on or chosen by: "
         "figures are given with and without them",
     )
 

@@ -33,7 +33,7 @@ class Splits(Generic[T]):
     """Three parts of a set, any but `train` perhaps empty, and `notes`, what a user should be told about them.
 
     By the user's wish some images teach nothing. `left_out`, uint64 (m,), are the hashes of those that were taken from
-    `train`: they are no new ones to judge a model by. `barred`, uint64 (m,), are those of images in `valid`, which
+    `train`: they are no new ones to judge a model by. `barred`, int64 (m,), are those of `valid.rows` whose images
     choose, and must not be learned from even when the rest of these is.
     """
 
@@ -42,7 +42,7 @@ class Splits(Generic[T]):
     test: T
     notes: tuple[str, ...] = ()
     left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
-    barred: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    barred: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def split(imageset: ImageSet, ratios: Sequence[float] = DEFAULT_RATIOS, seed: int = 0) -> Splits[ImageSet]:
@@ -335,10 +335,12 @@ def groups_learned(splits: Splits[ImageSet]) -> np.ndarray | None:
 
 
 def shared_notes(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> tuple[str, ...]:
-    """Say how many images are both on the side that is trained on and on one that measures, by their hashes."""
-    notes = []
-    for hashes, name in ((valid, "valid"), (test, "test")):
-        shared = int(np.isin(hashes, train).sum())
-        if shared:
-            notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is trained on")
+    """Say how many images that measure are on a side too that has taught before, by their hashes."""
+    chosen_by, notes = np.setdiff1d(valid, train), []
+    for hashes, name, others, what in (
+        (valid, "valid", train, "trained on"), (test, "test", train, "trained on"),
+        (test, "test", chosen_by, "chosen by"),
+    ):  # fmt: skip
+        if shared := int(np.isin(hashes, others).sum()):
+            notes.append(f"{shared:,} of the {name} images {_are(shared)} identical to one that is {what}")
     return tuple(notes)

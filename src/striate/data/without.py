@@ -113,7 +113,7 @@ def leave_out(
     if any(kept.values()):
         named = " and ".join(f"{count:,} {what}" for what, count in kept.items() if count)
         notes.append(f"listed there too, and kept: {named}. What judges is not chosen by what is hard")
-    barred = np.setdiff1d(splits.valid.hashes[listed["valid"]], train.hashes)
+    barred = splits.valid.rows[listed["valid"]]
     # Images that judge are new to a model that has not learned from their twins.
     hashes = np.setdiff1d(splits.train.hashes[gone], np.concatenate([train.hashes, splits.test.hashes]))
     after = replace(splits, train=train, left_out=hashes, barred=barred)

@@ -184,7 +184,8 @@ class Session:
             valid = model.judge(splits.valid, splits.valid.labels, progress=self.observer.prepare, outputs=made)
         check = PromiseCheck(model.trust, model.classes)
         test = judge_images(model, splits.test, self.observer, groups_learned(splits), check)
-        seen = np.union1d(model.trained_on, splits.left_out)  # what was left out is nothing new to judge by
+        # What chose is nothing new to judge by, learned from or not, and what was left out neither.
+        seen = np.unique(np.concatenate([model.trained_on, splits.valid.hashes, splits.left_out]))
         samples = keep_samples(calibrated, splits.train, splits.valid) if self.samples else Samples()
         model = replace(model, sketches=_kept_sketches(splits), trained_on=seen, samples=samples)
         told = with_check(promises, check.result(splits.test.groups))

@@ -31,7 +31,7 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
         known, dataset.options.fit or "crop", dataset.described, seed, session.device, session.observer, clock,
         detail_side(known), dataset.options.size is not None, judged=len(dataset.splits.test),
         folder=session.folder.path / CHECKPOINTS if session.folder else None,
-        barred=np.flatnonzero(np.isin(known.hashes, dataset.splits.barred)),
+        barred=np.flatnonzero(np.isin(known.rows, dataset.splits.barred)),
     )  # fmt: skip
     counts = np.bincount(known.labels, minlength=len(known.classes))
     smallest = counts[counts > 0].min()
