@@ -76,7 +76,7 @@ def test_a_record_is_marked_once_its_source_has_changed(tmp_path, monkeypatch):
 
 
 def test_suspects_are_looked_for_without_a_net_where_that_is_asked(monkeypatch):
-    monkeypatch.setattr(downloads, "BACKBONES", downloads.BACKBONES)
+    monkeypatch.setattr(downloads, "BACKBONES", ("mobilenet_v2",))
     monkeypatch.setattr("sys.argv", ["bench suspects", "--pixels", "--seeds", "0", "--data-dir", ""])
     monkeypatch.setattr(suspects, "CASES", [(0.05, "chance")])
     pictures = striate.prepare(striate.read("xo"))
