@@ -26,12 +26,12 @@ from scipy.special import softmax
 
 import striate
 from bench.record import summary, write
-from striate.checks import evidence as gathering
 from striate.checks.evidence import Evidence, gather_evidence
 from striate.checks.held_out import held_out
 from striate.checks.noise import fit_noise
 from striate.checks.suspects import Suspects, find_suspects
 from striate.data.imageset import ImageSet
+from striate.nets.zoo import downloads
 
 CASES = [(0.0, "chance"), (0.01, "chance"), (0.05, "chance"), (0.2, "chance"), (0.05, "pairs"), (0.2, "pairs")]
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--rivals", action="store_true", help="cleanlab on the same answers, if it is installed")
     options = parser.parse_args()
     if options.pixels:
-        gathering.BACKBONES = ()
+        downloads.BACKBONES = ()  # whose weights are looked for
     result, clock = {}, {}
     for name, images in sources(options):
         print(name, flush=True)

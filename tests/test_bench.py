@@ -4,9 +4,13 @@ import importlib
 import json
 
 import pytest
+from bench import suspects
 from bench.measured import MEASURES, SOURCE, bench_of, digest, is_current, standing
 from bench.record import RECORDS, summary
 from bench.table import MARK, PAGE, section, tables
+
+import striate
+from striate.nets.zoo import downloads
 
 SCRIPTS = sorted(path.stem for path in RECORDS.parent.glob("[a-z]*.py"))
 MACHINE = {
@@ -69,3 +73,16 @@ def test_a_record_is_marked_once_its_source_has_changed(tmp_path, monkeypatch):
     (tmp_path / MEASURES["copies"][0]).write_text("second", "utf-8")
     assert standing(record).endswith("**Measured with an earlier version.**")
     assert not is_current({"name": "copies"})
+
+
+def test_suspects_are_looked_for_without_a_net_where_that_is_asked(monkeypatch):
+    monkeypatch.setattr(downloads, "BACKBONES", ("mobilenet_v2",))
+    monkeypatch.setattr("sys.argv", ["bench suspects", "--pixels", "--seeds", "0", "--data-dir", ""])
+    monkeypatch.setattr(suspects, "CASES", [(0.05, "chance")])
+    pictures = striate.prepare(striate.read("xo"))
+    monkeypatch.setattr(suspects, "sources", lambda options: [("xo", pictures)])
+    written = []
+    monkeypatch.setattr(suspects, "write", lambda name, record, clock: written.append(name))
+    suspects.main()
+    assert downloads.BACKBONES == ()
+    assert written == ["suspects_pixels"]

@@ -10,12 +10,18 @@ from tests.runs.test_groups import catalog, pictures
 import striate
 from striate.checks.check import CheckOptions, check
 from striate.checks.copies import Copies
+from striate.data.dataset import DataOptions, make_dataset
 from striate.data.grouping.content import look_at
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, SourceNotFoundError
 from striate.observer import Observer
 
 QUICK = CheckOptions(labels=False)
+
+
+def together(ids):
+    """Return bool (n, n), whether two images are in one group."""
+    return ids[:, None] == ids
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -35,6 +41,33 @@ def test_groups_are_those_of_splits(monkeypatch, named):
     sizes = [1] if checkup.images.groups is None else np.unique(checkup.images.groups, return_counts=True)[1]
     assert set(sizes) == {8 if named else 1}
     assert "small-class" not in {one.kind for one in checkup.findings}
+
+
+def test_turned_copies_are_told_but_are_in_no_group_as_splits_look_for_none():
+    alone = pictures(60, 1, 3)
+    turned, mirrored = np.rot90(alone[:8], 1, (1, 2)), alone[8:14, :, ::-1]
+    found = catalog(np.concatenate([alone, turned, mirrored]), np.arange(74) % 2)
+    checkup = check(found, QUICK)
+    split = make_dataset(found, DataOptions(), 0, Observer()).groups
+    assert together(checkup.images.groups).tolist() == together(split.ids).tolist()
+    (near,) = checkup.of("near-copies")
+    assert len(near.groups) == 14
+    assert "does not keep 8 of the 14 groups on one side" in near.effect
+    (near,) = check(found, QUICK, DataOptions(groups="none")).of("near-copies")
+    assert "does not keep 14 of the 14 groups" in near.effect
+
+
+def test_what_is_not_kept_together_is_said(monkeypatch):
+    found = catalog(pictures(20, 8, 4), np.repeat([0, 1], [80, 80]))
+    images = prepare(found)
+    alike = np.stack([np.zeros(79, np.int64), np.arange(1, 80)], 1)
+    copies = Copies(
+        alike, np.zeros(79, bool), ("alike",) * 79, images.names, found.labels, found.splits, look_at(images).views[0]
+    )
+    monkeypatch.setattr("striate.checks.check.find_copies_in", lambda *_: copies)
+    assert any(
+        note.startswith("80 images that resemble others are not kept together") for note in check(found, QUICK).notes
+    )
 
 
 def test_a_pool_that_is_not_there_is_told_before_anything_is_looked_at(tmp_path):

@@ -138,3 +138,13 @@ def test_the_same_is_found_twice_and_in_oblong_images():
     assert first.pairs.tolist() == again.pairs.tolist() == [[0, 60], [1, 61], [2, 62]]
     assert first.kinds == ("mirrored",) * 3
     assert [first.kind_of(group) for group in first.near_groups] == ["mirrored"] * 3
+
+
+def test_all_that_is_not_tested_has_taught():
+    splits = np.array(["test", "", "test", "valid", "train", "test"])
+    pairs = np.array([[0, 1], [2, 3]])
+    copies = Copies(
+        pairs, np.ones(2, bool), ("same file",) * 2, list("abcdef"), np.zeros(6, int), splits, np.zeros((6, 1))
+    )
+    assert copies.leaked.tolist() == [0, 2]
+    assert copies.leaked_share == pytest.approx(2 / 3)

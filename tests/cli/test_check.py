@@ -91,6 +91,13 @@ def test_what_is_printed_and_written(striate, faulty):
     }  # fmt: skip
 
 
+def test_page_and_terminal_say_how_to_train_on_what_was_read(striate, faulty):
+    result = striate("check", faulty, "--no-labels", "--format", "folders", "--groups", "none", "--out", "again")
+    command = f"striate train {faulty} --format folders --groups none --without again/findings.csv"
+    assert command in result.stdout
+    assert command in Path("again/check.html").read_text("utf-8")
+
+
 def test_the_same_twice_and_nothing_is_written_over(striate, faulty):
     first, second = (striate("check", faulty, "--no-labels").stdout for _ in range(2))
     assert first.replace("faulty-1", "faulty-2") == second

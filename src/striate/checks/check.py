@@ -93,13 +93,14 @@ def check(
         return _nothing_readable(catalog)
     pool = _pool(options, data, observer)  # first: a wrong name should cost nobody the time of looking
     copies = find_copies_in(images, catalog, observer.prepare)
-    images = grouped(images, _belonging(images, catalog, data.groups, copies, observer))
+    groups = _belonging(images, catalog, data.groups, copies, observer)
+    images = grouped(images, groups)
     examined = Examined(catalog, images, look_at_images(catalog, images, observer.prepare))
     findings = [*find_unreadable(images.ledger), *_cheap(examined), *describe_copies(examined, copies)]
     more, wanted, pool, notes = _doubts(examined, options, pool, observer)
     return Checkup(
         catalog.source, ranked([*findings, *more]), catalog, images, tell_files(examined.appearance), images.ledger,
-        wanted, pool, (*catalog.notes, *images.notes, *notes),
+        wanted, pool, (*catalog.notes, *images.notes, *groups.notes, *notes),
     )  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copie
     """Return which images belong together, as splits have it: the copies are found already."""
     if parse_groups(by, catalog.columns).kind != "auto":
         return find_groups(images, catalog, by, observer.prepare)
-    groups = groups_of_copies(images, copies.ids, copies.sketches)
+    groups = groups_of_copies(images, copies.upright_ids, copies.sketches)
     if not catalog.together:
         return groups
     known = dict(zip(catalog.names, catalog.together, strict=True))

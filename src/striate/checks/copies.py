@@ -55,6 +55,12 @@ class Copies:
         """int (n,), equal for images that are copies of each other, perhaps by way of others."""
         return tied_together(len(self.names), self.pairs[:, 0], self.pairs[:, 1])
 
+    @property
+    def upright_ids(self) -> np.ndarray:
+        """int (n,), as `ids`, but for copies that are turned: splits look for upright and mirrored ones alone."""
+        first, second = self.pairs[[kind != "turned" for kind in self.kinds]].T
+        return tied_together(len(self.names), first, second)
+
     @cached_property
     def groups(self) -> tuple[np.ndarray, ...]:
         """Every group of copies, int64 (k,) positions in order, the largest first."""
@@ -94,18 +100,18 @@ class Copies:
 
     @cached_property
     def leaking_groups(self) -> tuple[np.ndarray, ...]:
-        """Groups that hold a test image and one that is trained or chosen by."""
+        """Groups that hold a test image and one that is none: it is trained or chosen by."""
         return tuple(g for g in self.groups if (self.splits[g] == "test").any() and self._taught[g].any())
 
     @cached_property
     def leaked(self) -> np.ndarray:
-        """int64 (h,), the test images that have a copy in train or valid."""
+        """int64 (h,), the test images that have a copy among the others."""
         found = [g[self.splits[g] == "test"] for g in self.leaking_groups]
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     @property
     def leaked_share(self) -> float:
-        """The share of the test images that have a copy in train or valid; 0 without test images."""
+        """The share of the test images that have a copy among the others; 0 without test images."""
         test = int((self.splits == "test").sum())
         return len(self.leaked) / test if test else 0.0
 
@@ -130,7 +136,7 @@ class Copies:
         if n := len(self.conflicting_groups):
             said += f"; {n:,} with different labels"
         if n := len(self.leaked):
-            said += f"; {n:,} test images ({percent(self.leaked_share, 1)}) have a copy that is trained on"
+            said += f"; {n:,} test images ({percent(self.leaked_share, 1)}) have a copy that is trained on or chosen by"
         return said
 
     @cached_property
@@ -139,7 +145,7 @@ class Copies:
 
     @property
     def _taught(self) -> np.ndarray:
-        return (self.splits == "train") | (self.splits == "valid")
+        return self.splits != "test"
 
 
 def find_copies_in(images: ImageSet, catalog: Catalog | None = None, progress: Progress = silent) -> Copies:

@@ -160,10 +160,18 @@ def _near(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[int, s
     if not marks:
         return None
     share = (len(marks) - len(groups)) / len(examined.images)
+    torn = sum(len(np.unique(examined.groups[group])) > 1 for group in groups)
+    kept = "keeps each group on one side of its own splits and counts groups in its intervals"
+    advice = "nothing needs to be done; if you split by yourself, keep groups together"
+    if torn:
+        kept = f"does not keep {torn:,} of the {counted(len(groups), 'group')} on one side of its own splits"
+        advice = (
+            "--groups COLUMN, folder or a pattern on names says what belongs together; what is turned, or most of a "
+            "class, is not kept together unasked"
+        )
     return Finding(
         "near-copies", "warning" if share >= MANY_COPIES else "note",
         f"{counted(len(marks))} in {counted(len(groups), 'group')} are nearly the same",
         f"there are {len(examined.alone):,} images that are independent of each other, not {len(examined.images):,}; "
-        "Striate keeps each group on one side of its own splits and counts groups in its intervals",
-        "nothing needs to be done; if you split by yourself, keep groups together", tuple(marks), 100 * share,
+        f"Striate {kept}", advice, tuple(marks), 100 * share,
     )  # fmt: skip

@@ -55,12 +55,13 @@ def checkup_files(out: Path) -> tuple[Path, Path]:
     return out / PAGE, out / TABLE
 
 
-def write_checkup(checkup: Checkup, out: Path) -> tuple[Path, Path]:
+def write_checkup(checkup: Checkup, out: Path, typed: str = "") -> tuple[Path, Path]:
     """Write the page and the table of findings of a check, and return where they are.
 
     Arguments:
         out: a folder, in which they are called check.html and findings.csv; or the page itself, with a name that ends
             in .html, beside which the table lies under the same name with .csv.
+        typed: the source with the options by which it was read, as a shell takes them; without it the source alone.
 
     Raises:
         StorageError: the disk is full or the folder not writable.
@@ -68,22 +69,23 @@ def write_checkup(checkup: Checkup, out: Path) -> tuple[Path, Path]:
     page, table = checkup_files(out)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_findings(checkup.findings, checkup.catalog, table)
-    write_atomically(page, check_page(checkup, table).encode("utf-8", "replace"))
+    write_atomically(page, check_page(checkup, table, typed).encode("utf-8", "replace"))
     return page, table
 
 
-def check_page(checkup: Checkup, table: Path = Path(TABLE)) -> str:
+def check_page(checkup: Checkup, table: Path = Path(TABLE), typed: str = "") -> str:
     """Return the page of a check as HTML.
 
     Arguments:
         table: where the table of findings lies, as a command names it.
+        typed: as for `write_checkup`.
     """
     pictures, labels = _Pictures(checkup), _labels(checkup)
     sections = [_section(one, pictures, labels) for one in checkup.findings]
     left_out = _without(checkup)
     return render_page(
         "striate.checks", "check.html", checkup=checkup, sections=sections, table=table.name,
-        command=f"striate train {shlex.quote(checkup.source)} --without {shlex.quote(str(table))}",
+        command=f"striate train {typed or shlex.quote(checkup.source)} --without {shlex.quote(str(table))}",
         classes=_classes(checkup),
         sizes=checkup.files.get("sizes", [])[:MOST_SIZES], more_sizes=max(0, len(checkup.files.get("sizes", [])) -
         MOST_SIZES), left_out=len(left_out), wanted=_wanted(checkup, pictures),

@@ -83,9 +83,10 @@ def check(
         checkup = check_source(source, asked, data, view)
         for note in checkup.notes:
             view.note(note)
-    page, table = write_checkup(checkup, folder)
+    typed = options.retyped(source, reading, groups=groups)
+    page, table = write_checkup(checkup, folder, typed)
     if json:
         print_json(checkup_json(checkup, page, table))
     else:
-        print_checkup(stdout(), checkup, page, table, options.retyped(source, reading, groups=groups))
+        print_checkup(stdout(), checkup, page, table, typed)
     raise typer.Exit(SERIOUS if checkup.serious else 0)
