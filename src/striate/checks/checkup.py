@@ -53,6 +53,13 @@ class Checkup:
         return tuple(one for one in self.findings if one.kind == kind)
 
     @property
+    def left_out(self) -> frozenset[str]:
+        """The images that a training with the table of findings does without: none that the source judges by."""
+        listed = {mark.image for one in self.findings for mark in one.marks if mark.leave_out}
+        judges = zip(self.catalog.names, self.catalog.splits, strict=True)
+        return frozenset(listed - {str(name) for name, part in judges if part in ("valid", "test")})
+
+    @property
     def serious(self) -> bool:
         """Whether anything was found that makes the answer unbelievable."""
         return any(one.severity == "serious" for one in self.findings)

@@ -82,22 +82,14 @@ def check_page(checkup: Checkup, table: Path = Path(TABLE), typed: str = "") -> 
     """
     pictures, labels = _Pictures(checkup), _labels(checkup)
     sections = [_section(one, pictures, labels) for one in checkup.findings]
-    left_out = _without(checkup)
     return render_page(
         "striate.checks", "check.html", checkup=checkup, sections=sections, table=table.name,
         command=f"striate train {typed or shlex.quote(checkup.source)} --without {shlex.quote(str(table))}",
         classes=_classes(checkup),
         sizes=checkup.files.get("sizes", [])[:MOST_SIZES], more_sizes=max(0, len(checkup.files.get("sizes", [])) -
-        MOST_SIZES), left_out=len(left_out), wanted=_wanted(checkup, pictures),
+        MOST_SIZES), left_out=len(checkup.left_out), wanted=_wanted(checkup, pictures),
         more_classes=max(0, len(checkup.catalog.classes) - MOST_CLASSES),
     )  # fmt: skip
-
-
-def _without(checkup: Checkup) -> set[str]:
-    """Return the names of the images that a training with the table does without: none of those that judge."""
-    listed = {mark.image for one in checkup.findings for mark in one.marks if mark.leave_out}
-    judges = zip(checkup.catalog.names, checkup.catalog.splits, strict=True)
-    return listed - {str(name) for name, part in judges if part in ("valid", "test")}
 
 
 class _Pictures:

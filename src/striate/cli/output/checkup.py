@@ -54,6 +54,6 @@ def print_checkup(console: Console, checkup: Checkup, page: Path, table: Path, s
     line(checkup.sentence)
     line(f"page     {page}")
     line(f"table    {table}")
-    if any(mark.leave_out for finding in checkup.findings for mark in finding.marks):
+    if checkup.left_out:
         line("next")
         line(f"  striate train {source} --without {quoted(table)}")
