@@ -43,6 +43,23 @@ class Failing(Rung):
         raise ArgumentError("no such thing here")
 
 
+@pytest.mark.parametrize(
+    ("side", "detail", "seconds", "chosen"),
+    [
+        (32, 32, 21, 32), (32, 32, 19, 24), (32, 32, 4, 16), (28, 28, 21, 28), (28, 28, 15, 24), (8, 8, 1, 8),
+        (96, 96, 500, 96), (96, 96, 449, 64), (96, 40, 500, 40), (96, 96, 19, 24), (96, 24, 500, 24),
+    ],
+)  # fmt: skip
+def test_time_decides_at_how_many_pixels_swift_looks(images, side, detail, seconds, chosen):
+    """An epoch of a small net takes 10 s at 32 pixels, and as much less as there are fewer pixels."""
+    pixels = np.zeros((40, side, side, 1), np.uint8)
+    found = replace(images.subset(np.arange(40)), pixels=pixels, rows=np.arange(40))
+    ground = Ground(found, "crop", {}, 0, torch.device("cpu"), Observer(), Clock(0.0, 1.0), detail)
+    for measured in (24, 28, 32):
+        ground.known["epoch", (1, measured, measured), 40] = 10.0 * (measured / 32) ** 2
+    assert SWIFT._images(ground, np.arange(40), seconds).image_shape[0] == chosen
+
+
 def test_what_fails_is_told_and_does_not_end_the_climb(ground):
     told = []
     climb = Climb(ground, PARTS, [], told.append)
