@@ -406,7 +406,7 @@ def test_mixed_bands_are_told(tmp_path):
     images = prepare(read(tmp_path / "x"))
     assert images.image_shape == (6, 6, 7)
     assert images.ledger["k0/rgb.png"].detail == "3 bands, where most images have 7"
-    assert any("1 of 3 are left out" in note for note in images.notes)
+    assert any("left out: 1 of 3" in note for note in images.notes)
 
 
 def test_without_tifffile_the_package_is_named(monkeypatch):

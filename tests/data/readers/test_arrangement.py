@@ -192,7 +192,7 @@ def test_folders_of_masks_beside_their_images_are_set_aside(case, tmp_path):
     assert catalog.classes == ("a", "b")
     assert {entry.name.rpartition("/")[0] for entry in catalog.ledger if "mask" in entry.detail} == set(masks)
     assert not any(name.rpartition("/")[0] in masks for name in catalog.names)
-    assert any(f": {2 * len(masks)} are set aside" in note for note in catalog.notes)
+    assert any(f": {2 * len(masks)} images are set aside" in note for note in catalog.notes)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from striate.errors import DataError
 )  # fmt: skip
 def test_parts_of_one_set_are_no_classes(names, tmp_path):
     grown(tmp_path, *names)
-    with pytest.raises(DataError, match="are called as the parts of one set") as caught:
+    with pytest.raises(DataError, match="are named like the parts of one set") as caught:
         check_trainable(read(tmp_path))
     assert f"{tmp_path} as --images" in str(caught.value)
     check_trainable(read(tmp_path, format="folders"))

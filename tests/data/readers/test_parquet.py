@@ -166,7 +166,7 @@ def test_a_column_of_splits_is_honoured(tmp_path):
     catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows))
     assert catalog.splits.tolist() == ["train", "train", "train", "valid", "test", "train"]
     assert catalog.ledger["5.png"].detail == "set aside as in no split: unused"
-    assert "1 rows are in no split" in " ".join(catalog.notes)
+    assert "1 row is in no split" in " ".join(catalog.notes)
 
 
 def test_without_classes_the_columns_are_listed(tmp_path):

@@ -28,7 +28,7 @@ def test_rows_with_too_many_cells_are_left_out_with_their_line(tmp_path):
     catalog = read(write(tmp_path, text))
     assert set(catalog.classes) == {"cat", "dog"}  # and no class "blue"
     assert catalog.ledger["3.png"].detail.startswith("4 cells, where the table has 3 columns: put a cell")
-    assert any(note.startswith("1 rows have more cells than there are columns (3)") for note in catalog.notes)
+    assert any(note.startswith("1 row has more cells than there are columns (3)") for note in catalog.notes)
 
 
 def test_an_empty_cell_too_many_is_none(tmp_path):
