@@ -1,6 +1,6 @@
 """What copies do is told once each: leaks, contradictions, and what weighs double; and who is left out of training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -89,6 +89,15 @@ def test_what_is_chosen_by_has_taught_before_it_is_tested(describe):
 )
 def test_of_near_copies_only_a_minority_is_taken_to_be_wrong(describe, group, out):
     assert left_out(describe(known(group))["conflicting-labels", None]) == out
+
+
+def test_equal_images_of_two_labels_go_whatever_their_group_thinks():
+    images = np.stack([patches(np.random.default_rng(i)) for i in range(20)])
+    found = examined_of(images, np.arange(20) % 2, np.array(["train"] * 20))
+    hashes = np.where(np.arange(20) == 3, 0, np.arange(20)).astype(np.uint64)
+    found = replace(found, images=replace(found.images, hashes=hashes))
+    (conflict,) = [one for one in describe_copies(found, known([0, 2, 1, 3])) if one.kind == "conflicting-labels"]
+    assert left_out(conflict) == [0, 3]  # of the other two nobody can say
 
 
 def test_contradicting_labels_are_left_out_where_they_train(describe):

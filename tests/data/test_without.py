@@ -32,14 +32,24 @@ class Notes(Observer):
         self.told.append(text)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "set"
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 30), ("valid", 8), ("test", 8)):
+def planted(root, seed, **counts):
+    """Write so many pictures of each of two classes into each split."""
+    rng = np.random.default_rng(seed)
+    for split, count in counts.items():
         for name in "ab":
             for i in range(count):
                 written(patches(rng, 12, 12), root / split / name / f"{i}.png")
+
+
+def ground_of(found):
+    """Return the ground of a ladder on a data set, and its parts."""
+    return make_ground(found, 0, Session(None, False, torch.device("cpu"), ALONE, Observer(), ()), Clock(0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    planted(root, 0, train=30, valid=8, test=8)
     return root
 
 
@@ -122,11 +132,7 @@ def test_leaving_everything_out_is_refused(folder):
 
 
 def test_a_copy_in_training_is_said_only_while_it_is_there(tmp_path):
-    rng = np.random.default_rng(1)
-    for split, count in (("train", 12), ("valid", 4), ("test", 4)):
-        for name in "ab":
-            for i in range(count):
-                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    planted(tmp_path, 1, train=12, valid=4, test=4)
     (tmp_path / "test/a/0.png").write_bytes((tmp_path / "train/a/0.png").read_bytes())
     _, told = dataset(tmp_path, None)
     assert any("1 of the test images is identical" in note for note in told)
@@ -146,11 +152,7 @@ def test_a_run_keeps_the_names_and_judges_nothing_that_was_left_out(folder, tmp_
 
 
 def test_notes_say_of_twins_what_is_still_there(tmp_path):
-    rng = np.random.default_rng(2)
-    for split, count in (("train", 12), ("valid", 4), ("test", 4)):
-        for name in "ab":
-            for i in range(count):
-                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    planted(tmp_path, 2, train=12, valid=4, test=4)
     for twin in ("b/12.png", "a/12.png"):
         (tmp_path / "train" / twin).write_bytes((tmp_path / "train/a/0.png").read_bytes())
     before, _ = dataset(tmp_path, None)
@@ -160,11 +162,7 @@ def test_notes_say_of_twins_what_is_still_there(tmp_path):
 
 
 def test_a_twin_that_was_left_out_makes_no_test_image_a_known_one(tmp_path):
-    rng = np.random.default_rng(3)
-    for split, count in (("train", 20), ("test", 6)):
-        for name in "ab":
-            for i in range(count):
-                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    planted(tmp_path, 3, train=20, test=6)
     (tmp_path / "test/a/0.png").write_bytes((tmp_path / "train/a/0.png").read_bytes())
     model = run_one(tmp_path, "majority", without=["train/a/0.png"]).classifier
     assert model.evaluate(striate.read(tmp_path / "test")).total == 12
@@ -173,9 +171,7 @@ def test_a_twin_that_was_left_out_makes_no_test_image_a_known_one(tmp_path):
 def test_what_is_left_out_is_not_learned_where_it_would_choose(folder):
     names = [f"valid/{c}/{i}.png" for c in "ab" for i in range(3)]
     cut, _ = dataset(folder, names)
-    ground, parts = make_ground(
-        cut, 0, Session(None, False, torch.device("cpu"), ALONE, Observer(), ()), Clock(0.0, 1.0)
-    )
+    ground, parts = ground_of(cut)
     assert sorted(ground.images.names[i] for i in ground.barred) == names
     assert set(ground.barred.tolist()) < set(parts[0][1].tolist())
     taught = {str(ground.images.names[i]) for i in ground.teaching(np.concatenate(parts[0]))}
@@ -184,16 +180,12 @@ def test_what_is_left_out_is_not_learned_where_it_would_choose(folder):
 
 
 def test_of_equal_validation_images_the_one_that_is_not_listed_teaches(tmp_path):
-    rng = np.random.default_rng(4)
-    for split, count in (("train", 30), ("valid", 12)):
-        for name in "ab":
-            for i in range(count):
-                written(patches(rng, 12, 12), tmp_path / split / name / f"{i}.png")
+    planted(tmp_path, 4, train=30, valid=12)
     for twin, of in (("valid/a/1.png", "valid/a/0.png"), ("valid/b/1.png", "train/b/0.png")):
         (tmp_path / twin).write_bytes((tmp_path / of).read_bytes())
     names = ["valid/a/1.png", "valid/b/1.png"]
     cut, _ = dataset(tmp_path, names)
-    ground, _ = make_ground(cut, 0, Session(None, False, torch.device("cpu"), ALONE, Observer(), ()), Clock(0.0, 1.0))
+    ground, _ = ground_of(cut)
     assert sorted(ground.images.names[i] for i in ground.barred) == names
 
 

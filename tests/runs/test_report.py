@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,6 +205,15 @@ def test_test_images_that_the_features_had_learned_from_are_told(tmp_path):
     assert told in outline_of(tmp_path / "other").words
     run_one("xo:120", "logistic", features=first.model, seed=1, out=tmp_path / "same")
     assert told not in outline_of(tmp_path / "same").words
+
+
+def test_plain_copies_of_training_images_are_not_laid_to_what_the_model_began_with(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    pixels[50:55] = pixels[:5]
+    own = np.array(["train"] * 40 + ["valid"] * 8 + ["test"] * 12)
+    found = replace(striate.read((pixels, np.arange(60) % 2)), splits=own)
+    run_one(found, "majority", groups="none", out=tmp_path / "run")
+    assert "it began with" not in outline_of(tmp_path / "run").words
 
 
 def test_a_card_is_asked_for_and_stays_with_the_model_it_is_of(tmp_path):

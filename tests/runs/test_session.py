@@ -82,7 +82,7 @@ def test_what_a_resume_would_ignore_is_refused(tmp_path):
     run("xo:60", **options)
     again = run("xo:60", **options, resume=True)  # the same command
     assert again.run == tmp_path / "run"
-    for name, changed in {"budget": "2s", "ratios": "70:30", "size": (16, 16), "seed": 3}.items():
+    for name, changed in {"budget": "2s", "ratios": "70:30", "size": (16, 16), "seed": 3, "groups": "none"}.items():
         with pytest.raises(ArgumentError, match=f"{name.replace('ratios', 'split')} cannot change with resume"):
             run("xo:60", **{**options, name: changed}, resume=True)
 

@@ -35,7 +35,7 @@ def describe_copies(examined: Examined, copies: Copies) -> list[Finding]:
     groups = told(copies.groups)
     kind_of = {int(group[0]): copies.kind_of(group) for group in copies.groups}
     findings = [_leak(examined, groups, judged) for judged in _JUDGED]
-    findings.append(_conflicts(examined, groups, kind_of))
+    findings.append(_conflicts(examined, groups))
     findings.append(_exact(examined, told(copies.exact_groups)))
     findings.append(_near(examined, told(copies.near_groups), kind_of))
     return [one for one in findings if one]
@@ -83,7 +83,7 @@ def _leak(examined: Examined, groups: Sequence[np.ndarray], judged: str) -> Find
     )  # fmt: skip
 
 
-def _conflicts(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[int, str]) -> Finding | None:
+def _conflicts(examined: Examined, groups: Sequence[np.ndarray]) -> Finding | None:
     """Return the copies that carry different labels; None of nothing."""
     labels, marks = examined.labels, []
 
@@ -93,11 +93,7 @@ def _conflicts(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[i
     found = [group for group in groups if differ(group)]
     for number, group in enumerate(found, 1):
         classes = sorted({examined.class_of(i) for i in group if labels[i] >= 0})
-        wrong = _probably_wrong(labels[group])
-        if (
-            len(np.unique(examined.images.hashes[group])) == 1
-        ):  # one image has one label, and which it is nobody can say
-            wrong = np.ones(len(group), bool)
+        wrong = _probably_wrong(labels[group], examined.images.hashes[group])
         for i, out in zip(group, wrong & _learned_from(examined, group), strict=True):
             detail = f"labelled {examined.class_of(i)}; its copies are labelled {' and '.join(classes)}"
             marks.append(Mark(_name(examined, i), detail, bool(out), group=number))
@@ -115,19 +111,24 @@ def _conflicts(examined: Examined, groups: Sequence[np.ndarray], kind_of: dict[i
     )  # fmt: skip
 
 
-def _probably_wrong(labels: np.ndarray) -> np.ndarray:
-    """Return bool (k,), whose label a group of near copies speaks against: those that few of it have; of a pair both.
+def _probably_wrong(labels: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Return bool (k,), whose label a group of copies speaks against: those that few of it have; of a pair both.
 
-    Near copies of two labels may be of classes that look alike, and the more there are the likelier.
+    Near copies of two labels may be of classes that look alike, and the more there are the likelier. Equal images have
+    one label, and which of two it is nobody can say: none of them is kept.
 
-    >>> _probably_wrong(np.array([3, 3, 3, 5])).tolist(), _probably_wrong(np.array([0, 0, 1, 1])).any()
-    ([False, False, False, True], np.False_)
+    >>> _probably_wrong(np.array([3, 3, 3, 5]), np.arange(4)).tolist()
+    [False, False, False, True]
+    >>> _probably_wrong(np.array([0, 0, 1, 1]), np.array([7, 8, 8, 9])).tolist()
+    [False, True, True, False]
     """
-    known = labels[labels >= 0]
-    counts = np.bincount(known)
-    if len(known) == 2:
-        return labels >= 0
-    return (labels >= 0) & (MINORITY * counts[np.maximum(labels, 0)] <= counts.max())
+    known, image = labels >= 0, np.unique(hashes, return_inverse=True)[1]
+    if known.sum() == 2:
+        return known
+    counts = np.bincount(labels[known])
+    pairs = np.unique(np.stack([image[known], labels[known]], 1), axis=0)
+    two_minds = np.bincount(pairs[:, 0], minlength=image.max() + 1)[image] > 1
+    return known & (two_minds | (MINORITY * counts[np.maximum(labels, 0)] <= counts.max()))
 
 
 def _exact(examined: Examined, groups: Sequence[np.ndarray]) -> Finding | None:

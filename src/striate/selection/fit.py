@@ -175,6 +175,7 @@ def _refuse_changes(folder: RunFolder, asked: Asked, data: DataOptions) -> None:
     changed = {
         "size": data.size not in (None, before.size),
         "fit": data.fit not in (None, before.fit),
+        "groups": data.groups not in (None, before.groups or "auto"),
         "without": data.without is not None and read_without(data.without) != read_without(before.without),
         "split": data.ratios is not None and data.shares() != before.shares(),
         **{name: value != getattr(own, name) for name, value in asked.settings.items() if name in SHARED},

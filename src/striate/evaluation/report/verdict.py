@@ -88,7 +88,7 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
             f"{test.near_copies:,} of the {test.total:,} test images are near copies of images that it was trained "
             f"on{without}"
         )
-    elif test and (seen := int(np.isin(contents.splits.test.hashes, contents.model.trained_on).sum())):
+    elif test and (seen := _known_before(contents)):
         yield (
             f"{seen:,} of the {test.total:,} test images had taught the net whose features or weights it began with, "
             "and flatter it"
@@ -101,6 +101,13 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     ledger = contents.splits.train.ledger
     if ledger.skipped_share > 0.1:
         yield f"{percent(ledger.skipped_share, 0)} of the files could not be used"
+
+
+def _known_before(contents: ReportContents) -> int:
+    """Return how many test images the model knew before it was given its own training and validation images."""
+    splits = contents.splits
+    own = np.concatenate([splits.train.hashes, splits.valid.hashes])
+    return int(np.isin(splits.test.hashes, np.setdiff1d(contents.model.trained_on, own)).sum())
 
 
 def _of_health(contents: ReportContents) -> Iterator[str]:
