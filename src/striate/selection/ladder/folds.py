@@ -70,11 +70,12 @@ def _check_folds(images: ImageSet, observer: Observer) -> None:
         )
 
 
-def say_parts(parts: Parts, budget_s: float) -> str:
+def say_parts(parts: Parts, budget_s: float, images: ImageSet) -> str:
     """Return what the user is told of them, the budget too."""
     train, valid = parts[0]
     told = f"budget {say_duration(budget_s)}; "
     if len(parts) == 1:
         return told + f"{len(train):,} training images, {len(valid):,} validation images to choose by"
-    total = len(train) + len(valid)
-    return told + f"{total:,} images are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
+    total, units = len(train) + len(valid), len(np.unique(unit_keys(images.hashes, images.groups)))
+    of = f" of {units:,} groups" if units < total / 2 else ""
+    return told + f"{total:,} images{of} are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
