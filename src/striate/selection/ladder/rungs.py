@@ -69,6 +69,10 @@ class Rung:
         """Whether it can be climbed here."""
         return True
 
+    def fits(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> bool:
+        """Whether so many seconds are enough for anything."""
+        return True
+
     def prior(self, ground: Ground) -> float:
         """Return the error to expect where nothing was tried."""
         return 0.5
@@ -88,6 +92,10 @@ class Rung:
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Return a classifier fitted within so many seconds, judging included."""
         raise NotImplementedError
+
+    def calibrating_s(self, ground: Ground, valid: int) -> float:
+        """Return the seconds of calibrating its model by so many images, where these are many; else 0."""
+        return 0.0
 
     def refit_s(self, fit_s: float) -> float:
         """Return the seconds that fitting it again to a few more images takes, where it took `fit_s` before."""
