@@ -23,14 +23,14 @@ from striate.selection.ladder.ground import Ground, Parts, as_time_allows, sprea
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
-from striate.selection.ladder.swift_rung import SWIFT
+from striate.selection.ladder.swift_rung import SWIFT, TIGHT_S
 from striate.selection.ladder.symmetry import averaging_that_helps, mirrors_keep_classes
 from striate.training.engine.state import Interrupted
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
 MOMENT_S = 0.5
-# With less time than this an image, of the simple methods those alone are tried that end in a moment.
-TIGHT_S, QUICKEST = 0.0005, ("majority", "linear")
+# Where time is tight, of the simple methods those alone are tried that end in a moment.
+QUICKEST = ("majority", "linear")
 # A probe's share of the time that is left, and the least that tells anything.
 PROBE_SHARE, LEAST_PROBE_S = 0.06, 1.0
 # With less time than this nothing is tried: what suits such images gets it all.
