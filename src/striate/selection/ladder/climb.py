@@ -18,7 +18,7 @@ from striate.selection.ladder.balance_advice import balance_advice
 from striate.selection.ladder.borrowing import borrow_first, worth_borrowing
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
-from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.forecast import Choice, Probe
 from striate.selection.ladder.ground import Ground, Parts, as_time_allows, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
@@ -55,13 +55,15 @@ class Climb:
         ground: the images and what else the rungs share.
         parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
         results: of the rungs that were climbed, those from before an interruption among them.
-        tell: hears of each result, probe and rung left out, at once.
+        tell: hears of each result, probe, choice and rung left out, at once.
+        foreseen: {rung: error}, what the last choice was made by.
     """
 
     ground: Ground
     parts: Parts
     results: list[Result]
-    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None
+    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None
+    foreseen: dict[str, float] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
@@ -214,6 +216,7 @@ class Climb:
         if min(errors.values(), default=1.0) >= 1.0:  # there is time for none
             return None
         best = min(errors, key=lambda one: errors[one])
+        self.foreseen = {one.name: error for one, error in errors.items()}
         if self._better_refitted(errors[best]):
             return None
         if FROZEN in errors and best is not FROZEN:
@@ -255,7 +258,7 @@ def climb(
     ground: Ground,
     parts: Parts,
     done: Sequence[Result] = (),
-    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None,
+    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None,
 ) -> Climb:
     """Climb as high as the clock of the ground allows; return the climb, which has what each rung came to.
 
@@ -277,7 +280,9 @@ def climb(
     if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)
     while following := climb.next_rung():
-        climb.attempt(*following)
+        rung, seconds = following
+        climb.tell(Choice(rung.name, seconds, climb.ground.clock.left_s, climb.foreseen, ground.metric))
+        climb.attempt(rung, seconds)
     return climb
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,32 @@ class Probe:
             f"foreseen_{self.metric.replace('-', '_')}": round(1 - self.foreseen, 5),
             "within_s": round(self.within_s, 3),
         }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the time that was left went.
+
+    Arguments:
+        name: of the rung that was climbed next.
+        given_s: seconds that it was given, of `left_s` that were left.
+        foreseen: {rung: error}, what was foreseen of each that could be climbed.
+        metric: what the errors are 1 less.
+    """
+
+    name: str
+    given_s: float
+    left_s: float
+    foreseen: Mapping[str, float]
+    metric: Metric = "accuracy"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ladder.json; they are judged by what the rungs came to."""
+        expected = {name: round(1 - error, 5) for name, error in self.foreseen.items()}
+        return {
+            "name": self.name, "given_s": round(self.given_s, 3), "left_s": round(self.left_s, 3),
+            f"foreseen_{self.metric.replace('-', '_')}": expected,
+        }  # fmt: skip
 
 
 def carried_forward(
