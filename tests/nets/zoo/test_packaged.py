@@ -62,6 +62,21 @@ def test_without_the_package_its_command_is_named(monkeypatch):
     assert available_weights(NAME) is None
 
 
+def test_the_ladder_downloads_nothing_that_nobody_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("STRIATE_WEIGHTS", raising=False)
+    monkeypatch.setattr(downloads, "BACKBONES", ("mobilenet_v2",))
+    monkeypatch.setattr(downloads, "kept_weights", lambda name: None)
+    monkeypatch.setattr(downloads, "_connect", lambda url: asked.append(url))
+    monkeypatch.setattr(downloads, "fetch_weights", lambda *_: (_ for _ in ()).throw(SourceNotFoundError("gone")))
+    assert lend(None, Observer()) == []
+    assert not asked
+    with pytest.raises(SourceNotFoundError):
+        lend("imagenet", Observer())
+    assert asked
+
+
 def test_a_file_of_the_users_goes_first(tmp_path, monkeypatch, package):
     mine = tmp_path / "efficientnet-lite0-mine.pth"
     mine.write_bytes(b"")

@@ -49,16 +49,19 @@ def find_weights(
     return fetch_weights(published, cache_folder("weights"), progress), published
 
 
-def weights_at_hand(told: Callable[[str], object], progress: Progress = silent) -> Iterator[tuple[str, Path]]:
+def weights_at_hand(
+    told: Callable[[str], object], progress: Progress = silent, download: bool = True
+) -> Iterator[tuple[str, Path]]:
     """Yield the backbones whose published weights are at hand, the best first: name and file.
 
     Arguments:
         told: hears of a damaged file, which is passed over.
         progress: told how far a download is.
+        download: whether those count that a server would give.
     """
     for name in BACKBONES:
         try:
-            if found := available_weights(name, progress):
+            if found := available_weights(name, progress) if download else kept_weights(name):
                 yield name, found
         except ModelFileError as error:
             told(str(error))

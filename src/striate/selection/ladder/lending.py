@@ -24,9 +24,9 @@ def lend(weights: str | Path | None, observer: Observer) -> list[Lent]:
     Raises:
         StriateError: weights that were asked for are not there or do not fit.
     """
-    found = (
-        [file for _, file in weights_at_hand(observer.warn, observer.prepare)] if weights in (None, "imagenet") else []
-    )
+    found = []
+    if weights in (None, "imagenet"):  # a budget is not for downloads that nobody asked for
+        found = [file for _, file in weights_at_hand(observer.warn, observer.prepare, download=weights is not None)]
     if not found and weights is not None:
         found = [weights]
     lent = [Lent(_name(one), cache(partial(load_start, _net_of(one), one, observer.prepare))) for one in found]
