@@ -27,6 +27,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "copies": ("checks/copies.py",),
     "crowd": ("classifier/classifier.py", "system/devices.py"),
     "decoding": ("data/decoding", "data/preparing"),
+    "enlarged": (*_LADDER, "data/preparing"),
     "explain": ("explanation",),
     "export": ("shipping/export.py", "shipping/int8.py", "shipping/onnx", "shipping/verify.py"),
     "features": _FEATURES,
