@@ -17,12 +17,13 @@ from striate.data.grouping.groups import Groups, group_images
 from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
+from striate.data.leaks import leaks_into_test, valid_apart
 from striate.data.ledger import TABLE_TOLD
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
 from striate.data.reading import read
-from striate.data.splitting import Splits, groups_learned, split
+from striate.data.splitting import Splits, split
 from striate.data.trainable import check_trainable, classes_sentence, labelled_part, untaught_classes
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
@@ -158,8 +159,11 @@ def make_dataset(
     tell_ledger(images, observer)
     groups = find_groups(images, catalog, options.groups, observer.prepare)
     images = grouped(images, groups)
-    splits = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
-    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
+    splits = split(images, options.shares(ratios), seed)
+    if groups.by != "none":
+        splits = valid_apart(splits, images, seed)
+    splits = leave_out(splits, without, catalog, images)
+    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *leaks_into_test(splits))):
         observer.note(note)
     _check_classes(images, observer)
     observer.note(classes_sentence(images))
@@ -197,17 +201,6 @@ def grouped(images: ImageSet, groups: Groups) -> ImageSet:
     """Return the images with their groups, and sketches to know near copies of them by."""
     ids = groups.ids if groups.count else None
     return replace(images, groups=ids, sketches=groups.sketches)
-
-
-def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
-    """Say how many test images belong together with one that teaches or chooses, where the source's own split does."""
-    learned, test = groups_learned(splits), splits.test.groups
-    if learned is None or test is None or not (count := int(np.isin(test, learned).sum())):
-        return ()
-    return (
-        f"{count:,} of the {len(test):,} test images are near copies of images that are trained on or chosen by: "
-        "figures are given with and without them",
-    )
 
 
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:

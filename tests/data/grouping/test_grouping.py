@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -288,6 +290,17 @@ def test_a_pattern_and_the_folder_group_by_name():
     assert by_word(names, "folder", np.array([0, 1, 0, 1, 0])).sizes.tolist() == [3, 2]
     with pytest.raises(ArgumentError, match="puts each of the 2 classes into one group"):
         by_word(names, "folder", np.array([0, 0, 0, 1, 1]))
+
+
+def test_folders_that_are_the_classes_are_refused_in_a_source_with_a_test_split_too():
+    names = [f"{split}/{name}/{i}.png" for split in ("train", "test") for name in "ab" for i in range(4)]
+    labels, own = np.tile(np.repeat([0, 1], 4), 2), np.repeat(["train", "test"], 8)
+    images = replace(image_set(np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), np.uint8), labels, names),
+                     splits=own)  # fmt: skip
+    with pytest.raises(ArgumentError, match="puts each of the 2 classes into one group"):
+        group_images(images, parse_groups("folder"))
+    with_valid = replace(images, splits=np.where(np.arange(16) % 4 == 3, "valid", own))
+    assert group_images(with_valid, parse_groups("folder")).count == 4  # nothing is left to split
 
 
 def test_a_column_of_a_table_groups(tmp_path):

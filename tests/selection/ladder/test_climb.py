@@ -217,6 +217,22 @@ def test_the_verdict_says_what_the_numbers_bear():
     )
 
 
+def test_the_verdict_is_by_the_metric_that_chooses():
+    """Of 900 and 100 images the net gets 10 frequent ones less right, and half of the rare ones more."""
+    cells = {"linear": [[0, 0, 890], [0, 1, 10], [1, 0, 95], [1, 1, 5]],
+             "swift": [[0, 0, 840], [0, 1, 60], [1, 0, 45], [1, 1, 55]]}  # fmt: skip
+    right = np.repeat([True, False], [895, 105])
+    results = [
+        Result(name, striate.Evaluation(("a", "b"), np.array(cells[name])), right, 1.0, 1, 1.0, name == "swift")
+        for name in ("linear", "swift")
+    ]
+    assert verdict(results).startswith("No net beats the simple methods here beyond noise")
+    said = verdict(results, "balanced-accuracy")
+    assert said.startswith("A net beats the simple methods here by 22.2 points of balanced accuracy, swift 74.17 % ")
+    back = [replace(one, is_net=not one.is_net) for one in results]
+    assert "The simple methods win here by balanced accuracy: linear" in verdict(back, "balanced-accuracy")
+
+
 def test_within_noise_the_surer_one_is_chosen():
     right = np.arange(400) < 360
     near = np.roll(right, 3)

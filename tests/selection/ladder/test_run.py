@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,21 @@ def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypa
     with pytest.raises(Interrupted):
         run(digits, budget="60s", out=tmp_path / "run")
     assert Memory(RunFolder(tmp_path / "run"), resumed=True).spent_s > 0
+
+
+def test_many_frames_of_few_objects_take_turns_too():
+    """Validation images of four objects are four to choose by."""
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.integers(0, 256, (40, 8, 8, 1)), 25, 0) + rng.integers(-3, 4, (1000, 8, 8, 1))
+    labels, objects = np.repeat(np.arange(40) % 2, 25), [str(i // 25) for i in range(1000)]
+    catalog = replace(read((np.clip(pixels, 0, 255).astype(np.uint8), labels)), columns={"object": objects})
+    heard = Heard()
+    run(catalog, budget="3s", observer=heard, groups="object")
+    few = next(note for note in heard.notes if "are few: each rung is cross-validated in 5 folds" in note)
+    assert 30 < int(few.split(" images of ")[1].split(" groups")[0]) <= 40
+    heard = Heard()
+    run(catalog, budget="3s", observer=heard, groups="none")
+    assert not any("cross-validated" in note for note in heard.notes)
 
 
 def test_few_images_take_turns(tmp_path):

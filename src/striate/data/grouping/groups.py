@@ -108,7 +108,8 @@ def group_images(
         notes = _left_alone(names, keys, f"do not match {by.value!r}")
     ids = _numbered(keys)
     _check_apart(ids, images, by)
-    return Groups(ids, str(by), notes)
+    # What the user knows says nothing of images that come later: those are known again by their looks.
+    return Groups(ids, str(by), notes, pack(look_at(images, progress).views[: len(VIEWS)]))
 
 
 def _numbered(keys: Sequence[str | None]) -> np.ndarray:
@@ -128,8 +129,8 @@ def _left_alone(names: Sequence[str], keys: Sequence[str | None], why: str) -> t
 
 
 def _check_apart(ids: np.ndarray, images: ImageSet, by: GroupBy) -> None:
-    """Refuse groups that leave nothing to split: each class one group."""
-    known = images.labels >= 0
+    """Refuse groups that leave nothing to split: each class one group of what the source does not split itself."""
+    known = (images.labels >= 0) & np.isin(images.splits, ("", "train")) & ("valid" not in images.splits)
     pairs = np.unique(np.stack([images.labels[known], ids[known]], 1), axis=0)
     classes = len(np.unique(images.labels[known]))
     if known.sum() > classes > 0 and len(pairs) == classes:

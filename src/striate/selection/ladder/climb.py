@@ -223,7 +223,7 @@ class Climb:
         if not needed:
             return False
         chosen = best_result([one for one in self.results if one.is_net], self.ground.metric)
-        return foreseen > BEHIND * (1 - chosen.valid.accuracy) and REFIT_USES * left <= needed <= left
+        return foreseen > BEHIND * (1 - chosen.valid.score(self.ground.metric)) and REFIT_USES * left <= needed <= left
 
     def _refit_s(self) -> float:
         """Return the seconds to fit the best net so far to the images that choose as well; 0 where that is not done."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from striate.metrics.by_class import Metric, metric_words
 from striate.units import percent, say_duration
 
 # Error falls with time, or images, to the power of −b. Where two probes are too noisy to tell b, it is between these.
@@ -26,6 +27,7 @@ class Probe:
         took_s: seconds of the probe.
         foreseen: the error that is expected in `within_s` seconds.
         how: what was tried, for people.
+        metric: what the errors are 1 less.
     """
 
     name: str
@@ -35,11 +37,13 @@ class Probe:
     foreseen: float = math.inf
     within_s: float = 0.0
     how: str = ""
+    metric: Metric = "accuracy"
 
     @property
     def came_to(self) -> str:
-        """What was tried, and how often it was right."""
-        return f"a short trial: {percent(1 - self.points[-1][1], 1)} {self.how}"
+        """What was tried, and how often it was right, or what the metric came to."""
+        words = "" if self.metric == "accuracy" else f"{metric_words(self.metric)} "
+        return f"a short trial: {percent(1 - self.points[-1][1], 1)} {words}{self.how}"
 
     def line(self) -> str:
         """Return what the user is told."""
@@ -54,7 +58,7 @@ class Probe:
             "name": self.name,
             "points": [[round(amount, 3), round(error, 5)] for amount, error in self.points],
             "took_s": round(self.took_s, 3),
-            "foreseen_accuracy": round(1 - self.foreseen, 5),
+            f"foreseen_{self.metric.replace('-', '_')}": round(1 - self.foreseen, 5),
             "within_s": round(self.within_s, 3),
         }
 

@@ -134,7 +134,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
         session.observer.note(line)
     made = model.provenance.about(dataset.described, dataset.splits)
     provenance = replace(
-        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
+        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results, metric),
         valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3), refit_s=refit_s,
         splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
     )  # fmt: skip
@@ -144,7 +144,9 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
         calibrating=valid if len(climbed.parts) == 1 else valid.subset(np.arange(0)), before=before,
         catalog=dataset.catalog,
     )  # fmt: skip
-    return LadderResult(done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results))
+    return LadderResult(
+        done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results, metric)
+    )
 
 
 def is_ladder(folder: RunFolder) -> bool:
@@ -189,7 +191,7 @@ def _that_fit(lent: Sequence[Lent], dataset: Dataset, session: Session) -> Seque
 def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:
     """Say what is learned from, by what it is chosen, what is at hand, and what was climbed before."""
     tell = ground.observer
-    tell.note(say_parts(parts, ground.clock.budget_s))
+    tell.note(say_parts(parts, ground.clock.budget_s, ground.images))
     if ground.detail_px <= ENLARGED_SHARE * ground.side:
         tell.note(
             f"images of {ground.side} pixels a side show no detail beyond {ground.detail_px} pixels: they were enlarged"

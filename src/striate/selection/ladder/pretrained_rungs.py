@@ -106,11 +106,11 @@ class FrozenRung(_OnBorrowed):
         learning, judging, points = bank.known(order), bank.known(judging), []
         for some in (learning[: max(2, len(learning) // 2)], learning):
             model = self.head(quiet, some, judging[:0])
-            right = self.probabilities(ground, model, judging).argmax(1) == ground.images.labels[judging]
-            points.append((float(len(some)), 1 - float(right.mean())))
+            points.append((float(len(some)), ground.error(self.probabilities(ground, model, judging), judging)))
         borrowed = _borrowed(ground)
         how = f"on {len(learning):,} images by {borrowed.name} at {borrowed.side} pixels"
-        return Probe(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
+        took = time.perf_counter() - began
+        return Probe(self.name, tuple(points), len(judging), took, how=how, metric=ground.metric)
 
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect with as many images as there are, or as the seconds allow."""

@@ -44,10 +44,10 @@ class SwiftRung(Rung):
             start = time.perf_counter()
             model = self.fit(quiet, train, some[:0], share * seconds)
             took = time.perf_counter() - start
-            right = self.probabilities(ground, model, some).argmax(1) == ground.images.labels[some]
-            points.append((took, 1 - float(right.mean())))
+            points.append((took, ground.error(self.probabilities(ground, model, some), some)))
             told = f"in {say_duration(took)} at {model.preprocessing.size[0]} pixels"
-        return Probe(self.name, tuple(points), len(some), time.perf_counter() - began, how=told)
+        took = time.perf_counter() - began
+        return Probe(self.name, tuple(points), len(some), took, how=told, metric=ground.metric)
 
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect in so many seconds; few images are soon known by heart, and teach no more."""
