@@ -78,4 +78,6 @@ def say_parts(parts: Parts, budget_s: float, images: ImageSet) -> str:
         return told + f"{len(train):,} training images, {len(valid):,} validation images to choose by"
     total, units = len(train) + len(valid), len(np.unique(unit_keys(images.hashes, images.groups)))
     of = f" of {units:,} groups" if units < total / 2 else ""
-    return told + f"{total:,} images{of} are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
+    return (
+        told + f"{total:,} images{of} are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
+    )
