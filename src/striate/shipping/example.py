@@ -1,4 +1,4 @@
-"""A predict.py beside an exported graph: twenty lines and imports; it needs onnxruntime, numpy and Pillow, no Striate."""
+"""A predict.py beside an exported graph: twenty lines and imports that need onnxruntime, numpy and Pillow alone."""
 
 from __future__ import annotations
 
