@@ -33,6 +33,8 @@ POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 # Pairs as near as so many unrelated images (log10) are candidates: where more than half of all images have copies, as
 # in bursts, and before that is known.
 FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
+# So many candidates of an image are compared at least, the nearest: in a burst they tie all to all.
+FEW = 10
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
 # Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
@@ -62,13 +64,16 @@ class Ties(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i."""
+    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i, and what
+    they lack of each other's detail: nan where that was not compared yet.
+    """
 
     first: np.ndarray
     second: np.ndarray
     chance: np.ndarray
     turn: np.ndarray
     zoom: np.ndarray
+    lack: np.ndarray
 
     def at(self, rows: np.ndarray) -> _Pairs:
         return _Pairs(*(column[rows] for column in self))
@@ -120,10 +125,10 @@ def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress =
     if n < FEWEST:
         return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
     with threadpool_limits(1, "blas"):
-        usual = _usual_lack(looks)
+        usual, before = _usual_lack(looks), None
         for furthest in (FURTHEST_FIRST, FURTHEST):
-            pairs = _nearest(list(_candidates(looks, turns, furthest, progress)))
-            pairs = _confirmed(looks.small, pairs, usual)
+            pairs = _nearest_few(_nearest(list(_candidates(looks, turns, furthest, progress))))
+            pairs, before = _confirmed(looks.small, _compared_before(pairs, before), usual)
             if len(np.unique([pairs.first, pairs.second])) < COMMON * n:
                 break
     kept, apart = _supported(n, pairs.first, pairs.second)
@@ -156,7 +161,7 @@ def _candidates(looks: Looks, turns: Sequence[int], furthest: float, progress: P
         first, second, distance = close_pairs(sketches, others, around.radius(furthest), heard)
         chance = np.maximum(around.expected(first, distance), around.expected(second, distance))
         same = np.ones(len(first), np.float32)
-        pairs = _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom)
+        pairs = _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom, same * np.nan)
         yield pairs.at(np.flatnonzero(colourless[first] != colourless[second])) if sketches is gray else pairs
 
 
@@ -167,6 +172,26 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
     new = np.ones(len(pairs.first), bool)
     new[1:] = (pairs.first[1:] != pairs.first[:-1]) | (pairs.second[1:] != pairs.second[:-1])
     return pairs.at(np.flatnonzero(new))
+
+
+def _nearest_few(pairs: _Pairs) -> _Pairs:
+    """Return the pairs that are among the `FEW` least likely by chance of either image."""
+    ends, which = np.r_[pairs.first, pairs.second], np.tile(np.arange(len(pairs.first)), 2)
+    order = np.lexsort((np.tile(pairs.chance, 2), ends))
+    ends, which = ends[order], which[order]
+    rank = np.arange(len(ends)) - np.searchsorted(ends, ends)
+    return pairs.at(np.unique(which[rank < FEW]))
+
+
+def _compared_before(pairs: _Pairs, before: _Pairs | None) -> _Pairs:
+    """Return the pairs with what some of them were found to lack before."""
+    if before is None:
+        return pairs
+    at = {which: (one.first << 32) + one.second for which, one in (("now", pairs), ("before", before))}
+    _, now, then = np.intersect1d(at["now"], at["before"], assume_unique=True, return_indices=True)
+    lack = pairs.lack.copy()
+    lack[now] = before.lack[then]
+    return pairs._replace(lack=lack)
 
 
 def _usual_lack(looks: Looks) -> float:
@@ -183,7 +208,7 @@ def _usual_lack(looks: Looks) -> float:
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
-    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same).at(np.flatnonzero(different))
     return float(np.quantile(_lack(small, pairs), 0.1)) / 4
 
 
@@ -210,13 +235,13 @@ def laid_for_comparison(
     return small[first].astype(np.float32), other.astype(np.float32)
 
 
-def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
-    """Return the pairs whose detail agrees, given how common copies are; see the head of this file.
+def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[_Pairs, _Pairs]:
+    """Return the pairs whose detail agrees, given how common copies are, and all with what they were found to lack.
 
     Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all.
     """
-    lack, kept = np.full(len(pairs.first), np.nan, np.float32), np.zeros(len(pairs.first), bool)
+    lack, kept = pairs.lack.copy(), np.zeros(len(pairs.first), bool)
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
@@ -229,7 +254,8 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    return pairs.at(np.flatnonzero(kept))
+    pairs = pairs._replace(lack=lack)
+    return pairs.at(np.flatnonzero(kept)), pairs
 
 
 def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
