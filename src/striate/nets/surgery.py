@@ -14,6 +14,7 @@ from striate.nets.graph import make_graph
 from striate.nets.layers import Activation, Dropout, Fc, Flatten, Layer, Shape
 from striate.nets.net import Net
 from striate.nets.structure import Aux, Chain, Concat, HasChain, Item, Part, Repeat, layers
+from striate.nets.taps import is_tap
 from striate.nets.windows import Conv, Globalavg
 
 MOST_TAPS = 10
@@ -126,36 +127,6 @@ def with_taps(net: HasChain, input_shape: Shape) -> Net:
     return Net(Chain((*trunk, last)))
 
 
-def names_without_taps(net: HasChain, paths: Sequence[str]) -> dict[str, str]:
-    """Return {path: what people call it} of layers: those behind taps by their places in the net before it had any.
-
-    >>> from striate.nets import parse
-    >>> net = with_taps(parse("conv(8, 3) relu conv(8, 3) relu last: [conv(8, 3) relu] fc(10)"), (3, 16, 16))
-    >>> list(names_without_taps(net, ["0", "2.branch1.1", "2.branch1.2.branch1.last.0", "2.branch1.2.join"]).values())
-    ['0', '3', 'last.0', 'tap2.join']
-    """
-    taps, items = list[int](), net.chain.items
-    while tap := next((i for i, item in enumerate(items) if _is_tap(item)), None):
-        taps.append(tap)
-        items = items[tap].branches[1].items  # pyright: ignore[reportAttributeAccessIssue]
-    named = {path: _name_without_taps(path, taps, len(items)) for path in paths} if taps else {}
-    return named if len(set(named.values())) == len(paths) else {path: path for path in paths}
-
-
-def _name_without_taps(path: str, taps: Sequence[int], inmost: int) -> str:
-    depth = 0
-    while depth < len(taps) and path.startswith(f"{taps[depth]}.branch1."):
-        path = path.removeprefix(f"{taps[depth]}.branch1.")
-        depth += 1
-    place, dot, rest = path.partition(".")
-    if not place.isdecimal():
-        return path
-    if depth < len(taps) and int(place) == taps[depth]:
-        return f"tap{depth + 1}.{rest.removeprefix('branch0.')}"
-    behind = sum(taps[1:]) + inmost - 1 if not depth and int(place) > taps[0] else 0
-    return f"{int(place) + sum(taps[:depth]) + behind}{dot}{rest}"
-
-
 def _divided(items: Sequence[Item]) -> tuple[tuple[Item, ...], Fc] | None:
     """Return what comes before the last fc layer, and that; None if none is at a place that is run through once."""
     for i in reversed(range(len(items))):
@@ -172,14 +143,7 @@ def _divided(items: Sequence[Item]) -> tuple[tuple[Item, ...], Fc] | None:
 
 
 def _is_tapped(trunk: Sequence[Item]) -> bool:
-    return bool(trunk) and _is_tap(trunk[-1])
-
-
-def _is_tap(item: Item) -> bool:
-    match item:
-        case Concat((Chain((Globalavg(), *_)), _)):
-            return True
-    return False
+    return bool(trunk) and is_tap(trunk[-1])
 
 
 def _worth_a_tap(item: Item, rest: Sequence[Item]) -> bool:

@@ -17,7 +17,7 @@ from striate.nets import NetModule
 from striate.nets.graph import INPUT, Graph, Node
 from striate.nets.layers import Fc, Flatten
 from striate.nets.structure import Multiply
-from striate.nets.surgery import names_without_taps
+from striate.nets.taps import names_without_taps
 from striate.nets.windows import Globalavg, Subsample, Window
 
 ACTIVATIONS = (

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.nets import NetModule
-from striate.nets.surgery import names_without_taps
+from striate.nets.taps import names_without_taps
 from striate.units import percent
 
 # So many images of a step are enough to know a unit's range, and so many steps lie between two looks at least: then
