@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 import striate
-from striate.data.dataset import DataOptions, make_dataset
+from striate.data.dataset import DataOptions, find_groups, make_dataset
 from striate.data.grouping import neighbours
 from striate.data.grouping.alignment import align, grays, lacking_detail
 from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.content import FEWEST, look_at
-from striate.data.grouping.groups import group_images
+from striate.data.grouping.groups import HURRIED, UNSEEN, group_images
 from striate.data.grouping.known import near_known, pack
 from striate.data.grouping.names import stem_and_counter
 from striate.data.grouping.neighbours import close_pairs, survey
@@ -249,6 +250,32 @@ def test_near_copies_are_known_by_kept_sketches(bursts):
     assert near.mean() < 0.02
     half = np.arange(len(objects)) % 2 == 0
     assert near_known(kept[~half], kept[half]).mean() > 0.5
+
+
+def test_in_a_hurry_the_nearest_frames_are_kept_together_and_it_is_told(bursts):
+    images, labels, objects = bursts
+    whole = image_set(images, labels)
+    groups = group_images(whole, until=time.perf_counter())
+    assert groups.hurried
+    assert HURRIED in groups.notes
+    ids, sizes = np.unique(groups.ids, return_inverse=True)[1], np.bincount(objects)
+    assert (sizes[objects] > np.bincount(ids)[ids]).mean() < 0.2  # few objects are in parts
+    assert len(np.unique(np.stack([ids, objects]), axis=1).T) - len(sizes) < 0.2 * len(sizes)
+    calm = group_images(whole, until=time.perf_counter() + 600)
+    assert not calm.hurried
+    assert (calm.ids == group_images(whole).ids).all()
+
+
+def test_where_there_is_no_time_to_look_equal_images_stay_together_and_it_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("striate.data.grouping.content.BLOCK", 8)
+    monkeypatch.setattr("striate.data.grouping.sketches.BLOCK", 8)
+    monkeypatch.setattr("striate.data.grouping.kept.WORTH_IMAGES", 1)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), dtype=np.uint8)
+    catalog = striate.read((np.concatenate([pixels, pixels[:5]]), np.arange(105) % 2))
+    images = striate.prepare(catalog)
+    groups = find_groups(images, catalog, None, until=time.perf_counter() - 1)
+    assert (groups.hurried, groups.count, groups.notes) == (True, 5, (UNSEEN,))
+    assert not find_groups(images, catalog, None).hurried  # what was found in a hurry is not remembered
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,9 @@ def climb_ladder(
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
         dataset = make_dataset(
-            source, data, seed, session.observer, prepare_images=lambda found: _prepare(found, data, lent, session)
-        )
+            source, data, seed, session.observer,
+            prepare_images=lambda found: _prepare(found, data, lent, session), left_s=lambda: clock.left_s,
+        )  # fmt: skip
         lent = _that_fit(lent, dataset, session)
         shared = Recipe(seed=seed, metric=metric, balance=balance)
         memory = _remember(source, dataset, session, shared, budget=budget_s, weights=found_again(weights))
