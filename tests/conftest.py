@@ -111,6 +111,7 @@ def browser():
     if not chromium:
         pytest.skip("Chromium is not installed")
     with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        camera = [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]
+        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", *camera])
         yield opened
         opened.close()

@@ -33,7 +33,8 @@ FLOORS = """
     augmentation
     data nets pages
     system metrics calls
-    notebook units
+    notebook
+    units
     observer
     errors version
 """

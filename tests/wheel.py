@@ -138,7 +138,7 @@ def install(python: str, folder: Path, wheel: Path) -> Path:
 
 def told(environment: Path) -> str:
     """Say how many packages an environment has, how large they are and how long importing takes."""
-    sizes = json.loads(_run([_python(environment), "-c", _INSTALLED], environment))
+    sizes = sizes_in(environment)
     largest = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in sorted(sizes.items(), key=lambda x: -x[1])[:5])
     seconds = sorted(float(_run([_python(environment), "-c", _IMPORT], environment)) for _ in range(9))
     version = _run([_python(environment), "-V"], environment).strip()
@@ -146,6 +146,19 @@ def told(environment: Path) -> str:
         f"{version}: {len(sizes)} packages, {sum(sizes.values()) / 1e6:,.0f} MB ({largest} …); "
         f"import striate: {seconds[4]:.3f} s (median of 9)"
     )
+
+
+def sizes_in(environment: Path) -> dict[str, int]:
+    """Return the bytes of each package of an environment."""
+    return json.loads(_run([_python(environment), "-c", _INSTALLED], environment))
+
+
+def added(base: Path, environment: Path) -> str:
+    """Say what an environment has that the base has not."""
+    before, after = sizes_in(base), sizes_in(environment)
+    more = {name: size for name, size in after.items() if name not in before}
+    largest = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in sorted(more.items(), key=lambda x: -x[1])[:3])
+    return f"{len(more)} packages more, {(sum(after.values()) - sum(before.values())) / 1e6:,.0f} MB ({largest})"
 
 
 def make_work(folder: Path) -> Path:
@@ -201,6 +214,7 @@ def try_extra(base: Path, folder: Path, work: Path, extra: str) -> str:
     shutil.copytree(before, after, copy_function=os.link)  # pip replaces files, and does not write into them
     try:
         _pip(environment, *shlex.split(command)[1:])
+        print(f"extra {extra}: {added(base, environment)}", flush=True)
         return _served(environment, work) if extra == "serve" else attempt(environment, work, JOBS[extra])
     except subprocess.CalledProcessError as error:
         return f"{extra}: {command} fails: {error.stderr[-2000:]}"

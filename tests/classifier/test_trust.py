@@ -1,5 +1,6 @@
 """How far to trust a model: in its file, in its predictions, and checked on images that it has not seen."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -131,7 +132,12 @@ def test_a_check_counts(digits_model, digits):
     covered = np.mean([digits.classes[i] in one.set for one, i in zip(said, fresh.labels, strict=True)])
     assert sets["test"]["coverage"] == pytest.approx(covered)
     assert told["known"]["test"]["refused"] == pytest.approx(np.mean([not one.known for one in said]))
-    assert any("cannot be promised" in line for line in say_promises(told))
+    (line,) = [line for line in say_promises(told) if line.startswith("sets") and "cannot" in line]
+    assert re.match(
+        r"sets 0\.999: cannot be promised: that needs about 999 validation images, there are \d+\. Ask", line
+    )
+    with pytest.raises(ArgumentError, match=r"^sets 0\.999 cannot be promised: that needs about 999 validation images"):
+        digits_model.predict(fresh, sets=0.999)
 
 
 def test_a_broken_promise_is_told(digits_model, digits):

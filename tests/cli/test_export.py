@@ -23,7 +23,7 @@ def test_eight_bits_that_are_not_kept_are_said_last(striate, digits_run, monkeyp
     monkeypatch.setattr("striate.shipping.int8.LEAST_SPEEDUP", 1e9)
     done = striate("export", digits_run / "model.striate", "-o", "m.onnx", "--int8", "--verify", "digits")
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[-1].endswith(" MB, float32: eight bits were not kept)")
+    assert done.stdout.splitlines()[-1].endswith("B, float32: eight bits were not kept)")
 
 
 def test_programs_get_json(as_json, digits_run):

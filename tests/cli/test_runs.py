@@ -51,6 +51,25 @@ def test_runs_are_compared(striate, as_json, two):
     assert "source, data, net and recipe are the same" in same
 
 
+def test_uneven_classes_have_their_figures_beside_accuracy(striate, as_json, uneven, two):
+    """Where one is four times as frequent as the other, all called `day` would be 80 % right."""
+    for name in ("c", "d"):
+        assert striate("train", uneven, "--net", "majority", "--out", f"runs/{name}").exit_code == 0
+    shown = striate("runs").stdout
+    assert shown.count("uneven classes: ") == 2
+    assert "runs/c: uneven classes: " in shown
+    assert "test balanced accuracy 50.00 %, macro F1 44.44 %" in shown
+    told = {entry["run"]: entry["uneven"] for entry in as_json("runs")}
+    assert told["runs/a"] == {}
+    assert told["runs/c"]["test"] == {"balanced_accuracy": 0.5, "macro_f1": pytest.approx(4 / 9)}
+    (line,) = [line for line in striate("runs", "runs/a", "runs/c").stdout.splitlines() if "test, by class" in line]
+    assert line.split()[3] == "–"
+    assert line.endswith("balanced accuracy 50.00 %, macro F1 44.44 %")
+    assert "by class" not in striate("runs", "runs/a", "runs/b").stdout
+    (two / "c" / "model.striate").write_bytes(b"broken")
+    assert striate("runs").exit_code == 0
+
+
 def test_nothing_and_nonsense(striate, tmp_path):
     result = striate("runs")
     assert result.exit_code == 1

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -108,3 +109,18 @@ def test_tab_in_bash(tab):
     assert tab("striate train photo") == []  # a file's name: bash completes it itself
     assert {"resnet18", "svm"} <= set(tab("striate train digits --net ''"))
     assert tab("striate train digits --recipe swift-9") == ["swift-94", "swift-96"]
+
+
+def test_shares_and_sizes_are_written_one_way():
+    """By `striate.units`; but the published line of accuracy, and sentences that have a place for a share."""
+    theirs = {"metrics/evaluation.py", "evaluation/robustness/corruptions.py"}
+    by_hand = re.compile(r"\{[^{}]+:[.\d]*%\}|1e[69]:[.,\d]*f\} [MG]B")
+    package = Path(completion.__file__).parent.parent
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in package.rglob("*.py")
+        if path.relative_to(package).as_posix() not in theirs
+        for line in path.read_text("utf-8").splitlines()
+        if by_hand.search(line)
+    ]
+    assert found == []

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from striate.errors import ShapeError
 from striate.nets import ZOO, Table, make_module, parse, resolve
+from striate.nets.surgery import with_taps
 
 ALEXNET = [
     (96, 55, 55),
@@ -166,3 +167,13 @@ def test_the_sides_of_blocks_grow_with_the_image_and_the_channels() -> None:
     size = Size(side=64, channels=256)
     high, thick = size.block((64, 64, 64))
     assert size.block((256, 16, 16)) == pytest.approx((high / 2, thick * 2))
+
+
+def test_layers_behind_taps_are_called_as_in_the_plain_net():
+    plain = parse("conv(4, 3) relu conv(5, 3) relu block: [conv(6, 3) relu] globalavg fc(4)")
+    tapped = with_taps(plain, (3, 16, 16)).table((3, 16, 16))
+    named = {row.path: row.layer for row in tapped.rows}
+    assert len(named) == len(tapped.rows)
+    assert not any("branch" in path for path in named)
+    for row in plain.table((3, 16, 16)).rows[:-1]:
+        assert named[row.path] == row.layer

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import striate
 from striate.checks.check import CheckOptions
 from striate.classifier.provenance import Provenance
+from striate.metrics.evaluation import evaluate_probabilities
 from striate.notebook.progress import NotebookProgress, TextProgress, default_observer, in_notebook, show_progress
 from striate.notebook.tables import MOST_ROWS, html_bar, html_table
 from striate.observer import Observer, StepReport
@@ -47,6 +49,31 @@ def test_values_show_themselves(digits_model):
         assert shown in made, type(value)
         assert "<img" not in made
         made.encode()
+
+
+def test_uneven_classes_have_their_figures_beside_accuracy(digits_model):
+    line = "balanced accuracy 50.00 %, macro F1 44.44 %"
+    uneven = {"balanced_accuracy": 0.5, "macro_f1": 4 / 9}
+    rung = {"name": "majority", "valid_accuracy": 0.8, "valid_interval": [0.7, 0.9], **uneven}
+    told = {"valid_accuracy": 0.8, "test_accuracy": 0.8, "ladder": [rung], "chosen": "majority"}
+    for kept, count in ((None, 0), ({"test": uneven}, 1), ({"valid": uneven, "test": uneven}, 3), ({"test": "x"}, 0)):
+        model = replace(digits_model, provenance=Provenance(**told, uneven=kept))
+        assert model._repr_html_().count(line) == count
+
+
+def test_a_rung_of_uneven_classes_shows_their_figures(capsys):
+    probabilities = np.tile([0.9, 0.1], (10, 1))
+    for labels, shown in (([0] * 8 + [1] * 2, True), ([0] * 5 + [1] * 5, False)):
+        valid = evaluate_probabilities(probabilities, np.array(labels), ("day", "night"))
+        rung = types.SimpleNamespace(name="majority", valid=valid, fit_s=0.1, size_bytes=1_500_000)
+        progress = NotebookProgress()
+        progress._update = lambda now=False: None
+        progress.rung(rung)
+        assert ("balanced\u00a0accuracy\u00a050.00\u00a0%" in progress.html()) is shown
+        TextProgress().rung(rung)
+        said = capsys.readouterr().err
+        assert ("balanced accuracy 50.00 %" in said) is shown
+        assert "1.5 MB" in said
 
 
 def test_findings_show_themselves():

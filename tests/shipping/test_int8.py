@@ -29,7 +29,7 @@ def trial(difference=-0.001, after_ms=1.0):
 
 def test_it_is_kept_where_it_is_faster_and_as_accurate():
     assert trial().kept
-    assert trial().say().endswith("4.0 → 1.0 MB: kept")
+    assert trial().say().endswith("4 MB → 1 MB: kept")
     slow, worse = trial(after_ms=1.95), trial(difference=-0.006)
     assert not slow.kept
     assert not worse.kept

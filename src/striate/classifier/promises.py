@@ -41,7 +41,8 @@ class PromiseCheck:
             try:
                 self.rules.append(trust.sets(wanted, len(classes)))
             except ArgumentError as why:
-                self.refused.append({"wanted": wanted, "why": str(why), "test": None})
+                told = str(why).removeprefix(f"sets {wanted:g} cannot be promised: ")
+                self.refused.append({"wanted": wanted, "why": told, "test": None})
         self.columns: list[tuple[np.ndarray, ...]] = []
 
     def __call__(self, block: Outputs, probabilities: np.ndarray, labels: np.ndarray) -> None:

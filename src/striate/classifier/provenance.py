@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits
+from striate.metrics.by_class import uneven_line
 from striate.version import __version__
 
 
@@ -33,6 +34,8 @@ class Provenance:
         tuning: the study and the trial.
         valid_…: of the images that chose, and where some belong together the interval that counts their groups; test_…:
             of those that judged once, likewise; near_copies how many of them leak from its own training images.
+        uneven: of `valid` and `test` images of which one class is three times as frequent as another: balanced accuracy
+            and macro F1, which belong beside accuracy there.
         promises: what its validation images promise and what that was worth on the test images, see `PromiseCheck`.
         more: what another version of Striate knows, kept as it is.
     """
@@ -68,6 +71,7 @@ class Provenance:
     test_groups: int | None = None
     test_interval: Sequence[float] | None = None
     near_copies: Mapping[str, Any] | None = None
+    uneven: Mapping[str, Any] | None = None
     promises: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,6 +85,10 @@ class Provenance:
         """Return what a file keeps; a value of another kind than it should be is kept in `more`, and not relied on."""
         known = {name: kept[name] for name, kind in _KINDS.items() if name in kept and _is_a(kept[name], kind)}
         return cls(**known, more={name: value for name, value in kept.items() if name not in known})
+
+    def uneven_line(self, name: str) -> str:
+        """Return what belongs beside the accuracy on `valid` or `test` images; empty where classes are even."""
+        return uneven_line((self.uneven or {}).get(name))
 
     def about(self, described: Mapping[str, Any], splits: Splits[ImageSet]) -> Provenance:
         """Return the same with what every model says: the data, how they were split, what computed.

@@ -9,7 +9,7 @@ import typer
 
 from striate.cli import options
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
-from striate.units import percent
+from striate.units import percent, say_bytes
 
 if TYPE_CHECKING:
     from striate.shipping.export import Exported
@@ -80,7 +80,7 @@ def _print_exported(exported: Exported) -> None:
     console = stdout()
     print_parity(exported.parity)
     refused = ", float32: eight bits were not kept" if exported.int8 and not exported.int8.kept else ""
-    console.print(f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB{refused})", soft_wrap=True, markup=False)
+    console.print(f"{exported.path} ({say_bytes(exported.size_bytes)}{refused})", soft_wrap=True, markup=False)
     if exported.example:
         console.print(str(exported.example), soft_wrap=True, markup=False)
 

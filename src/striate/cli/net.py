@@ -9,6 +9,7 @@ import typer
 
 from striate.cli import completion, options
 from striate.cli.output.console import print_json, stdout
+from striate.units import percent
 
 
 def net(
@@ -99,7 +100,7 @@ def _show_timm(name: str, shape: tuple[int, int, int] | None, json: bool) -> Non
         "features": f"{body.features:,}, for each of which the last layer has a weight for each class",
         "parameters": f"{body.parameters:,} before the last layer",
         "mean, std": f"{wanted['mean']}, {wanted['std']}",
-        "crop": f"{wanted['crop_mode']}, {wanted['crop_pct']:.1%}, {wanted['interpolation']}",
+        "crop": f"{wanted['crop_mode']}, {percent(wanted['crop_pct'], 1)}, {wanted['interpolation']}",
     }
     print("\n".join(f"{key:<12}{value}" for key, value in rows.items()))
     print(f"\n{without_layers(str(model))}.")

@@ -41,7 +41,7 @@ def runs(
         raise ArgumentError(unknown("--sort", sort, SORTS))
     found = sort_runs([run for folder in folders or [Path("runs")] for run in find_runs(folder)], sort)
     if len(folders or []) < 2:
-        print_json([run.to_json() for run in found]) if json else _list(found, folders)
+        print_json([_told(run) for run in found]) if json else _list(found, folders)
         return
     for run in found:
         if run.state == "broken":
@@ -51,7 +51,7 @@ def runs(
         raise ArgumentError(f"comparing needs at least two runs that can be read; got {len(found)}")
     differing, judged = differences(found), verdicts(found)
     if json:
-        entries = [run.to_json() for run in found]
+        entries = [_told(run) for run in found]
         print_json({"runs": entries, "differences": differing, "verdicts": [one.to_json() for one in judged]})
         return
     _compare(found, differing)
@@ -59,9 +59,18 @@ def runs(
         stdout().print(str(verdict), soft_wrap=True, markup=False)
 
 
+def _told(run: Run) -> dict[str, Any]:
+    """Return a run as plain values."""
+    from striate.runs.uneven import uneven_figures
+
+    return run.to_json() | {"uneven": {} if run.state == "broken" else uneven_figures(run.path)}
+
+
 def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
     from rich.table import Table
     from rich.text import Text
+
+    from striate.runs.uneven import uneven_lines
 
     if not found:
         stderr().print(f"no runs below {(folders or [Path('runs')])[0]}", markup=False)
@@ -80,6 +89,9 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
         table.add_row(*(Text(cell) for cell in [*cells, seconds]), Text(state, style))
     stdout().print(table)
     for run in found:
+        lines = [] if run.state == "broken" else [f"{name} {line}" for name, line in uneven_lines(run.path).items()]
+        if lines:
+            stdout().print(f"{run.path}: uneven classes: {'; '.join(lines)}", soft_wrap=True, markup=False)
         for text in run.health:
             stdout().print(f"{run.path}: {text}", style="yellow", soft_wrap=True, markup=False)
 
@@ -87,6 +99,8 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
 def _compare(found: Sequence[Run], differing: dict[str, list[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
+
+    from striate.runs.uneven import uneven_lines
 
     table = Table("", *(str(run.path) for run in found), box=None, pad_edge=False)
     rows: dict[str, list[str]] = {
@@ -97,6 +111,9 @@ def _compare(found: Sequence[Run], differing: dict[str, list[Any]]) -> None:
     rows["epochs done"] = ["–" if run.epochs is None else f"{run.epochs}/{run.planned}" for run in found]
     rows["validation"] = [_shown(run.valid) for run in found]
     rows["test"] = [_shown(run.test) for run in found]
+    beside = [uneven_lines(run.path) for run in found]
+    for name in dict.fromkeys(name for one in beside for name in one):
+        rows[f"{name}, by class"] = [one.get(name, "–") for one in beside]
     rows["seconds"] = ["–" if run.train_s is None else f"{run.train_s:,.1f}" for run in found]
     if any(run.state != "finished" for run in found):
         rows["state"] = [f"{run.state} {run.why}".strip() for run in found]

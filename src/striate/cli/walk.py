@@ -10,7 +10,7 @@ import typer
 from striate.cli import options
 from striate.cli.guards import check_page_file
 from striate.cli.output.console import print_json, progress_bar, stderr, stdout
-from striate.units import percent
+from striate.units import percent, say_bytes
 
 
 @options.reads_images
@@ -58,4 +58,4 @@ def walk(
     parts += [f"{found.absent} in the middle are left out, as the net is too large"] if found.absent else []
     console.print("; ".join(parts), soft_wrap=True)
     console.print(f"{found.compared:,} numbers compared with torch: largest difference {found.difference:.1e}")
-    console.print(f"{found.path}  {found.size_bytes / 1e6:.1f} MB", soft_wrap=True, markup=False)
+    console.print(f"{found.path}  {say_bytes(found.size_bytes)}", soft_wrap=True, markup=False)

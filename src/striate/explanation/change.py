@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, rotate
 
 from striate.explanation.subject import Subject, answers_of, log_odds
+from striate.units import percent
 
 # The image is hidden in cells, so many a side, ever more of them in the order of their weight, up to so many.
 CELLS, MOST_CELLS = 7, 24
@@ -90,7 +91,7 @@ class Changes:
         if self.hiding:
             count = int(self.hiding.cells.sum())
             parts.append(f"hiding {count} {'cell' if count == 1 else 'cells'} of {self.hiding.cells.size} "
-                         f"({self.hiding.share:.0%} of the image)".replace("%", " %"))  # fmt: skip
+                         f"({percent(self.hiding.share, 0)} of the image)")  # fmt: skip
         parts += [one.words for one in self.simple]
         kept = f" What does not: {_listed(self.kept, 'and')}." if self.kept else ""
         return f"What makes it {becomes}: {_listed(parts, 'or')}.{kept}"
@@ -222,16 +223,16 @@ def _gray(pixels: np.ndarray) -> np.ndarray:
 _KINDS: dict[str, list[tuple[str, Change]]] = {
     "mirroring it": [("mirroring it", lambda pixels: np.ascontiguousarray(pixels[:, ::-1]))],
     "taking its colours away": [("taking its colours away", _gray)],
-    "darkening it": [(f"darkening it to {f:.0%}".replace("%", " %"), _times(f)) for f in (0.75, 0.5, 0.25)],
-    "brightening it": [(f"brightening it to {f:.0%}".replace("%", " %"), _times(f)) for f in (1.25, 1.5, 2.0)],
+    "darkening it": [(f"darkening it to {percent(f, 0)}", _times(f)) for f in (0.75, 0.5, 0.25)],
+    "brightening it": [(f"brightening it to {percent(f, 0)}", _times(f)) for f in (1.25, 1.5, 2.0)],
     "lowering its contrast": [
-        (f"lowering its contrast to {f:.0%}".replace("%", " %"), _times(f, None)) for f in (0.6, 0.3)
+        (f"lowering its contrast to {percent(f, 0)}", _times(f, None)) for f in (0.6, 0.3)
     ],
     "blurring it": [
-        (f"blurring it by {s:.0%} of its side".replace("%", " %"), _blurred(s)) for s in (0.01, 0.03, 0.06)
+        (f"blurring it by {percent(s, 0)} of its side", _blurred(s)) for s in (0.01, 0.03, 0.06)
     ],
     "shifting it": [
-        (f"shifting it {where} by {s:.0%}".replace("%", " %"), _moved(i * s, j * s))
+        (f"shifting it {where} by {percent(s, 0)}", _moved(i * s, j * s))
         for s in (1 / 16, 1 / 8) for where, i, j in (("up", -1, 0), ("down", 1, 0), ("left", 0, -1), ("right", 0, 1))
     ],
     "turning it": [(f"turning it by {abs(d)}° to the {'left' if d > 0 else 'right'}", _turned(d))

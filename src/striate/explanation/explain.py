@@ -32,6 +32,7 @@ from striate.explanation.subject import Subject, make_subject
 from striate.explanation.trial import answers_by_maps, judge_maps, judge_rivals, rivals_of
 from striate.explanation.verdict import judge, no_ground
 from striate.observer import Progress, silent
+from striate.units import percent
 
 _STAGES = ("the answer", "Grad-CAM", "integrated gradients", "occlusion", "random maps", "shuffled weights",
            "what would change it")  # fmt: skip
@@ -276,7 +277,7 @@ def _make_maps(
     told()
     if found is not None:
         kind = "template" if is_linear(subject) else "integrated-gradients"
-        missed = f"{found.error:.1%}".replace("%", " %") if found.difference else "nothing"
+        missed = percent(found.error, 1) if found.difference else "nothing"
         how = _HOW[kind].format(steps=found.steps, missed=missed)
         made.append(_Made(kind, found.pixels if kind == "template" else found.smoothed, how, found.error))
     else:

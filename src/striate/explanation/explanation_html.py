@@ -11,6 +11,7 @@ from PIL import Image
 
 from striate.explanation.drawing import drawn, shown
 from striate.notebook.tables import html_table
+from striate.units import percent
 
 _JPEG_QUALITY = 86
 _PICTURE = "height:11em;margin:.3em .6em .3em 0;vertical-align:top"
@@ -19,7 +20,7 @@ _PICTURE = "height:11em;margin:.3em .6em .3em 0;vertical-align:top"
 def explanation_html(said: Any) -> str:
     """Return an `Explanation` as HTML for notebooks."""
     answer = said.prediction
-    share = f"{100 * answer.probability:.1f} %"
+    share = percent(answer.probability, 1)
     rows = [(one.title, one.verdict.tells, one.place if one.verdict.tells else "", one.verdict.words)
             for one in said.maps]  # fmt: skip
     pictures = [

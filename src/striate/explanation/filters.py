@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.errors import ArgumentError, DecodingError, SourceNotFoundError, unknown
 from striate.observer import Progress, silent
+from striate.units import percent
 
 Show = Literal["clip", "shift", "abs"]
 LARGEST_SIDE = 31
@@ -103,11 +104,11 @@ class Filtered:
             flat = zero if abs(self.kernel.sum) < 1e-9 else f"{self.kernel.sum:.4g} times as bright"
             said.append(f"the kernel's weights sum to {self.kernel.sum:.4g}, not to 1: flat areas become {flat}")
         values = f"values run from {self.low:.0f} to {self.high:.0f}"
-        cut = f"{100 * self.below:.1f} % are cut off at 0 and {100 * self.above:.1f} % at 255"
+        cut = f"{percent(self.below, 1)} are cut off at 0 and {percent(self.above, 1)} at 255"
         if self.show == "shift":
             said.append(f"{values}; 128 is added, so that 0 is mid-gray, and {cut}")
         elif self.show == "abs" and self.low < 0:
-            said.append(f"{values}; signs are dropped, and {100 * self.above:.1f} % are cut off at 255")
+            said.append(f"{values}; signs are dropped, and {percent(self.above, 1)} are cut off at 255")
         elif self.below + self.above > 0:
             hint = "; --show shift draws 0 as mid-gray, --show abs drops signs" if self.below > 0.05 else ""
             said.append(f"{values}; {cut}{hint}")

@@ -16,6 +16,7 @@ from striate.data.tensors import to_batch
 from striate.explanation.index import ImageIndex
 from striate.explanation.made_of import pixel_shape
 from striate.explanation.subject import Subject
+from striate.units import percent
 
 SHOWN = 8
 # An image further from its nearest than so many training images are from theirs is like none of them.
@@ -71,7 +72,7 @@ class SimilarImages:
             said += "; the first is this image itself, or a copy of it"
         elif self.further >= _ODD_SHARE:
             said += ("; all are far: it is further from them than "
-                     f"{self.further:.0%} of them are from each other".replace("%", " %"))  # fmt: skip
+                     f"{percent(self.further, 0)} of them are from each other")  # fmt: skip
         return said + "."
 
 

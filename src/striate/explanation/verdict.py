@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.explanation.shuffling import Learned
 from striate.explanation.trial import MapTrial, Rivals
+from striate.units import percent
 
 # So many random maps may do as well as a map that tells something, counting itself among them: 1 of 19.
 LEVEL = 0.1
@@ -125,7 +126,7 @@ def judge(
         why = (f"a copy of the model with shuffled weights gives nearly the same (rank correlation {likeness:.2f}), "
                "so that it shows the picture, not what the model has learned")  # fmt: skip
     elif incomplete is not None and incomplete > MOST_INCOMPLETE:
-        why = f"its parts miss what they should add up to by {incomplete:.0%}".replace("%", " %")
+        why = f"its parts miss what they should add up to by {percent(incomplete, 0)}"
     elif p > LEVEL:
         as_good = sum(one.score >= trial.score for one in rivals.random)
         why = f"{as_good} of {len(rivals.random)} random maps find the answer as well as it does"
@@ -141,10 +142,10 @@ def _told(trial: MapTrial, rivals: Rivals) -> str:
     told = f"and better than {' and '.join(beaten)}" if beaten else ""
     told += f"{', ' if beaten else ''}but no better than {' or '.join(others)}" if others else ""
     return (
-        f"It tells something: without what it marks {trial.deletion:.0%} of the evidence is left, with that alone "
-        f"{trial.insertion:.0%} is there; better than {len(rivals.random) - _as_good(trial, rivals)} of "
+        f"It tells something: without what it marks {percent(trial.deletion, 0)} of the evidence is left, with that "
+        f"alone {percent(trial.insertion, 0)} is there; better than {len(rivals.random) - _as_good(trial, rivals)} of "
         f"{len(rivals.random)} random maps, {told}."
-    ).replace("%", " %")
+    )
 
 
 def _as_good(trial: MapTrial, rivals: Rivals) -> int:

@@ -6,11 +6,12 @@ What they are made of grows with the images and the classes, never with the squa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from striate.errors import ArgumentError, unknown
+from striate.units import percent
 
 Metric = Literal["accuracy", "balanced-accuracy", "macro-f1"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -36,6 +37,18 @@ def metric_words(metric: Metric) -> str:
     ['accuracy', 'balanced accuracy', 'macro F1']
     """
     return metric.replace("-", " ").replace("f1", "F1")
+
+
+def uneven_line(figures: Any) -> str:
+    """Return in words what `ClassCounts.to_json` kept; empty of anything else, as files may hold it.
+
+    >>> uneven_line({"balanced_accuracy": 0.5, "macro_f1": 0.4167}), uneven_line(None)
+    ('balanced accuracy 50.00 %, macro F1 41.67 %', '')
+    """
+    told = [figures.get(name) for name in ("balanced_accuracy", "macro_f1")] if isinstance(figures, dict) else [None]
+    if not all(isinstance(one, int | float) and 0 <= one <= 1 for one in told):
+        return ""
+    return f"balanced accuracy {percent(told[0])}, macro F1 {percent(told[1])}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +95,10 @@ class ClassCounts:
         """Whether of the classes that occur one is at least three times as frequent as another."""
         sizes = self.actual[self.actual > 0]
         return len(sizes) > 1 and int(sizes.max()) >= UNEVEN * int(sizes.min())
+
+    def to_json(self) -> dict[str, float]:
+        """Return the figures that give each class the same say."""
+        return {"balanced_accuracy": self.balanced_accuracy, "macro_f1": self.macro_f1}
 
     def score(self, metric: Metric) -> float:
         """Return the figure of that name, in [0, 1]."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.errors import ShapeError
 from striate.metrics.averages import TopK, brier_scores, log_losses, mean_interval, top_k_of
-from striate.metrics.by_class import ClassCounts, Metric, count_classes, count_pairs, dense_matrix
+from striate.metrics.by_class import ClassCounts, Metric, count_classes, count_pairs, dense_matrix, uneven_line
 from striate.metrics.evaluation_html import evaluation_html
 from striate.metrics.groups import SampleSize, sample_size
 from striate.metrics.macro import balanced_accuracy_interval, macro_f1_interval
@@ -265,9 +265,7 @@ class Evaluation:
 
     def uneven_line(self) -> str:
         """Return the figures that belong beside accuracy where classes are uneven; empty where they are not."""
-        if not self.uneven:
-            return ""
-        return f"balanced accuracy {percent(self.balanced_accuracy)}, macro F1 {percent(self.macro_f1)}"
+        return uneven_line(self.counts.to_json()) if self.uneven else ""
 
     def views_line(self) -> str:
         """Return what must be said of figures that rest on several views of each image; empty where they do not."""

@@ -88,8 +88,8 @@ def fit_sets(
     if found < fewest:
         told = "validation images" if found == len(scores) else "groups of validation images"
         raise ArgumentError(
-            f"sets must be a coverage that the validation images can promise; got {wanted:g}. That needs about "
-            f"{fewest:,} {told}, there are {found:,}. Ask for less or train with more images"
+            f"sets {wanted:g} cannot be promised: that needs about {fewest:,} {told}, there are {found:,}. "
+            "Ask for less or train with more images"
         )
     limits, own = np.full(classes, conformal_quantile(scores, wanted, groups)), np.zeros(classes, bool)
     order = np.argsort(labels, kind="stable")

@@ -66,7 +66,7 @@ class Net:
         """
         from striate.nets.table import make_table
 
-        return make_table(self.graph(input_shape), batch, strict)
+        return make_table(self, self.graph(input_shape), batch, strict)
 
     def svg(self, input_shape: Shape, width: float | None = None) -> str:
         """Return a picture of the net as SVG text: blocks in proportion to their volumes.

@@ -14,6 +14,7 @@ from striate.nets.graph import make_graph
 from striate.nets.layers import Activation, Dropout, Fc, Flatten, Layer, Shape
 from striate.nets.net import Net
 from striate.nets.structure import Aux, Chain, Concat, HasChain, Item, Part, Repeat, layers
+from striate.nets.taps import is_tap
 from striate.nets.windows import Conv, Globalavg
 
 MOST_TAPS = 10
@@ -142,10 +143,7 @@ def _divided(items: Sequence[Item]) -> tuple[tuple[Item, ...], Fc] | None:
 
 
 def _is_tapped(trunk: Sequence[Item]) -> bool:
-    match trunk[-1:]:
-        case (Concat((Chain((Globalavg(), *_)), _)),):
-            return True
-    return False
+    return bool(trunk) and is_tap(trunk[-1])
 
 
 def _worth_a_tap(item: Item, rest: Sequence[Item]) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from striate.errors import ShapeError
 from striate.nets.graph import Graph, Node
 from striate.nets.layers import Activation, Dropout, Droppath, Lrn, Scale, Shape, say
+from striate.nets.structure import HasChain
+from striate.nets.taps import names_without_taps
 from striate.nets.windows import Window
 from striate.units import say_bytes
 
@@ -243,21 +245,22 @@ def _aligned(cells: tuple[str, ...], widths: dict[str, int]) -> Iterator[str]:
         yield (" " * GAP).join(aligned).rstrip()
 
 
-def make_table(graph: Graph, batch: int = 1, strict: bool = False) -> Table:
-    """Return the layer table of a net unrolled for an input shape; see `Net.table`."""
+def make_table(net: HasChain, graph: Graph, batch: int = 1, strict: bool = False) -> Table:
+    """Return the layer table of a net and of its graph for an input shape; see `Net.table`."""
     if strict:
         _need_all_seen(graph)
-    return Table(graph.input_shape, tuple(_row(node, batch) for node in graph.nodes), batch)
+    names = names_without_taps(net, [node.path for node in graph.nodes])
+    return Table(graph.input_shape, tuple(_row(node, names[node.path], batch) for node in graph.nodes), batch)
 
 
-def _row(node: Node, batch: int) -> LayerRow:
+def _row(node: Node, path: str, batch: int) -> LayerRow:
     shape = node.in_shapes[0]
     formula = " + ".join(str(s[0]) for s in node.in_shapes) if node.layer.word == "join" else node.layer.formula(shape)
     note = node.layer.note(shape)
     if node.head:
         note = "; ".join(filter(None, (f"auxiliary head {node.head}, only in training", note)))
     return LayerRow(
-        path=node.path,
+        path=path,
         layer=str(node.written),
         shape=node.shape,
         formula=formula,

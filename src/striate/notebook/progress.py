@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from striate.notebook.tables import html_table
 from striate.observer import Observer, StepReport
+from striate.units import percent, say_bytes
 
 # Between two updates of a live table, and two plain lines of progress.
 LIVE_S, LINE_S = 0.25, 10.0
@@ -160,15 +161,15 @@ def _how_far(what: str, done: int, total: int) -> str:
 def _step_said(report: StepReport) -> str:
     return (
         f"epoch {report.epoch}/{report.epochs}, step {report.step}/{report.steps}: loss {report.loss:.3f}, "
-        f"accuracy {100 * report.accuracy:.1f} %, {report.images_per_s:,.0f} images/s"
+        f"accuracy {percent(report.accuracy, 1)}, {report.images_per_s:,.0f} images/s"
     )
 
 
 def _epoch_row(record: dict[str, Any]) -> tuple[Any, ...]:
     valid = record.get("valid_accuracy")
     return (
-        record["epoch"], f"{record['train_loss']:.3f}", f"{100 * record['train_accuracy']:.2f} %",
-        "" if valid is None else f"{100 * valid:.2f} %", f"{record['images_per_s']:,.0f}", f"{record['seconds']:.1f}",
+        record["epoch"], f"{record['train_loss']:.3f}", percent(record['train_accuracy']),
+        "" if valid is None else percent(valid), f"{record['images_per_s']:,.0f}", f"{record['seconds']:.1f}",
     )  # fmt: skip
 
 
@@ -176,8 +177,8 @@ def _rung_row(result: Any) -> tuple[Any, ...]:
     """Return a rung that was climbed, was tried out, or was not climbed and why."""
     if (valid := getattr(result, "valid", None)) is not None:
         low, high = valid.interval
-        span = f"{100 * low:.1f} to {100 * high:.1f} %"
-        return result.name, f"{100 * valid.accuracy:.2f} %", span, f"{result.fit_s:.1f} s", _size(result.size_bytes)
+        span = "; ".join(filter(None, [f"{100 * low:.1f} to {percent(high, 1)}", valid.uneven_line()]))
+        return result.name, percent(valid.accuracy), span, f"{result.fit_s:.1f} s", say_bytes(result.size_bytes)
     if callable(line := getattr(result, "line", None)):
         return str(line()), "", "", "", ""
     return result.name, f"not climbed: {result.reason}", "", "", ""
@@ -186,7 +187,3 @@ def _rung_row(result: Any) -> tuple[Any, ...]:
 def _unbroken(cell: Any) -> Any:
     """Return a figure that no narrow column breaks: what is long in such a table is the first cell."""
     return cell.replace(" ", "\u00a0") if isinstance(cell, str) and any(map(str.isdigit, cell)) else cell
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from striate.units import percent
+
 MOST_ROWS, MOST_LETTERS = 30, 160
 _CELL = "text-align:{side};padding:.15em .7em .15em 0;vertical-align:top"
 
@@ -58,7 +60,7 @@ def html_bar(share: float) -> str:
     '█████····· 50.0 %'
     """
     full = round(10 * min(max(share, 0.0), 1.0))
-    return f"{'█' * full}{'·' * (10 - full)} {100 * share:.1f} %"
+    return f"{'█' * full}{'·' * (10 - full)} {percent(share, 1)}"
 
 
 def _is_number(value: Any) -> bool:

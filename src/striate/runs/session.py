@@ -190,6 +190,8 @@ class Session:
         figures: dict[str, Any] = (test_figures(test) if test else {}) | {"promises": told}
         if valid and valid.groups < valid.total:
             figures["valid_interval"] = list(valid.interval)
+        judged = {"valid": valid, "test": test}
+        figures["uneven"] = {name: one.counts.to_json() for name, one in judged.items() if one and one.uneven} or None
         # Equal runs have equal models: how long calibrating took is told beside.
         kept = {name: value for name, value in told.items() if name != "seconds"}
         model = replace(model, provenance=replace(model.provenance, **figures | {"promises": kept}))

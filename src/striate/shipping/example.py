@@ -1,4 +1,4 @@
-"""A predict.py beside an exported graph: some 25 lines that need onnxruntime, numpy and Pillow, and no Striate."""
+"""A predict.py beside an exported graph: twenty lines and imports that need onnxruntime, numpy and Pillow alone."""
 
 from __future__ import annotations
 
@@ -12,34 +12,28 @@ from striate.system.files import write_atomically
 
 _EXAMPLE = '''"""Say what is on images: python {name} IMAGE… It needs onnxruntime, numpy and pillow, no more."""
 import json, pathlib, sys  # noqa: E401, I001
-import numpy as np
-import onnxruntime
+import numpy, onnxruntime  # noqa: E401, ICN001
 from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession(pathlib.Path(__file__).with_name({model!r}), providers=["CPUExecutionProvider"])
 classes = json.loads(session.get_modelmeta().custom_metadata_map["striate.classes"])
-failed = __doc__ if len(sys.argv) < 2 else 0
-for path in sys.argv[1:]:
+names, failed = [one.name for one in session.get_outputs()], 0
+for path in sys.argv[1:] or sys.exit(__doc__):
     try:
         image = Image.open(path)
-        if image.format in ("JPEG", "MPO") and image.width * image.height >= {large}:  # large ones are decoded smaller
-            by = [n for n in (1, 2, 4, 8) if n <= max(1, {most}) and not (image.width % n or image.height % n)][-1]
-            image.draft(None, (image.width // by, image.height // by))
+        scale = {scale} if image.format in ("JPEG", "MPO") and image.width * image.height >= {large} else 1
+        by = max(n for n in (1, 2, 4, 8) if n <= max(1, scale) and not any(side % n for side in image.size))
+        image.draft(None, (image.width // by, image.height // by))  # large ones are decoded smaller
         image = ImageOps.exif_transpose(image)  # as it was held
         if image.mode[0] in "IF":
             raise ValueError("more than 8 bits: scale it to 0 … 255 first")
+        pixels = numpy.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")))
+        answers = dict(zip(names, session.run(None, {{"images": pixels[None, ..., :3]}})))  # of any size
+        chances, known = answers["probabilities"][0], answers.get("known", [True])[0]
+        best = int(chances.argmax())
+        print(path, ("" if known else "none of these, else ") + classes[best], f"{{chances[best]:.4f}}", sep="\\t")
     except Exception as error:  # such files fail in many ways; the rest goes on
-        print(path, error, sep=": ", file=sys.stderr)
-        failed = 1
-        continue
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    pixels = np.asarray(image.convert("RGB"))[None]  # of any size; all that follows is in the graph
-    answers = dict(zip([one.name for one in session.get_outputs()], session.run(None, {{"images": pixels}})))
-    probabilities, known = answers["probabilities"][0], answers.get("known", [True])[0]
-    best = int(probabilities.argmax())
-    print(path, ("" if known else "none of these, else ") + classes[best], f"{{probabilities[best]:.4f}}", sep="\\t")
+        failed = print(path, error, sep=": ", file=sys.stderr) or 1
 sys.exit(failed)
 '''
 
@@ -66,10 +60,10 @@ def check_example(classifier: Classifier, path: Path) -> None:
 def write_example(classifier: Classifier, model: Path, path: Path) -> Path:
     """Write the example for a classifier's graph and return its path."""
     shape = classifier.preprocessing
-    ratios = f"image.height / {shape.size[0]}, image.width / {shape.size[1]}"
-    pixels_per_pixel = f"max({ratios})" if shape.fit == "pad" else f"min({ratios})"
-    if shape.resize is not None:
-        pixels_per_pixel = f"min(image.size) / {shape.resize}"
-    most = f"{pixels_per_pixel} / {GAP:g}"
-    write_atomically(path, _EXAMPLE.format(name=path.name, model=model.name, large=LARGE_PX, most=most))
+    h, w = (side * GAP for side in shape.size)
+    scale = f"{'max' if shape.fit == 'pad' else 'min'}(image.height / {h:g}, image.width / {w:g})"
+    if h == w or shape.resize is not None:
+        shown = h if shape.resize is None else shape.resize * GAP
+        scale = f"{'max' if shape.fit == 'pad' and shape.resize is None else 'min'}(image.size) / {shown:g}"
+    write_atomically(path, _EXAMPLE.format(name=path.name, model=model.name, large=LARGE_PX, scale=scale))
     return path

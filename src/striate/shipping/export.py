@@ -20,6 +20,7 @@ from striate.shipping.int8 import Int8Trial, try_int8
 from striate.shipping.runtime import OnnxSession, import_runtime
 from striate.shipping.verify import Parity, Predict, ask, verify_catalog, verify_golden
 from striate.system.files import replace_atomically
+from striate.units import say_bytes
 
 ONNX, PAGE = ".onnx", ".html"
 # A file of protocol buffers holds no more.
@@ -119,7 +120,7 @@ def export_model(
     graph, notes = make_onnx(classifier)
     model = graph.SerializeToString()
     if len(model) > _MOST_BYTES:
-        raise ArgumentError(f"the graph would have {len(model) / 1e9:.1f} GB; at most 2 GB fit. Export a smaller model")
+        raise ArgumentError(f"the graph would have {say_bytes(len(model))}; at most 2 GB fit. Export a smaller model")
     trial = None
     if options.int8:
         smaller, trial = _quantised(classifier, model, options, progress)

@@ -25,6 +25,7 @@ from striate.metrics.comparison import Comparison, compare_paired
 from striate.observer import Progress, silent
 from striate.shipping.runtime import OnnxSession
 from striate.shipping.verify import after_window
+from striate.units import percent, say_bytes
 
 # A loss of more of the accuracy than this is refused; a gain of less speed is not worth it.
 MOST_LOSS, LEAST_SPEEDUP = 0.005, 1.05
@@ -94,10 +95,11 @@ class Int8Trial:
             f"{one.before_ms:.2f} → {one.after_ms:.2f} ms an image at {one.batch} at once ({one.speedup:.2f}×)"
             for one in self.timings
         )
+        before, after = (percent(one / self.images) for one in self.correct)
         told = (
-            f"int8 {self.kind}: accuracy {self.correct[0] / self.images:.2%} → {self.correct[1] / self.images:.2%} on "
+            f"int8 {self.kind}: accuracy {before} → {after} on "
             f"{self.images:,} images, {100 * self.comparison.difference:+.2f} points (95 % interval {low:+.2f} to "
-            f"{high:+.2f}); {speeds}; {self.before_bytes / 1e6:.1f} → {self.after_bytes / 1e6:.1f} MB"
+            f"{high:+.2f}); {speeds}; {say_bytes(self.before_bytes)} → {say_bytes(self.after_bytes)}"
         )
         if self.kept:
             return f"{told}: kept"

@@ -13,6 +13,7 @@ from striate.data.decoding.fitted import decode_to
 from striate.errors import ArgumentError, DecodingError, ExportError
 from striate.observer import Progress, silent
 from striate.shipping.runtime import Answers
+from striate.units import percent
 
 # The export is refused unless so many answers agree, and no probability differs by more.
 LEAST_TOP1, MOST_DIFFERENCE = 0.995, 0.02
@@ -96,17 +97,19 @@ class Parity:
         """Return what must be said of an export that holds."""
         if self.known is None or (1 - self.known) * self.images <= max(FEW, SAID_UNLIKE * self.images):
             return ()
-        return (f"none of these: the graph says otherwise than the model of {1 - self.known:.1%} of the images",)
+        return (
+            f"none of these: the graph says otherwise than the model of {percent(1 - self.known, 1)} of the images",
+        )
 
     def require(self, what: str, hint: str = "Please report it with the model") -> Parity:
         """Return it, or raise an ExportError that says by how much it fails, and `hint`."""
         if self.holds:
             return self
-        known = "" if self.known is None else f", of none of these on {self.known:.2%}"
+        known = "" if self.known is None else f", of none of these on {percent(self.known)}"
         raise ExportError(
-            f"{what} must answer as the classifier does, the same class on {LEAST_TOP1:.1%} of the images and every "
-            f"probability within {MOST_DIFFERENCE:g}; got {self.top1:.2%} of {self.images:,} images and a largest "
-            f"difference of {self.largest_difference:.4g}{known}. Nothing was written. {hint}"
+            f"{what} must answer as the classifier does, the same class on {percent(LEAST_TOP1, 1)} of the images and "
+            f"every probability within {MOST_DIFFERENCE:g}; got {percent(self.top1)} of {self.images:,} images and a "
+            f"largest difference of {self.largest_difference:.4g}{known}. Nothing was written. {hint}"
         )
 
 

@@ -16,9 +16,10 @@ from striate.errors import ArgumentError
 from striate.explanation.look.activity import measure_activity
 from striate.explanation.look.page import look_page
 from striate.explanation.look.pictures import weights_picture
-from striate.explanation.look.places import _short, find_layer, layers_of, measured_view, view_of
+from striate.explanation.look.places import find_layer, layers_of, measured_view, view_of
 from striate.explanation.look.remembered import asked_counts
 from striate.nets import make_module, measure_spread, parse
+from striate.nets.surgery import with_taps
 
 
 def classifier(net, shape=(3, 16, 16), classes=4, seed=0, module=None):
@@ -253,10 +254,13 @@ def test_how_often_trees_ask_is_counted_by_walking_them():
 
 
 def test_parts_are_found_behind_taps():
-    assert _short(["stem.0", "9.branch1.1.branch1.block2.0", "9.branch0.0", "9.join"]) == {
-        "stem.0": "stem.0", "9.branch1.1.branch1.block2.0": "block2.0", "9.branch0.0": "9.branch0.0",
-        "9.join": "9.join",
-    }  # fmt: skip
+    tapped = with_taps(parse("conv(4, 3) relu conv(5, 3) relu block: [conv(6, 3) relu] globalavg fc(4)"), (3, 16, 16))
+    model = classifier(str(tapped))
+    assert [one.path for one in layers_of(model) if "tap" not in one.path] == [
+        "0", "1", "2", "3", "block.0", "block.1", "5", "6"
+    ]  # fmt: skip
+    for path, layer in (("2", "conv(5, 3)"), ("block.0", "conv(6, 3)"), ("6", "fc(4)"), ("2.branch1.0", "conv(5, 3)")):
+        assert find_layer(model, path).layer == layer
     model = classifier("[conv(4, 3) relu]*2 fc(4)")
     assert [one.path for one in layers_of(model)] == ["0.0.0", "0.0.1", "0.1.0", "0.1.1", "1"]
     assert find_layer(model, "0.1").path == "0.1.1"

@@ -196,7 +196,7 @@ def test_a_page_is_never_larger_than_its_limit(tmp_path):
     assert (whole.computed, whole.kept) == (11, 0)
     assert part.size_bytes == (tmp_path / "part.html").stat().st_size <= 220_000
     assert part.kept or part.absent
-    with pytest.raises(ArgumentError, match=r"must fit in 0\.1 MB"):
+    with pytest.raises(ArgumentError, match=r"must fit in 100 kB"):
         page.write_walkthrough(model, np.zeros((28, 28), np.uint8), tmp_path / "none.html", limit_bytes=100_000)
     assert not (tmp_path / "none.html").exists()
 

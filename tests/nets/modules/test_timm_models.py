@@ -1,5 +1,7 @@
 """Models of timm: without timm, with a stand-in for its names, and real ones built without weights."""
 
+import os
+import subprocess
 import sys
 import types
 
@@ -89,6 +91,17 @@ def test_a_timm_that_does_not_import_is_told_from_none(broken):
         MissingExtraError, match=r"installed but cannot be imported \(operator torchvision::nms.*torch "
     ):
         read_timm("timm/levit_192", 2)
+
+
+def test_a_torchvision_without_its_operators_is_enough(tmp_path):
+    """In a process of its own: what is declared to torch stays so."""
+    (tmp_path / "timm").mkdir()
+    asks = "".join(f"torch.library.register_fake('torchvision::{name}', min)\n" for name in ("nms", "qnms"))
+    (tmp_path / "timm" / "__init__.py").write_text(f"import torch\n{asks}__version__ = '9.9'\n")
+    code = "from striate.nets.modules.timm_models import timm_version; print(timm_version())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("9.9\n", 0), done.stderr
 
 
 def test_unknown_names_tell_the_nearest(stand_in):

@@ -1,5 +1,6 @@
 """The page runs from a file without a network, says what Python says, and lets no name become markup."""
 
+import base64
 import hashlib
 import json
 import lzma
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.classifier.samples import Samples
 from striate.errors import ArgumentError
 from striate.shipping.app import page as pages
 from striate.shipping.app.page import app_page, service_page
@@ -63,7 +65,7 @@ def test_models_of_many_bands_and_large_ones_are_refused(colours, monkeypatch):
     with pytest.raises(ArgumentError, match="looks at 5 bands, which no browser reads"):
         app_page(bands, b"", golden.images, golden.probabilities)
     monkeypatch.setattr(pages, "MOST_BYTES", 1_000_000)
-    with pytest.raises(ArgumentError, match=r"the page would have \d+ MB, at most 1 MB"):
+    with pytest.raises(ArgumentError, match=r"the page would have [\d.]+ MB, at most 1 MB"):
         app_page(colours, b"0", golden.images, golden.probabilities)
 
 
@@ -117,6 +119,66 @@ def test_in_a_browser_it_answers_as_python_does(exported, browser, tmp_path):
     tab.wait_for_selector("canvas.heat", timeout=30_000)
     assert tab.evaluate("window.hacked") is None
     assert tab.locator(".result img, .result script, .result b").count() == 0
+    assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
+    tab.context.close()
+
+
+# What a hand does with files, as events of the page.
+GIVE = """([how, files]) => {
+  const data = new DataTransfer();
+  for (const { name, type, content } of files)
+    data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+  const where = document.getElementById("zone"), told = { bubbles: true, cancelable: true };
+  where.dispatchEvent(how === "paste" ? new ClipboardEvent(how, { clipboardData: data, ...told })
+    : new DragEvent(how, { dataTransfer: data, ...told }));
+}"""
+
+
+def as_given(path):
+    return {"name": path.name, "type": "image/jpeg", "content": base64.b64encode(path.read_bytes()).decode()}
+
+
+@pytest.mark.parametrize("kind", ["gray", "turned"])
+def test_what_is_dropped_pasted_or_photographed_is_answered_as_in_python(
+    kind, colours, grays, browser, tmp_path_factory
+):
+    """Of pictures that the camera has stored turned, by a net of gray images, and by one that looks from four sides."""
+    folder = tmp_path_factory.mktemp("photographed")
+    model = grays if kind == "gray" else replace(colours, views="turns")
+    golden = model.samples.golden
+    model = replace(model, samples=Samples(replace(golden, probabilities=model.predict_proba(golden.images))))
+    export_model(model, folder / "app.html")
+    files = []
+    for turn in (1, 3, 6, 8):
+        picture = Image.fromarray(np.random.default_rng(turn).integers(0, 256, (6, 9, 3), np.uint8)).resize((90, 60))
+        exif = picture.getexif()
+        exif[0x0112] = turn
+        files.append(folder / f"{turn}.jpg")
+        picture.save(files[-1], exif=exif, quality=95)
+    asked = []
+    tab = opened(browser, folder / "app.html", asked)
+    n = len(golden.labels)
+    assert tab.inner_text("#state").startswith(f"{n} of {n} golden images answered as in Python")
+    for how, shown in (("drop", 4), ("paste", 8)):
+        tab.evaluate(GIVE, [how, [as_given(file) for file in files]])
+        tab.wait_for_function(f"() => document.querySelectorAll('.result .bars').length === {shown}", timeout=30_000)
+        cards = tab.locator(".result").all()[::-1][-4:]
+        for card, expected, file in zip(cards, model.predict(files), files, strict=True):
+            assert file.name in card.inner_text()
+            by_name = dict(zip(model.classes, expected.probabilities, strict=True))
+            for row in card.locator(".bars li").all():
+                share = float(row.locator(".n").inner_text().removesuffix(" %"))
+                assert share == pytest.approx(100 * by_name[row.locator(".name").inner_text()], abs=1.5), (how, file)
+    tab.evaluate(GIVE, ["drop", []])
+    assert tab.inner_text("#trouble") == "There was no picture in what was dropped: save it, and choose the file."
+    tab.click("#camera")
+    tab.wait_for_selector("#viewfinder:not([hidden])", timeout=30_000)
+    tab.wait_for_function("() => document.getElementById('video').videoWidth > 0", timeout=30_000)
+    tab.click("#shoot")
+    tab.wait_for_function("() => document.querySelectorAll('.result .bars').length === 9", timeout=30_000)
+    assert "camera" in tab.locator(".result").first.inner_text()
+    tab.click("#camera")
+    assert tab.locator("#viewfinder").is_hidden()
     assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
     tab.context.close()
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 import striate
 from striate.nets import make_module, resolve
 from striate.nets.modules.spread import measure_spread
+from striate.nets.surgery import with_taps
 from striate.observer import Observer
 from striate.runs.listing import read_run
 from striate.selection.fit import resume, run_one
@@ -150,6 +151,15 @@ class TestWarnings:
         text = ILL["dead by a bias"][1]().warnings["dead"]
         assert "ReLU 1 (100 %)" in text
         assert "Lower the learning rate" in text
+
+    def test_layers_behind_taps_have_the_names_of_the_plain_net(self):
+        plain = resolve("conv(8, 3, pad=1) relu conv(8, 3) relu last: [conv(8, 3) relu] fc(10)", channels=1)
+        module = make_module(with_taps(plain, (1, 8, 8)), (1, 8, 8))
+        with torch.no_grad():
+            module.layer("2.branch1.2.branch1.last.0").bias.fill_(-50)
+        health = after(module)
+        assert "ReLU last.1 (100 %)" in health.warnings["dead"]
+        assert [row.path for row in health.layers] == ["0", "1", "2", "3", "last.0", "last.1", "6"]
 
     def test_what_is_no_number_is_valid_json(self):
         module = net("[fc(50) relu]*8 fc(classes)", "gaussian(100000)")

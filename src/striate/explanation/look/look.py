@@ -21,6 +21,7 @@ from striate.explanation.look.seen import SeenImages, gather_images
 from striate.explanation.look.weights import weight_galleries
 from striate.notebook.tables import html_table
 from striate.observer import Progress, silent
+from striate.units import percent
 
 # Images for the classes are made without being asked for where that takes seconds.
 _QUICK_PX, _QUICK_CLASSES = 64 * 64, 12
@@ -107,7 +108,7 @@ class Look:
         saturated = [one for one in self.layers if one.saturated is not None]
         if saturated:
             worst = max(saturated, key=lambda one: one.saturated or 0)
-            told += f"; at most {100 * (worst.saturated or 0):.0f} % of a layer's values are saturated ({worst.path})"
+            told += f"; at most {percent(worst.saturated or 0, 0)} of a layer's values are saturated ({worst.path})"
         return told
 
     @property

@@ -16,6 +16,7 @@ from striate.explanation.look.pictures import LookPicture, gallery_sheet
 from striate.pages.page import render_page
 from striate.pages.pictures import write_pictures
 from striate.pages.thumbnails import SIDE_PX, Thumbnail, thumbnail
+from striate.units import percent
 
 # So many bytes of pictures, and so many layers a table.
 MOST_BYTES, MOST_LAYERS = 6_000_000, 400
@@ -85,8 +86,8 @@ def _lines(layers: Sequence[LayerActivity]) -> list[_LayerLine]:
         _LayerLine(
             one.path, one.layer, "×".join(map(str, one.shape)), f"{one.mean:.3g}", f"{one.std:.3g}",
             f"{one.low:.3g} … {one.high:.3g}",
-            "" if one.silent is None else f"{len(one.silent):,} of {one.units:,} ({one.silent_share or 0:.0%})",
-            "" if one.saturated is None else f"{100 * one.saturated:.1f} %",
+            "" if one.silent is None else f"{len(one.silent):,} of {one.units:,} ({percent(one.silent_share or 0, 0)})",
+            "" if one.saturated is None else percent(one.saturated, 1),
             (one.silent_share or 0) > 0.5 or (one.saturated or 0) > 0.5,
             # A spread of a thousandth of the widest has a bar too: the scale is logarithmic over three decades.
             float(np.clip(1 + np.log10(max(one.std, 1e-12) / widest) / 3, 0, 1)) if widest > 0 else 0.0,

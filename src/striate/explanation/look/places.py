@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,12 @@ from striate.nets import NetModule
 from striate.nets.graph import INPUT, Graph, Node
 from striate.nets.layers import Fc, Flatten
 from striate.nets.structure import Multiply
+from striate.nets.taps import names_without_taps
 from striate.nets.windows import Globalavg, Subsample, Window
 
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Mish,
 )  # fmt: skip
-# How the paths of layers begin that lie behind the taps of a net whose features are wanted.
-_TAPS = re.compile(r"^\d+(\.branch1\.1)*\.branch1\.(?!branch|join)(?=[^\W\d])")
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm)
 
 
@@ -78,23 +76,13 @@ def layers_of(model: Classifier) -> list[LayerPlace]:
         return []
     if isinstance(net, NetModule):
         nodes = [(i, node) for i, node in enumerate(net.graph.nodes) if not node.head]
-        names = _short([node.path for _, node in nodes])
+        names = names_without_taps(net.net, [node.path for _, node in nodes])
         return [
             LayerPlace(names[node.path], str(node.written), net.layer(node.path), node=i) for i, node in nodes
         ]  # fmt: skip
     parts = {path: part for path, part in net.named_modules() if path and not any(True for _ in part.children())}
     last = _units_last(model, parts)
     return [LayerPlace(path, repr(part).splitlines()[0][:80], part, path in last) for path, part in parts.items()]
-
-
-def _short(paths: list[str]) -> dict[str, str]:
-    """Return {path: what people call it}: of a net that was tapped for features, without the taps that lie around it.
-
-    >>> _short(["0", "9.branch1.1.branch1.block16.0"])
-    {'0': '0', '9.branch1.1.branch1.block16.0': 'block16.0'}
-    """
-    short = {path: _TAPS.sub("", path) or path for path in paths}
-    return short if len(set(short.values())) == len(paths) else {path: path for path in paths}
 
 
 def find_layer(model: Classifier, path: str) -> LayerPlace:
@@ -104,9 +92,10 @@ def find_layer(model: Classifier, path: str) -> LayerPlace:
         ArgumentError: there is none; the message names those that there are.
     """
     net, layers = net_of(model), layers_of(model)
-    for one in layers:
-        if path and path in (one.path, net.graph.nodes[one.node].path if one.node is not None else ""):  # pyright: ignore
-            return one
+    shown = {one.path: one for one in layers}
+    written = {net.graph.nodes[one.node].path: one for one in layers if one.node is not None}  # pyright: ignore
+    if found := shown.get(path) or written.get(path):
+        return found
     if net is not None and path:
         below = [one for one in layers if one.node is not None and one.path.startswith(f"{path}.")]
         if below:

@@ -26,6 +26,7 @@ from striate.observer import Progress, silent
 from striate.pages.page import render_page
 from striate.pages.policy import page_policy
 from striate.system.files import write_atomically
+from striate.units import say_bytes
 
 LIMIT_BYTES = 8_000_000
 PACKAGE = "striate.explanation.walk"
@@ -164,7 +165,7 @@ def _fitted(
             return page, document, difference.share
         room -= 1.05 * (len(page) - limit)
     raise ArgumentError(
-        f"a walkthrough must fit in {limit / 1e6:g} MB; this net comes out larger, or less exact than torch, however "
+        f"a walkthrough must fit in {say_bytes(limit)}; this net comes out larger, or less exact than torch, however "
         "little is carried. Walk a smaller net"
     )
 

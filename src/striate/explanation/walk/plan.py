@@ -16,6 +16,7 @@ import numpy as np
 from striate.errors import ArgumentError
 from striate.explanation.walk.numbers import EXACT_BITS
 from striate.explanation.walk.steps import WalkStep
+from striate.units import say_bytes
 
 # So many channels or units of a kept step have their weights in the page.
 MOST_UNITS = 12
@@ -111,7 +112,7 @@ def _ends(steps: Sequence[WalkStep], numbers: float, limit: float) -> tuple[set[
             break
     if first_last == len(steps):
         raise ArgumentError(
-            f"a walkthrough must fit in {limit / 1e6:g} MB; this net's last layer, {steps[-1].layer}, does not. "
+            f"a walkthrough must fit in {say_bytes(limit)}; this net's last layer, {steps[-1].layer}, does not. "
             "Walk a smaller net"
         )
     after, values, work = 0, 0, 0

@@ -24,6 +24,7 @@ from striate.nets.zoo.downloads import answers
 from striate.nets.zoo.registry import TIMM
 
 _NAME = re.compile(r"[a-z0-9_.]+")
+_LOST = re.compile(r"operator torchvision::(\w+) does not exist")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def import_timm() -> Any:
         MissingExtraError: it is not installed, or does not run beside this torch; the message says what to install.
     """
     try:
-        return importlib.import_module("timm")
+        return _import_beside_any_torchvision()
     except Exception as error:  # a torchvision made for another torch fails with whatever its operators raise
         if isinstance(error, ModuleNotFoundError) and error.name == "timm":
             raise MissingExtraError('timm is not installed: pip install "striate[timm]"') from None
@@ -121,6 +122,24 @@ def import_timm() -> Any:
             f"timm is installed but cannot be imported ({said}). Its torchvision must be the one made for torch "
             f"{torch.__version__}; the two that fit: pip install --upgrade torch torchvision"
         ) from None
+
+
+def _import_beside_any_torchvision() -> Any:
+    """Return the module timm, also where torchvision's compiled operators do not load.
+
+    PyPI's torchvision is made for torch with CUDA. Beside torch for the CPU its own import fails, as it describes
+    operators that are not there; timm's nets call none of them, so that their names are enough.
+    """
+    declared = set[str]()
+    while True:
+        try:
+            return importlib.import_module("timm")
+        except RuntimeError as error:
+            lost = _LOST.search(str(error))
+            if not lost or lost[1] in declared:
+                raise
+            torch.library.define(f"torchvision::{lost[1]}", "() -> ()")
+            declared.add(lost[1])
 
 
 def timm_version() -> str:

@@ -214,9 +214,11 @@ const listen = (model) => {
   for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
   document.addEventListener("dragover", () => zone.classList.add("over"));
   for (const kind of ["dragleave", "drop"]) document.addEventListener(kind, () => zone.classList.remove("over"));
-  document.addEventListener("drop", (event) => take(model, event.dataTransfer.files));
+  const given = (files, how) => files?.length ? take(model, files)
+    : complain(`There was no picture in what was ${how}: save it, and choose the file.`);
+  document.addEventListener("drop", (event) => given(event.dataTransfer?.files, "dropped"));
   document.addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) take(model, event.clipboardData.files);
+    if (!event.target.matches?.("input, textarea")) given(event.clipboardData?.files, "pasted");
   });
   camera(model);
 };

@@ -19,7 +19,7 @@ from striate.errors import ArgumentError
 from striate.pages.page import render_page
 from striate.pages.policy import page_policy
 from striate.shipping.onnx.metadata import licence_of, sources_of_weights
-from striate.units import percent
+from striate.units import percent, say_bytes
 from striate.version import __version__
 
 MOST_BYTES = 40_000_000
@@ -64,8 +64,8 @@ def app_page(classifier: Classifier, model: bytes, images: np.ndarray, probabili
     page = _page(title, facts, where, about, script, parts, "'none'")
     if (size := len(page.encode(errors="replace"))) > MOST_BYTES:
         raise ArgumentError(
-            f"the page would have {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f} MB open well everywhere: the "
-            f"model alone has {len(model) / 1e6:.0f} MB. Export it as -o model.onnx, or train a smaller net, such as "
+            f"the page would have {say_bytes(size)}, at most {say_bytes(MOST_BYTES)} open well everywhere: the "
+            f"model alone has {say_bytes(len(model))}. Export it as -o model.onnx, or train a smaller net, such as "
             "--net swift"
         )
     return page

@@ -43,6 +43,8 @@ class _Asked:
         self.known: list[np.ndarray | None] = []
 
     def judged(self) -> Judged:
+        if len(self.known) == 1:
+            return Judged(self.probabilities[0], self.known[0])
         known = [one for one in self.known if one is not None]
         return Judged(np.concatenate(self.probabilities), np.concatenate(known) if known else None)
 

@@ -89,8 +89,7 @@ class Body:
         if length is not None and length > limit:
             raise too_large(limit)
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
-                await self._read_all(receive, limit)
+            await self._read_all(receive, limit)
         except TimeoutError:
             raise RefusedError(
                 408, "slow-body", f"the body must arrive within {self._limits.timeout_s:g} s, and pause for at most "
@@ -98,8 +97,10 @@ class Body:
             ) from None  # fmt: skip
 
     async def _read_all(self, receive: Receive, limit: int) -> None:
+        now = asyncio.get_running_loop().time
+        end = now() + self._limits.timeout_s
         while True:
-            async with asyncio.timeout(self._limits.idle_s):
+            async with asyncio.timeout_at(min(end, now() + self._limits.idle_s)):
                 message = await receive()
             if message["type"] == "http.disconnect":
                 raise RefusedError(400, "broken-off", "the client left before its request was whole")

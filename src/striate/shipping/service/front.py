@@ -40,11 +40,12 @@ _HEADERS = [
 # Of a body that is refused so much is read and dropped, so long, for the client to hear why.
 _DROPPED_BYTES, _DROPPED_S = 8 << 20, 2.0
 _SMALL_BYTES = 1 << 20
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def json_bytes(value: Any) -> bytes:
     """Return JSON as it is sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 class Front:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from striate.classifier.blocks import pixel_block
 from striate.classifier.preprocessing import Preprocessing
-from striate.data.decoding.decode import Header, probe
+from striate.data.decoding.decode import probe
 from striate.data.decoding.formats import count_scans, format_of
 from striate.errors import DecodingError, is_out_of_memory
 from striate.shipping.service.bodies import Upload
@@ -17,6 +19,8 @@ from striate.shipping.service.limits import RefusedError
 
 # A picture may be written in many passes over all of its pixels; ordinary ones have up to a dozen.
 _MOST_SCANS = 100
+# A PNG begins so, and goes on with width and height.
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _TINY_BYTES, _TINY_PX = 16 << 10, 128 * 128
 
 
@@ -54,30 +58,38 @@ def take_files(uploads: Sequence[Upload], first: int, shape: Preprocessing, limi
     return taken
 
 
-def tiny_header(content: bytes) -> Header | None:
-    """Return the header of a file that is sooner decoded than handed to another thread, else None."""
+def tiny_area(content: bytes) -> int | None:
+    """Return the pixels of a file that is sooner decoded than handed to another thread, None of another."""
     if len(content) > _TINY_BYTES:
         return None
     try:
-        header = probe(content)
+        area_px = _stated_area(content)
     except DecodingError:
         return None
-    return header if header.height * header.width <= _TINY_PX else None
+    return area_px if area_px <= _TINY_PX else None
 
 
-def pixels_of(content: bytes, shape: Preprocessing, limit_px: int, header: Header | None = None) -> np.ndarray:
+def _stated_area(content: bytes) -> int:
+    """Return how many pixels a file says that it has: of a PNG without opening it, which takes as long as decoding."""
+    if content.startswith(_PNG) and len(content) >= len(_PNG) + 8:
+        return math.prod(struct.unpack_from(">II", content, len(_PNG)))
+    header = probe(content)
+    return header.height * header.width
+
+
+def pixels_of(content: bytes, shape: Preprocessing, limit_px: int, area_px: int | None = None) -> np.ndarray:
     """Return the pixels uint8 (h, w, c) that a model is given of one file, as `striate predict` gives them.
 
     Arguments:
-        header: the file's, where it is known.
+        area_px: what the file says that it has, where that is known.
 
     Raises:
         RefusedError: 413 too many pixels, 415 no image that is read, 422 damaged or of other bands.
     """
     try:
-        header = header or probe(content)
-        if header.height * header.width > limit_px:
-            raise _oversized(header.height * header.width, limit_px)
+        area_px = _stated_area(content) if area_px is None else area_px
+        if area_px > limit_px:
+            raise _oversized(area_px, limit_px)
         if content.startswith(b"\xff\xd8") and count_scans(content) > _MOST_SCANS:
             raise RefusedError(413, "too-many-scans", f"a JPEG must have at most {_MOST_SCANS} scans. Save it anew")
         return pixel_block(shape, [content], 0, 1)[0]  # pyright: ignore[reportArgumentType]

@@ -19,7 +19,7 @@ from striate.classifier.trust import Answering
 from striate.data.decoding.quiet import QUIET
 from striate.shipping.service.batching import Batcher, step_back
 from striate.shipping.service.bodies import Body, Holding, Receive, Upload, check_type, uploads_of
-from striate.shipping.service.intake import Stop, Taken, pixels_of, take_files, tiny_header
+from striate.shipping.service.intake import Stop, Taken, pixels_of, take_files, tiny_area
 from striate.shipping.service.limits import Limits, RefusedError, busy, too_large
 from striate.shipping.service.models import Models, Served
 from striate.system.devices import usable_cpus
@@ -207,9 +207,10 @@ class Predictor:
 
     async def _decoded(self, uploads: Sequence[Upload], served: Served, stop: Stop) -> np.ndarray:
         loop, shape, limit_px = asyncio.get_running_loop(), served.model.preprocessing, self.limits.image_px
-        if len(uploads) == 1 and (header := tiny_header(uploads[0].content)):  # a thread would cost more than it spares
+        area_px = tiny_area(uploads[0].content) if len(uploads) == 1 else None
+        if area_px is not None:  # a thread would cost more than it spares
             try:
-                return pixels_of(uploads[0].content, shape, limit_px, header)[None]
+                return pixels_of(uploads[0].content, shape, limit_px, area_px)[None]
             except RefusedError as refusal:
                 raise _refused([(0, uploads[0].name, refusal)], 1) from None
         parts: list[Taken] = list(await asyncio.gather(*(

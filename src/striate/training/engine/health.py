@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from striate.nets import NetModule
+from striate.nets.taps import names_without_taps
 from striate.units import percent
 
 # So many images of a step are enough to know a unit's range, and so many steps lie between two looks at least: then
@@ -33,7 +35,7 @@ class LayerHealth:
     """One layer in one step; None where it has nothing of the kind.
 
     Arguments:
-        path: where it is in the net.
+        path: where it is in the net, in one with taps as if it had none.
         layer: its kind, as Conv2d or ReLU.
         dead: share of a ReLU's units, channels over all positions, that no image of the step woke.
         saturated: share of a tanh's or sigmoid's values in the outer hundredth of its range, where no gradient passes.
@@ -134,7 +136,10 @@ def watched(module: nn.Module, epoch: int, found: Callable[[Health], object], *,
     finally:
         for handle in handles:
             handle.remove()
-    found(Health(epoch, seen.images, tuple(_row(path, part, seen) for path, part in _leaves(module))))
+    leaves = dict(_leaves(module))
+    names = names_without_taps(module.net, list(leaves)) if isinstance(module, NetModule) else {}
+    rows = (replace(_row(path, part, seen), path=names.get(path, path)) for path, part in leaves.items())
+    found(Health(epoch, seen.images, tuple(rows)))
 
 
 def _leaves(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
