@@ -96,9 +96,13 @@ def _far_below(values: np.ndarray, of: np.ndarray, far: float = 4.0, least_sprea
 
 
 def _marks(
-    positions: np.ndarray, examined: Examined, detail: Callable[[int], str], leave_out: bool
+    positions: np.ndarray, examined: Examined, detail: Callable[[int], str], leave_out: bool = False
 ) -> tuple[Mark, ...]:
-    return tuple(Mark(str(examined.images.names[i]), detail(i), leave_out) for i in positions.tolist())
+    """Return the marks of images, of which those that teach may be left out."""
+    teaches = examined.teaches
+    return tuple(
+        Mark(str(examined.images.names[i]), detail(i), leave_out and bool(teaches[i])) for i in positions.tolist()
+    )
 
 
 def _tell_blank(examined: Examined, odd: np.ndarray) -> Finding:
@@ -108,9 +112,14 @@ def _tell_blank(examined: Examined, odd: np.ndarray) -> Finding:
     effect = "whatever the label of a blank image, there is nothing in it to learn it from, and no way to judge it"
     if meant:
         effect = f"most of them are in {meant}, of which blank images seem to be the very sign"
+    teach = int(examined.teaches[positions].sum())
+    advice = "leave blank images out: --without findings.csv does"
+    if teach < len(positions):
+        advice = "those that judge stay: mend them where they came from"
+        advice += f". --without findings.csv leaves {teach:,} out of training" if teach else ""
     return Finding(
         "blank", severity, f"{counted(len(positions))} {is_or_are(len(positions))} blank", effect,
-        "leave blank images out: --without findings.csv does" if not meant else "look whether they are meant to be",
+        advice if not meant else "look whether they are meant to be",
         _marks(positions, examined, lambda i: f"gray {looks['mean'][i]:.0f} ± {looks['spread'][i]:.1f} throughout",
                not meant),
         100 * share,
@@ -147,7 +156,7 @@ class _Fault:
         """Return the finding on the images of `odd`, bool (n,)."""
         looks, positions = examined.appearance, np.flatnonzero(odd)
         title = f"{counted(len(positions))} {is_or_are(len(positions))} {self.what}"
-        marks = _marks(positions, examined, lambda i: self.detail(looks, i), False)
+        marks = _marks(positions, examined, lambda i: self.detail(looks, i))
         weight = 100 * len(positions) / len(odd)
         return Finding(self.kind, self.severity, title, self.effect, self.advice, marks, weight)
 
@@ -198,7 +207,7 @@ def _odd_aspect(examined: Examined) -> list[Finding]:
     if not odd.any():
         return []
     positions = np.flatnonzero(odd)
-    marks = _marks(positions, examined, lambda i: f"{looks.widths[i]}×{looks.heights[i]} pixels", False)
+    marks = _marks(positions, examined, lambda i: f"{looks.widths[i]}×{looks.heights[i]} pixels")
     return [Finding(
         "odd-aspect", "note", f"{counted(len(positions))} {'has' if len(positions) == 1 else 'have'} another shape "
         f"than the others", "brought to the others' shape, they are cut, padded or distorted",
@@ -213,7 +222,7 @@ def _tiny(examined: Examined) -> list[Finding]:
     if not odd.any():
         return []
     positions = np.flatnonzero(odd)
-    marks = _marks(positions, examined, lambda i: f"{looks.widths[i]}×{looks.heights[i]} pixels", False)
+    marks = _marks(positions, examined, lambda i: f"{looks.widths[i]}×{looks.heights[i]} pixels")
     return [Finding(
         "tiny", "note", f"{counted(len(positions))} {is_or_are(len(positions))} far smaller than the others (typically "
         f"{np.median(side):.0f} pixels)", "they are enlarged to the size of training and stay blurred",
