@@ -106,3 +106,13 @@ def test_odd_shapes():
 def test_tiny_images():
     assert shapes([500] * 40 + [50], [500] * 40 + [50]) == {"tiny": [40]}
     assert shapes([500] * 40 + [300], [500] * 40 + [300]) == {}
+
+
+def test_blanks_that_judge_stay_and_how_many_do_not_is_said():
+    images = a_set("day")
+    images[:4] = 90
+    splits = np.where(np.arange(COUNT) % 2, "train", "test").astype("U5")
+    (finding,) = find_odd_pictures(examined_of(images, splits=splits))
+    assert [mark.leave_out for mark in finding.marks] == [False, True, False, True]
+    assert "those that judge stay" in finding.advice
+    assert "leaves 2 out of training" in finding.advice
