@@ -1,4 +1,4 @@
-"""How many planted blank, dark, bright and blurred images are found, how many others with them; seconds and memory.
+"""How many planted blank, dark, bright, blurred and enlarged images are found, how many others with them; seconds and memory.
 
 Faults are planted into one image in fifty of each kind, in sets as they are and in the same sets by night (darkened to
 a quarter). --sources: what holds images of one size; --timed: what is checked as a whole, without labels.
@@ -29,7 +29,7 @@ from striate.checks.pictures import find_odd_pictures
 from striate.data.catalog import Catalog
 
 SHARE, NIGHT, MOST = 0.02, 0.25, 10_000
-KINDS = ("blank", "dark", "bright", "blurred", "low-detail")
+KINDS = ("blank", "dark", "bright", "blurred", "enlarged", "low-detail")
 
 
 def blurred(image: np.ndarray) -> np.ndarray:
@@ -39,12 +39,20 @@ def blurred(image: np.ndarray) -> np.ndarray:
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius))).reshape(image.shape)
 
 
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """Return an image that was made a quarter as large and enlarged again."""
+    picture = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+    small = picture.resize((picture.width // 4, picture.height // 4), Image.Resampling.BICUBIC)
+    return np.asarray(small.resize(picture.size, Image.Resampling.BICUBIC)).reshape(image.shape)
+
+
 def faults(rng: np.random.Generator) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     return {
         "blank": lambda image: np.zeros_like(image) + rng.integers(0, 256, image.shape[2]).astype(np.uint8),
         "dark": lambda image: (image * 0.2).astype(np.uint8),
         "bright": lambda image: (255 - (255 - image) * 0.2).astype(np.uint8),
         "blurred": blurred,
+        "enlarged": enlarged,
     }
 
 
