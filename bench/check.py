@@ -29,6 +29,14 @@ from striate.checks.pictures import find_odd_pictures
 from striate.data.catalog import Catalog
 
 SHARE, NIGHT, MOST = 0.02, 0.25, 10_000
+# The command, which says at its end what it took itself.
+MEASURED = """
+import atexit, json, sys, time
+from bench.record import peak_bytes
+from striate.cli import main
+atexit.register(lambda: print(json.dumps([time.process_time(), peak_bytes()]), file=sys.stderr))
+main()
+"""
 KINDS = ("blank", "dark", "bright", "blurred", "enlarged", "low-detail")
 
 
@@ -75,9 +83,11 @@ def measure(images: np.ndarray, seed: int) -> dict[str, Any]:
         for i in order[k * count : (k + 1) * count]:
             planted[i], truth[i] = change(images[i]), kind
     result, nothing = found(planted), np.zeros(0, np.int64)
+    everything = np.unique(np.concatenate([nothing, *(result.get(kind, nothing) for kind in KINDS)]))
     return {
         kind: {
             "found_share": float((truth[own] == kind).sum() / count) if kind in truth else None,
+            "found_as_any_share": float((truth[everything] == kind).sum() / count) if kind in truth else None,
             "planted_share_of_found": float((truth[own] != "").mean()) if len(own) else None,
             "found_unplanted": int((truth[own] == "").sum()),
         }
@@ -96,17 +106,14 @@ def timed(source: Path) -> dict[str, float]:
     """Return what `striate check --no-labels` takes of a source with an empty cache: a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         own = os.environ | {"STRIATE_CACHE": folder, "GOMP_SPINCOUNT": "3000"}
-        words = [sys.executable, "-m", "striate", "check", str(source), "--no-labels", "--json", "--out", folder]
+        words = [sys.executable, "-c", MEASURED, "check", str(source), "--no-labels", "--json", "--out", folder]
         start = time.perf_counter()
-        with (Path(folder) / "told.json").open("w+") as out:
-            command = subprocess.Popen(words, env=own, stdout=out, stderr=subprocess.DEVNULL)
-            used = os.wait4(command.pid, 0)[2]  # of this one alone: that of all children keeps the largest peak
-            wall_s = time.perf_counter() - start
-            out.seek(0)
-            told = json.load(out)
+        done = subprocess.run(words, env=own, capture_output=True, text=True, check=False)
+        wall_s, told = time.perf_counter() - start, json.loads(done.stdout)
+        cpu_s, peak_bytes = json.loads(done.stderr.splitlines()[-1])
         page_bytes = Path(told["page"]).stat().st_size
-    return {"images": told["images"], "seconds": round(wall_s, 1), "cpu_s": round(used.ru_utime + used.ru_stime, 1),
-            "peak_mib": round(used.ru_maxrss / 1024), "page_mb": round(page_bytes / 1e6, 2),
+    return {"images": told["images"], "seconds": round(wall_s, 1), "cpu_s": round(cpu_s, 1),
+            "peak_mib": round(peak_bytes / 2**20), "page_mb": round(page_bytes / 1e6, 2),
             "load_average": round(os.getloadavg()[0], 1)}  # fmt: skip
 
 

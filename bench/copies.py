@@ -6,14 +6,16 @@
 Each seed plants faults (tests/planting.py: --other plants the kinds that are not promised) and searches. Published sets
 hold copies of their own, so a pair that was not planted is no false one by itself. Those of equal pixels, and those
 that planted ones tie together, are true; the others are `to_judge` by eye: --sheet draws up to 96 of each set and seed,
-a PNG each, and --false SET=WRONG/SEEN ... says what was seen. From that comes `false_share` of all reported pairs, with
-the upper end of its 95 % interval. --data-dir adds the digits and Fashion-MNIST as they are: alike is not the same
-there. Blanks and files cut short are found by what `check` looks at, which is not timed here.
+a PNG each, and --false SET=WRONG/SEEN ... says what was seen; alone, it is written into the record that is there. From
+that comes `false_share` of all reported pairs, with the upper end of its 95 % interval. --data-dir adds the digits and
+Fashion-MNIST as they are, where alike is not the same: nobody can tell of a plain shirt by eye. Blanks and files cut
+short are found by what `check` looks at, which is not timed here.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -28,6 +30,7 @@ from tests.planting import NEAR, OTHER, Fault, plant
 
 import striate
 from bench.record import write
+from bench.table import RECORDS, write_page
 from striate.checks.copies import Copies, find_copies_in
 from striate.checks.ledgers import find_unreadable
 from striate.checks.look import look_at_images
@@ -68,13 +71,13 @@ def judged(images: ImageSet, copies: Copies, faults: list[Fault]) -> dict[str, A
     return {"found": kinds, "near_found": sum(near) / len(near), "near": len(near), "unplanted": len(found - set(true))}
 
 
-def to_judge(images: ImageSet, copies: Copies, faults: list[Fault]) -> list[tuple[int, int]]:
+def to_judge(copies: Copies, faults: list[Fault]) -> list[tuple[int, int]]:
     """Return the pairs that are neither equal nor planted, nor tied together by equal and planted ones."""
-    place = {name: i for i, name in enumerate(images.names)}
+    place = {name: i for i, name in enumerate(copies.names)}
     known = copies.pairs[copies.exact]
     planted = np.array([(place[f.of], place[f.file]) for f in faults if f.of], np.int64).reshape(-1, 2)
     first, second = np.concatenate([known, planted]).T
-    true = tied_together(len(images), first, second)
+    true = tied_together(len(copies.names), first, second)
     return [(i, j) for i, j in copies.pairs.tolist() if true[i] != true[j]]
 
 
@@ -93,7 +96,7 @@ def single(catalog: Catalog, images: ImageSet, faults: list[Fault]) -> dict[str,
     return found
 
 
-def false_share(pairs: int, judging: int, seen: str | None) -> dict[str, float]:
+def false_share(pairs: int, judging: int, seen: str | None) -> dict[str, Any]:
     """Return the share of all reported pairs that are false, by those that were looked at, and its upper limit."""
     if judging and seen is None:
         return {}
@@ -102,7 +105,19 @@ def false_share(pairs: int, judging: int, seen: str | None) -> dict[str, float]:
         return {"false_share": 0.0, "false_share_at_most": 0.0} if not judging else {}
     upper = 1.0 if wrong == of else float(beta.ppf(0.975, wrong + 1, of - wrong))
     upper = upper if of < judging else wrong / of  # all of them were looked at
-    return {"false_share": wrong / of * judging / pairs, "false_share_at_most": upper * judging / pairs}
+    shares = {"false_share": wrong / of * judging / pairs, "false_share_at_most": upper * judging / pairs}
+    return {"seen_false": f"{wrong} of {of}", **shares}
+
+
+def judge_record(name: str, false: list[str]) -> None:
+    """Write what was seen on the sheets of a run into its record."""
+    path = RECORDS / f"{name}.json"
+    record = json.loads(path.read_text("utf-8"))
+    seen = dict(one.split("=") for one in false)
+    for source, told in record["sources"].items():
+        told |= false_share(told["pairs"], told["to_judge"], seen.get(source))
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_page()
 
 
 def draw(images: ImageSet, pairs: list[tuple[int, int]], to: Path) -> None:
@@ -134,10 +149,13 @@ def main() -> None:
     parser.add_argument("--false", nargs="*", default=[], help="SET=WRONG/SEEN of pairs looked at")
     options = parser.parse_args()
     result: dict[str, Any] = {}
+    if options.false and not (options.cifar10 or options.trashnet or options.data_dir):
+        judge_record("copies_other" if options.other else "copies", options.false)
+        return
     seen = dict(one.split("=") for one in options.false)
 
     def keep(name: str, told: dict[str, Any], images: ImageSet, copies: Copies, faults: list[Fault]) -> None:
-        doubtful = to_judge(images, copies, faults)
+        doubtful = to_judge(copies, faults)
         if options.sheet:
             draw(images, doubtful, options.sheet / f"{name.replace(', seed ', '-')}.png")
         told |= {"to_judge": len(doubtful)} | false_share(len(copies.pairs), len(doubtful), seen.get(name))
@@ -157,7 +175,7 @@ def main() -> None:
         keep(name, told, images, copies, [])
     planted = "other kinds" if options.other else "promised kinds"
     record = {"planted": planted, "each": options.each, "load_average": round(os.getloadavg()[1], 1)}
-    record |= {"sources": result, "seen_false": seen}
+    record |= {"sources": result}
     clock = "from decoded images to pairs of copies; other processes ran beside where load_average is above 2"
     write("copies_other" if options.other else "copies", record, clock)
 
