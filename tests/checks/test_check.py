@@ -15,6 +15,7 @@ from striate.data.grouping.content import look_at
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, SourceNotFoundError
 from striate.observer import Observer
+from striate.selection.fit import run_one
 
 QUICK = CheckOptions(labels=False)
 
@@ -162,3 +163,26 @@ def test_no_label_is_vouched_for_by_a_copy_however_it_lies(monkeypatch, by):
         check(found, data=DataOptions(groups=by))
     expected = np.r_[np.arange(60), np.arange(14)]
     assert together(heard["groups"]).tolist() == together(expected).tolist()
+
+
+def test_a_model_that_looks_at_other_bands_is_told_before_anything_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("striate.checks.check.find_copies_in", None)
+    for name in "ab":
+        banded(tmp_path / "set" / name, 12, 5, ord(name))
+    model = run_one(catalog(pictures(20, 1, 6), np.arange(20) % 2), "lenet", epochs=1).classifier
+    with pytest.raises(
+        DataError, match="the images have 5 bands and the model whose features are asked for looks at 3"
+    ):
+        check(tmp_path / "set", CheckOptions(model=model))
+
+
+def test_unlabelled_images_that_have_labels_already_are_passed_over(monkeypatch):
+    monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
+    own, others = pictures(30, 1, 6), pictures(4, 1, 7)
+    found = catalog(own, np.arange(30) % 2)
+    pool = striate.read(np.concatenate([own[:9], others]))
+    checkup = check(found, CheckOptions(unlabelled=pool))
+    assert len(checkup.wanted) == 4
+    assert "9 unlabelled images equal images with labels, and are passed over" in checkup.notes
+    checkup = check(found, CheckOptions(unlabelled=striate.read(own[:9])))
+    assert any(note.startswith("all unlabelled images equal images with labels") for note in checkup.notes)

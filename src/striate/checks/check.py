@@ -26,7 +26,7 @@ from striate.checks.finding import Finding, ranked
 from striate.checks.ledgers import find_unreadable
 from striate.checks.look import look_at_images
 from striate.checks.pictures import find_odd_pictures
-from striate.checks.pool import pool_notes, prepare_pool, read_pool
+from striate.checks.pool import prepare_pool, read_pool
 from striate.checks.shift import find_shifts
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, find_groups, grouped
@@ -94,7 +94,11 @@ def check(
         images = prepare(catalog, data.size, data.fit, progress=observer.prepare)
     except DataError:
         return _nothing_readable(catalog)
-    unlabelled = prepare_pool(pool, images, observer.prepare)
+    if options.model is not None:
+        from striate.checks.evidence import check_bands
+
+        check_bands(images, options.model)
+    unlabelled, of_pool = prepare_pool(pool, images, observer.prepare)
     copies = find_copies_in(images, catalog, observer.prepare)
     groups = _belonging(images, catalog, data.groups, copies, observer)
     images = grouped(images, groups)
@@ -104,7 +108,7 @@ def check(
     more, wanted, unlabelled, notes = _doubts(replace(images, groups=alike), options, unlabelled, observer)
     return Checkup(
         catalog.source, ranked([*findings, *more]), catalog, images, tell_files(examined.appearance), images.ledger,
-        wanted, unlabelled, (*catalog.notes, *images.notes, *groups.notes, *notes, *pool_notes(unlabelled)),
+        wanted, unlabelled, (*catalog.notes, *images.notes, *groups.notes, *notes, *of_pool),
     )  # fmt: skip
 
 

@@ -34,17 +34,37 @@ def read_pool(source: Any, progress: Progress = silent) -> Catalog | None:
     return catalog
 
 
-def prepare_pool(pool: Catalog | None, images: ImageSet, progress: Progress = silent) -> ImageSet | None:
-    """Return the images without labels, brought to what those with labels are: size, channels, window.
+def prepare_pool(
+    pool: Catalog | None, images: ImageSet, progress: Progress = silent
+) -> tuple[ImageSet | None, tuple[str, ...]]:
+    """Return the images without labels, and what is to be said of others that are no use.
+
+    They are brought to what those with labels are: size, channels, window. Those that equal one of these are left out.
 
     Raises:
         DataError: they have other bands, or none of them can be decoded.
     """
     if pool is None:
-        return None
+        return None, ()
     height, width, channels = images.image_shape
     _check_bands(pool, channels)
-    return prepare(pool, (height, width), images.fit, channels, progress, window=images.window)
+    found = prepare(pool, (height, width), images.fit, channels, progress, window=images.window)
+    known = np.isin(found.hashes, images.hashes[images.labels >= 0])
+    notes, lost = [], [entry for entry in found.ledger if entry.status == "skipped"]
+    if lost:
+        first = f"{lost[0].name}: {lost[0].detail}"
+        notes.append(f"{counted(len(lost), 'file')} of the unlabelled ones cannot be used, such as {first}")
+    if known.all():
+        notes.append("all unlabelled images equal images with labels: give --unlabelled others")
+        return found, tuple(notes)
+    if known.any():
+        notes.append(f"{counted(int(known.sum()), 'unlabelled image')} equal images with labels, and are passed over")
+    return found.subset(np.flatnonzero(~known)), tuple(notes)
+
+
+def convertible(own: int, wanted: int) -> bool:
+    """Return whether images of so many bands can be brought to so many others: gray and RGB to each other."""
+    return own == wanted or {own, wanted} <= {1, 3}
 
 
 def _check_bands(pool: Catalog, channels: int) -> None:
@@ -54,18 +74,9 @@ def _check_bands(pool: Catalog, channels: int) -> None:
     for i in some:
         with suppress(DecodingError):
             found[i] = probe(pool.images[i]).channels
-    others = [i for i, own in found.items() if own != channels and not {own, channels} <= {1, 3}]
+    others = [i for i, own in found.items() if not convertible(own, channels)]
     if others and len(others) == len(found):
         raise DataError(
             f"{pool.names[others[0]]} in {pool.source} has {found[others[0]]} bands, the images with labels have "
             f"{channels}: give --unlabelled images of the same bands"
         )
-
-
-def pool_notes(pool: ImageSet | None) -> tuple[str, ...]:
-    """Say how many of the images without labels cannot be read."""
-    lost = [] if pool is None else [entry for entry in pool.ledger if entry.status == "skipped"]
-    if not lost:
-        return ()
-    return (f"{counted(len(lost), 'file')} of the unlabelled ones cannot be used, such as {lost[0].name}: "
-            f"{lost[0].detail}",)  # fmt: skip
