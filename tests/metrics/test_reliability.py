@@ -110,3 +110,16 @@ def test_certain_and_wrong():
 def test_shapes_must_agree():
     with pytest.raises(ShapeError, match=r"got \(2,\) and \(3,\)"):
         measure_reliability(np.ones(2), np.ones(3, bool))
+
+
+def test_few_images_give_nobody_leave_to_take_probabilities_at_their_word():
+    """Calibrated both times: of 40 images an error of ten points could not be seen, of 20,000 it could."""
+
+    def told(n):
+        right = np.arange(n) % 10 < np.repeat([6, 9], n // 2)
+        return measure_reliability(np.repeat([0.6, 0.9], n // 2), right)
+
+    few, many = told(40), told(20_000)
+    assert few.interval[0] == many.interval[0] == 0
+    assert "more images would tell" in few.sentence
+    assert "can be taken at their word" in many.sentence

@@ -22,6 +22,8 @@ from striate.units import percent
 BINS, BIN_IMAGES = 15, 20
 # Random gaps against which those seen are held; the same every time.
 DRAWS = 1_000
+# Where an error of more cannot be ruled out, nobody can be told to take probabilities at their word.
+SMALL = 0.05
 # A bin's own scatter is drawn towards that of a calibrated classifier by the weight of so many images.
 PRESUMED_IMAGES = 2.0
 
@@ -69,8 +71,10 @@ class Reliability:
         """What a user should know of it."""
         low, high = self.interval
         told = f"calibration error {100 * self.ece:.1f} points (95 % interval {100 * low:.1f} to {100 * high:.1f})"
-        if low == 0:
+        if low == 0 and high <= SMALL:
             return f"{told}: its probabilities can be taken at their word, as far as these images tell"
+        if low == 0:
+            return f"{told}: it may be none, or as much as that; more images would tell"
         gap = self.confidence - self.accuracy
         if abs(gap) < self.ece / 2:
             return f"{told}: too sure of some images, not sure enough of others"
