@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ShapeError
-from striate.metrics.groups import sample_size, widening
+from striate.metrics.groups import grouped_interval, sample_size, widening
 from striate.units import percent
 
 # As many bins as are usual, and of at least so many images.
@@ -124,8 +124,10 @@ def measure_reliability(confidence: np.ndarray, right: np.ndarray, groups: np.nd
     weights = np.array([len(part) for part in parts]) / len(right)
     gaps = np.array([one.accuracy - one.confidence for one in bins])
     noise = _noise(sure, right, place, groups)
-    ece, interval = _inverted(weights, gaps, noise)
-    return Reliability(bins, ece, interval, equal_width_error(sure, right), float(sure.mean()), float(right.mean()))
+    ece, (low, high) = _inverted(weights, gaps, noise)
+    if right.all():  # then no scatter is seen, and there may be as much as so few images can hide
+        high = max(high, float(sure.mean()) - grouped_interval(right, groups)[0])
+    return Reliability(bins, ece, (low, high), equal_width_error(sure, right), float(sure.mean()), float(right.mean()))
 
 
 def equal_width_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
@@ -187,9 +189,9 @@ def _noise(confidence: np.ndarray, right: np.ndarray, place: np.ndarray, groups:
 
 def _inverted(weights: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Return the error and its interval: those of which what was seen is the median, or within 95 %."""
-    seen = float(weights @ np.abs(gaps))
+    seen, chance = float(weights @ np.abs(gaps)), float(np.quantile(np.abs(noise) @ weights, 0.975))
     if seen == 0:
-        return 0.0, (0.0, float(np.quantile(np.abs(noise) @ weights, 0.975)))
+        return 0.0, (0.0, chance)
 
     def quantile(scale: float, share: float) -> float:
         return float(np.quantile(np.abs(scale * gaps + noise) @ weights, share))
@@ -207,4 +209,4 @@ def _inverted(weights: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple
         return low
 
     ece, low, high = (seen * crossing(share) for share in (0.5, 0.975, 0.025))
-    return ece, (low, high)
+    return ece, (low, max(high, chance))  # gaps that happen to be smaller than chance makes them show no less
