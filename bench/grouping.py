@@ -2,7 +2,8 @@
 
 Needs the published data sets: --data-dir or STRIATE_DATA; --trashnet, a folder of photographs; --bursts, folders of
 bursts, each with train/<class>/… and objects.csv (file,object), which says what belongs together. Equal images are not
-counted as found: they need no search.
+counted as found: they need no search. --sheets FOLDER draws, for each source, pairs at random and its largest groups: a
+look at them tells how many are false.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import striate
 from bench.record import write
@@ -53,11 +55,27 @@ def judged(images: ImageSet, groups: Groups, folder: Path) -> dict[str, float]:
     return {"recall": both / pairs(objects), "precision": both / max(1, pairs(groups.ids))}
 
 
+def draw_sheet(images: ImageSet, groups: Groups, path: Path) -> None:
+    """Draw a hundred groups of two images, at random, ten a row, and below them the ten largest groups."""
+    _, inverse, sizes = np.unique(groups.ids, return_inverse=True, return_counts=True)
+    twos = np.random.default_rng(0).permutation(np.flatnonzero(sizes == 2))[:100]
+    shown = [np.flatnonzero(np.isin(inverse, twos[start : start + 10])) for start in range(0, len(twos), 10)]
+    shown = [rows[np.argsort(inverse[rows], kind="stable")] for rows in shown]
+    shown += [np.flatnonzero(inverse == group)[:20] for group in np.argsort(-sizes, kind="stable")[:10]]
+    sheet = Image.new("RGB", (20 * 64, 64 * len(shown)), "white")
+    for down, rows in enumerate(shown):
+        for across, row in enumerate(rows):
+            tile = Image.fromarray(images.pixels[images.rows[row]].squeeze()).resize((62, 62))
+            sheet.paste(tile, (64 * across, 64 * down))
+    sheet.save(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", default=os.environ.get("STRIATE_DATA"))
     parser.add_argument("--trashnet", type=Path)
     parser.add_argument("--bursts", type=Path, nargs="*", default=[])
+    parser.add_argument("--sheets", type=Path)
     options = parser.parse_args()
     sources: dict[str, tuple[Path, Path | None]] = {path.name: (path / "train", path) for path in options.bursts}
     if options.trashnet:
@@ -74,6 +92,9 @@ def main() -> None:
         groups = group_images(images)
         result[name] = figures(images, groups, time.perf_counter() - start)
         result[name] |= judged(images, groups, bursts) if bursts else {}
+        if options.sheets:
+            options.sheets.mkdir(parents=True, exist_ok=True)
+            draw_sheet(images, groups, options.sheets / f"{name}.png")
     write("grouping", {"sources": result}, "from decoded images to groups")
 
 

@@ -85,7 +85,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
 
         Arguments:
             groups: (n,) of any type, equal for images that belong together: none of a group chooses the best epoch
-                while others of it train. None: each image stands alone.
+                while others of it train. None or NaN among them: that image stands alone. None: each does.
 
         Raises:
             ShapeError: X is no array of images, or X and y differ in length.
@@ -115,7 +115,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if groups is not None:
             if len(groups) != len(labels):
                 raise ShapeError(f"groups and y must have the same length; got {len(groups)} and {len(labels)}")
-            catalog, told = replace(catalog, columns={GROUP: [str(one) for one in groups]}), GROUP
+            if self.valid_share:
+                catalog, told = replace(catalog, columns={GROUP: [_key(one) for one in groups]}), GROUP
         result = run_one(
             catalog,
             self.net,
@@ -215,6 +216,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         low, high = self.pixel_range_
         scaled = (images.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
         return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _key(group: Any) -> str:
+    """Return the name of a group; empty where there is none, as None and NaN say."""
+    return "" if group is None or group != group else str(group)
 
 
 def _dimensions(X: Any) -> int:

@@ -9,6 +9,11 @@ from PIL import Image
 
 import striate
 from striate.data.catalog import Catalog
+from striate.data.grouping.content import look_at
+from striate.data.grouping.known import near_known, pack
+from striate.data.grouping.sketches import VIEWS
+from striate.data.imageset import ImageSet
+from striate.data.preparing.prepare import prepare
 from striate.errors import ShapeError
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
@@ -42,6 +47,10 @@ def pictures(count: int, frames: int, seed: int) -> np.ndarray:
 def catalog(pixels: np.ndarray, labels: np.ndarray, own: np.ndarray | None = None) -> Catalog:
     found = striate.read((pixels, labels))
     return found if own is None else replace(found, splits=own)
+
+
+def image_set(pixels: np.ndarray) -> ImageSet:
+    return prepare(catalog(pixels, np.arange(len(pixels)) % 2))
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +126,49 @@ def test_a_model_knows_near_copies_of_its_training_images(leaking, tmp_path):
     assert fresh.near_copies <= 1
 
 
+def test_near_copies_are_known_however_the_groups_were_told(leaking, tmp_path):
+    """What the user knows of these images says nothing of those that come later."""
+    teaching = leaking.subset(np.flatnonzero(leaking.splits == "train"))
+    objects = replace(teaching, columns={"object": [f"o{i // 2}" for i in range(len(teaching))]})
+    result = run_one(objects, NET, groups="object", **QUICK)
+    assert 8 <= result.classifier.evaluate(leaking).near_copies <= 11
+    other = replace(leaking, columns={"object": [f"o{i}" for i in range(len(leaking))]})
+    assert 8 <= result.classifier.evaluate(other, groups="object").near_copies <= 11
+
+
+def test_what_the_user_knows_to_belong_with_training_images_is_no_new_image():
+    pixels, labels = pictures(40, 3, 5), np.repeat(np.arange(40) % 2, 3)
+    unlike = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)  # of objects 0 to 39
+    objects = [f"o{i}" for i in [*np.repeat(np.arange(40), 3), *range(20), *range(100, 120)]]
+    whole = catalog(np.concatenate([pixels, unlike]), np.concatenate([labels, np.arange(40) % 2]))
+    whole = replace(whole, columns={"object": objects})
+    result = run_one(whole.subset(np.arange(120)), NET, groups="object", ratios="80:20:0", **QUICK)
+    judged = result.classifier.evaluate(whole, groups="object")
+    assert (judged.total, judged.near_copies) == (40, 20)
+
+
+def test_gray_pictures_are_known_in_colour_too():
+    looks = pictures(60, 2, 6)
+    kept, later = (pack(look_at(image_set(part)).views[: len(VIEWS)]) for part in (looks[::2, ..., :1], looks[1::2]))
+    assert kept.shape[1] < later.shape[1]
+    gray = np.repeat(looks[1::2, ..., :1], 3, axis=3)
+    assert near_known(pack(look_at(image_set(gray)).views[: len(VIEWS)]), kept).mean() > 0.8
+    assert near_known(later[:20], kept[30:]).mean() < 0.1
+
+
+def test_of_a_few_known_images_nothing_is_said():
+    assert near_known(np.zeros((3, 90), np.int8), np.zeros((15, 90), np.int8)) is None
+    assert near_known(np.zeros((3, 90), np.int8), np.zeros((0, 0), np.int8)) is None
+
+
+def test_a_part_of_the_known_images_is_told(monkeypatch, leaking):
+    monkeypatch.setattr("striate.runs.session.MOST_KEPT", 40)
+    monkeypatch.setattr("striate.classifier.unseen.MOST_KEPT", 40)
+    model = run_one(leaking.subset(np.flatnonzero(leaking.splits == "train")), NET, **QUICK).classifier
+    told = f"near copies are looked for among 40 of the {len(model.trained_on)} images that training has seen"
+    assert any(note.startswith(told) for note in model.evaluate(leaking).notes)
+
+
 def test_the_estimator_keeps_groups_on_one_side():
     pixels, y, groups = pictures(20, 3, 4), np.repeat(np.arange(20) % 2, 3), np.repeat([f"o{i}" for i in range(20)], 3)
     estimator = striate.ImageClassifier(net=NET, epochs=1, valid_share=0.3)
@@ -126,3 +178,15 @@ def test_the_estimator_keeps_groups_on_one_side():
     assert estimator.fit(pixels, y).classifier_.provenance.data["groups"]["by"] == "none"
     with pytest.raises(ShapeError, match="groups and y must have the same length; got 3 and 60"):
         estimator.fit(pixels, y, groups=groups[:3])
+
+
+def test_images_without_a_group_stand_alone_in_the_estimator():
+    pixels, y = pictures(20, 1, 4), np.arange(20) % 2
+    told = np.array([None] * 8 + [float("nan")] * 8 + ["a"] * 4, object)
+    model = striate.ImageClassifier(net=NET, epochs=1, valid_share=0.3).fit(pixels, y, groups=told).classifier_
+    assert model.provenance.data["groups"] | {"by": ""} == {"count": 1, "by": "", "images": 4, "largest": 4}
+
+
+def test_groups_that_are_the_classes_are_of_no_matter_where_nothing_chooses():
+    pixels, y = pictures(20, 1, 4), np.arange(20) % 2
+    assert striate.ImageClassifier(net=NET, epochs=1, valid_share=0).fit(pixels, y, groups=y).classifier_

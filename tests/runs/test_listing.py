@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import given
@@ -184,6 +185,18 @@ def test_noise_is_called_noise():
     assert compare_runs(made("a", 980), made("b", 900)).beyond_noise is True
     assert compare_runs(made("a", 98, 100), made("b", 96, 100)).beyond_noise is False
     assert "within noise" in str(compare_runs(made("a", 98, 100), made("b", 96, 100)))
+
+
+def test_runs_are_compared_by_their_groups():
+    """980 and 900 of 1,000 frames of 20 objects are no 980 and 900 images."""
+    a, b = (replace(made(name, correct), valid=Accuracy(correct / 1000, 1000, kept))
+            for name, correct, kept in (("a", 980, (0.84, 0.998)), ("b", 900, (0.71, 0.97))))  # fmt: skip
+    assert compare_runs(made("a", 980), made("b", 900)).beyond_noise
+    verdict = compare_runs(a, b)
+    assert verdict.beyond_noise is False
+    low, high = verdict.interval
+    assert low == pytest.approx(0.08 - np.hypot(0.98 - 0.84, 0.97 - 0.90))
+    assert high == pytest.approx(0.08 + np.hypot(0.998 - 0.98, 0.90 - 0.71))
 
 
 def test_a_validation_interval_that_was_kept_is_told_as_the_run_told_it(run, digits_model):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.data.grouping.known import near_known
+from striate.data.grouping.known import MOST_KEPT, near_known
 from striate.data.imageset import ImageSet
 from striate.data.labels import levelled, number_of, repr_of, same_but_for_spelling
 from striate.errors import DataError, some
@@ -53,9 +53,31 @@ def hold_out(
     """
     kept, told = unseen(images, trained_on)
     seen = images.subset(np.flatnonzero(~np.isin(images.rows, kept.rows)))
-    near = near_known(kept.sketches, sketches) if len(sketches) and kept.sketches is not None else None
     labels, matched = labels_among(kept, classes)
-    return HeldOut(kept, labels, (*notes, *told, *matched), near, seen)
+    near, looked = _near_seen(images, kept, trained_on, sketches)
+    return HeldOut(kept, labels, (*notes, *told, *matched, *looked), near, seen)
+
+
+def _near_seen(
+    images: ImageSet, kept: ImageSet, trained_on: np.ndarray, sketches: np.ndarray
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return bool (n,), which of the kept images are near copies of seen ones, and what must be said of the search.
+
+    Those that are seen and of the source are known by its groups, all others by the sketches that a model keeps.
+    """
+    near, notes = None, ()
+    if kept.sketches is not None and len(kept):
+        near = near_known(kept.sketches, sketches)
+        if near is not None and MOST_KEPT <= len(sketches) < len(trained_on):
+            notes = (
+                f"near copies are looked for among {len(sketches):,} of the {len(trained_on):,} images that training "
+                "has seen: a model keeps no more",
+            )
+    seen = np.isin(images.hashes, trained_on)
+    if images.groups is not None and kept.groups is not None and seen.any():
+        together = np.isin(kept.groups, images.groups[seen])
+        near = together if near is None else near | together
+    return near, notes
 
 
 def unseen(images: ImageSet, trained_on: np.ndarray) -> tuple[ImageSet, tuple[str, ...]]:

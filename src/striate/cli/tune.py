@@ -164,7 +164,7 @@ def _print_result(result: TuningResult, page: Path, command: str) -> None:
     low, high = best.interval or (0.0, 1.0)
     console.print(
         f"Accuracy on validation set: {percent(best.accuracy)} ({best.correct} / {best.total})  "
-        f"95 % interval {100 * low:.2f} to {percent(high)}", soft_wrap=True
+        f"95 % interval {100 * low:.2f} to {percent(high)}{best.counted}", soft_wrap=True
     )  # fmt: skip
     if best.metric != "accuracy":
         console.print(f"  chosen by its {metric_words(best.metric)} there, {percent(best.score)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,12 +19,13 @@ from striate.data.grouping.groups import Groups, group_images
 from striate.data.grouping.kept import recall_groups, remember_groups
 from striate.data.imageset import ImageSet
 from striate.data.labels import judge_labels
+from striate.data.leaks import leaks_into_test, valid_apart
 from striate.data.ledger import TABLE_TOLD
 from striate.data.preparing.prepare import prepare
 from striate.data.ratios import DEFAULT_RATIOS, Ratios, as_shares
 from striate.data.readers.split_names import split_of
 from striate.data.reading import read
-from striate.data.splitting import Splits, groups_learned, split
+from striate.data.splitting import Splits, split
 from striate.data.trainable import check_trainable, classes_sentence, labelled_part, untaught_classes
 from striate.data.without import WithoutLike, leave_out, read_without
 from striate.errors import DataError
@@ -31,6 +34,8 @@ from striate.units import percent
 
 # From this share of unreadable files on, their number is a warning.
 LOUD_SKIPPED_SHARE = 0.1
+# Of what is left of a budget, what the search for near copies may take.
+GROUPING_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ def make_dataset(
     *,
     ratios: Ratios = DEFAULT_RATIOS,
     prepare_images: Callable[[Catalog], ImageSet] | None = None,
+    left_s: Callable[[], float] | None = None,
 ) -> Dataset:
     """Read, prepare and split a source; what was found is told to the observer.
 
@@ -142,6 +148,7 @@ def make_dataset(
         seed: of the split.
         ratios: what the shares are where nobody says any.
         prepare_images: brings a catalog's images to one size where a model decides how; None does as the options say.
+        left_s: says how many seconds of a budget are left, of which the search for near copies takes a part at most.
 
     Raises:
         DataError: no labels, fewer than two classes, nothing readable, no training images, or images to leave out that
@@ -156,10 +163,14 @@ def make_dataset(
     else:
         images = prepare(catalog, options.size, options.fit, progress=observer.prepare)
     tell_ledger(images, observer)
-    groups = find_groups(images, catalog, options.groups, observer.prepare)
+    until = time.perf_counter() + GROUPING_SHARE * left_s() if left_s else math.inf
+    groups = find_groups(images, catalog, options.groups, observer.prepare, until)
     images = grouped(images, groups)
-    splits = leave_out(split(images, options.shares(ratios), seed), without, catalog, images)
-    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *_leaks(splits))):
+    splits = split(images, options.shares(ratios), seed)
+    if groups.by != "none":
+        splits = valid_apart(splits, images, seed)
+    splits = leave_out(splits, without, catalog, images)
+    for note in filter(None, (groups.sentence, *groups.notes, *splits.notes, *leaks_into_test(splits))):
         observer.note(note)
     _check_classes(images, observer)
     observer.note(classes_sentence(images))
@@ -171,11 +182,14 @@ def make_dataset(
     return Dataset(catalog, images, splits, settled, groups)
 
 
-def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Progress = silent) -> Groups:
+def find_groups(
+    images: ImageSet, catalog: Catalog, by: str | None, progress: Progress = silent, until: float = math.inf
+) -> Groups:
     """Return which of a catalog's prepared images belong together.
 
     Arguments:
         by: as `DataOptions.groups`.
+        until: when looking for near copies is to be done, by `time.perf_counter`.
 
     Raises:
         ArgumentError: `by` is no way to group these.
@@ -184,11 +198,11 @@ def find_groups(images: ImageSet, catalog: Catalog, by: str | None, progress: Pr
     if chosen.kind == "auto" and not catalog.together and (found := recall_groups(images)):
         return found
     cells = {column: dict(zip(catalog.names, values, strict=True)) for column, values in catalog.columns.items()}
-    groups = group_images(images, chosen, cells, progress)
+    groups = group_images(images, chosen, cells, progress, until)
     if catalog.together:
         known = dict(zip(catalog.names, catalog.together, strict=True))
         groups = groups.with_known([known[name] for name in images.names])
-    elif chosen.kind == "auto":
+    elif chosen.kind == "auto" and not groups.hurried:
         remember_groups(images, groups)
     return groups
 
@@ -197,17 +211,6 @@ def grouped(images: ImageSet, groups: Groups) -> ImageSet:
     """Return the images with their groups, and sketches to know near copies of them by."""
     ids = groups.ids if groups.count else None
     return replace(images, groups=ids, sketches=groups.sketches)
-
-
-def _leaks(splits: Splits[ImageSet]) -> tuple[str, ...]:
-    """Say how many test images belong together with one that teaches or chooses, where the source's own split does."""
-    learned, test = groups_learned(splits), splits.test.groups
-    if learned is None or test is None or not (count := int(np.isin(test, learned).sum())):
-        return ()
-    return (
-        f"{count:,} of the {len(test):,} test images are near copies of images that are trained on or chosen by: "
-        "figures are given with and without them",
-    )
 
 
 def read_catalog(source: Any, reading: Mapping[str, Any], observer: Observer) -> Catalog:

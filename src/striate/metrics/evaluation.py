@@ -91,8 +91,7 @@ class Evaluation:
     @property
     def counted(self) -> str:
         """What the interval counts, as " (400 images of 20 groups)"; empty where each image stands alone."""
-        grouped = self.groups < self.total
-        return f" ({self.total:,} images of {self.groups:,} group{'s' * (self.groups > 1)})" if grouped else ""
+        return self._size(0, self.total).counted
 
     def _size(self, place: int, total: int) -> SampleSize:
         return self.sizes[place] if self.sizes else SampleSize(total, total, float(total))

@@ -33,6 +33,12 @@ class SampleSize(NamedTuple):
         return wilson_interval(share * self.effective, self.effective, self.quantile)
 
     @property
+    def counted(self) -> str:
+        """What an interval counts, as " (400 images of 20 groups)"; empty where each image stands alone."""
+        grouped = self.groups < self.images
+        return f" ({self.images:,} images of {self.groups:,} group{'s' * (self.groups > 1)})" if grouped else ""
+
+    @property
     def quantile(self) -> float:
         """The 97.5 % quantile of Student's t for so many groups; the normal one where each image stands alone."""
         return Z_95 if self.groups >= self.images else t_quantile(self.groups)

@@ -26,17 +26,18 @@ def wilson_interval(correct: float, total: float, z: float = Z_95) -> tuple[floa
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
-    """Return the 95 % interval of the difference of two independent shares (Newcombe 1998, method 10).
+def difference_interval(
+    first: float, second: float, first_interval: tuple[float, float], second_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the difference first − second of two independent shares, from those of each.
 
-    Arguments:
-        first, second: (correct, total) of each; Wilson's intervals of the two make that of first − second.
+    Source: Newcombe 1998, method 10, where the two are Wilson's intervals; here they may count groups.
 
-    >>> tuple(round(x, 4) for x in difference_interval((56, 70), (48, 80)))
+    >>> both = wilson_interval(56, 70), wilson_interval(48, 80)
+    >>> tuple(round(x, 4) for x in difference_interval(56 / 70, 48 / 80, *both))
     (0.0524, 0.3339)
     """
-    (share_1, share_2) = (correct / total for correct, total in (first, second))
-    (low_1, high_1), (low_2, high_2) = wilson_interval(*first), wilson_interval(*second)
-    difference = share_1 - share_2
+    (low_1, high_1), (low_2, high_2) = first_interval, second_interval
+    share_1, share_2, difference = first, second, first - second
     low = difference - math.hypot(share_1 - low_1, high_2 - share_2)
     return low, difference + math.hypot(high_1 - share_1, share_2 - low_2)

@@ -35,9 +35,9 @@ MOST_NUMBERS = 20_000_000
 MULTIPLY_ADDS_A_PIXEL = 1e5
 KINDS_OF_STRANGE = 8
 # What it takes to see how an image size; to choose among the scores.
-LOOK_MS, CHOOSING_S = 0.3, 0.3
+LOOK_MS, CHOOSING_S = 0.08, 0.2
 # For each validation image and each class or training image that it is compared with.
-NUMBER_S = 2e-7
+NUMBER_S = 7e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class CalibrationSize:
     strange: int
     kept: int
     classes: int
+    views: int = 1
 
     @property
     def total(self) -> int:
@@ -78,9 +79,13 @@ class CalibrationSize:
         return self.valid + self.train + KINDS_OF_STRANGE * self.strange
 
     def seconds(self, image_ms: float) -> float:
-        """Return about how long that takes where the model takes so many milliseconds an image."""
-        keeping = self.kept * (image_ms + LOOK_MS) / 1000
-        looking = self.total * (image_ms + LOOK_MS) / 1000
+        """Return about how long that takes where the model takes so many milliseconds an image, over its views.
+
+        Validation images are looked at in all of these, the others in one.
+        """
+        view_ms = image_ms / self.views + LOOK_MS
+        keeping = self.kept * view_ms / 1000
+        looking = (self.valid * (image_ms + LOOK_MS) + (self.total - self.valid) * view_ms) / 1000
         choosing = CHOOSING_S + NUMBER_S * self.valid * (self.classes + self.train)
         return keeping + (looking + choosing if self.valid else 0.0)
 
@@ -99,6 +104,7 @@ def calibration_size(model: Classifier, train: int, valid: int) -> CalibrationSi
         min(valid, few, within(STRANGE_WORK, LEAST_STRANGE, MOST_STRANGE)),
         min(train, within(KEPT_WORK, LEAST_KEPT, MOST_KEPT)),
         len(model.classes),
+        view_count(model.views),
     )
 
 

@@ -79,8 +79,9 @@ def verdicts(runs: Sequence[Run]) -> list[Verdict]:
 def compare_runs(better: Run, other: Run) -> Verdict:
     """Return what can be said of two runs.
 
-    The interval is that of a difference of independent shares (Newcombe 1998, method 10, from Wilson's intervals). Run
-    folders do not keep what was said of each image; a paired test on the same images would see smaller differences.
+    The interval is that of a difference of independent shares (Newcombe 1998, method 10, from those of the two, which
+    count groups). Run folders do not keep what was said of each image; a paired test on the same images would see
+    smaller differences.
 
     >>> from pathlib import Path
     >>> from striate.runs.listing import Accuracy
@@ -91,10 +92,9 @@ def compare_runs(better: Run, other: Run) -> Verdict:
     """
     same = bool(better.data) and better.data == other.data
     first, second = better.valid, other.valid
-    if not (same and first and second and first.total and second.total):
+    if not (same and first and second and first.interval and second.interval):
         return Verdict(better, other, same)
-    pairs = (round(first.value * first.total), first.total), (round(second.value * second.total), second.total)
-    interval = difference_interval(*pairs)
+    interval = difference_interval(first.value, second.value, first.interval, second.interval)
     return Verdict(better, other, same, first.value - second.value, interval)
 
 

@@ -22,6 +22,7 @@ from striate.classifier.promises import PromiseCheck, with_check
 from striate.classifier.samples import Samples
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, Dataset
+from striate.data.grouping.known import MOST_KEPT
 from striate.data.imageset import ImageSet
 from striate.data.splitting import Splits, groups_learned
 from striate.errors import ArgumentError
@@ -36,9 +37,6 @@ from striate.system.devices import choose_device, fitting_threads, kept_memory
 from striate.system.machine import describe_machine
 from striate.system.processes import ALONE, Processes, is_first, joined, own_device, process_count
 from striate.system.signals import stop_signals
-
-# A model keeps the sketches of at most so many images, some 4 MB.
-MOST_SKETCHES = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +281,7 @@ def _kept_sketches(splits: Splits[ImageSet]) -> np.ndarray:
     train, valid = splits.train, splits.valid
     if train.sketches is None or valid.sketches is None:
         return np.zeros((0, 0), np.int8)
-    first = np.argsort(np.concatenate([train.hashes, valid.hashes]), kind="stable")[:MOST_SKETCHES]
+    first = np.argsort(np.concatenate([train.hashes, valid.hashes]), kind="stable")[:MOST_KEPT]
     return np.concatenate([train.sketches, valid.sketches])[first]
 
 

@@ -83,6 +83,12 @@ def choose_swift(
     return chosen
 
 
+def epoch_s_known(known: dict[Any, Any], net: AnyNet, input_shape: tuple[int, int, int], count: int) -> float | None:
+    """Return the seconds of an epoch that `choose_swift` has measured before, None where it has not."""
+    about = "epoch", str(net), input_shape, count
+    return next((seconds for key, seconds in known.items() if key[:4] == about), None)
+
+
 def _carried_anywhere(
     budget_s: float, input_shape: tuple[int, int, int], classes: int, count: int, epochs: int
 ) -> str | None:

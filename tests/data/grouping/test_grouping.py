@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 import striate
-from striate.data.dataset import DataOptions, make_dataset
+from striate.data.dataset import DataOptions, find_groups, make_dataset
 from striate.data.grouping import neighbours
 from striate.data.grouping.alignment import align, grays, lacking_detail
 from striate.data.grouping.choice import parse_groups
 from striate.data.grouping.content import FEWEST, look_at
-from striate.data.grouping.groups import group_images
+from striate.data.grouping.groups import HURRIED, UNSEEN, group_images
 from striate.data.grouping.known import near_known, pack
 from striate.data.grouping.names import stem_and_counter
 from striate.data.grouping.neighbours import close_pairs, survey
@@ -249,6 +252,32 @@ def test_near_copies_are_known_by_kept_sketches(bursts):
     assert near_known(kept[~half], kept[half]).mean() > 0.5
 
 
+def test_in_a_hurry_the_nearest_frames_are_kept_together_and_it_is_told(bursts):
+    images, labels, objects = bursts
+    whole = image_set(images, labels)
+    groups = group_images(whole, until=time.perf_counter())
+    assert groups.hurried
+    assert HURRIED in groups.notes
+    ids, sizes = np.unique(groups.ids, return_inverse=True)[1], np.bincount(objects)
+    assert (sizes[objects] > np.bincount(ids)[ids]).mean() < 0.2  # few objects are in parts
+    assert len(np.unique(np.stack([ids, objects]), axis=1).T) - len(sizes) < 0.2 * len(sizes)
+    calm = group_images(whole, until=time.perf_counter() + 600)
+    assert not calm.hurried
+    assert (calm.ids == group_images(whole).ids).all()
+
+
+def test_where_there_is_no_time_to_look_equal_images_stay_together_and_it_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("striate.data.grouping.content.BLOCK", 8)
+    monkeypatch.setattr("striate.data.grouping.sketches.BLOCK", 8)
+    monkeypatch.setattr("striate.data.grouping.kept.WORTH_IMAGES", 1)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), dtype=np.uint8)
+    catalog = striate.read((np.concatenate([pixels, pixels[:5]]), np.arange(105) % 2))
+    images = striate.prepare(catalog)
+    groups = find_groups(images, catalog, None, until=time.perf_counter() - 1)
+    assert (groups.hurried, groups.count, groups.notes) == (True, 5, (UNSEEN,))
+    assert not find_groups(images, catalog, None).hurried  # what was found in a hurry is not remembered
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -288,6 +317,17 @@ def test_a_pattern_and_the_folder_group_by_name():
     assert by_word(names, "folder", np.array([0, 1, 0, 1, 0])).sizes.tolist() == [3, 2]
     with pytest.raises(ArgumentError, match="puts each of the 2 classes into one group"):
         by_word(names, "folder", np.array([0, 0, 0, 1, 1]))
+
+
+def test_folders_that_are_the_classes_are_refused_in_a_source_with_a_test_split_too():
+    names = [f"{split}/{name}/{i}.png" for split in ("train", "test") for name in "ab" for i in range(4)]
+    labels, own = np.tile(np.repeat([0, 1], 4), 2), np.repeat(["train", "test"], 8)
+    images = replace(image_set(np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), np.uint8), labels, names),
+                     splits=own)  # fmt: skip
+    with pytest.raises(ArgumentError, match="puts each of the 2 classes into one group"):
+        group_images(images, parse_groups("folder"))
+    with_valid = replace(images, splits=np.where(np.arange(16) % 4 == 3, "valid", own))
+    assert group_images(with_valid, parse_groups("folder")).count == 4  # nothing is left to split
 
 
 def test_a_column_of_a_table_groups(tmp_path):

@@ -57,8 +57,8 @@ def test_nobody_asks_without_time_or_with_even_classes(uneven):
 def test_it_is_suggested_beyond_noise_alone():
     true = np.array([0] * 400 + [1] * 40)
 
-    def judged(predicted):
-        return evaluate_probabilities(np.eye(2)[predicted], true, "ab")
+    def judged(predicted, groups=None):
+        return evaluate_probabilities(np.eye(2)[predicted], true, "ab", groups=groups)
 
     plain = judged([0] * 400 + [1] * 10 + [0] * 30)
     better = judged([0] * 390 + [1] * 10 + [1] * 34 + [0] * 6)
@@ -67,3 +67,6 @@ def test_it_is_suggested_beyond_noise_alone():
         "--balance loss measured 28.7 points more balanced accuracy on the validation images"
     )
     assert suggest_balance(plain, slightly) == suggest_balance(better, plain) == suggest_balance(plain, plain) == ""
+    frames = np.repeat(np.arange(22), 20)  # of 22 objects, two of them rare: they tell nothing
+    said = ([0] * 400 + [1] * 10 + [0] * 30, [0] * 390 + [1] * 10 + [1] * 34 + [0] * 6)
+    assert suggest_balance(*(judged(one, frames) for one in said)) == ""

@@ -1,6 +1,7 @@
 """Learning curves carried forward."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,4 +51,7 @@ def test_a_probe_says_what_it_saw_and_keeps_it_for_later():
     probe = Probe("swift", ((1, 0.5), (3, 0.4)), 100, 4.2, 0.2, 60, "in 3 s")
     assert probe.line() == "swift       a short trial: 60.0 % in 3 s; 80.0 % expected after 60 s"
     assert probe.to_json()["foreseen_accuracy"] == 0.8
+    uneven = replace(probe, metric="macro-f1")
+    assert uneven.came_to == "a short trial: 60.0 % macro F1 in 3 s"
+    assert uneven.to_json()["foreseen_macro_f1"] == 0.8
     assert math.isinf(Probe("swift", ((1, 0.5),), 10, 1).foreseen)

@@ -10,11 +10,12 @@ import torch
 import striate
 from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observer
+from striate.selection.ladder.borrowing import borrow
 from striate.selection.ladder.climb import Climb, climb
 from striate.selection.ladder.clock import Clock
 from striate.selection.ladder.ground import Ground, spread
 from striate.selection.ladder.lending import lend
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow, borrow_best
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.symmetry import averaging_that_helps
 
 TRAIN, VALID = np.arange(200), np.arange(200, 300)
@@ -74,7 +75,9 @@ def test_a_probe_learns_from_half_and_from_all(ground):
     assert (half, whole, probe.judged) == (100, 200, 100)
     assert 0 <= after <= before + 0.1 < 0.5
     assert FROZEN.carry(probe, ground, TRAIN, VALID, 50.0) <= max(after, 0.005)
-    assert TUNED.carry(probe, ground, TRAIN, VALID, 50.0) < TUNED.carry(probe, ground, TRAIN, VALID, 0.0) == 1.0
+    assert TUNED.carry(probe, ground, TRAIN, VALID, 50.0) < TUNED.carry(probe, ground, TRAIN, VALID, 0.0)
+    assert TUNED.fits(ground, TRAIN, VALID, 50.0)
+    assert not TUNED.fits(ground, TRAIN, VALID, 0.0)
 
 
 def test_of_several_that_are_lent_the_probe_picks(ground, digits_model):
@@ -93,7 +96,8 @@ def _empty(model):
     return build(model.net, model.preprocessing.input_shape, seed=1, init="zeros")
 
 
-def test_a_climb_uses_what_is_lent_and_keeps_its_forecasts(ground):
+def test_a_climb_uses_what_is_lent_and_keeps_its_forecasts(ground, monkeypatch):
+    monkeypatch.setattr("striate.selection.ladder.climb.PROBES_FROM_S", 5.0)
     told = []
     done = climb(
         replace(ground, borrowed=None, clock=Clock(time.perf_counter(), 14.0)), [(TRAIN, VALID)], (), told.append

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run
 from striate.selection.ladder import swift_rung
 from striate.selection.ladder.clock import Clock
+from striate.selection.ladder.forecast import Choice
 from striate.selection.ladder.ground import Ground
 from striate.selection.ladder.memory import Memory
-from striate.selection.ladder.results import Result, best_result
+from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.selection.ladder.rungs import SIMPLE
 from striate.selection.ladder.swift_rung import SWIFT
 from striate.training.budget import choose_swift
@@ -139,6 +141,42 @@ def test_the_seconds_of_an_interrupted_rung_are_spent(digits, tmp_path, monkeypa
     with pytest.raises(Interrupted):
         run(digits, budget="60s", out=tmp_path / "run")
     assert Memory(RunFolder(tmp_path / "run"), resumed=True).spent_s > 0
+
+
+def test_where_the_time_went_is_kept_with_the_forecasts_that_decided(climbed):
+    out = climbed[1]
+    choices = json.loads((out / "ladder.json").read_text())["choices"]
+    assert [one["name"] for one in choices] == ["swift"]
+    assert 0 < choices[0]["foreseen_accuracy"]["swift"] <= 1
+    assert 0 < choices[0]["given_s"] <= choices[0]["left_s"] < 9
+
+
+def test_what_was_left_out_and_chosen_before_a_stop_is_not_forgotten(tmp_path):
+    folder = RunFolder(tmp_path)
+    memory = Memory(folder, resumed=False)
+    for news in (Skipped("mlp", "too large"), Choice("swift", 3.0, 4.0, {"swift": 0.25, "pretrained": 0.5})):
+        memory.add(news, 1.0)
+    again = Memory(folder, resumed=True)
+    again.keep(2.0)
+    kept = json.loads((tmp_path / "ladder.json").read_text())
+    assert kept["skipped"] == [{"name": "mlp", "reason": "too large"}]
+    expected = {"swift": 0.75, "pretrained": 0.5}
+    assert kept["choices"] == [{"name": "swift", "given_s": 3.0, "left_s": 4.0, "foreseen_accuracy": expected}]
+
+
+def test_many_frames_of_few_objects_take_turns_too():
+    """Validation images of four objects are four to choose by."""
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.integers(0, 256, (40, 8, 8, 1)), 25, 0) + rng.integers(-3, 4, (1000, 8, 8, 1))
+    labels, objects = np.repeat(np.arange(40) % 2, 25), [str(i // 25) for i in range(1000)]
+    catalog = replace(read((np.clip(pixels, 0, 255).astype(np.uint8), labels)), columns={"object": objects})
+    heard = Heard()
+    run(catalog, budget="3s", observer=heard, groups="object")
+    few = next(note for note in heard.notes if "are few: each rung is cross-validated in 5 folds" in note)
+    assert 30 < int(few.split(" images of ")[1].split(" groups")[0]) <= 40
+    heard = Heard()
+    run(catalog, budget="3s", observer=heard, groups="none")
+    assert not any("cross-validated" in note for note in heard.notes)
 
 
 def test_few_images_take_turns(tmp_path):

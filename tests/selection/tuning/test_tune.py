@@ -5,21 +5,25 @@ import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 import torch
 
 import striate
 from striate.classifier.classifier import Classifier
 from striate.data.dataset import DataOptions, make_dataset
+from striate.data.preparing.prepare import prepare
 from striate.errors import ArgumentError, MissingExtraError, StorageError, TrainingError
 from striate.metrics.evaluation import Evaluation
+from striate.metrics.intervals import wilson_interval
 from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.fit import run_one
 from striate.selection.tuning import worker
 from striate.selection.tuning.report import study_verdict, write_report
+from striate.selection.tuning.study import read_trials
 from striate.selection.tuning.tune import TuningOptions
 from striate.selection.tuning.tune import tune as search
 from striate.selection.tuning.worker import TuningObserver
@@ -189,6 +193,24 @@ def test_a_trial_whose_loss_diverges_is_a_failed_one(tmp_path):
     assert result.best is None
     assert study_verdict(result) == "No trial has finished."
     assert write_report(result, "striate train").exists()
+
+
+def test_intervals_of_trials_count_groups(tmp_path):
+    """Twelve frames of each picture are no twelve pictures."""
+    xo = prepare(striate.read(SOURCE))
+    pixels, labels = xo.pixels, xo.labels
+    frames = np.random.default_rng(0).integers(-2, 3, (12, *pixels.shape))
+    bursts = np.clip(pixels[None].astype(int) + frames, 0, 255).astype(np.uint8).reshape(-1, *pixels.shape[1:])
+    catalog = replace(striate.read((bursts, np.tile(labels, 12))), columns={"of": [str(i % 120) for i in range(1440)]})
+    found = search(catalog, tmp_path, TuningOptions(trials=2, net=NET, most_epochs=2, fixed={"precision": "float32"}),
+                   DataOptions(groups="of"))  # fmt: skip
+    best = found.best
+    low, high = best.interval
+    assert best.size.groups == best.total / 12
+    assert best.counted == f" ({best.total} images of {best.size.groups} groups)"
+    assert best.interval == read_trials(found.study)[best.number].interval
+    assert high - low > np.subtract(*reversed(wilson_interval(best.correct, best.total)))
+    assert best.counted in write_report(found, "striate train").read_text("utf-8")
 
 
 def test_several_machines_share_a_database(tmp_path):

@@ -9,14 +9,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from striate.data.grouping.alignment import grays, lack_between
-from striate.data.grouping.neighbours import FARTHEST, SAMPLE, close_pairs, survey
+from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
 from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images, sketch_waves
 from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
 from striate.data.imageset import ImageSet
@@ -33,6 +36,8 @@ POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 # Pairs as near as so many unrelated images (log10) are candidates: where more than half of all images have copies, as
 # in bursts, and before that is known.
 FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
+# So many candidates of an image are compared at least, the nearest: in a burst they tie all to all, and fewer most.
+FEW, FEW_HURRIED = 10, 4
 # In groups of more images a tie needs this many images that are tied to both.
 LARGE, SUPPORT = 12, 3
 # Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
@@ -41,6 +46,8 @@ COLOURLESS = 0.05
 BLANK = 2.0
 _USUAL_IMAGES, _USUAL_PAIRS = 200, 5
 _AT_ONCE = 256
+# So many blocks of images tell how long all will take.
+_TOLD_BY = 4
 DOING = "looking for near copies"
 
 
@@ -52,6 +59,7 @@ class Ties(NamedTuple):
         turn: int8 (m,), how the second must be turned to lie as the first; see `turns`.
         zoom: float32 (m,), about how much wider the first is than the second, where that was looked for; else 1.
         held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
+        hurried: whether views or candidates were left out for want of time.
     """
 
     first: np.ndarray
@@ -59,16 +67,24 @@ class Ties(NamedTuple):
     turn: np.ndarray
     zoom: np.ndarray
     held_back: np.ndarray
+    hurried: bool = False
+
+
+class TooSlowError(Exception):
+    """There is no time to look at all images."""
 
 
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i."""
+    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i, and what
+    they lack of each other's detail: nan where that was not compared yet.
+    """
 
     first: np.ndarray
     second: np.ndarray
     chance: np.ndarray
     turn: np.ndarray
     zoom: np.ndarray
+    lack: np.ndarray
 
     def at(self, rows: np.ndarray) -> _Pairs:
         return _Pairs(*(column[rows] for column in self))
@@ -90,28 +106,38 @@ class Looks(NamedTuple):
         return Looks(self.small[rows], tuple(view[rows] for view in self.views))
 
 
-def look_at(images: ImageSet, progress: Progress = silent) -> Looks:
-    """Return what is kept of the images, each read once."""
+def look_at(images: ImageSet, progress: Progress = silent, until: float = math.inf) -> Looks:
+    """Return what is kept of the images, each read once.
+
+    Raises:
+        TooSlowError: that would not be done until then, by `time.perf_counter`.
+    """
 
     def look(some: slice) -> tuple[np.ndarray, ...]:
         pixels = images.pixels[images.rows[some]]
         return grays(pixels), *(sketch_images(pixels, view) for view in (*VIEWS, INNER))
 
-    parts = []
+    parts, began, total = [], time.perf_counter(), len(blocks(len(images)))
     for done in in_order(look, blocks(len(images)), 1, heavy=True):
         parts += done
+        if len(parts) > _TOLD_BY and began + (time.perf_counter() - began) * total / len(parts) > until:
+            raise TooSlowError
         progress("looking at images", min(len(parts) * BLOCK, len(images)), len(images))
     small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Looks(small, tuple(views))
 
 
-def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress = silent) -> Ties:
+def find_ties(
+    looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress = silent, until: float = math.inf
+) -> Ties:
     """Return the pairs of near copies among n images.
 
-    All pairs of sketches are compared, by matrix products.
+    All pairs of sketches are compared, by matrix products. Where there is no time for that in every view, the whole
+    images come first.
 
     Arguments:
         turns: the ways in which a copy may lie.
+        until: when it is to be done, by `time.perf_counter`.
     """
     contrast = np.concatenate([looks.small[some].std((1, 2)) for some in blocks(len(looks.small))] or [np.zeros(0)])
     shown = np.flatnonzero(contrast >= BLANK)
@@ -120,44 +146,86 @@ def find_ties(looks: Looks, turns: Sequence[int] = UPRIGHT, progress: Progress =
     if n < FEWEST:
         return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
     with threadpool_limits(1, "blas"):
-        usual = _usual_lack(looks)
+        began = time.perf_counter()
+        usual, before, hurried = _usual_lack(looks), None, False
+        pair_s = (time.perf_counter() - began) / (min(n, _USUAL_IMAGES) * _USUAL_PAIRS)
+        passes = _passes(looks, turns)
         for furthest in (FURTHEST_FIRST, FURTHEST):
-            pairs = _nearest(list(_candidates(looks, turns, furthest, progress)))
-            pairs = _confirmed(looks.small, pairs, usual)
+            began = time.perf_counter()
+            found, left_out = _candidates(passes, furthest, progress, until, pair_s)
+            pairs = _nearest_few(found, FEW)
+            if time.perf_counter() + pair_s * len(pairs.first) > until:
+                pairs, left_out = _nearest_few(found, FEW_HURRIED), True
+            pairs, before = _confirmed(looks.small, _compared_before(pairs, before), usual)
+            hurried |= left_out
             if len(np.unique([pairs.first, pairs.second])) < COMMON * n:
+                break
+            if furthest < FURTHEST and 2 * time.perf_counter() - began > until:
+                hurried = True
                 break
     kept, apart = _supported(n, pairs.first, pairs.second)
     pairs = pairs.at(kept)
-    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart])
+    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart], hurried)
 
 
-def _candidates(looks: Looks, turns: Sequence[int], furthest: float, progress: Progress) -> Iterator[_Pairs]:
-    """Yield the near pairs of each pass.
+class _Pass(NamedTuple):
+    """One look for pairs: sketches, those that they are laid to, how crowded it is, how a copy lies."""
 
-    The whole images in each turn, their centres, one in the middle of another, and without colour.
+    sketches: np.ndarray
+    others: np.ndarray
+    around: Surroundings
+    turn: int
+    zoom: float
+    colourless: np.ndarray | None = None
+
+
+def _passes(looks: Looks, turns: Sequence[int]) -> list[_Pass]:
+    """Return the looks for pairs: the whole images in each turn, centres, one in the middle of another, without colour.
+
+    The last is for gray pictures among coloured ones alone.
     """
     (whole, centre, inner), n = looks.views, len(looks.small)
     square = looks.small.shape[1] == looks.small.shape[2]
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
     within = 1 - 2 * INNER
-    there, centres = survey(whole), survey(centre)
-    passes = [(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
-    passes += [(centre, centre, centres, 0, 1.0)]
-    passes += [(whole, inner, there, 0, within), (inner, whole, there, 0, 1 / within)]
+    there = survey(whole)
+    passes = [_Pass(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
+    passes += [_Pass(centre, centre, survey(centre), 0, 1.0)]
+    passes += [_Pass(whole, inner, there, 0, within), _Pass(inner, whole, there, 0, 1 / within)]
     gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
     colourless = np.abs(colour).max(1, initial=0) < COLOURLESS
     if 0 < colourless.sum() < n:
-        passes.append((gray, gray, survey(gray), 0, 1.0))
-    for done, (sketches, others, around, turn, zoom) in enumerate(passes):
+        passes.append(_Pass(gray, gray, survey(gray), 0, 1.0, colourless))
+    return passes
 
-        def heard(rows: int, _: int, before: int = done * n) -> None:
-            progress(DOING, before + rows, len(passes) * n)
 
-        first, second, distance = close_pairs(sketches, others, around.radius(furthest), heard)
-        chance = np.maximum(around.expected(first, distance), around.expected(second, distance))
+def _candidates(
+    passes: Sequence[_Pass], furthest: float, progress: Progress, until: float, pair_s: float
+) -> tuple[_Pairs, bool]:
+    """Return the near pairs of the passes for which there is time, and whether that was not for all.
+
+    Arguments:
+        pair_s: seconds that comparing a pair will take.
+    """
+    began, found, count = time.perf_counter(), [], 0
+    for done, one in enumerate(passes):
+        now = time.perf_counter()
+        if done and now + (now - began) / done + pair_s * count > until:
+            return _nearest(found), True
+        heard = partial(_hear, progress, done, len(passes), len(one.sketches))
+        first, second, distance = close_pairs(one.sketches, one.others, one.around.radius(furthest), heard)
+        chance = np.maximum(one.around.expected(first, distance), one.around.expected(second, distance))
         same = np.ones(len(first), np.float32)
-        pairs = _Pairs(first, second, chance, (same * turn).astype(np.int8), same * zoom)
-        yield pairs.at(np.flatnonzero(colourless[first] != colourless[second])) if sketches is gray else pairs
+        pairs = _Pairs(first, second, chance, (same * one.turn).astype(np.int8), same * one.zoom, same * np.nan)
+        if one.colourless is not None:
+            pairs = pairs.at(np.flatnonzero(one.colourless[first] != one.colourless[second]))
+        found.append(pairs)
+        count += len(pairs.first)
+    return _nearest(found), False
+
+
+def _hear(progress: Progress, done: int, passes: int, images: int, rows: int, _: int) -> None:
+    progress(DOING, done * images + rows, passes * images)
 
 
 def _nearest(found: list[_Pairs]) -> _Pairs:
@@ -167,6 +235,26 @@ def _nearest(found: list[_Pairs]) -> _Pairs:
     new = np.ones(len(pairs.first), bool)
     new[1:] = (pairs.first[1:] != pairs.first[:-1]) | (pairs.second[1:] != pairs.second[:-1])
     return pairs.at(np.flatnonzero(new))
+
+
+def _nearest_few(pairs: _Pairs, few: int) -> _Pairs:
+    """Return the pairs that are among so many least likely by chance of either image."""
+    ends, which = np.r_[pairs.first, pairs.second], np.tile(np.arange(len(pairs.first)), 2)
+    order = np.lexsort((np.tile(pairs.chance, 2), ends))
+    ends, which = ends[order], which[order]
+    rank = np.arange(len(ends)) - np.searchsorted(ends, ends)
+    return pairs.at(np.unique(which[rank < few]))
+
+
+def _compared_before(pairs: _Pairs, before: _Pairs | None) -> _Pairs:
+    """Return the pairs with what some of them were found to lack before."""
+    if before is None:
+        return pairs
+    at = {which: (one.first << 32) + one.second for which, one in (("now", pairs), ("before", before))}
+    _, now, then = np.intersect1d(at["now"], at["before"], assume_unique=True, return_indices=True)
+    lack = pairs.lack.copy()
+    lack[now] = before.lack[then]
+    return pairs._replace(lack=lack)
 
 
 def _usual_lack(looks: Looks) -> float:
@@ -183,7 +271,7 @@ def _usual_lack(looks: Looks) -> float:
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
-    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same).at(np.flatnonzero(different))
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same).at(np.flatnonzero(different))
     return float(np.quantile(_lack(small, pairs), 0.1)) / 4
 
 
@@ -210,13 +298,13 @@ def laid_for_comparison(
     return small[first].astype(np.float32), other.astype(np.float32)
 
 
-def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
-    """Return the pairs whose detail agrees, given how common copies are; see the head of this file.
+def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[_Pairs, _Pairs]:
+    """Return the pairs whose detail agrees, given how common copies are, and all with what they were found to lack.
 
     Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all.
     """
-    lack, kept = np.full(len(pairs.first), np.nan, np.float32), np.zeros(len(pairs.first), bool)
+    lack, kept = pairs.lack.copy(), np.zeros(len(pairs.first), bool)
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
@@ -229,7 +317,8 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> _Pairs:
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    return pairs.at(np.flatnonzero(kept))
+    pairs = pairs._replace(lack=lack)
+    return pairs.at(np.flatnonzero(kept)), pairs
 
 
 def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.grouping.choice import GroupBy
-from striate.data.grouping.content import find_ties, look_at, tied_together
+from striate.data.grouping.content import TooSlowError, find_ties, look_at, tied_together
 from striate.data.grouping.known import pack
 from striate.data.grouping.names import find_bursts
 from striate.data.grouping.sketches import VIEWS
@@ -18,6 +19,13 @@ from striate.data.imageset import ImageSet
 from striate.data.splitting import unit_keys
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
+
+# What is told where the budget leaves no time.
+UNSEEN = (
+    "there was no time to look for near copies: only equal images are kept together, and figures may flatter where "
+    "others are alike. Give a longer budget, or say with --groups what belongs together"
+)
+HURRIED = "near copies were looked for in a hurry, and some may be missed: give a longer budget to look for all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +37,14 @@ class Groups:
         by: what they were found by: content, names, content and names, folder, a column, a pattern, none.
         notes: what a user should be told of what was not grouped.
         sketches: int8 (n, d), by which near copies of the images are known later; None where nobody looked.
+        hurried: whether there was no time to look for all.
     """
 
     ids: np.ndarray
     by: str
     notes: tuple[str, ...] = ()
     sketches: np.ndarray | None = None
+    hurried: bool = False
 
     @property
     def sizes(self) -> np.ndarray:
@@ -80,6 +90,7 @@ def group_images(
     by: GroupBy = GroupBy("auto"),  # noqa: B008
     columns: Mapping[str, Mapping[str, str]] | None = None,
     progress: Progress = silent,
+    until: float = math.inf,
 ) -> Groups:
     """Return which images belong together, by what the user says or by looking.
 
@@ -87,6 +98,7 @@ def group_images(
         by: from `parse_groups`.
         columns: {column: {name of an image: cell}} of the table, where the source is one.
         progress: told how far it is.
+        until: when looking is to be done, by `time.perf_counter`.
 
     Raises:
         ArgumentError: every class would be one group.
@@ -94,7 +106,7 @@ def group_images(
     if by.kind == "none":
         return Groups(np.arange(len(images)), "none")
     if by.kind == "auto":
-        return _found(images, progress)
+        return _found(images, progress, until)
     names, notes = list(images.names), ()
     if by.kind == "folder":
         keys = [name.replace("\\", "/").rpartition("/")[0] for name in names]  # a table may be of Windows
@@ -108,7 +120,8 @@ def group_images(
         notes = _left_alone(names, keys, f"do not match {by.value!r}")
     ids = _numbered(keys)
     _check_apart(ids, images, by)
-    return Groups(ids, str(by), notes)
+    # What the user knows says nothing of images that come later: those are known again by their looks.
+    return Groups(ids, str(by), notes, pack(look_at(images, progress).views[: len(VIEWS)]))
 
 
 def _numbered(keys: Sequence[str | None]) -> np.ndarray:
@@ -128,8 +141,8 @@ def _left_alone(names: Sequence[str], keys: Sequence[str | None], why: str) -> t
 
 
 def _check_apart(ids: np.ndarray, images: ImageSet, by: GroupBy) -> None:
-    """Refuse groups that leave nothing to split: each class one group."""
-    known = images.labels >= 0
+    """Refuse groups that leave nothing to split: each class one group of what the source does not split itself."""
+    known = (images.labels >= 0) & np.isin(images.splits, ("", "train")) & ("valid" not in images.splits)
     pairs = np.unique(np.stack([images.labels[known], ids[known]], 1), axis=0)
     classes = len(np.unique(images.labels[known]))
     if known.sum() > classes > 0 and len(pairs) == classes:
@@ -139,17 +152,21 @@ def _check_apart(ids: np.ndarray, images: ImageSet, by: GroupBy) -> None:
         )
 
 
-def _found(images: ImageSet, progress: Progress) -> Groups:
+def _found(images: ImageSet, progress: Progress, until: float) -> Groups:
     """Return the groups that names and content tell, none of them most of a class unless names tell it."""
     if not len(images):
         return Groups(np.zeros(0, np.int64), "content")
-    looks = look_at(images, progress)
     # Equal images are one from here on: they are no evidence of how crowded it is.
     _, kept, inverse = np.unique(images.hashes, return_index=True, return_inverse=True)
-    copies = find_ties(looks.at(kept), progress=progress)
+    try:
+        looks = look_at(images, progress, until)
+    except TooSlowError:
+        return Groups(inverse, "content", (UNSEEN,), hurried=True)
+    copies = find_ties(looks.at(kept), progress=progress, until=until)
     alike = tied_together(len(kept), copies.first, copies.second)[inverse]
     found = groups_of_copies(images, alike, looks.views[0], len(copies.held_back))
-    return replace(found, sketches=pack(looks.views[: len(VIEWS)]))
+    notes = (*found.notes, HURRIED) if copies.hurried else found.notes
+    return replace(found, notes=notes, sketches=pack(looks.views[: len(VIEWS)]), hurried=copies.hurried)
 
 
 def groups_of_copies(images: ImageSet, alike: np.ndarray, sketches: np.ndarray, held_back: int = 0) -> Groups:

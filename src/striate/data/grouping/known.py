@@ -11,6 +11,8 @@ _STEP = 0.125
 # Without pixels to compare, both views must be this unlikely by chance (log10), and together this much.
 EACH, TOGETHER = -0.3, -6.0
 _ROWS = 256
+# A model keeps the sketches of at most so many images, some 4 MB.
+MOST_KEPT = 50_000
 
 
 def pack(views: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -18,14 +20,18 @@ def pack(views: tuple[np.ndarray, ...]) -> np.ndarray:
     return np.clip(np.rint(np.concatenate(views, 1) / _STEP), -127, 127).astype(np.int8)
 
 
-def near_known(sketches: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return bool (n,), which images are near copies of known ones, as far as sketches tell.
+def near_known(sketches: np.ndarray, known: np.ndarray) -> np.ndarray | None:
+    """Return bool (n,), which images are near copies of known ones, as far as sketches tell; None of too few known.
+
+    Sketches of gray pictures and of coloured ones are compared without colour.
 
     Arguments:
         sketches, known: int8 (n, d) and (m, d), from `pack`.
     """
-    if min(len(sketches), len(known)) == 0 or len(known) < FEWEST or sketches.shape[1] != known.shape[1]:
-        return np.zeros(len(sketches), bool)
+    if len(known) < FEWEST:
+        return None
+    width = min(sketches.shape[1], known.shape[1])
+    sketches, known = (_as_wide(each, width) for each in (sketches, known))
     half = known.shape[1] // 2
     near = np.zeros(len(sketches), bool)
     sides = [(sketches[:, part] * np.float32(_STEP), known[:, part] * np.float32(_STEP))
@@ -40,6 +46,14 @@ def near_known(sketches: np.ndarray, known: np.ndarray) -> np.ndarray:
                      for one, two in zip(around, squared, strict=True))  # fmt: skip
         near[i[chance < TOGETHER] + start] = True
     return near
+
+
+def _as_wide(packed: np.ndarray, width: int) -> np.ndarray:
+    """Return packed sketches without their colours where `width`, of all views, has no room for these."""
+    if packed.shape[1] == width:
+        return packed
+    view = packed.shape[1] // 2
+    return np.concatenate([packed[:, start : start + width // 2] for start in (0, view)], 1)
 
 
 def _squared(first: np.ndarray, second: np.ndarray) -> np.ndarray:

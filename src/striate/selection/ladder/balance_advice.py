@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.metrics.by_class import UNEVEN, ClassCounts
+from striate.metrics.by_class import UNEVEN
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
-from striate.metrics.intervals import Z_95
+from striate.metrics.intervals import difference_interval
 from striate.observer import Observer
 from striate.selection.ladder.ground import Ground, Parts
 from striate.selection.ladder.pretrained_rungs import FROZEN, FrozenRung
@@ -54,27 +54,21 @@ def _judged(rung: Rung, ground: Ground, train: np.ndarray, valid: np.ndarray, se
     else:
         model = rung.fit(ground, train, valid[:0], seconds)
     said = rung.probabilities(ground, model, valid)
-    return evaluate_probabilities(said, ground.images.labels[valid], ground.images.classes)
+    images = ground.images.subset(valid)
+    return evaluate_probabilities(said, images.labels, images.classes, groups=images.groups)
 
 
 def suggest_balance(plain: Evaluation, balanced: Evaluation) -> str:
     """Return the advice to balance where that measured more balanced accuracy beyond noise; empty where it did not.
 
-    Noise is that of two independent figures, each the mean of its classes' shares (1 added to what was right and to
-    what was wrong of each class). The same images judge both, so their real noise is less: what is suggested holds.
+    Noise is that of two independent figures, whose intervals count groups. The same images judge both, so their real
+    noise is less: what is suggested holds.
 
     Arguments:
         plain, balanced: the same method fitted without and with balance, judged on the same images.
     """
     gain = balanced.balanced_accuracy - plain.balanced_accuracy
-    if gain <= Z_95 * float(np.hypot(_noise(plain.counts), _noise(balanced.counts))):
+    sides = (balanced.balanced_accuracy, plain.balanced_accuracy), (balanced.balanced_interval, plain.balanced_interval)
+    if difference_interval(*sides[0], *sides[1])[0] <= 0:
         return ""
     return f"--balance loss measured {100 * gain:.1f} points more balanced accuracy on the validation images"
-
-
-def _noise(counts: ClassCounts) -> float:
-    """Return the standard error of a balanced accuracy."""
-    occurs = counts.actual > 0
-    actual = counts.actual[occurs]
-    share = (counts.hits[occurs] + 1) / (actual + 2)
-    return float(np.sqrt((share * (1 - share) / actual).sum())) / max(1, len(actual))

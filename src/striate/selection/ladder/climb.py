@@ -13,27 +13,28 @@ from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_outcomes
 from striate.metrics.outcomes import Outcomes, rows_at_once
 from striate.observer import Observers
-from striate.runs.calibrating import calibration_size
+from striate.runs.calibrating import LOOK_MS, calibration_size
 from striate.selection.ladder.balance_advice import balance_advice
+from striate.selection.ladder.borrowing import borrow_first, worth_borrowing
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
-from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.forecast import Choice, Probe
 from striate.selection.ladder.ground import Ground, Parts, as_time_allows, spread
-from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best, borrow_first, worth_borrowing
+from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
-from striate.selection.ladder.swift_rung import SWIFT
+from striate.selection.ladder.swift_rung import SWIFT, TIGHT_S
 from striate.selection.ladder.symmetry import averaging_that_helps, mirrors_keep_classes
 from striate.training.engine.state import Interrupted
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
 MOMENT_S = 0.5
-# With less time than this an image, the simple methods are left out but for the first.
-TIGHT_S = 0.0005
+# Where time is tight, of the simple methods those alone are tried that end in a moment.
+QUICKEST = ("majority", "linear")
 # A probe's share of the time that is left, and the least that tells anything.
 PROBE_SHARE, LEAST_PROBE_S = 0.06, 1.0
 # With less time than this nothing is tried: what suits such images gets it all.
-PROBES_FROM_S = 8.0
+PROBES_FROM_S = 20.0
 # Frozen features are worth their time where they are the start of something better, nearly as good, or cheap.
 NEARLY, CHEAP_SHARE, AT_MOST_SHARE = 1.3, 0.1, 0.3
 # With less of the budget left a rung that was not climbed would only lose.
@@ -54,13 +55,15 @@ class Climb:
         ground: the images and what else the rungs share.
         parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
         results: of the rungs that were climbed, those from before an interruption among them.
-        tell: hears of each result, probe and rung left out, at once.
+        tell: hears of each result, probe, choice and rung left out, at once.
+        foreseen: {rung: error}, what the last choice was made by.
     """
 
     ground: Ground
     parts: Parts
     results: list[Result]
-    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None
+    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None
+    foreseen: dict[str, float] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
@@ -101,7 +104,7 @@ class Climb:
     def simple(self, rungs: Sequence[Rung] = SIMPLE) -> None:
         """Climb the simple methods, each within its share of the budget, on fewer images if need be."""
         if self.ground.clock.left_s < TIGHT_S * len(self.ground.images):
-            rungs = rungs[:1]  # no time for what would hardly be chosen
+            rungs = [one for one in rungs if one.name in QUICKEST]
         for rung in rungs:
             if self.is_done(rung) or (self.results and not self.ground.clock.left_s):
                 continue
@@ -133,7 +136,7 @@ class Climb:
         self.tell(result)
         # Whichever is chosen has to judge the test images before the time is over.
         slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        judging = 1.2 * (slowest / 1000 * ground.judged + self._calibrating_s(result, slowest))
+        judging = 1.2 * ((slowest + LOOK_MS) / 1000 * ground.judged + self._calibrating_s(result, slowest))
         closing = closing_seconds(ground.folder is not None, ground.judged) + judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
@@ -143,6 +146,11 @@ class Climb:
             return 0.0
         train, valid = (len(part) for part in self.parts[0])
         return calibration_size(result.classifier, train, valid).seconds(image_ms)
+
+    def _ahead_s(self, rung: Rung) -> float:
+        """Return what calibrating a net of the rung will take; the clock knows that of what is done."""
+        known = len(self.parts) > 1 or rung.probe in {rung_of(one).probe for one in self.results}
+        return 0.0 if known else rung.calibrating_s(self.ground, len(self.parts[0][1]))
 
     def try_out(self, rung: Rung) -> None:
         """Give a rung a little time, and foresee what it would do with the rest."""
@@ -186,7 +194,9 @@ class Climb:
         self.tell(probe)
 
     def foresee(self, rung: Rung, seconds: float) -> float:
-        """Return the error to expect of a rung in so many seconds."""
+        """Return the error to expect of a rung in so many seconds; 1 where they are too few."""
+        if not rung.fits(self.ground, *self.parts[0], seconds):
+            return 1.0
         probe = self.probes.get(rung.probe)
         return rung.carry(probe, self.ground, *self.parts[0], seconds) if probe else rung.prior(self.ground)
 
@@ -198,13 +208,15 @@ class Climb:
         rungs = [one for one in (SWIFT, FROZEN, TUNED) if not self.is_done(one) and one.suits(self.ground)]
         if not rungs:
             return None
-        errors = {}
+        errors, ahead = {}, {}
         for one in rungs:
             with self.going_on(one.name):
-                errors[one] = self.foresee(one, left / self.turns)
-        if not errors:
+                ahead[one] = self._ahead_s(one)
+                errors[one] = self.foresee(one, max(0.0, left - ahead[one]) / self.turns)
+        if min(errors.values(), default=1.0) >= 1.0:  # there is time for none
             return None
         best = min(errors, key=lambda one: errors[one])
+        self.foreseen = {one.name: error for one, error in errors.items()}
         if self._better_refitted(errors[best]):
             return None
         if FROZEN in errors and best is not FROZEN:
@@ -213,8 +225,11 @@ class Climb:
                 own = FROZEN.foresee(replace(self.ground, judged=0), *self.parts[0])  # whatever is chosen has to judge
                 worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
                 if worth and own < AT_MOST_SHARE * left:
-                    return FROZEN, min(left, 3 * needed)  # it ends when all are done, however busy the machine
-        kept = REFIT_KEPT * self._refit_s()  # where it is little it is left, or what there is loses it
+                    return FROZEN, min(
+                        left - ahead[FROZEN], 3 * needed
+                    )  # it ends when all are done, however busy the machine
+        left, kept = max(0.0, left - ahead[best]), REFIT_KEPT * self._refit_s()
+        # Where that is little it is left, or what there is loses it.
         return best, left - (kept if kept < REFIT_USES * left else 0.0)
 
     def _better_refitted(self, foreseen: float) -> bool:
@@ -223,7 +238,7 @@ class Climb:
         if not needed:
             return False
         chosen = best_result([one for one in self.results if one.is_net], self.ground.metric)
-        return foreseen > BEHIND * (1 - chosen.valid.accuracy) and REFIT_USES * left <= needed <= left
+        return foreseen > BEHIND * (1 - chosen.valid.score(self.ground.metric)) and REFIT_USES * left <= needed <= left
 
     def _refit_s(self) -> float:
         """Return the seconds to fit the best net so far to the images that choose as well; 0 where that is not done."""
@@ -243,7 +258,7 @@ def climb(
     ground: Ground,
     parts: Parts,
     done: Sequence[Result] = (),
-    tell: Callable[[Result | Skipped | Probe], None] = lambda news: None,
+    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None,
 ) -> Climb:
     """Climb as high as the clock of the ground allows; return the climb, which has what each rung came to.
 
@@ -265,7 +280,9 @@ def climb(
     if lent and timely and not climb.is_done(SWIFT):  # else nothing competes with it
         climb.try_out(SWIFT)
     while following := climb.next_rung():
-        climb.attempt(*following)
+        rung, seconds = following
+        climb.tell(Choice(rung.name, seconds, climb.ground.clock.left_s, climb.foreseen, ground.metric))
+        climb.attempt(rung, seconds)
     return climb
 
 

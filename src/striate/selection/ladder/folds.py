@@ -17,7 +17,7 @@ from striate.selection.ladder.memory import CHECKPOINTS
 from striate.units import say_count, say_duration
 
 FOLDS = 5
-# With fewer images of a class, or fewer to choose by, folds take turns.
+# With fewer images of a class, or fewer distinct images or groups to choose by, folds take turns.
 FEWEST_OF_CLASS, FEWEST_VALID = 10, 20
 
 
@@ -34,9 +34,9 @@ def make_ground(dataset: Dataset, seed: int, session: Session, clock: Clock) -> 
         barred=np.flatnonzero(np.isin(known.rows, dataset.splits.barred)),
     )  # fmt: skip
     counts = np.bincount(known.labels, minlength=len(known.classes))
-    smallest = counts[counts > 0].min()
-    own_valid = (images.splits == "valid").any()
-    if len(valid) and (own_valid or (smallest >= FEWEST_OF_CLASS and len(valid) >= FEWEST_VALID)):
+    smallest, choosing = counts[counts > 0].min(), len(np.unique(unit_keys(valid.hashes, valid.groups)))
+    own_valid = (valid.splits == "valid").all()
+    if len(valid) and (own_valid or (smallest >= FEWEST_OF_CLASS and choosing >= FEWEST_VALID)):
         return ground, [(np.arange(len(train)), np.arange(len(train), len(known)))]
     _check_folds(known, session.observer)
     count = min(FOLDS, max(2, int(smallest)))
@@ -70,11 +70,14 @@ def _check_folds(images: ImageSet, observer: Observer) -> None:
         )
 
 
-def say_parts(parts: Parts, budget_s: float) -> str:
+def say_parts(parts: Parts, budget_s: float, images: ImageSet) -> str:
     """Return what the user is told of them, the budget too."""
     train, valid = parts[0]
     told = f"budget {say_duration(budget_s)}; "
     if len(parts) == 1:
         return told + f"{len(train):,} training images, {len(valid):,} validation images to choose by"
-    total = len(train) + len(valid)
-    return told + f"{total:,} images are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
+    total, units = len(train) + len(valid), len(np.unique(unit_keys(images.hashes, images.groups)))
+    of = f" of {units:,} groups" if units < total / 2 else ""
+    return (
+        told + f"{total:,} images{of} are few: each rung is cross-validated in {len(parts)} folds, then fitted to all"
+    )

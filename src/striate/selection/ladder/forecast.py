@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from striate.metrics.by_class import Metric, metric_words
 from striate.units import percent, say_duration
 
 # Error falls with time, or images, to the power of −b. Where two probes are too noisy to tell b, it is between these.
@@ -26,6 +27,7 @@ class Probe:
         took_s: seconds of the probe.
         foreseen: the error that is expected in `within_s` seconds.
         how: what was tried, for people.
+        metric: what the errors are 1 less.
     """
 
     name: str
@@ -35,11 +37,13 @@ class Probe:
     foreseen: float = math.inf
     within_s: float = 0.0
     how: str = ""
+    metric: Metric = "accuracy"
 
     @property
     def came_to(self) -> str:
-        """What was tried, and how often it was right."""
-        return f"a short trial: {percent(1 - self.points[-1][1], 1)} {self.how}"
+        """What was tried, and how often it was right, or what the metric came to."""
+        words = "" if self.metric == "accuracy" else f"{metric_words(self.metric)} "
+        return f"a short trial: {percent(1 - self.points[-1][1], 1)} {words}{self.how}"
 
     def line(self) -> str:
         """Return what the user is told."""
@@ -54,9 +58,35 @@ class Probe:
             "name": self.name,
             "points": [[round(amount, 3), round(error, 5)] for amount, error in self.points],
             "took_s": round(self.took_s, 3),
-            "foreseen_accuracy": round(1 - self.foreseen, 5),
+            f"foreseen_{self.metric.replace('-', '_')}": round(1 - self.foreseen, 5),
             "within_s": round(self.within_s, 3),
         }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the time that was left went.
+
+    Arguments:
+        name: of the rung that was climbed next.
+        given_s: seconds that it was given, of `left_s` that were left.
+        foreseen: {rung: error}, what was foreseen of each that could be climbed.
+        metric: what the errors are 1 less.
+    """
+
+    name: str
+    given_s: float
+    left_s: float
+    foreseen: Mapping[str, float]
+    metric: Metric = "accuracy"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ladder.json; they are judged by what the rungs came to."""
+        expected = {name: round(1 - error, 5) for name, error in self.foreseen.items()}
+        return {
+            "name": self.name, "given_s": round(self.given_s, 3), "left_s": round(self.left_s, 3),
+            f"foreseen_{self.metric.replace('-', '_')}": expected,
+        }  # fmt: skip
 
 
 def carried_forward(

@@ -19,6 +19,7 @@ from striate.data.imageset import ImageSet
 from striate.data.preparing.detail import resized
 from striate.data.splitting import Splits
 from striate.metrics.by_class import Metric
+from striate.metrics.evaluation import evaluate_probabilities
 from striate.observer import Observer
 from striate.selection.ladder.clock import Clock
 
@@ -125,6 +126,10 @@ class Ground:
     def side(self) -> int:
         """Pixels along the shorter side of the images."""
         return min(self.images.image_shape[:2])
+
+    def error(self, said: np.ndarray, positions: np.ndarray) -> float:
+        """Return the error of what is said, float (n, k), of the images at the positions: 1 less the metric."""
+        return 1 - evaluate_probabilities(said, self.images.labels[positions], self.images.classes).score(self.metric)
 
     def at(self, side: int, channels: int | None = None) -> ImageSet:
         """Return the images at `side` × `side` pixels, with so many channels if it is told, made once."""

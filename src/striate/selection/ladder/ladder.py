@@ -25,7 +25,7 @@ from striate.runs.session import RunOptions, RunResult, Session, found_again, op
 from striate.selection.ladder.climb import REFIT_SLACK, Climb, climb, rung_of
 from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
-from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.forecast import Choice, Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.lending import lend
 from striate.selection.ladder.memory import LADDER, Memory, figures
@@ -91,8 +91,9 @@ def climb_ladder(
     lent = lend(weights, run.observer)  # first of all: a wrong name should cost nobody the time of reading images
     with open_session(run, alone="the ladder") as session:
         dataset = make_dataset(
-            source, data, seed, session.observer, prepare_images=lambda found: _prepare(found, data, lent, session)
-        )
+            source, data, seed, session.observer,
+            prepare_images=lambda found: _prepare(found, data, lent, session), left_s=lambda: clock.left_s,
+        )  # fmt: skip
         lent = _that_fit(lent, dataset, session)
         shared = Recipe(seed=seed, metric=metric, balance=balance)
         memory = _remember(source, dataset, session, shared, budget=budget_s, weights=found_again(weights))
@@ -101,9 +102,10 @@ def climb_ladder(
         ground = replace(ground, metric=metric, balance=balance, lent=lent)
         _announce(ground, parts, memory)
 
-        def tell(news: Result | Skipped | Probe) -> None:
+        def tell(news: Result | Skipped | Probe | Choice) -> None:
             memory.add(news, clock.spent_s)
-            session.observer.rung(news)
+            if not isinstance(news, Choice):
+                session.observer.rung(news)
 
         with session.stopping() as stop:
             try:
@@ -134,7 +136,7 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
         session.observer.note(line)
     made = model.provenance.about(dataset.described, dataset.splits)
     provenance = replace(
-        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results),
+        made, ladder=[figures(one) for one in results], chosen=chosen.name, verdict=verdict(results, metric),
         valid_accuracy=chosen.valid.accuracy, budget_s=clock.budget_s, fit_s=round(took, 3), refit_s=refit_s,
         splits={**(made.splits or {}), "valid": chosen.valid.total},  # of folds, all that took their turn
     )  # fmt: skip
@@ -144,7 +146,9 @@ def _finish(climbed: Climb, memory: Memory, dataset: Dataset, session: Session) 
         calibrating=valid if len(climbed.parts) == 1 else valid.subset(np.arange(0)), before=before,
         catalog=dataset.catalog,
     )  # fmt: skip
-    return LadderResult(done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results))
+    return LadderResult(
+        done.classifier, done.valid, done.test, took, done.run, chosen.name, results, verdict(results, metric)
+    )
 
 
 def is_ladder(folder: RunFolder) -> bool:
@@ -189,7 +193,7 @@ def _that_fit(lent: Sequence[Lent], dataset: Dataset, session: Session) -> Seque
 def _announce(ground: Ground, parts: Parts, memory: Memory) -> None:
     """Say what is learned from, by what it is chosen, what is at hand, and what was climbed before."""
     tell = ground.observer
-    tell.note(say_parts(parts, ground.clock.budget_s))
+    tell.note(say_parts(parts, ground.clock.budget_s, ground.images))
     if ground.detail_px <= ENLARGED_SHARE * ground.side:
         tell.note(
             f"images of {ground.side} pixels a side show no detail beyond {ground.detail_px} pixels: they were enlarged"

@@ -17,7 +17,7 @@ from striate.metrics.by_class import Metric, sparse_cells
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.groups import SampleSize
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.forecast import Probe
+from striate.selection.ladder.forecast import Choice, Probe
 from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.system.files import write_atomically
 from striate.training.engine.checkpoints import HEALTH, METRICS
@@ -38,7 +38,8 @@ class Memory:
     """
 
     def __init__(self, folder: RunFolder | None, resumed: bool, metric: Metric = "accuracy"):
-        self.folder, self.results, self.skipped, self.probes = folder, [], [], []
+        self.folder, self.results = folder, []
+        self.skipped, self.probes, self.choices = [], [], []
         self.spent_s = 0.0
         self._learning: dict[str, dict[str, str]] = {}
         self.metric: Metric = metric
@@ -47,7 +48,9 @@ class Memory:
             return
         with folder.understood(FIGURES):
             kept = json.loads(path.read_text("utf-8"))
-            self.results, self.probes = [_result(one) for one in kept["rungs"]], list(kept.get("probes", []))
+            self.results = [_result(one) for one in kept["rungs"]]
+            self.skipped = [Skipped(one["name"], one["reason"]) for one in kept.get("skipped", [])]
+            self.probes, self.choices = list(kept.get("probes", [])), list(kept.get("choices", []))
             self.spent_s = float(kept.get("spent_s", sum(one.fit_s for one in self.results)))
         if not self.results:
             return
@@ -56,12 +59,14 @@ class Memory:
         if folder.model.exists():
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
-    def add(self, result: Result | Skipped | Probe, spent_s: float) -> None:
+    def add(self, result: Result | Skipped | Probe | Choice, spent_s: float) -> None:
         """Keep a result, and its model if it is the best so far, after so many seconds."""
         if isinstance(result, Skipped):
             self.skipped.append(result)
         elif isinstance(result, Probe):
             self.probes.append(result.to_json())
+        elif isinstance(result, Choice):
+            self.choices.append(result.to_json())
         else:
             self.results.append(result)
         if self.folder is None:
@@ -71,7 +76,7 @@ class Memory:
         if isinstance(result, Result):
             self._keep_learning(result)
         self.keep(spent_s)
-        if isinstance(result, Probe):
+        if isinstance(result, Probe | Choice):
             return
         shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
 
@@ -94,6 +99,7 @@ class Memory:
             "rungs": [_kept(one) for one in self.results],
             "skipped": [{"name": one.name, "reason": one.reason} for one in self.skipped],
             "probes": self.probes,
+            "choices": self.choices,
             "spent_s": round(spent_s, 3),
         }
         write_atomically(self.folder.path / FIGURES, json.dumps(kept, indent=1) + "\n")

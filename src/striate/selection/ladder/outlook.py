@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from striate.metrics.by_class import Metric, metric_words
 from striate.selection.ladder.climb import Climb, rung_of
 from striate.selection.ladder.forecast import Probe
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED
@@ -15,7 +16,8 @@ _TIMES = f"{MORE} times the time"
 
 def outlook(climbed: Climb, chosen: Result) -> str:
     """Return in one sentence what more time would bring: forecasts, scaled by how right that of the chosen was."""
-    came = 1 - chosen.valid.accuracy
+    metric = climbed.ground.metric
+    came = 1 - chosen.valid.score(metric)
     if not came:
         return f"{_TIMES} would bring nothing: all are right"
     rung = rung_of(chosen)
@@ -26,13 +28,16 @@ def outlook(climbed: Climb, chosen: Result) -> str:
         train, valid = climbed.parts[0]
         came_to = Probe(rung.name, ((chosen.fit_s, came),), len(valid), chosen.fit_s)
         usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)
-        return _gain(came - usual, f"{rung.name}, as learning curves usually go")
+        return _gain(came - usual, metric, f"{rung.name}, as learning curves usually go")
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
     best = min(errors, key=lambda one: errors[one])
-    return _gain(came - errors[best], best.name)
+    return _gain(came - errors[best], metric, best.name)
 
 
-def _gain(gain: float, by: str) -> str:
-    return f"{_TIMES}: about {100 * gain:.1f} points more, by {by}" if gain > WORTH else f"{_TIMES} would bring little"
+def _gain(gain: float, metric: Metric, by: str) -> str:
+    if gain <= WORTH:
+        return f"{_TIMES} would bring little"
+    of = "" if metric == "accuracy" else f" of {metric_words(metric)}"
+    return f"{_TIMES}: about {100 * gain:.1f} points{of} more, by {by}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,19 +11,20 @@ import torch
 from striate.baselines.candidates import fit_baseline
 from striate.classifier.classifier import Classifier
 from striate.classifier.feature_bank import FeatureBank
-from striate.classifier.features import net_features
 from striate.classifier.heads.fitted import FittedModule
 from striate.errors import DataError
 from striate.nets import Net
 from striate.nets.surgery import with_new_head
 from striate.observer import Observers
+from striate.runs.calibrating import KINDS_OF_STRANGE, LEAST_KEPT, LEAST_STRANGE, LEAST_TRAIN, LEAST_VALID
 from striate.runs.folder import RunFolder
+from striate.selection.ladder.borrowing import EXACT, SMALL_PX, borrow, most_accurate, side_for
 from striate.selection.ladder.forecast import Probe, carried_forward, tuned_error
-from striate.selection.ladder.ground import Borrowed, Ground, Lent, as_time_allows, mixed, parts_of, spread
+from striate.selection.ladder.ground import Borrowed, Ground, as_time_allows, mixed, parts_of, spread
 from striate.selection.ladder.rungs import Rung, shared, train_rung
 from striate.training.engine.timing import epoch_seconds
 from striate.training.recipe import Recipe, load_recipe
-from striate.training.transfer import STEP_PX, at_side
+from striate.training.transfer import STEP_PX
 from striate.units import percent
 
 # Support vectors do better on features than planes do, but not from few images a class; from many they take too long.
@@ -36,16 +36,14 @@ LDA_IMAGES = 3_000
 SVM_S = 1.5e-6
 # So many images judge a probe at most, and so many are looked at however long it takes.
 MOST_JUDGING, FEWEST_TRIED = 400, 40
+# To be calibrated, a large net looks at so many images beside those that choose.
+CALIBRATING_LOOKS = LEAST_TRAIN + KINDS_OF_STRANGE * LEAST_STRANGE + LEAST_KEPT
 # Of a probe's seconds, those for features; the rest is for two heads.
 FILLING_SHARE = 0.6
-# What a head takes beside its features; and a look in full precision beside one for features.
-HEAD_SHARE, EXACT, REFIT_SHARE = 1.15, 2.0, 0.6
-# From so many seconds on several nets are compared; of the time left, what features of all images may take before the
-# images are made smaller, and the smallest that they are made.
-COMPARED_FROM_S, FEATURES_SHARE, LEAST_SIDE_PX = 150.0, 0.4, 128
-_ANY_SIDE_PX = 1 << 14
-# Up to this side pictures are small.
-SMALL_PX, MANY_SMALL = 64, 5_000
+# What a head takes beside its features; and when it is fitted again.
+HEAD_SHARE, REFIT_SHARE = 1.15, 0.6
+# From so many seconds on several nets are compared.
+COMPARED_FROM_S = 150.0
 # Learning from an image takes so many times what its features take.
 LEARNING = 6.0
 # The first layers stay as they are: without their gradients a step takes two thirds of the time, and the whole net
@@ -53,9 +51,6 @@ LEARNING = 6.0
 # learns at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
 # layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
-# Of few images a trial says nothing of which net suits them, and there is time for the one that is published as the
-# most accurate (77.5, 75.1, 71.9 % of ImageNet). Of the time left, its features of all of them may take so much.
-MOST_ACCURATE, FEW_SHARE = ("efficientnet_lite2", "efficientnet_lite0", "mobilenet_v2"), 0.15
 # What an epoch turns out to take beside what was measured; and what leaves as much time again.
 SLACK, REFIT_LEAVES = 0.9, 0.42
 # With less of an epoch than this the weights only get worse.
@@ -76,6 +71,12 @@ class _OnBorrowed(Rung):
     def suits(self, ground: Ground) -> bool:
         """Whether there is a borrowed net."""
         return ground.borrowed is not None
+
+    def calibrating_s(self, ground: Ground, valid: int) -> float:
+        """Return those of the borrowed net, which looks at few images, as it is large."""
+        borrowed = _borrowed(ground)
+        looks_s = min(valid, LEAST_VALID) * borrowed.for_heads.image_s + CALIBRATING_LOOKS * borrowed.bank.image_s
+        return EXACT * looks_s * (valid > 0)
 
     def prior(self, ground: Ground) -> float:
         """Return that features of photographs are good, and of small pictures not."""
@@ -106,11 +107,11 @@ class FrozenRung(_OnBorrowed):
         learning, judging, points = bank.known(order), bank.known(judging), []
         for some in (learning[: max(2, len(learning) // 2)], learning):
             model = self.head(quiet, some, judging[:0])
-            right = self.probabilities(ground, model, judging).argmax(1) == ground.images.labels[judging]
-            points.append((float(len(some)), 1 - float(right.mean())))
+            points.append((float(len(some)), ground.error(self.probabilities(ground, model, judging), judging)))
         borrowed = _borrowed(ground)
         how = f"on {len(learning):,} images by {borrowed.name} at {borrowed.side} pixels"
-        return Probe(self.name, tuple(points), len(judging), time.perf_counter() - began, how=how)
+        took = time.perf_counter() - began
+        return Probe(self.name, tuple(points), len(judging), took, how=how, metric=ground.metric)
 
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect with as many images as there are, or as the seconds allow."""
@@ -123,7 +124,8 @@ class FrozenRung(_OnBorrowed):
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit it to as many images as there is time for."""
         bank, until = _borrowed(ground).for_heads, time.perf_counter() + seconds
-        until -= EXACT * bank.image_s * ground.judged + self._head_s(len(train), seconds)
+        until -= EXACT * bank.image_s * ground.judged
+        until -= self._head_s(self._carried(bank, train, until - time.perf_counter()), seconds)
         bank.fill(valid, until, ground.observer.prepare)
         bank.fill(mixed(train, ground.images.labels, ground.seed), until, ground.observer.prepare)
         there = bank.known(train)
@@ -156,6 +158,13 @@ class FrozenRung(_OnBorrowed):
         )  # fmt: skip
         return replace(model, views=_borrowed(ground).for_heads.views)
 
+    def _carried(self, bank: FeatureBank, train: np.ndarray, seconds: float) -> int:
+        """Return of how many images there is time for features and a head."""
+        there, count = len(train) - bank.missing(train), len(train)
+        while count > there and (count - there) * bank.image_s + self._head_s(count, 0.0) > seconds:
+            count -= max(1, count // 16)
+        return count
+
     def _head_s(self, count: int, features_s: float) -> float:
         """Return the seconds of a head on so many images: of support vectors with their square."""
         svm_s = SVM_S * count**2 if count <= SVM_IMAGES else 0.0
@@ -166,6 +175,10 @@ class FrozenRung(_OnBorrowed):
 class TunedRung(_OnBorrowed):
     """A net with published weights and a new head, which learns on."""
 
+    def fits(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> bool:
+        """Whether there is time for as much of an epoch as does more good than harm."""
+        return self._epochs(ground, train, valid, seconds) > FEWEST_EPOCHS
+
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
         """Return the seconds of the head's features and of as many epochs as are of use."""
         bank, epochs = _borrowed(ground).bank, self._recipe(ground, len(train)).epochs
@@ -173,6 +186,11 @@ class TunedRung(_OnBorrowed):
 
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect in so many seconds, from the probe of a head on frozen features."""
+        frozen = carried_forward(probe.points, max(probe.points[-1][0], len(train)), probe.judged)
+        return 1.01 * tuned_error(frozen, len(train), self._epochs(ground, train, valid, seconds) * len(train))
+
+    def _epochs(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
+        """Return how many epochs there is time for, at fewer pixels if need be."""
         borrowed = _borrowed(ground)
         image_s, least = borrowed.bank.image_s, min(TUNED_SIDE_PX, borrowed.side)
         judging = EXACT * image_s * (len(valid) + ground.judged)
@@ -181,8 +199,7 @@ class TunedRung(_OnBorrowed):
         wanted = self._recipe(ground, len(train)).epochs
         if epochs < wanted:
             epochs = min(wanted, epochs * (borrowed.side / least) ** 2)
-        frozen = carried_forward(probe.points, max(probe.points[-1][0], len(train)), probe.judged)
-        return 1.01 * tuned_error(frozen, len(train), epochs * len(train)) if epochs > FEWEST_EPOCHS else 1.0
+        return epochs
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train up to the end of the time, at most the epochs of the recipe."""
@@ -277,67 +294,16 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
     small = ground.detail_px <= SMALL_PX
     lent = ground.lent if left >= COMPARED_FROM_S and not small else ground.lent[:1]
     if are_few(len(train), len(ground.images.classes)) and not small:
-        lent = _for_few(ground, lent)
+        lent = most_accurate(ground, lent)
     for one in lent:
-        borrowed = borrow(one, ground, _side(one, ground, left))
+        borrowed = borrow(one, ground, side_for(one, ground, left))
         own = replace(ground, borrowed=borrowed)
         probe = FROZEN.try_out(own, train, valid, share * left)
-        error = min(rung.carry(probe, own, train, valid, left) for rung in (FROZEN, TUNED))
+        fitting = [rung for rung in (FROZEN, TUNED) if rung.fits(own, train, valid, left)]
+        error = min(rung.carry(probe, own, train, valid, left) for rung in fitting)
         if len(lent) > 1:
             ground.observer.note(f"{probe.came_to}; {percent(1 - error, 1)} expected")
         if best is None or error < best[0]:
             best = error, borrowed, probe
     assert best is not None
     return best[1:]
-
-
-def _for_few(ground: Ground, lent: Sequence[Lent]) -> Sequence[Lent]:
-    """Return the most accurate of the nets that are lent whose features of all images take little of the time.
-
-    Where not all are known by their names, all are tried.
-    """
-    if not {one.name for one in ground.lent} <= set(MOST_ACCURATE):
-        return lent
-    known = [one for name in MOST_ACCURATE for one in ground.lent if one.name == name]
-    for one in known[:-1]:
-        image_s = borrow(one, ground, _ANY_SIDE_PX).bank.image_s
-        if image_s * (len(ground.images) + EXACT * ground.judged) < FEW_SHARE * ground.clock.left_s:
-            return [one]
-    return known[-1:]
-
-
-def worth_borrowing(ground: Ground) -> bool:
-    """Return whether nets that have learned photographs may help: not where there are very many small pictures.
-
-    Enlarged to what those nets know, each takes a hundred times what it takes a net of its own size, which learns more
-    from so many (CIFAR-10 in five minutes: 91 % by swift, 86 % by features of what could be looked at).
-    """
-    return bool(ground.lent) and (ground.detail_px > SMALL_PX or len(ground.images) < MANY_SMALL)
-
-
-def borrow_first(ground: Ground) -> Borrowed:
-    """Return the preferred net that is lent, where there is no time to compare."""
-    return borrow(ground.lent[0], ground, _side(ground.lent[0], ground, ground.clock.left_s))
-
-
-def _side(lent: Lent, ground: Ground, left_s: float) -> int:
-    """Return at how many pixels a side a net looks: as many as it was trained for, if the time carries them.
-
-    Smaller images are enlarged to that: it tells nothing new, but parts of things are then as large as the net knows
-    them.
-    """
-    if ground.sized:
-        return ground.side
-    whole = borrow(lent, ground, _ANY_SIDE_PX)
-    all_s = whole.bank.image_s * len(ground.images)
-    carried = int(whole.side * (FEATURES_SHARE * left_s / max(all_s, 1e-9)) ** 0.5)
-    least = min(LEAST_SIDE_PX, max(1, ground.detail_px))
-    return whole.side if carried >= whole.side else max(least, carried // 32 * 32)
-
-
-def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
-    """Return what was lent, looking at the ground's images at a side in pixels, as near as it can."""
-    start = at_side(lent.load(), side, ground.fit).to(ground.device)
-    tapped = net_features(start, lent.name).model
-    assert tapped is not None
-    return Borrowed(lent.name, start, FeatureBank(tapped, ground.images))

@@ -16,6 +16,7 @@ from striate.data.imageset import ImageSet
 from striate.metrics.by_class import Metric, metric_words
 from striate.metrics.comparison import Comparison, compare_paired
 from striate.metrics.evaluation import Evaluation
+from striate.metrics.intervals import difference_interval
 from striate.selection.ladder.ground import spread
 from striate.units import percent, say_duration
 
@@ -73,14 +74,19 @@ def best_result(results: Sequence[Result], metric: Metric = "accuracy") -> Resul
     top = max(results, key=lambda one: one.valid.score(metric))
     if top.log_loss == float("inf"):
         return top
-    low, high = top.valid.interval
-    near = [
-        one
-        for one in results
-        if one is top
-        or (top.valid.score(metric) - one.valid.score(metric) <= NEAR_SHARE * (high - low) and not _worse(one, top))
-    ]
-    return min(near, key=lambda one: one.log_loss)
+    low, high = _interval(top, metric)
+
+    def is_near(one: Result) -> bool:
+        behind = top.valid.score(metric) - one.valid.score(metric)
+        return behind <= NEAR_SHARE * (high - low) and not (metric == "accuracy" and _worse(one, top))
+
+    return min((one for one in results if one is top or is_near(one)), key=lambda one: one.log_loss)
+
+
+def _interval(one: Result, metric: Metric) -> tuple[float, float]:
+    """Return the 95 % interval of a result's figure, counting groups."""
+    names = {"balanced-accuracy": "balanced_interval", "macro-f1": "macro_f1_interval"}
+    return getattr(one.valid, names.get(metric, "interval"))
 
 
 def _worse(one: Result, other: Result) -> bool:
@@ -88,24 +94,40 @@ def _worse(one: Result, other: Result) -> bool:
     return comparison.beyond_noise and comparison.difference > 0
 
 
-def verdict(results: Sequence[Result]) -> str:
-    """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise."""
+def verdict(results: Sequence[Result], metric: Metric = "accuracy") -> str:
+    """Return in one sentence whether a net beats the simple methods here, by how much, and whether beyond noise.
+
+    Accuracies are compared image by image; of other metrics the intervals of the two are, which sees less.
+    """
     simple, nets = ([one for one in results if one.is_net == kind] for kind in (False, True))
     if not results:
         return "Nothing was tried."
     if not nets:
-        return f"There was time for no net: {best_result(simple).name} is the best of the simple methods."
+        return f"There was time for no net: {best_result(simple, metric).name} is the best of the simple methods."
     if not simple:
-        return f"No simple method was tried: {best_result(nets).name} is the best of the nets."
-    plain, net = best_result(simple), best_result(nets)
-    one = compare_paired(net.right, plain.right, groups=net.groups)
-    told = f"{100 * one.interval[0]:+.1f} to {100 * one.interval[1]:+.1f} points, p {_p(one)}"
-    sides = f"{net.name} {percent(net.valid.accuracy)} against {plain.name} {percent(plain.valid.accuracy)}"
-    if one.beyond_noise and one.difference > 0:
-        return f"A net beats the simple methods here by {100 * one.difference:.1f} points, {sides} ({told})."
-    if one.beyond_noise:
-        return f"The simple methods win here: {sides} ({told})."
-    return f"No net beats the simple methods here beyond noise: {sides} ({told})."
+        return f"No simple method was tried: {best_result(nets, metric).name} is the best of the nets."
+    plain, net = best_result(simple, metric), best_result(nets, metric)
+    gain, beyond, told = _difference(net, plain, metric)
+    of, by = ("", "") if metric == "accuracy" else (f" of {metric_words(metric)}", f" by {metric_words(metric)}")
+    sides = (f"{one.name} {percent(one.valid.score(metric))}" for one in (net, plain))
+    told = f"{' against '.join(sides)} ({told})"
+    if beyond and gain > 0:
+        return f"A net beats the simple methods here by {100 * gain:.1f} points{of}, {told}."
+    if beyond:
+        return f"The simple methods win here{by}: {told}."
+    return f"No net beats the simple methods here{by} beyond noise: {told}."
+
+
+def _difference(net: Result, plain: Result, metric: Metric) -> tuple[float, bool, str]:
+    """Return by how much a net does better, whether that is beyond noise, and the interval in words."""
+    if metric == "accuracy":
+        one = compare_paired(net.right, plain.right, groups=net.groups)
+        (low, high), gain, beyond, p = one.interval, one.difference, one.beyond_noise, f", p {_p(one)}"
+    else:
+        own, other = net.valid.score(metric), plain.valid.score(metric)
+        low, high = difference_interval(own, other, _interval(net, metric), _interval(plain, metric))
+        gain, beyond, p = own - other, not low <= 0 <= high, ""
+    return gain, beyond, f"{100 * low:+.1f} to {100 * high:+.1f} points{p}"
 
 
 def lost(results: Sequence[Result], chosen: Result, most_s: float, metric: Metric = "accuracy") -> list[str]:

@@ -22,6 +22,7 @@ from striate.observer import Observer
 from striate.runs.folder import RunFolder
 from striate.selection.ladder.forecast import Probe, carried_forward
 from striate.selection.ladder.ground import Ground, parts_of, spread
+from striate.training.budget import epoch_s_known
 from striate.training.engine.checkpoints import where
 from striate.training.engine.state import Computation, Watch
 from striate.training.engine.timing import epoch_seconds
@@ -69,6 +70,10 @@ class Rung:
         """Whether it can be climbed here."""
         return True
 
+    def fits(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> bool:
+        """Whether so many seconds are enough for anything."""
+        return True
+
     def prior(self, ground: Ground) -> float:
         """Return the error to expect where nothing was tried."""
         return 0.5
@@ -88,6 +93,10 @@ class Rung:
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Return a classifier fitted within so many seconds, judging included."""
         raise NotImplementedError
+
+    def calibrating_s(self, ground: Ground, valid: int) -> float:
+        """Return the seconds of calibrating its model by so many images, where these are many; else 0."""
+        return 0.0
 
     def refit_s(self, fit_s: float) -> float:
         """Return the seconds that fitting it again to a few more images takes, where it took `fit_s` before."""
@@ -224,7 +233,8 @@ def train_rung(
         ground.observer.note(f"{name}: going on from {where(folder.path)}")
     train = splits.train
     seen = start.preprocessing if start else measure(train.pixels, train.rows, recipe.subtract, ground.fit)
-    epoch_s = epoch_seconds(net, recipe, seen.input_shape, len(train), ground.device)
+    epoch_s = epoch_s_known(ground.known, net, seen.input_shape, len(train))
+    epoch_s = epoch_s or epoch_seconds(net, recipe, seen.input_shape, len(train), ground.device)
     look_s = LOOK_SHARE * (1 + recipe.freeze) * epoch_s / len(train) * view_count(recipe.views)
     ends = max(ends - look_s * (len(splits.valid) + ground.judged), time.perf_counter() + LEAST_S)
     by_clock = epoch_s * recipe.epochs > max(QUICK_S, SURE_SHARE * (ends - time.perf_counter()))

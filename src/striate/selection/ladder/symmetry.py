@@ -11,8 +11,9 @@ from striate.classifier.classifier import Classifier
 from striate.classifier.views import Views, view_count
 from striate.data.imageset import ImageSet
 from striate.observer import Observer
+from striate.selection.ladder.borrowing import EXACT
 from striate.selection.ladder.ground import Borrowed, Ground, Parts, mixed, spread
-from striate.selection.ladder.pretrained_rungs import EXACT, FROZEN, are_few
+from striate.selection.ladder.pretrained_rungs import FROZEN, are_few
 from striate.selection.ladder.results import Result, best_result, calibrated_log_loss
 from striate.units import percent
 

@@ -51,7 +51,7 @@ def write_report(result: TuningResult, command: str) -> Path:
 def study_verdict(result: TuningResult) -> str:
     """Return how the best trial stands to the first, in one sentence."""
     best, first = result.best, result.baseline
-    if best is None or first is None:
+    if not (best and first and best.interval and first.interval):
         return "No trial has finished."
     if len([trial for trial in result.trials if trial.accuracy is not None]) < 2:
         return f"Trial {first.number} is the default net and recipe."
@@ -63,12 +63,12 @@ def study_verdict(result: TuningResult) -> str:
             f"Trial {best.number} has {percent(best.score)} {words} on the validation images, trial {first.number}, "
             f"the default net and recipe, {percent(first.score)}."
         )
-    difference = best.correct / best.total - first.correct / first.total
-    low, high = difference_interval((best.correct, best.total), (first.correct, first.total))
+    own, other = (one.correct / one.total for one in (best, first))
+    low, high = difference_interval(own, other, best.interval, first.interval)
     noise = "beyond noise" if low > 0 else "within noise"
     return (
-        f"Trial {best.number} is {100 * difference:.2f} points above trial {first.number}, the default net and recipe; "
-        f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}: {noise}."
+        f"Trial {best.number} is {100 * (own - other):.2f} points above trial {first.number}, the default net and "
+        f"recipe; 95 % interval {100 * low:+.2f} to {100 * high:+.2f}{best.counted}: {noise}."
     )
 
 

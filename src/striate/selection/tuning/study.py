@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from striate.errors import ArgumentError, MissingExtraError, StorageError
 from striate.metrics.by_class import Metric, check_metric
-from striate.metrics.intervals import wilson_interval
+from striate.metrics.groups import SampleSize
 
 if TYPE_CHECKING:
     import optuna
@@ -41,6 +41,7 @@ class Trial:
         correct, total: validation images of the best epoch; 0 of 0 unless it finished.
         accuracies: validation accuracy, or what the metric is, after each epoch.
         train_accuracy: on the training images, augmented as they are, in the last epoch.
+        size: what the validation images are worth where they come in groups; None where each stands alone.
         score: what the study searches the most of, by the best epoch: the accuracy unless the recipe's metric is
             another; None unless it finished.
     """
@@ -58,6 +59,7 @@ class Trial:
     train_accuracy: float | None
     seconds: float
     score: float | None = None
+    size: SampleSize | None = None
 
     @property
     def metric(self) -> Metric:
@@ -71,8 +73,17 @@ class Trial:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % Wilson interval of the accuracy."""
-        return wilson_interval(self.correct, self.total) if self.total else None
+        """The 95 % interval of the accuracy, which counts groups; None unless the trial finished."""
+        return self._size.interval(self.correct / self.total) if self.total else None
+
+    @property
+    def counted(self) -> str:
+        """What the interval counts, as `SampleSize.counted`."""
+        return self._size.counted
+
+    @property
+    def _size(self) -> SampleSize:
+        return self.size or SampleSize(self.total, self.total, float(self.total))
 
     @property
     def kind(self) -> str:
@@ -209,6 +220,7 @@ def read_trials(study: optuna.Study) -> list[Trial]:
                 said.get("train_accuracy"),
                 said.get("seconds", 0.0),
                 frozen.value if finished else None,
+                SampleSize(*said["size"]) if "size" in said else None,
             )
         )
     return found

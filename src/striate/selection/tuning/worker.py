@@ -218,6 +218,8 @@ class Worker:
         trial.set_user_attr("parameters", sum(parameter.numel() for parameter in model.module.parameters()))
         trial.set_user_attr("correct", valid.correct)
         trial.set_user_attr("total", valid.total)
+        if valid.groups < valid.total:
+            trial.set_user_attr("size", list(valid.sizes[0]))
         trial.set_user_attr("train_accuracy", state.history[-1]["train_accuracy"])
         score = valid.score(plan.recipe.metric)
         if best is None or score > (best.score or 0.0):

@@ -34,6 +34,8 @@ MARGIN = 0.8
 # unless that is done in a moment.
 HOPELESS, WORTH_KNOWING_S = 6.0, 0.2
 _MEASURED_IMAGES, _MEASURED_PIXELS = 16, 1_000_000
+# What takes so long is not tried again to be exact.
+_LONG_S = 1.0
 
 
 def lesson_epoch_s(net: AnyNet, lesson: Lesson, recipe: Recipe, device: torch.device) -> float:
@@ -136,8 +138,10 @@ def measure_precisions(
             trial = in_precision(copy.deepcopy(module).train(), precision)
             part = count if precision == "float32" else min(count, max(2, count // 32))
             try:
-                # The first step chooses kernels, so its time does not count.
-                part_s = [_step_s(trial, batch[:part], labels[:part]) for _ in range(2)][1]
+                # The first step chooses kernels, so its time does not count; nor may that of a busy moment, which
+                # would be remembered for good.
+                tries = 2 if part == count else 4
+                part_s = min([_step_s(trial, batch[:part], labels[:part]) for _ in range(tries)][1:])
             except RuntimeError:
                 if precision == "float32":
                     raise
@@ -207,9 +211,9 @@ def _update(learner: Learner) -> None:
 
 
 def _best_s(act: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds of the quicker of two times, after one that chooses kernels."""
+    """Return the seconds of the quicker of two times, after one that chooses kernels; of one where they are long."""
     seconds = []
-    for _ in range(3):
+    while len(seconds) < 2 or (len(seconds) < 3 and sum(seconds) < _LONG_S):
         start = time.perf_counter()
         act()
         if device.type == "cuda":
