@@ -24,7 +24,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "bursts": ("data/grouping", "data/splitting.py", "selection/ladder", "metrics"),
     "check": ("checks", *_READING),
     "checkpoint": ("training/engine/checkpoints.py",),
-    "copies": ("checks/copies.py",),
+    "copies": ("checks/copies.py", "data/grouping"),
     "crowd": ("classifier/classifier.py", "system/devices.py"),
     "decoding": ("data/decoding", "data/preparing"),
     "enlarged": (*_LADDER, "data/preparing"),

@@ -2,12 +2,16 @@
 
 import importlib
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from bench import suspects
+from bench.copies import false_share, to_judge
 from bench.measured import MEASURES, SOURCE, bench_of, digest, is_current, standing
 from bench.record import RECORDS, summary
 from bench.table import MARK, PAGE, section, tables
+from tests.planting import Fault
 
 import striate
 from striate.nets.zoo import downloads
@@ -86,3 +90,19 @@ def test_suspects_are_looked_for_without_a_net_where_that_is_asked(monkeypatch):
     suspects.main()
     assert downloads.BACKBONES == ()
     assert written == ["suspects_pixels"]
+
+
+def test_false_pairs_are_a_share_of_all_that_were_reported():
+    """Of 200 pairs 100 were neither planted nor equal; of 50 that were looked at 2 were false."""
+    told = false_share(200, 100, "2/50")
+    assert told["false_share"] == pytest.approx(0.02)
+    assert told["false_share_at_most"] == pytest.approx(0.137 / 2, abs=0.001)
+    assert false_share(200, 50, "1/50")["false_share_at_most"] == pytest.approx(1 / 200)
+    assert false_share(200, 0, None) == {"false_share": 0.0, "false_share_at_most": 0.0}
+    assert false_share(200, 100, None) == {}
+
+
+def test_pairs_that_equal_and_planted_ones_tie_together_need_no_eye():
+    pairs = np.array([[0, 1], [0, 2], [1, 2], [3, 4]])  # a = b, b was changed into c; d and e are the set's own
+    copies = SimpleNamespace(names=list("abcdef"), pairs=pairs, exact=np.array([True, False, False, False]))
+    assert to_judge(copies, [Fault("jpeg", "c", "b", "x", "x")]) == [(3, 4)]

@@ -44,6 +44,21 @@ def blurred(image: np.ndarray, radius: float = 2.5) -> np.ndarray:
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius))).reshape(image.shape)
 
 
+def natural(rng: np.random.Generator, side: int = 64, steepness: float = 1.0) -> np.ndarray:
+    """Return uint8 (h, w, 3): a picture whose power falls as 1 / f² does, as that of photographs."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    amplitude = np.maximum(frequency, 1 / side) ** -steepness
+    gray = np.fft.irfft2(amplitude * np.exp(2j * np.pi * rng.random(amplitude.shape)), (side, side))
+    return np.repeat(np.clip(127 + 40 * gray / gray.std(), 0, 255).astype(np.uint8)[..., None], 3, 2)
+
+
+def enlarged(image: np.ndarray, times: int = 4, method: str = "BICUBIC") -> np.ndarray:
+    """Return an image that was made as many times smaller and enlarged again."""
+    (height, width), picture = image.shape[:2], Image.fromarray(image)
+    small = picture.resize((width // times, height // times), Image.Resampling.BICUBIC)
+    return np.asarray(small.resize((width, height), getattr(Image.Resampling, method)))
+
+
 def plain(image: np.ndarray) -> np.ndarray:
     return np.full_like(image, 90)
 

@@ -15,6 +15,7 @@ from striate.data.grouping.content import look_at
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, SourceNotFoundError
 from striate.observer import Observer
+from striate.selection.fit import run_one
 
 QUICK = CheckOptions(labels=False)
 
@@ -96,3 +97,92 @@ def test_labels_of_one_class_are_not_doubted_and_that_is_said(tmp_path):
 def test_why_no_odd_ones_were_looked_for_is_said():
     found = catalog(pictures(24, 1, 7), np.arange(24) % 2)
     assert "what is odd cannot be told among fewer than 50 images; got 24" in check(found).notes
+
+
+def banded(root, count, bands, seed):
+    for i in range(count):
+        root.mkdir(parents=True, exist_ok=True)
+        np.save(root / f"{i}.npy", np.random.default_rng(seed + i).integers(0, 256, (24, 24, bands), np.uint8))
+    return root
+
+
+def test_a_pool_of_other_bands_is_told_with_a_file_before_anything_is_looked_at(tmp_path):
+    class Hearing(Observer):
+        told = ()
+
+        def prepare(self, what, done, total):
+            self.told = (*self.told, what)
+
+    for name in "ab":
+        banded(tmp_path / "set" / name, 12, 5, ord(name))
+    hearing = Hearing()
+    pool = banded(tmp_path / "pool/more", 6, 3, 50).parent
+    options = CheckOptions(unlabelled=str(pool))
+    with pytest.raises(DataError, match=r"more/0\.npy in .*pool has 3 bands, the images with labels have 5"):
+        check(tmp_path / "set", options, observer=hearing)
+    assert not {"looking for near copies", "looking at images", "looking"} & set(hearing.told)
+    assert (
+        len(
+            check(tmp_path / "set", CheckOptions(unlabelled=str(banded(tmp_path / "own/more", 4, 5, 90).parent))).wanted
+        )
+        == 4
+    )
+
+
+def test_a_pool_is_brought_to_what_the_set_is_and_what_cannot_be_used_is_said(tmp_path, monkeypatch):
+    """Values of 12 bits are seen through the window of the set: a pool of dark ones stays dark."""
+    monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
+    rng = np.random.default_rng(3)
+    for name, low in (("day", 2000), ("night", 0)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for i in range(20):
+            np.save(tmp_path / "set" / name / f"{i}.npy", rng.integers(low, low + 2000, (16, 16), np.uint16))
+    (tmp_path / "pool/more").mkdir(parents=True)
+    for i in range(5):
+        np.save(tmp_path / "pool/more" / f"{i}.npy", rng.integers(0, 2000, (16, 16), np.uint16))
+    (tmp_path / "pool/more/5.npy").write_bytes(b"nothing")
+    checkup = check(tmp_path / "set", CheckOptions(unlabelled=str(tmp_path / "pool")))
+    assert {one.likely for one in checkup.wanted} == {"night"}
+    assert any("1 file of the unlabelled ones cannot be used, such as more/5.npy" in note for note in checkup.notes)
+
+
+@pytest.mark.parametrize("by", [None, "none"])
+def test_no_label_is_vouched_for_by_a_copy_however_it_lies(monkeypatch, by):
+    """Images turned by a quarter are in no group of splits; they, and upright copies, teach nothing of each other."""
+    heard = {}
+
+    def gather(images, *_):
+        heard["groups"] = images.groups
+        raise RuntimeError
+
+    monkeypatch.setattr("striate.checks.evidence.gather_evidence", gather)
+    alone = pictures(60, 1, 3)
+    turned, mirrored = np.rot90(alone[:8], 1, (1, 2)), alone[8:14, :, ::-1]
+    found = catalog(np.concatenate([alone, turned, mirrored]), np.arange(74) % 2)
+    with pytest.raises(RuntimeError):
+        check(found, data=DataOptions(groups=by))
+    expected = np.r_[np.arange(60), np.arange(14)]
+    assert together(heard["groups"]).tolist() == together(expected).tolist()
+
+
+def test_a_model_that_looks_at_other_bands_is_told_before_anything_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("striate.checks.check.find_copies_in", None)
+    for name in "ab":
+        banded(tmp_path / "set" / name, 12, 5, ord(name))
+    model = run_one(catalog(pictures(20, 1, 6), np.arange(20) % 2), "lenet", epochs=1).classifier
+    with pytest.raises(
+        DataError, match="the images have 5 bands and the model whose features are asked for looks at 3"
+    ):
+        check(tmp_path / "set", CheckOptions(model=model))
+
+
+def test_unlabelled_images_that_have_labels_already_are_passed_over(monkeypatch):
+    monkeypatch.setattr("striate.nets.zoo.downloads.BACKBONES", ())
+    own, others = pictures(30, 1, 6), pictures(4, 1, 7)
+    found = catalog(own, np.arange(30) % 2)
+    pool = striate.read(np.concatenate([own[:9], others]))
+    checkup = check(found, CheckOptions(unlabelled=pool))
+    assert len(checkup.wanted) == 4
+    assert "9 unlabelled images equal images with labels, and are passed over" in checkup.notes
+    checkup = check(found, CheckOptions(unlabelled=striate.read(own[:9])))
+    assert any(note.startswith("all unlabelled images equal images with labels") for note in checkup.notes)

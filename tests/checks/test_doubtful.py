@@ -1,5 +1,7 @@
 """What is said of doubtful labels: shares of those that were judged, what is left out, how bad it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.checks.synthetic import an_image_set
@@ -40,6 +42,12 @@ def test_only_what_is_more_probably_wrong_than_right_is_left_out():
     assert found.marks[0].likely == "dog"
     assert found.marks[0].detail == "labelled cat, more probably dog; wrong with 90 %"
     assert found.severity == "warning"
+
+
+def test_labels_of_images_that_judge_are_told_and_stay():
+    images = replace(an_unlabelled_half(), splits=np.where(np.arange(200) == 3, "test", ""))
+    (found,) = describe_suspects(images, suspects([0.9, 0.8], 1.0, 100))
+    assert [mark.leave_out for mark in found.marks] == [False, True]
 
 
 def test_no_suspects_are_no_finding():

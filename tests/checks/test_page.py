@@ -13,6 +13,7 @@ from striate.checks.files_told import tell_files
 from striate.checks.finding import Finding, Mark, ranked
 from striate.checks.findings_csv import COLUMNS
 from striate.checks.page import MOST_PICTURES, check_page, write_checkup
+from striate.data.without import read_without
 
 COUNT = 400
 
@@ -92,8 +93,8 @@ def test_the_table_has_a_line_for_each_image_and_finding(checkup, tmp_path):
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 4
     assert rows[0] == {
-        "image": "00004", "kind": "wrong-labels", "severity": "serious", "leave_out": "yes", "detail": "why, so",
-        "label": "a", "likely": "b", "group": "", "split": "test",
+        "image": "00004", "kind": "wrong-labels", "severity": "serious", "leave_out": "no", "detail": "why, so",
+        "label": "a", "likely": "b", "group": "", "split": "test", "pixels": "x0000000000000004",
     }  # fmt: skip
 
 
@@ -110,3 +111,20 @@ def test_images_that_judge_are_not_counted_as_left_out(checkup):
     marks = tuple(Mark(f"{i:05}", "gray", True) for i in range(6))  # the first and the fifth are test images
     page = check_page(checkup(Finding("blank", "warning", "six are blank", "", "", marks)))
     assert "<b>4</b><span>images that findings.csv leaves out of a training</span>" in page
+
+
+def test_the_table_says_what_a_training_does_and_the_same_in_all_lines_of_an_image(checkup, tmp_path):
+    """Of six blank images the first and the fifth judge; all of them are dark too, and so is one that is not blank."""
+    blank = Finding("blank", "serious", "t", "e", "a", tuple(Mark(f"{i:05}", "gray", True) for i in range(6)))
+    _, table = write_checkup(checkup(blank, finding(count=7)), tmp_path)
+    with table.open(encoding="utf-8", newline="") as file:
+        said = {(row["image"], row["leave_out"]) for row in csv.DictReader(file)}
+    judging = {("00000", "no"), ("00004", "no")}
+    assert said == judging | {(f"{i:05}", "yes") for i in (1, 2, 3, 5)} | {("00006", "")}
+    assert read_without(table) == dict.fromkeys(("00001", "00002", "00003", "00005"), "blank")
+    lines = table.read_text("utf-8").splitlines()
+    dark = next(i for i, line in enumerate(lines) if line.startswith("00006,dark"))
+    lines[dark] = lines[dark].replace("warning,,", "warning,yes,")
+    lines[2] = lines[2].replace("yes", "no")  # of the second blank image: its other line still says yes
+    table.write_text("\n".join(lines), "utf-8")
+    assert read_without(table).keys() == {"00002", "00003", "00005", "00006"}

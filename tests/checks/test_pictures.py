@@ -2,7 +2,17 @@
 
 import numpy as np
 import pytest
-from tests.checks.pictures_of import blurred, brightened, darkened, digit, examined_of, patches, plain
+from tests.checks.pictures_of import (
+    blurred,
+    brightened,
+    darkened,
+    digit,
+    enlarged,
+    examined_of,
+    natural,
+    patches,
+    plain,
+)
 
 from striate.checks.pictures import find_odd_pictures
 
@@ -106,3 +116,43 @@ def test_odd_shapes():
 def test_tiny_images():
     assert shapes([500] * 40 + [50], [500] * 40 + [50]) == {"tiny": [40]}
     assert shapes([500] * 40 + [300], [500] * 40 + [300]) == {}
+
+
+def test_blanks_that_judge_stay_and_how_many_do_not_is_said():
+    images = a_set("day")
+    images[:4] = 90
+    splits = np.where(np.arange(COUNT) % 2, "train", "test").astype("U5")
+    (finding,) = find_odd_pictures(examined_of(images, splits=splits))
+    assert [mark.leave_out for mark in finding.marks] == [False, True, False, True]
+    assert "those that judge stay" in finding.advice
+    assert "leaves 2 out of training" in finding.advice
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("method", ["BICUBIC", "LANCZOS"])
+def test_enlarged_images_among_others_are_found(times, method):
+    """Of soft and of sharp pictures alike: their power falls by any power of the frequency between 0.8 and 1.4."""
+    rng = np.random.default_rng(7)
+    images = np.stack([natural(rng, steepness=rng.uniform(0.8, 1.4)) for _ in range(COUNT)])
+    assert found_in(examined_of(images)).get("enlarged", []) == []
+    rows = [4, 17, 90, 203]
+    images[rows] = [enlarged(images[i], times, method) for i in rows]
+    found = found_in(examined_of(images))
+    assert sorted(found.get("enlarged", []) + found.get("blurred", [])) == rows
+
+
+def test_where_the_detail_of_an_enlarged_image_ends_is_said():
+    rng = np.random.default_rng(8)
+    images = np.stack([natural(rng, steepness=rng.uniform(0.8, 1.4)) for _ in range(60)])
+    images[9] = enlarged(images[9], 2, "LANCZOS")
+    (finding,) = [one for one in find_odd_pictures(examined_of(images)) if one.kind == "enlarged"]
+    assert finding.marks[0].detail in {f"no detail beyond some {end} of 64 pixels" for end in (28, 32, 36)}
+    assert not finding.marks[0].leave_out
+
+
+@pytest.mark.parametrize("side", [12, 31, 32])
+def test_where_all_are_soft_or_small_or_plain_none_is_told_enlarged(side):
+    rng = np.random.default_rng(9)
+    images = np.stack([enlarged(natural(rng, side), 2) for _ in range(60)])
+    images[:5] = 90
+    assert "enlarged" not in found_in(examined_of(images))

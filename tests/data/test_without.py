@@ -9,6 +9,8 @@ import torch
 from tests.checks.pictures_of import patches, written
 
 import striate
+from striate.checks.check import CheckOptions, check
+from striate.checks.page import write_checkup
 from striate.data.dataset import DataOptions, make_dataset
 from striate.data.without import read_without
 from striate.errors import DataError, SourceNotFoundError
@@ -90,6 +92,15 @@ def test_what_is_no_such_table(tmp_path, content, says):
     path.write_bytes(content)
     with pytest.raises(DataError, match=says):
         read_without(path)
+
+
+@pytest.mark.parametrize("lines", ["a.png,yes\na.png,no\n", "a.png,no\na.png,\na.png,yes\n"])
+def test_one_no_keeps_an_image_and_nothing_said_is_no_no(tmp_path, lines):
+    path = tmp_path / "findings.csv"
+    path.write_text(f"image,leave_out\n{lines}b.png,yes\nb.png,\nc.png,\n")
+    listed = read_without(path)
+    assert listed == {"b.png": "named"}
+    assert listed.kept == {"a.png"}
 
 
 def test_a_table_that_is_not_there(tmp_path):
@@ -186,7 +197,8 @@ def test_of_equal_validation_images_the_one_that_is_not_listed_teaches(tmp_path)
     names = ["valid/a/1.png", "valid/b/1.png"]
     cut, _ = dataset(tmp_path, names)
     ground, _ = ground_of(cut)
-    assert sorted(ground.images.names[i] for i in ground.barred) == names
+    assert sorted(ground.images.names[i] for i in ground.barred) == names[:1]
+    assert names[1] not in cut.splits.valid.names  # what training knows already does not choose
 
 
 def test_what_chose_and_was_not_learned_is_not_judged_as_new(folder):
@@ -221,3 +233,66 @@ def test_a_ladder_learns_from_nothing_that_was_left_out(folder, tmp_path):
         BaselineRung.fit = own
     assert len(fits) > 4
     assert not any(taught & set(names) for taught in fits)
+
+
+def numbered(root, seed, labels="label"):
+    """Write a table of 60 pictures called by numbers, and a check of it; return where both are."""
+    rng, rows = np.random.default_rng(seed), [f"file,{labels}"]
+    for i in range(60):
+        written(patches(rng, 12, 12) if i != 40 else np.full((12, 12, 3), 9, np.uint8), root / f"{i:04}.png")
+        rows.append(f"{i:04}.png,{'ab'[rng.integers(2)]}")
+    (root / "set.csv").write_text("\n".join(rows))
+    _, table = write_checkup(check(root / "set.csv", CheckOptions(labels=False)), root / "out")
+    return root / "set.csv", table
+
+
+def test_the_table_of_another_set_with_the_same_names_is_refused(tmp_path):
+    (one, ours), (_, theirs) = (numbered(tmp_path / str(seed), seed) for seed in (5, 6))
+    assert "0040.png" in read_without(theirs)
+    assert "0040.png" not in dataset(one, ours)[0].splits.train.names
+    rows = [line.split(",") for line in ours.read_text().splitlines()]
+    for column, says in (("label", "has label"), ("pixels", "has other pixels")):
+        at, other = rows[0].index(column), [list(row) for row in rows]
+        for row in other[1:]:
+            row[at] = {"a": "b", "b": "a"}.get(row[at], "x0123456789abcdef")
+        ours.write_text("\n".join(map(",".join, other)))
+        with pytest.raises(
+            DataError, match=rf"1 of 1 images of the same name are others.*0040\.png {says}.*Check this"
+        ):
+            dataset(one, ours)
+
+
+def test_labels_that_were_corrected_since_a_check_are_told(tmp_path):
+    source, table = numbered(tmp_path, 5)
+    text = source.read_text()
+    label = next(line for line in text.splitlines() if line.startswith("0040"))[-1]
+    source.write_text(text.replace(f"0040.png,{label}", f"0040.png,{'ba'['ab'.index(label)]}"))
+    with pytest.raises(DataError, match=r"0040\.png has label '[ab]' in the table and '[ab]' here"):
+        dataset(source, table)
+
+
+def test_what_a_table_does_not_say_is_not_missed(tmp_path):
+    source, table = numbered(tmp_path, 5)
+    table.write_text("image\n0000.png\n")
+    dataset(source, table)
+    table.write_text("image,leave_out,label,split,pixels\n0000.png,yes,,,\n")
+    dataset(source, table)
+
+
+def test_the_labels_of_a_table_are_numbers_as_spreadsheets_write_them(tmp_path):
+    rng, rows = np.random.default_rng(7), ["file,label"]
+    for i in range(40):
+        written(patches(rng, 12, 12), tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,00{1 + i % 2}")
+    (tmp_path / "set.csv").write_text("\n".join(rows))
+    (tmp_path / "mine.csv").write_text("image,label\n0.png,1\n1.png,2\n")
+    dataset(tmp_path / "set.csv", tmp_path / "mine.csv")
+
+
+def test_deep_images_have_no_digest_that_a_model_could_change(tmp_path):
+    deep = np.random.default_rng(8).integers(0, 4000, (40, 12, 12), np.uint16)
+    deep[7] = 2000
+    np.savez(tmp_path / "set.npz", images=deep, labels=np.arange(40) % 2)
+    _, table = write_checkup(check(tmp_path / "set.npz", CheckOptions(labels=False)), tmp_path / "out")
+    assert all(not known.get("pixels") for known in read_without(table).known.values())
+    dataset(tmp_path / "set.npz", table)

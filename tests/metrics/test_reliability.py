@@ -110,3 +110,29 @@ def test_certain_and_wrong():
 def test_shapes_must_agree():
     with pytest.raises(ShapeError, match=r"got \(2,\) and \(3,\)"):
         measure_reliability(np.ones(2), np.ones(3, bool))
+
+
+def test_few_images_give_nobody_leave_to_take_probabilities_at_their_word():
+    """Of 40 images an error of five points is chance, and so would be one of ten; of 20,000 a small one is seen."""
+    sure = np.repeat([0.6, 0.9], 20)
+    few = measure_reliability(sure, np.arange(40) % 10 < np.repeat([7, 9], 20))
+    assert few.interval[0] == 0
+    assert few.interval[1] > 0.05
+    assert "more images would tell" in few.sentence
+    many = measure_reliability(np.repeat(sure, 500), np.arange(20_000) % 10 < np.repeat([6, 9], 10_000))
+    assert "can be taken at their word" in many.sentence
+
+
+def test_forty_right_answers_are_no_proof_of_calibration():
+    """All of 40 right, all said to be sure: one in twelve might be wrong, and of 20,000 hardly any."""
+    few, many = (measure_reliability(np.full(n, 0.9999), np.ones(n, bool)) for n in (40, 20_000))
+    assert few.interval[1] == pytest.approx(0.088, abs=0.002)
+    assert many.interval[1] < 0.001
+    assert "more images would tell" in few.sentence
+
+
+def test_gaps_that_happen_to_be_none_do_not_show_that_there_is_none():
+    sure = np.repeat([0.6, 0.9], 20)
+    told = measure_reliability(sure, np.arange(40) % 10 < np.repeat([6, 9], 20))
+    assert told.ece == pytest.approx(0, abs=1e-9)
+    assert told.interval[1] > 0.1

@@ -1,27 +1,38 @@
 """How single images look, in a few figures each: brightness, contrast, detail, sharpness.
 
-All of them come from two histograms, of the gray values and of the steps between neighbouring pixels, so that fifty
-thousand small images take seconds and a photograph a few milliseconds.
+All of them come from two histograms, of the gray values and of the steps between neighbouring pixels, and from the
+power spectrum, so that fifty thousand small images take seconds and a photograph a few milliseconds.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from striate.data.preparing.detail import BANDS, band_powers
+
 # Images are looked at with at most so many pixels along the shorter side: the last pixels of a large photograph are
 # soft in every camera, and nobody trains on them.
 LOOKED_AT_PX = 512
+# Where the detail of an enlarged image may end, in sixteenths of its side.
+ENDS = (4, 5, 6, 7, 8, 9)
+# Power density, in parts of the pixels, below that of rounding to 8 bits; and of images of one gray value or nearly.
+_ROUNDING, _PLAIN = 0.05, 0.02
 # The figures of an image, in this order.
-FIGURES = ("bottom", "shadows", "mean", "highlights", "top", "spread", "activity", "edge", "edge_half")
+FIGURES = (
+    "bottom", "shadows", "mean", "highlights", "top", "spread", "activity", "edge", "edge_half",
+    *(f"fall_{end}" for end in ENDS),
+)  # fmt: skip
 
 
 def look_at_pixels(images: np.ndarray) -> np.ndarray:
-    """Return float32 (n, 9), the `FIGURES` of each image.
+    """Return float32 (n, 15), the `FIGURES` of each image.
 
     bottom, shadows, highlights, top: the gray values below which 1, 5, 95 and 99 % of the pixels lie; mean: of all;
     spread: the largest standard deviation of a channel;
     activity: bits a pixel that the steps to the next pixels carry; edge, edge_half: the step that 1 % of the pixels
-    exceed, in the image and in the same at half its size.
+    exceed, in the image and in the same at half its size; fall_4 … fall_9: by how many bits power falls from the
+    frequencies below so many sixteenths of the highest to those above; 0 of plain images and of less than 32 pixels a
+    side.
 
     Arguments:
         images: uint8 (n, h, w, c) of one size.
@@ -43,6 +54,7 @@ def look_at_pixels(images: np.ndarray) -> np.ndarray:
             _entropy(steps),
             _quantile(steps, 0.99),
             _quantile(halved, 0.99),
+            *_falls(gray).T,
         ],
         1,
     ).astype(np.float32)
@@ -75,6 +87,20 @@ def _halved(gray: np.ndarray) -> np.ndarray:
         return gray
     four = gray[:, :height, :width].reshape(len(gray), height // 2, 2, width // 2, 2).astype(np.uint16)
     return ((four.sum((2, 4)) + 2) >> 2).astype(np.uint8)
+
+
+def _falls(gray: np.ndarray) -> np.ndarray:
+    """Return float (n, 6): log2 of the power density below each of `ENDS`, down to its half, over that above it.
+
+    Where pixels were interpolated there is next to none above; in photographs it falls as 1 / f², without a step.
+    """
+    if min(gray.shape[1:]) < 2 * BANDS:
+        return np.zeros((len(gray), len(ENDS)))
+    power, area = band_powers(gray), min(gray.shape[1:]) ** 2
+    density = np.log2(power / np.diff(np.arange(BANDS + 1) ** 2) + _ROUNDING * area)
+    falls = [density[:, end // 2 : end].mean(1) - density[:, end + 1 : 2 * end].mean(1) for end in ENDS]
+    plain = power.sum(1) < _PLAIN * area**2
+    return np.where(plain[:, None], 0.0, np.stack(falls, 1))
 
 
 def _histogram(values: np.ndarray) -> np.ndarray:

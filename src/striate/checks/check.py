@@ -1,6 +1,6 @@
 """`check`: what is wrong with labelled images, before anything is trained on them. The way of it:
 
-read, prepare      data/                   as a training does; what cannot be read is in the ledger
+read, prepare      data/, pool.py          as a training does; what cannot be read is in the ledger
 look               look.py, pictures.py    each image once, judged against the others of the set
 copies             copies.py               within splits, across them, under different labels
 labels             evidence.py, suspects.py, odd_ones.py, unlabelled.py    the slow part
@@ -10,7 +10,7 @@ rank, tell         finding.py, page.py, findings_csv.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from striate.checks.finding import Finding, ranked
 from striate.checks.ledgers import find_unreadable
 from striate.checks.look import look_at_images
 from striate.checks.pictures import find_odd_pictures
+from striate.checks.pool import prepare_pool, read_pool
 from striate.checks.shift import find_shifts
 from striate.data.catalog import Catalog
 from striate.data.dataset import DataOptions, find_groups, grouped
@@ -37,6 +38,7 @@ from striate.data.imageset import ImageSet
 from striate.data.ledger import Entry
 from striate.data.preparing.prepare import prepare
 from striate.data.reading import read
+from striate.data.splitting import unit_keys
 from striate.errors import DataError, DecodingError
 from striate.observer import Observer
 
@@ -87,20 +89,26 @@ def check(
     catalog = source if isinstance(source, Catalog) else read(source, **data.reading, progress=observer.prepare)
     if not len(catalog):
         raise DataError(f"nothing to check: {catalog.source} holds no images ({catalog.ledger.summary()})")
+    pool = read_pool(options.unlabelled, observer.prepare)  # first: a wrong name should cost nobody the time of looking
     try:
         images = prepare(catalog, data.size, data.fit, progress=observer.prepare)
     except DataError:
         return _nothing_readable(catalog)
-    pool = _pool(options, data, observer)  # first: a wrong name should cost nobody the time of looking
+    if options.model is not None:
+        from striate.checks.evidence import check_bands
+
+        check_bands(images, options.model)
+    unlabelled, of_pool = prepare_pool(pool, images, observer.prepare)
     copies = find_copies_in(images, catalog, observer.prepare)
     groups = _belonging(images, catalog, data.groups, copies, observer)
     images = grouped(images, groups)
     examined = Examined(catalog, images, look_at_images(catalog, images, observer.prepare))
     findings = [*find_unreadable(images.ledger), *_cheap(examined), *describe_copies(examined, copies)]
-    more, wanted, pool, notes = _doubts(examined, options, pool, observer)
+    alike = _alike(images, groups, copies)
+    more, wanted, unlabelled, notes = _doubts(replace(images, groups=alike), options, unlabelled, observer)
     return Checkup(
         catalog.source, ranked([*findings, *more]), catalog, images, tell_files(examined.appearance), images.ledger,
-        wanted, pool, (*catalog.notes, *images.notes, *groups.notes, *notes),
+        wanted, unlabelled, (*catalog.notes, *images.notes, *groups.notes, *notes, *of_pool),
     )  # fmt: skip
 
 
@@ -147,11 +155,24 @@ def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copie
     return groups.with_known([known[name] for name in images.names])
 
 
+def _alike(images: ImageSet, groups: Groups, copies: Copies) -> np.ndarray:
+    """Return int (n,), equal for images of which none may teach what is asked of another.
+
+    A label would vouch for itself. Beside the groups of splits these are copies however they lie, and whatever the user
+    said of groups.
+    """
+    found = groups_of_copies(images, copies.ids, copies.sketches)
+    return np.unique(unit_keys(groups.ids.astype(np.uint64), found.ids), return_inverse=True)[1]
+
+
 def _doubts(
-    examined: Examined, options: CheckOptions, pool: ImageSet | None, observer: Observer
+    images: ImageSet, options: CheckOptions, pool: ImageSet | None, observer: Observer
 ) -> tuple[list[Finding], tuple[Wanted, ...], ImageSet | None, tuple[str, ...]]:
-    """Return the findings on labels and odd ones, the pictures of the pool to label, the pool, and notes."""
-    images = examined.images
+    """Return the findings on labels and odd ones, the pictures of the pool to label, the pool, and notes.
+
+    Arguments:
+        images: with groups of which no image is judged by another.
+    """
     if not (options.labels or options.unlabelled is not None):
         return [], (), None, ()
     if len(np.unique(images.labels[images.labels >= 0])) < 2:
@@ -174,14 +195,3 @@ def _doubts(
     chosen = choose_to_label(evidence, pool, progress=observer.prepare)
     wanted = describe_wanted(pool, chosen, evidence.images.classes)
     return findings, wanted, pool, (*notes, chosen.sentence)
-
-
-def _pool(options: CheckOptions, data: DataOptions, observer: Observer) -> ImageSet | None:
-    """Return the images without labels, prepared; None where nobody gives any."""
-    source = options.unlabelled
-    if source is None:
-        return None
-    catalog = source if isinstance(source, Catalog) else read(source, progress=observer.prepare)
-    if not len(catalog):
-        raise DataError(f"nothing to choose from: {catalog.source} holds no images ({catalog.ledger.summary()})")
-    return prepare(catalog, data.size, data.fit, progress=observer.prepare)

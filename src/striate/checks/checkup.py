@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from striate.checks.doubtful import Wanted, wanted_json
+from striate.checks.examined import JUDGING
 from striate.checks.finding import SEVERITIES, Finding, counted
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
@@ -55,9 +56,13 @@ class Checkup:
     @property
     def left_out(self) -> frozenset[str]:
         """The images that a training with the table of findings does without: none that the source judges by."""
-        listed = {mark.image for one in self.findings for mark in one.marks if mark.leave_out}
+        return frozenset(mark.image for one in self.findings for mark in one.marks if mark.leave_out) - self.judging
+
+    @property
+    def judging(self) -> frozenset[str]:
+        """The images that the source itself judges by, validation and test: no table leaves them out."""
         judges = zip(self.catalog.names, self.catalog.splits, strict=True)
-        return frozenset(listed - {str(name) for name, part in judges if part in ("valid", "test")})
+        return frozenset(str(name) for name, part in judges if part in JUDGING)
 
     @property
     def serious(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from striate.checks.examined import JUDGING
 from striate.checks.finding import Finding, Mark, Severity, counted, is_or_are, points
 from striate.units import percent
 
@@ -38,7 +39,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
         Mark(
             str(images.names[i]),
             f"labelled {images.classes[given]}, more probably {images.classes[likely]}; wrong with {percent(p, 0)}",
-            p > 0.5,
+            p > 0.5 and images.splits[i] not in JUDGING,
             images.classes[likely],
         )
         for i, given, likely, p in zip(

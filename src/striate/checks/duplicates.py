@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.checks.examined import Examined
+from striate.checks.examined import JUDGING, Examined
 from striate.checks.finding import Finding, Mark, Severity, counted, is_or_are, points
 from striate.checks.pictures import is_blank
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SERIOUS_LEAK, SERIOUS_CONFLICTS, MANY_COPIES = 0.01, 0.01, 0.05
 # Among near copies a label is probably wrong that another is so many times as frequent as.
 MINORITY = 2
-_JUDGED = ("test", "valid")
 
 
 def describe_copies(examined: Examined, copies: Copies) -> list[Finding]:
@@ -34,7 +33,7 @@ def describe_copies(examined: Examined, copies: Copies) -> list[Finding]:
 
     groups = told(copies.groups)
     kind_of = {int(group[0]): copies.kind_of(group) for group in copies.groups}
-    findings = [_leak(examined, groups, judged) for judged in _JUDGED]
+    findings = [_leak(examined, groups, judged) for judged in JUDGING]
     findings.append(_conflicts(examined, groups))
     findings.append(_exact(examined, told(copies.exact_groups)))
     findings.append(_near(examined, told(copies.near_groups), kind_of))
@@ -47,7 +46,7 @@ def _learned_from(examined: Examined, group: np.ndarray, judged: str = "valid") 
     Arguments:
         judged: by which images; what is chosen by has taught a model, and is often learned from, before it is tested.
     """
-    return ~np.isin(examined.images.splits[group], _JUDGED if judged == "valid" else ("test",))
+    return ~np.isin(examined.images.splits[group], JUDGING if judged == "valid" else ("test",))
 
 
 def _name(examined: Examined, position: int) -> str:
@@ -143,12 +142,13 @@ def _exact(examined: Examined, groups: Sequence[np.ndarray]) -> Finding | None:
             marks.append(Mark(_name(examined, i), detail, bool(learns and i != first), group=number))
     if not marks:
         return None
-    share = spare / len(examined.images)
+    share, judged = spare / len(examined.images), not examined.teaches[np.concatenate(groups)].all()
     return Finding(
         "exact-copies", "warning" if share >= MANY_COPIES else "note",
         f"{counted(len(marks))} in {counted(len(groups), 'group')} are the same, pixel by pixel",
         f"{counted(spare)} {is_or_are(spare)} nothing new: what is shown twice weighs double",
-        "leave all but one of each group out: --without findings.csv does", tuple(marks), 100 * share,
+        "leave all but one of each group out: --without findings.csv does"
+        + (", of those that are trained on" if judged else ""), tuple(marks), 100 * share,
     )  # fmt: skip
 
 

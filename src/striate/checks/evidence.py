@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.checks.held_out import standardised
 from striate.checks.pixel_kernel import PixelKernel, fit_kernel
+from striate.checks.pool import convertible
 from striate.classifier.classifier import Classifier
 from striate.classifier.features import extract, net_features
 from striate.classifier.heads.fitted import Body, Fitted, FittedModule
@@ -97,6 +98,18 @@ def gather_evidence(
     found = extractor.of(images, observer.prepare)
     features, mean, scale = standardised(found)
     return Evidence(images, features, extractor, mean, scale, notes)
+
+
+def check_bands(images: ImageSet, model: Classifier) -> None:
+    """Raise a DataError where a model, whose features are asked for, looks at other bands than the images have."""
+    if isinstance(model.net, Fitted) and model.net.body is None:
+        return  # pixels are compared then
+    own, wanted = images.image_shape[2], model.preprocessing.channels
+    if not convertible(own, wanted):
+        raise DataError(
+            f"the images have {own} bands and the model whose features are asked for looks at {wanted}, so that it "
+            "says nothing of them. Give --features a model of such images, or leave it out"
+        )
 
 
 def _given(images: ImageSet, model: Classifier, seed: int) -> tuple[Extractor, tuple[str, ...]]:

@@ -11,6 +11,9 @@ from striate.checks.look import Appearance
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 
+# The splits of a source that judge: no image of them is left out, whatever is found on it.
+JUDGING = ("test", "valid")
+
 
 @dataclass(frozen=True, eq=False)
 class Examined:
@@ -40,6 +43,11 @@ class Examined:
     def labels(self) -> np.ndarray:
         """int64 (n,); −1 where there is none."""
         return self.images.labels
+
+    @property
+    def teaches(self) -> np.ndarray:
+        """bool (n,), which images the source itself does not keep for judging."""
+        return ~np.isin(self.images.splits, JUDGING)
 
     def class_of(self, position: int) -> str:
         """Return the class of an image, "" of one without."""

@@ -30,7 +30,7 @@ class Appearance:
     """What n images are and how they look.
 
     Arguments:
-        figures: float32 (n, 9), the columns that `FIGURES` names.
+        figures: float32 (n, 15), the columns that `FIGURES` names.
         heights, widths: int64 (n,), in pixels, before anything was resized.
         channels: int64 (n,), likewise.
         formats: (n,) JPEG, PNG…; "array" of what is no file.
@@ -53,7 +53,7 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A file's format and header, and its figures (9,) where it had to be decoded for them."""
+    """A file's format and header, and its figures (15,) where it had to be decoded for them."""
 
     format: str
     header: Header

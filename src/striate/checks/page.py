@@ -68,7 +68,7 @@ def write_checkup(checkup: Checkup, out: Path, typed: str = "") -> tuple[Path, P
     """
     page, table = checkup_files(out)
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_findings(checkup.findings, checkup.catalog, table)
+    write_findings(checkup, table)
     write_atomically(page, check_page(checkup, table, typed).encode("utf-8", "replace"))
     return page, table
 

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from striate.errors import ShapeError
-from striate.metrics.groups import sample_size, widening
+from striate.metrics.groups import grouped_interval, sample_size, widening
 from striate.units import percent
 
 # As many bins as are usual, and of at least so many images.
 BINS, BIN_IMAGES = 15, 20
 # Random gaps against which those seen are held; the same every time.
 DRAWS = 1_000
+# Where an error of more cannot be ruled out, nobody can be told to take probabilities at their word.
+SMALL = 0.05
 # A bin's own scatter is drawn towards that of a calibrated classifier by the weight of so many images.
 PRESUMED_IMAGES = 2.0
 
@@ -69,8 +71,10 @@ class Reliability:
         """What a user should know of it."""
         low, high = self.interval
         told = f"calibration error {100 * self.ece:.1f} points (95 % interval {100 * low:.1f} to {100 * high:.1f})"
-        if low == 0:
+        if low == 0 and high <= SMALL:
             return f"{told}: its probabilities can be taken at their word, as far as these images tell"
+        if low == 0:
+            return f"{told}: it may be none, or as much as that; more images would tell"
         gap = self.confidence - self.accuracy
         if abs(gap) < self.ece / 2:
             return f"{told}: too sure of some images, not sure enough of others"
@@ -120,8 +124,10 @@ def measure_reliability(confidence: np.ndarray, right: np.ndarray, groups: np.nd
     weights = np.array([len(part) for part in parts]) / len(right)
     gaps = np.array([one.accuracy - one.confidence for one in bins])
     noise = _noise(sure, right, place, groups)
-    ece, interval = _inverted(weights, gaps, noise)
-    return Reliability(bins, ece, interval, equal_width_error(sure, right), float(sure.mean()), float(right.mean()))
+    ece, (low, high) = _inverted(weights, gaps, noise)
+    if right.all():  # then no scatter is seen, and there may be as much as so few images can hide
+        high = max(high, float(sure.mean()) - grouped_interval(right, groups)[0])
+    return Reliability(bins, ece, (low, high), equal_width_error(sure, right), float(sure.mean()), float(right.mean()))
 
 
 def equal_width_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
@@ -183,9 +189,9 @@ def _noise(confidence: np.ndarray, right: np.ndarray, place: np.ndarray, groups:
 
 def _inverted(weights: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Return the error and its interval: those of which what was seen is the median, or within 95 %."""
-    seen = float(weights @ np.abs(gaps))
+    seen, chance = float(weights @ np.abs(gaps)), float(np.quantile(np.abs(noise) @ weights, 0.975))
     if seen == 0:
-        return 0.0, (0.0, float(np.quantile(np.abs(noise) @ weights, 0.975)))
+        return 0.0, (0.0, chance)
 
     def quantile(scale: float, share: float) -> float:
         return float(np.quantile(np.abs(scale * gaps + noise) @ weights, share))
@@ -203,4 +209,4 @@ def _inverted(weights: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple
         return low
 
     ece, low, high = (seen * crossing(share) for share in (0.5, 0.975, 0.025))
-    return ece, (low, high)
+    return ece, (low, max(high, chance))  # gaps that happen to be smaller than chance makes them show no less

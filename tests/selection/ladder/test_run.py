@@ -18,7 +18,7 @@ from striate.runs.folder import RunFolder
 from striate.selection.fit import resume, run
 from striate.selection.ladder import swift_rung
 from striate.selection.ladder.clock import Clock
-from striate.selection.ladder.forecast import Choice
+from striate.selection.ladder.forecast import Move
 from striate.selection.ladder.ground import Ground
 from striate.selection.ladder.memory import Memory
 from striate.selection.ladder.results import Result, Skipped, best_result
@@ -154,7 +154,7 @@ def test_where_the_time_went_is_kept_with_the_forecasts_that_decided(climbed):
 def test_what_was_left_out_and_chosen_before_a_stop_is_not_forgotten(tmp_path):
     folder = RunFolder(tmp_path)
     memory = Memory(folder, resumed=False)
-    for news in (Skipped("mlp", "too large"), Choice("swift", 3.0, 4.0, {"swift": 0.25, "pretrained": 0.5})):
+    for news in (Skipped("mlp", "too large"), Move("swift", 3.0, 4.0, {"swift": 0.25, "pretrained": 0.5})):
         memory.add(news, 1.0)
     again = Memory(folder, resumed=True)
     again.keep(2.0)

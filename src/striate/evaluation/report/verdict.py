@@ -85,8 +85,8 @@ def cares_of(contents: ReportContents) -> Iterator[str]:
     if test and test.near_copies:
         without = f", without them {percent(test.without.accuracy)} are right" if test.without else ""
         yield (
-            f"{test.near_copies:,} of the {test.total:,} test images are near copies of images that it was trained "
-            f"on{without}"
+            f"{test.near_copies:,} of the {test.total:,} test images are near copies of images that it was trained on "
+            f"or chosen by{without}"
         )
     elif test and (seen := _known_before(contents)):
         yield (

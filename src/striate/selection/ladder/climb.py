@@ -18,7 +18,7 @@ from striate.selection.ladder.balance_advice import balance_advice
 from striate.selection.ladder.borrowing import borrow_first, worth_borrowing
 from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
-from striate.selection.ladder.forecast import Choice, Probe
+from striate.selection.ladder.forecast import Move, Probe
 from striate.selection.ladder.ground import Ground, Parts, as_time_allows, spread
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
@@ -55,14 +55,14 @@ class Climb:
         ground: the images and what else the rungs share.
         parts: (train, valid) positions in the ground's images: one pair, or one for each fold of a cross-validation.
         results: of the rungs that were climbed, those from before an interruption among them.
-        tell: hears of each result, probe, choice and rung left out, at once.
+        tell: hears of each result, probe, move and rung left out, at once.
         foreseen: {rung: error}, what the last choice was made by.
     """
 
     ground: Ground
     parts: Parts
     results: list[Result]
-    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None
+    tell: Callable[[Result | Skipped | Probe | Move], None] = lambda news: None
     foreseen: dict[str, float] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -258,7 +258,7 @@ def climb(
     ground: Ground,
     parts: Parts,
     done: Sequence[Result] = (),
-    tell: Callable[[Result | Skipped | Probe | Choice], None] = lambda news: None,
+    tell: Callable[[Result | Skipped | Probe | Move], None] = lambda news: None,
 ) -> Climb:
     """Climb as high as the clock of the ground allows; return the climb, which has what each rung came to.
 
@@ -281,7 +281,7 @@ def climb(
         climb.try_out(SWIFT)
     while following := climb.next_rung():
         rung, seconds = following
-        climb.tell(Choice(rung.name, seconds, climb.ground.clock.left_s, climb.foreseen, ground.metric))
+        climb.tell(Move(rung.name, seconds, climb.ground.clock.left_s, climb.foreseen, ground.metric))
         climb.attempt(rung, seconds)
     return climb
 

@@ -64,7 +64,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Move:
     """Where the time that was left went.
 
     Arguments:

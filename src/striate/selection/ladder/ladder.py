@@ -25,7 +25,7 @@ from striate.runs.session import RunOptions, RunResult, Session, found_again, op
 from striate.selection.ladder.climb import REFIT_SLACK, Climb, climb, rung_of
 from striate.selection.ladder.clock import Clock, closing_seconds
 from striate.selection.ladder.folds import make_ground, say_parts
-from striate.selection.ladder.forecast import Choice, Probe
+from striate.selection.ladder.forecast import Move, Probe
 from striate.selection.ladder.ground import Ground, Lent, Parts
 from striate.selection.ladder.lending import lend
 from striate.selection.ladder.memory import LADDER, Memory, figures
@@ -102,9 +102,9 @@ def climb_ladder(
         ground = replace(ground, metric=metric, balance=balance, lent=lent)
         _announce(ground, parts, memory)
 
-        def tell(news: Result | Skipped | Probe | Choice) -> None:
+        def tell(news: Result | Skipped | Probe | Move) -> None:
             memory.add(news, clock.spent_s)
-            if not isinstance(news, Choice):
+            if not isinstance(news, Move):
                 session.observer.rung(news)
 
         with session.stopping() as stop:

@@ -17,7 +17,7 @@ from striate.metrics.by_class import Metric, sparse_cells
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.groups import SampleSize
 from striate.runs.folder import RunFolder
-from striate.selection.ladder.forecast import Choice, Probe
+from striate.selection.ladder.forecast import Move, Probe
 from striate.selection.ladder.results import Result, Skipped, best_result
 from striate.system.files import write_atomically
 from striate.training.engine.checkpoints import HEALTH, METRICS
@@ -59,13 +59,13 @@ class Memory:
         if folder.model.exists():
             self.results = [replace(one, classifier=self.best()) if one is best else one for one in self.results]
 
-    def add(self, result: Result | Skipped | Probe | Choice, spent_s: float) -> None:
+    def add(self, result: Result | Skipped | Probe | Move, spent_s: float) -> None:
         """Keep a result, and its model if it is the best so far, after so many seconds."""
         if isinstance(result, Skipped):
             self.skipped.append(result)
         elif isinstance(result, Probe):
             self.probes.append(result.to_json())
-        elif isinstance(result, Choice):
+        elif isinstance(result, Move):
             self.choices.append(result.to_json())
         else:
             self.results.append(result)
@@ -76,7 +76,7 @@ class Memory:
         if isinstance(result, Result):
             self._keep_learning(result)
         self.keep(spent_s)
-        if isinstance(result, Probe | Choice):
+        if isinstance(result, Probe | Move):
             return
         shutil.rmtree(self.folder.path / CHECKPOINTS, ignore_errors=True)  # checkpoints of a rung that is done
 
