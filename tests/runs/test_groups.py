@@ -119,8 +119,9 @@ def test_a_model_knows_near_copies_of_its_training_images(leaking, tmp_path):
     assert model.sketches.dtype == np.int8
     assert len(model.sketches) == len(model.trained_on)
     found = model.evaluate(leaking)
-    assert found.total == 50
-    assert 8 <= found.near_copies <= 11
+    assert (found.total, found.near_copies) == (50, 10)  # all are there to be compared
+    part = model.evaluate(leaking.subset(np.arange(1, 170)))
+    assert 8 <= part.near_copies <= 11  # one is known by its looks alone
     assert found.without.total == 50 - found.near_copies
     fresh = model.evaluate(catalog(pictures(60, 1, 9), np.arange(60) % 2))
     assert fresh.near_copies <= 1

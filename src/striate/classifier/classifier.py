@@ -255,9 +255,10 @@ class Classifier:
         if not (data.labels >= 0).any():
             raise unlabelled(data, "evaluation")
         images = self.prepare(data, progress)
-        images = grouped(images, find_groups(images, data, groups, progress))
+        found = find_groups(images, data, groups, progress)
+        images = grouped(images, found)
         told = (*data.notes, *judge_labels(data.class_counts()))
-        return hold_out(images, self.trained_on, self.sketches, self.classes, told)
+        return hold_out(images, self.trained_on, self.sketches, self.classes, told, found.by_looks)
 
     def judge(
         self,

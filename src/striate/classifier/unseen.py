@@ -39,6 +39,7 @@ def hold_out(
     sketches: np.ndarray,
     classes: Sequence[str],
     notes: Sequence[str] = (),
+    compared: bool = False,
 ) -> HeldOut:
     """Return which of a source's images a model may be judged on.
 
@@ -47,6 +48,7 @@ def hold_out(
         sketches: int8 (s, d), by which near copies of those are known again; perhaps none.
         classes: the model's.
         notes: what must be said of the source.
+        compared: whether the groups of the images hold all near copies among them, found by comparing their pixels.
 
     Raises:
         DataError: no labels, a class that the model does not know, or nothing left to judge.
@@ -54,7 +56,8 @@ def hold_out(
     kept, told = unseen(images, trained_on)
     seen = images.subset(np.flatnonzero(~np.isin(images.rows, kept.rows)))
     labels, matched = labels_among(kept, classes)
-    near, looked = _near_seen(images, kept, trained_on, sketches)
+    known = compared and bool(np.isin(trained_on, images.hashes).all())  # sketches would tell less, of the same images
+    near, looked = _near_seen(images, kept, trained_on, np.zeros((0, 0), np.int8) if known else sketches)
     return HeldOut(kept, labels, (*notes, *told, *matched, *looked), near, seen)
 
 
@@ -66,6 +69,7 @@ def _near_seen(
     Those that are seen and of the source are known by its groups, all others by the sketches that a model keeps.
     """
     near, notes = None, ()
+    seen = np.isin(images.hashes, trained_on)
     if kept.sketches is not None and len(kept):
         near = near_known(kept.sketches, sketches)
         if near is not None and MOST_KEPT <= len(sketches) < len(trained_on):
@@ -73,7 +77,6 @@ def _near_seen(
                 f"near copies are looked for among {len(sketches):,} of the {len(trained_on):,} images that training "
                 "has seen: a model keeps no more",
             )
-    seen = np.isin(images.hashes, trained_on)
     if images.groups is not None and kept.groups is not None and seen.any():
         together = np.isin(kept.groups, images.groups[seen])
         near = together if near is None else near | together
@@ -99,7 +102,8 @@ def unseen(images: ImageSet, trained_on: np.ndarray) -> tuple[ImageSet, tuple[st
         notes.append(f"{int(seen.sum()):,} of {len(images):,} images were seen in training and are left out")
         images, seen = images.subset(np.flatnonzero(~seen)), seen[~seen]
     elif seen.any():
-        notes.append(f"{int(seen.sum()):,} of the {len(images):,} test images are also among the training images")
+        count = f"{int(seen.sum()):,} of the {len(images):,} test images"
+        notes.append(f"{count} are also among those that trained or chose the model")
     if not len(images):
         raise DataError(
             "all images were seen in training, so their accuracy would say nothing. Give images that are new"

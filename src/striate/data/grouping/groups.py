@@ -25,6 +25,7 @@ UNSEEN = (
     "there was no time to look for near copies: only equal images are kept together, and figures may flatter where "
     "others are alike. Give a longer budget, or say with --groups what belongs together"
 )
+BY_LOOKS = ("content", "names", "content and names")
 HURRIED = "near copies were looked for in a hurry, and some may be missed: give a longer budget to look for all"
 
 
@@ -58,6 +59,11 @@ class Groups:
         return len(self.sizes)
 
     @property
+    def by_looks(self) -> bool:
+        """Whether all images were compared with each other, in no hurry."""
+        return self.by in BY_LOOKS and not self.hurried
+
+    @property
     def sentence(self) -> str:
         """What a user is told; empty where there are no groups.
 
@@ -68,7 +74,7 @@ class Groups:
             return ""
         size = f"{'' if len(set(self.sizes.tolist())) == 1 else 'about '}{np.median(self.sizes):.0f}"
         count = f"{self.count:,} group{'s' * (self.count > 1)}"
-        if self.by in ("content", "names", "content and names"):
+        if self.by in BY_LOOKS:
             told = f"{count} of {size} near copies: kept together"
             named = " (told by their names)" if self.by == "names" else ""
             return f"{told}{named}; --groups none turns that off"

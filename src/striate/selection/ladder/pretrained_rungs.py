@@ -51,6 +51,8 @@ LEARNING = 6.0
 # learns at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
 # layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
+# To find out what an epoch takes, at two sizes, so many images are learned from.
+MEASURED_ON = 120
 # What an epoch turns out to take beside what was measured; and what leaves as much time again.
 SLACK, REFIT_LEAVES = 0.9, 0.42
 # With less of an epoch than this the weights only get worse.
@@ -195,7 +197,7 @@ class TunedRung(_OnBorrowed):
         image_s, least = borrowed.bank.image_s, min(TUNED_SIDE_PX, borrowed.side)
         judging = EXACT * image_s * (len(valid) + ground.judged)
         head = min(FIRST_HEAD_SHARE * seconds, image_s * borrowed.bank.missing(train))
-        epochs = (seconds - head - judging) / (LEARNING * image_s * len(train))
+        epochs = ((seconds - head - judging) / (LEARNING * image_s) - MEASURED_ON) / len(train)
         wanted = self._recipe(ground, len(train)).epochs
         if epochs < wanted:
             epochs = min(wanted, epochs * (borrowed.side / least) ** 2)
