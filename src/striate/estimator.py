@@ -116,7 +116,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             if len(groups) != len(labels):
                 raise ShapeError(f"groups and y must have the same length; got {len(groups)} and {len(labels)}")
             if self.valid_share:
-                catalog, told = replace(catalog, columns={GROUP: [_key(one) for one in groups]}), GROUP
+                keys = [_key(one) for one in column_or_1d(np.asarray(groups, object))]
+                catalog, told = replace(catalog, columns={GROUP: keys}), GROUP
         result = run_one(
             catalog,
             self.net,
@@ -220,7 +221,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
 
 def _key(group: Any) -> str:
     """Return the name of a group; empty where there is none, as None and NaN say."""
-    return "" if group is None or group != group else str(group)
+    unknown = group is None or type(group).__name__ == "NAType" or (isinstance(group, float) and group != group)
+    return "" if unknown else f"={group}"  # an empty name is one too
 
 
 def _dimensions(X: Any) -> int:

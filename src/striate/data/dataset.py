@@ -195,15 +195,16 @@ def find_groups(
         ArgumentError: `by` is no way to group these.
     """
     chosen = parse_groups(by, catalog.columns)
-    if chosen.kind == "auto" and not catalog.together and (found := recall_groups(images)):
+    allowed_s = until - time.perf_counter()
+    if chosen.kind == "auto" and not catalog.together and (found := recall_groups(images, allowed_s)):
         return found
     cells = {column: dict(zip(catalog.names, values, strict=True)) for column, values in catalog.columns.items()}
     groups = group_images(images, chosen, cells, progress, until)
     if catalog.together:
         known = dict(zip(catalog.names, catalog.together, strict=True))
         groups = groups.with_known([known[name] for name in images.names])
-    elif chosen.kind == "auto" and not groups.hurried:
-        remember_groups(images, groups)
+    elif chosen.kind == "auto":
+        remember_groups(images, groups, allowed_s)
     return groups
 
 

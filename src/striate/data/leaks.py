@@ -18,8 +18,8 @@ def valid_apart(splits: Splits[ImageSet], images: ImageSet, seed: int) -> Splits
     """Return the splits with a validation part that nothing in training belongs together with.
 
     Only a source's own validation part can overlap: what is drawn here keeps groups on one side. Images of it that
-    belong together with training images would flatter every choice. The others choose alone; where most of them leak,
-    or a class would not be judged any more, validation is drawn anew from both parts. The notes say which.
+    belong together with training images would flatter every choice: they teach. The others choose alone; where most of
+    them leak, or a class would not be judged any more, validation is drawn anew from both parts. The notes say which.
 
     Arguments:
         images: all that were split.
@@ -34,13 +34,17 @@ def valid_apart(splits: Splits[ImageSet], images: ImageSet, seed: int) -> Splits
     leaks = np.isin(units[len(train) :], units[: len(train)])
     if not leaks.any():
         return splits
-    apart = valid.subset(np.flatnonzero(~leaks))
+    place = {row: i for i, row in enumerate(images.rows.tolist())}
+
+    def at(some: np.ndarray) -> ImageSet:
+        return images.subset(np.sort(np.array([place[row] for row in some.tolist()], np.int64)))
+
+    apart = at(valid.rows[~leaks])
     told = f"{leaks.sum():,} of the {len(valid):,} validation images belong together with training images"
     if len(apart) >= APART_SHARE * len(valid) and len(np.unique(apart.labels)) == len(np.unique(valid.labels)):
-        told += f": the other {len(apart):,} choose alone; --groups none lets all of them choose"
-        return _with(splits, train, apart, (told,))
-    place = {row: i for i, row in enumerate(images.rows.tolist())}
-    known = images.subset(np.array([place[row] for row in rows.tolist()], np.int64))
+        told += f" and teach with them: the other {len(apart):,} choose alone; --groups none lets all of them choose"
+        return _with(splits, at(np.concatenate([train.rows, valid.rows[leaks]])), apart, (told,))
+    known = at(rows)
     ratios = len(train) / len(rows), len(valid) / len(rows), 0.0
     anew = split_rows(known.hashes, known.labels, np.full(len(known), ""), ratios, seed, groups=known.groups)
     train, valid = (known.subset(np.sort(part)) for part in (anew.train, anew.valid))

@@ -46,8 +46,8 @@ COLOURLESS = 0.05
 BLANK = 2.0
 _USUAL_IMAGES, _USUAL_PAIRS = 200, 5
 _AT_ONCE = 256
-# So many blocks of images tell how long all will take.
-_TOLD_BY = 4
+# Images are looked at in blocks of at most so many pixels; so many blocks tell how long all will take.
+_BLOCK_PIXELS, _LEAST_BLOCK, _TOLD_BY = 1024 * 32 * 32, 32, 2
 DOING = "looking for near copies"
 
 
@@ -75,9 +75,7 @@ class TooSlowError(Exception):
 
 
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of the unrelated images expected as near, how to lay j over i, and what
-    they lack of each other's detail: nan where that was not compared yet.
-    """
+    """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared)."""
 
     first: np.ndarray
     second: np.ndarray
@@ -117,12 +115,15 @@ def look_at(images: ImageSet, progress: Progress = silent, until: float = math.i
         pixels = images.pixels[images.rows[some]]
         return grays(pixels), *(sketch_images(pixels, view) for view in (*VIEWS, INNER))
 
-    parts, began, total = [], time.perf_counter(), len(blocks(len(images)))
-    for done in in_order(look, blocks(len(images)), 1, heavy=True):
+    height, width = images.image_shape[:2]
+    size = min(BLOCK, max(_LEAST_BLOCK, _BLOCK_PIXELS // (height * width)))
+    parts, began, todo = [], time.perf_counter(), blocks(len(images), size)
+    for done in in_order(look, todo, 1, heavy=True):
         parts += done
-        if len(parts) > _TOLD_BY and began + (time.perf_counter() - began) * total / len(parts) > until:
+        ends = began + (time.perf_counter() - began) * len(todo) / len(parts)
+        if _TOLD_BY <= len(parts) < len(todo) and ends > until:
             raise TooSlowError
-        progress("looking at images", min(len(parts) * BLOCK, len(images)), len(images))
+        progress("looking at images", min(len(parts) * size, len(images)), len(images))
     small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Looks(small, tuple(views))
 
@@ -153,6 +154,8 @@ def find_ties(
         for furthest in (FURTHEST_FIRST, FURTHEST):
             began = time.perf_counter()
             found, left_out = _candidates(passes, furthest, progress, until, pair_s)
+            if left_out and before is not None:  # those of the first round in the views that are left out now
+                found = _nearest([found, before])
             pairs = _nearest_few(found, FEW)
             if time.perf_counter() + pair_s * len(pairs.first) > until:
                 pairs, left_out = _nearest_few(found, FEW_HURRIED), True

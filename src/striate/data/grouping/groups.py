@@ -26,6 +26,7 @@ UNSEEN = (
     "others are alike. Give a longer budget, or say with --groups what belongs together"
 )
 BY_LOOKS = ("content", "names", "content and names")
+UNKNOWN_LATER = "there was no time to look at all images: near copies of them will not be known later"
 HURRIED = "near copies were looked for in a hurry, and some may be missed: give a longer budget to look for all"
 
 
@@ -127,7 +128,11 @@ def group_images(
     ids = _numbered(keys)
     _check_apart(ids, images, by)
     # What the user knows says nothing of images that come later: those are known again by their looks.
-    return Groups(ids, str(by), notes, pack(look_at(images, progress).views[: len(VIEWS)]))
+    try:
+        sketches = pack(look_at(images, progress, until).views[: len(VIEWS)]) if len(images) else None
+    except TooSlowError:
+        sketches, notes = None, (*notes, UNKNOWN_LATER)
+    return Groups(ids, str(by), notes, sketches)
 
 
 def _numbered(keys: Sequence[str | None]) -> np.ndarray:

@@ -79,6 +79,6 @@ def sketch_waves(d: int) -> list[list[tuple[int, int]]]:
     return [_GRAY] if d == len(_GRAY) else [_GRAY, _COLOUR[1:], _COLOUR[1:]]
 
 
-def blocks(total: int) -> list[slice]:
+def blocks(total: int, size: int = BLOCK) -> list[slice]:
     """Return the slices in which images are looked at, so that floats of a few only are in memory."""
-    return [slice(start, min(start + BLOCK, total)) for start in range(0, total, BLOCK)]
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from striate.classifier.classifier import Classifier
 from striate.metrics.evaluation import evaluate_outcomes
-from striate.metrics.outcomes import Outcomes, rows_at_once
-from striate.observer import Observers
 from striate.runs.calibrating import LOOK_MS, calibration_size
 from striate.selection.ladder.balance_advice import balance_advice
 from striate.selection.ladder.borrowing import borrow_first, worth_borrowing
@@ -20,6 +17,7 @@ from striate.selection.ladder.clock import closing_seconds
 from striate.selection.ladder.failures import skipped
 from striate.selection.ladder.forecast import Move, Probe
 from striate.selection.ladder.ground import Ground, Parts, as_time_allows, spread
+from striate.selection.ladder.judging import heard, in_turns
 from striate.selection.ladder.pretrained_rungs import FROZEN, TUNED, borrow_best
 from striate.selection.ladder.results import Result, Skipped, best_result, calibrated_log_loss, loss_rows, measure_model
 from striate.selection.ladder.rungs import SIMPLE, Rung
@@ -134,18 +132,21 @@ class Climb:
             return
         self.results.append(result)
         self.tell(result)
-        # Whichever is chosen has to judge the test images before the time is over.
-        slowest = max(best_result(self.results, ground.metric).image_ms, result.image_ms * rung.is_net)
-        judging = 1.2 * ((slowest + LOOK_MS) / 1000 * ground.judged + self._calibrating_s(result, slowest))
-        closing = closing_seconds(ground.folder is not None, ground.judged) + judging
+        self.keep_time_for(best_result(self.results, ground.metric), *[result] * rung.is_net)
+
+    def keep_time_for(self, *results: Result) -> None:
+        """Let the clock keep the time in which the slowest of these would judge the test images and be calibrated."""
+        ground = self.ground
+        judging = max((one.image_ms + LOOK_MS) / 1000 * ground.judged + self._calibrating_s(one) for one in results)
+        closing = closing_seconds(ground.folder is not None, ground.judged) + 1.2 * judging
         self.ground = replace(ground, clock=replace(ground.clock, closing_s=closing))
 
-    def _calibrating_s(self, result: Result, image_ms: float) -> float:
+    def _calibrating_s(self, result: Result) -> float:
         """Return what calibrating a model will take; of a cross-validation nothing is left to calibrate by."""
         if len(self.parts) > 1 or result.classifier is None:
             return 0.0
         train, valid = (len(part) for part in self.parts[0])
-        return calibration_size(result.classifier, train, valid).seconds(image_ms)
+        return calibration_size(result.classifier, train, valid).seconds(result.image_ms)
 
     def _ahead_s(self, rung: Rung) -> float:
         """Return what calibrating a net of the rung will take; the clock knows that of what is done."""
@@ -195,7 +196,7 @@ class Climb:
 
     def foresee(self, rung: Rung, seconds: float) -> float:
         """Return the error to expect of a rung in so many seconds; 1 where they are too few."""
-        if not rung.fits(self.ground, *self.parts[0], seconds):
+        if seconds <= 0 or not rung.fits(self.ground, *self.parts[0], seconds):
             return 1.0
         probe = self.probes.get(rung.probe)
         return rung.carry(probe, self.ground, *self.parts[0], seconds) if probe else rung.prior(self.ground)
@@ -212,7 +213,7 @@ class Climb:
         for one in rungs:
             with self.going_on(one.name):
                 ahead[one] = self._ahead_s(one)
-                errors[one] = self.foresee(one, max(0.0, left - ahead[one]) / self.turns)
+                errors[one] = self.foresee(one, (left - ahead[one]) / self.turns)
         if min(errors.values(), default=1.0) >= 1.0:  # there is time for none
             return None
         best = min(errors, key=lambda one: errors[one])
@@ -225,9 +226,8 @@ class Climb:
                 own = FROZEN.foresee(replace(self.ground, judged=0), *self.parts[0])  # whatever is chosen has to judge
                 worth = best is TUNED or errors[FROZEN] < NEARLY * errors[best] or own < CHEAP_SHARE * left
                 if worth and own < AT_MOST_SHARE * left:
-                    return FROZEN, min(
-                        left - ahead[FROZEN], 3 * needed
-                    )  # it ends when all are done, however busy the machine
+                    # It ends when all are done, however busy the machine.
+                    return FROZEN, min(max(0.0, left - ahead[FROZEN]), 3 * needed * min(2, self.turns))
         left, kept = max(0.0, left - ahead[best]), REFIT_KEPT * self._refit_s()
         # Where that is little it is left, or what there is loses it.
         return best, left - (kept if kept < REFIT_USES * left else 0.0)
@@ -269,6 +269,8 @@ def climb(
         Interrupted: the user wants to end; what was told of is done.
     """
     climb = Climb(ground, parts, list(done), tell)
+    if done:
+        climb.keep_time_for(best_result(done, ground.metric))
     climb.simple()
     timely, lent = ground.clock.left_s >= PROBES_FROM_S, worth_borrowing(ground)
     if lent and timely:
@@ -295,7 +297,7 @@ def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resul
         model = rung.fit(ground, *parts[0], seconds)
         said, some = heard(rung, ground, model, positions, kept)
     else:
-        model, said, some = _in_turns(rung, ground, parts, kept, seconds)
+        model, said, some = in_turns(rung, ground, parts, kept, seconds)
     fit_s = time.perf_counter() - start
     groups = None if images.groups is None else images.groups[positions]
     evaluation = evaluate_outcomes(said, images.classes, groups=groups)
@@ -306,45 +308,3 @@ def climb_one(rung: Rung, ground: Ground, parts: Parts, seconds: float) -> Resul
         rung.name, evaluation, said.right, fit_s, size_bytes, image_ms, rung.is_net,
         calibrated_log_loss(some, images.labels[positions[kept]]), groups, model,
     )  # fmt: skip
-
-
-def heard(
-    rung: Rung, ground: Ground, model: Classifier, positions: np.ndarray, kept: np.ndarray
-) -> tuple[Outcomes, np.ndarray]:
-    """Return what a model says of the images at some positions, and the probabilities (m, k) of those that are `kept`.
-
-    Of many classes it is asked block by block: a number for each class and image would fill the memory.
-
-    Arguments:
-        kept: int64 (m,), ascending places in `positions`.
-    """
-    labels, size = ground.images.labels[positions], rows_at_once(len(ground.images.classes))
-    said: list[Outcomes] = []
-    rows = [np.zeros((0, len(ground.images.classes)), np.float32)]
-    for start in range(0, len(positions), size):
-        probabilities = rung.probabilities(ground, model, positions[start : start + size])
-        said.append(Outcomes.of(probabilities, labels[start : start + size]))
-        rows.append(probabilities[kept[(kept >= start) & (kept < start + size)] - start])
-    return Outcomes.joined(said), np.concatenate(rows)
-
-
-def _in_turns(
-    rung: Rung, ground: Ground, parts: Parts, kept: np.ndarray, seconds: float
-) -> tuple[Classifier, Outcomes, np.ndarray]:
-    """Return the model that all parts taught, and what those that some taught say of the others, as `heard`."""
-    each = seconds / (len(parts) + 1)
-    said: list[Outcomes] = []
-    rows: list[np.ndarray] = []
-    aside = replace(ground, folder=None, judged=0, observer=Observers([ground.observer], only=("prepare", "step")))
-    before = 0
-    for train, valid in parts:
-        model = rung.fit(aside, train, valid[:0], each)
-        own = kept[(kept >= before) & (kept < before + len(valid))] - before
-        told, some = heard(rung, ground, model, valid, own)
-        said.append(told)
-        rows.append(some)
-        before += len(valid)
-        aside = replace(aside, like=model if aside.like is None else aside.like)
-    positions = np.concatenate([valid for _, valid in parts])
-    model = rung.fit(replace(ground, like=aside.like), ground.teaching(positions), positions[:0], each)
-    return model, Outcomes.joined(said), np.concatenate(rows)

@@ -62,7 +62,7 @@ class Memory:
     def add(self, result: Result | Skipped | Probe | Move, spent_s: float) -> None:
         """Keep a result, and its model if it is the best so far, after so many seconds."""
         if isinstance(result, Skipped):
-            self.skipped.append(result)
+            self.skipped = [*(one for one in self.skipped if one.name != result.name), result]
         elif isinstance(result, Probe):
             self.probes.append(result.to_json())
         elif isinstance(result, Move):

@@ -30,6 +30,8 @@ def outlook(climbed: Climb, chosen: Result) -> str:
         usual = rung.carry(came_to, climbed.ground, train, valid, MORE * chosen.fit_s)
         return _gain(came - usual, metric, f"{rung.name}, as learning curves usually go")
     told = climbed.foresee(rung, chosen.fit_s / climbed.turns)
+    if told >= 1:
+        return f"{_TIMES}: what it would bring cannot be said, as {rung.name} had less time than it needs"
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
     best = min(errors, key=lambda one: errors[one])

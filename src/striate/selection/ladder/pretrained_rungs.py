@@ -55,8 +55,8 @@ FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
 MEASURED_ON = 120
 # What an epoch turns out to take beside what was measured; and what leaves as much time again.
 SLACK, REFIT_LEAVES = 0.9, 0.42
-# With less of an epoch than this the weights only get worse.
-FEWEST_EPOCHS = 0.5
+# The first epoch makes good what the new head's rate upsets: with hardly more than that the weights only get worse.
+FEWEST_EPOCHS = 1.2
 # Of the time for fine-tuning, what the features may take to which the head is fitted first.
 FIRST_HEAD_SHARE = 0.2
 
@@ -127,10 +127,13 @@ class FrozenRung(_OnBorrowed):
         """Fit it to as many images as there is time for."""
         bank, until = _borrowed(ground).for_heads, time.perf_counter() + seconds
         until -= EXACT * bank.image_s * ground.judged
-        until -= self._head_s(self._carried(bank, train, until - time.perf_counter()), seconds)
+        count = self._carried(bank, train, until - time.perf_counter())
+        until -= self._head_s(count, seconds)
         bank.fill(valid, until, ground.observer.prepare)
         bank.fill(mixed(train, ground.images.labels, ground.seed), until, ground.observer.prepare)
         there = bank.known(train)
+        if len(there) > count:
+            there = np.sort(mixed(there, ground.images.labels, ground.seed)[:count])
         if len(there) < len(train):
             ground.observer.note(f"{self.name}: {as_time_allows(len(there), len(train))}")
         return self.head(ground, there, bank.known(valid))
@@ -163,7 +166,7 @@ class FrozenRung(_OnBorrowed):
     def _carried(self, bank: FeatureBank, train: np.ndarray, seconds: float) -> int:
         """Return of how many images there is time for features and a head."""
         there, count = len(train) - bank.missing(train), len(train)
-        while count > there and (count - there) * bank.image_s + self._head_s(count, 0.0) > seconds:
+        while count > FEWEST_TRIED and max(0, count - there) * bank.image_s + self._head_s(count, 0.0) > seconds:
             count -= max(1, count // 16)
         return count
 
@@ -178,7 +181,7 @@ class TunedRung(_OnBorrowed):
     """A net with published weights and a new head, which learns on."""
 
     def fits(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> bool:
-        """Whether there is time for as much of an epoch as does more good than harm."""
+        """Whether there is time for as many epochs as do more good than harm."""
         return self._epochs(ground, train, valid, seconds) > FEWEST_EPOCHS
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
@@ -194,7 +197,7 @@ class TunedRung(_OnBorrowed):
     def _epochs(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return how many epochs there is time for, at fewer pixels if need be."""
         borrowed = _borrowed(ground)
-        image_s, least = borrowed.bank.image_s, min(TUNED_SIDE_PX, borrowed.side)
+        image_s, least = borrowed.bank.image_s, borrowed.side if ground.sized else min(TUNED_SIDE_PX, borrowed.side)
         judging = EXACT * image_s * (len(valid) + ground.judged)
         head = min(FIRST_HEAD_SHARE * seconds, image_s * borrowed.bank.missing(train))
         epochs = ((seconds - head - judging) / (LEARNING * image_s) - MEASURED_ON) / len(train)

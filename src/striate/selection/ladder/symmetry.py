@@ -23,6 +23,8 @@ from striate.units import percent
 MIRRORS_KEEP = {1: 0.5, 3: 1 / 3}
 FEATURES_KEEP = 0.8
 LOOKED_AT, LEARNED_FROM = 200, 400
+# Where no features are there, those of so many images are made, within this share of the time that is left.
+FEWEST_LEARNED, FILLED_SHARE = 60, 0.15
 # Of the time that is left, what features of all images in several views may take: more of few, which leave it unused.
 AVERAGING_SHARE, FEW_SHARE = 0.25, 0.5
 # The loss of few images tells little. If this share of what is known is known turned, too, images are taken to have no
@@ -129,5 +131,9 @@ def _some(ground: Ground, train: np.ndarray, valid: np.ndarray, parts: int) -> t
     assert ground.borrowed is not None
     bank, order = ground.borrowed.bank, mixed(train, ground.images.labels, ground.seed)
     known, held = bank.known(order), bank.known(valid)
-    learned = (known if len(np.unique(ground.images.labels[known])) > 1 else order)[:LEARNED_FROM]
-    return learned, spread(held if len(held) else valid, LOOKED_AT / parts / max(1, len(held)))
+    most = LEARNED_FROM
+    if not len(known):  # their features have to be made first, which the head can use later
+        most = min(most, max(FEWEST_LEARNED, int(FILLED_SHARE * ground.clock.left_s / parts / bank.image_s)))
+    learned = (known if len(np.unique(ground.images.labels[known])) > 1 else order)[:most]
+    pool = held if len(held) else valid
+    return learned, spread(pool, min(LOOKED_AT, most) / parts / max(1, len(pool)))
