@@ -64,7 +64,7 @@ def test_uneven_classes_have_their_figures_beside_accuracy(striate, as_json, une
     assert told["runs/c"]["test"] == {"balanced_accuracy": 0.5, "macro_f1": pytest.approx(4 / 9)}
     (line,) = [line for line in striate("runs", "runs/a", "runs/c").stdout.splitlines() if "test, by class" in line]
     assert line.split()[3] == "–"
-    assert line.endswith("balanced accuracy 50.00 %, macro F1 44.44 %")
+    assert line.rstrip().endswith("balanced accuracy 50.00 %, macro F1 44.44 %")
     assert "by class" not in striate("runs", "runs/a", "runs/b").stdout
     (two / "c" / "model.striate").write_bytes(b"broken")
     assert striate("runs").exit_code == 0

@@ -134,7 +134,7 @@ def test_the_ladder_is_told_in_a_notebook_and_in_lines(notebook, capsys):
     striate.fit("xo:60", budget="3s", observer=show_progress(sys.stdout))
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("neighbours, ") for line in lines)
-    assert len(lines) < 60
+    assert len(lines) < 100  # a line for an epoch at most
     assert model.classes == ("o", "x")
 
 
