@@ -179,6 +179,28 @@ def test_without_trials_what_has_no_time_is_not_begun(ground):
     assert climb.next_rung() is None
 
 
+def test_nothing_is_begun_that_could_not_be_calibrated_in_time(ground):
+    """With 9 s left, what calibrating the borrowed net alone takes is more; swift is small, and may go on."""
+    climb = probed(ground, 9, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)), images=100)
+    climb.ground = replace(climb.ground, clock=Clock(time.perf_counter() - 21, 30.0, closing_s=0.0))
+    assert FROZEN.calibrating_s(climb.ground, 200) > 9
+    assert climb.next_rung()[0] is SWIFT
+    climb.failed.add("swift")
+    assert climb.next_rung() is None
+
+
+def test_time_is_kept_for_the_slowest_model_alone(ground):
+    slow, quick = (replace(result(name, np.arange(200) >= 20, True), image_ms=ms)
+                   for name, ms in (("pretrained", 20.0), ("swift", 0.1)))  # fmt: skip
+    climb = Climb(replace(ground, judged=1000), PARTS, [])
+    climb.keep_time_for(slow, quick)
+    both = climb.ground.clock.closing_s
+    climb.keep_time_for(slow)
+    assert climb.ground.clock.closing_s == both > 1.2 * 20
+    climb.keep_time_for(quick)
+    assert climb.ground.clock.closing_s < 5
+
+
 def test_a_probe_that_left_no_time_says_so(ground):
     late = probed(ground, 0.2, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)))
     assert late.left_s == 0
