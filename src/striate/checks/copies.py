@@ -15,7 +15,8 @@ from striate.data.catalog import Catalog
 from striate.data.decoding.decode import WAYS, read_bytes
 from striate.data.decoding.paging import file_and_page
 from striate.data.grouping.alignment import align, light_between
-from striate.data.grouping.content import Looks, Ties, find_ties, laid_for_comparison, look_at, tied_together
+from striate.data.grouping.content import Ties, find_ties, laid_for_comparison, tied_together
+from striate.data.grouping.looks import Looks, look_at
 from striate.data.grouping.turns import EVERY_TURN
 from striate.data.imageset import ImageSet
 from striate.errors import DecodingError

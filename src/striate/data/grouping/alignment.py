@@ -36,20 +36,28 @@ def grays(images: np.ndarray) -> np.ndarray:
     return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
 
 
-def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """Return float32 (m,), the share of detail that two images lack of each other at best.
+def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Return float32 (m,), the share of detail that two images lack of each other at best, or so little as is enough.
 
-    Large ones are first compared at half their size, and no further where they have little in common.
+    They are first laid over each other at half their size: large ones are compared no further where they have little
+    in common there, and none where they lack no more than `enough` (m,) already.
 
     Arguments: as of `align`.
     """
-    if min(first.shape[1:]) <= _ROUGH_PX:
+    if min(first.shape[1:]) < 2 * _SMALLEST_PX:
         return lacking_detail(first, second, align(first, second, zoom))
-    rough = _halved(first), _halved(second)
-    lack = lacking_detail(*rough, align(*rough, zoom))
-    like = lack < _UNLIKE
-    if like.any():
-        lack[like] = lacking_detail(first[like], second[like], align(first[like], second[like], zoom[like]))
+    halves = _halved(first), _halved(second)
+    warp, todo = align(*halves, zoom), np.arange(len(first))
+    lack = np.ones(len(first), np.float32)
+    if min(first.shape[1:]) > _ROUGH_PX:
+        lack = lacking_detail(*halves, warp)
+        todo = np.flatnonzero(lack < _UNLIKE)
+    for steps in (0, _STEPS[1]):
+        if len(todo):
+            one, other = first[todo], second[todo]
+            warp[todo] = _refined(one, other, warp[todo], steps)
+            lack[todo] = lacking_detail(one, other, warp[todo])
+            todo = todo[lack[todo] > enough[todo]]
     return lack
 
 
@@ -69,8 +77,13 @@ def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray
     while min(sizes[-1][0].shape[1:]) >= 2 * _SMALLEST_PX:
         sizes.append((_halved(sizes[-1][0]), _halved(sizes[-1][1])))
     for level, (one, other) in enumerate(reversed(sizes)):
-        for _ in range(_STEPS[level > 0]):
-            warp = _step(one, other, warp)
+        warp = _refined(one, other, warp, _STEPS[level > 0])
+    return warp
+
+
+def _refined(first: np.ndarray, second: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
+    for _ in range(steps):
+        warp = _step(first, second, warp)
     return warp
 
 

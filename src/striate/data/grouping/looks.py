@@ -1,0 +1,64 @@
+"""What is kept of each image while near copies are looked for: a small gray picture, and sketches of its views."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from striate.data.grouping.alignment import grays
+from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images
+from striate.data.imageset import ImageSet
+from striate.data.preparing.parallel import in_order
+from striate.observer import Progress, silent
+
+# Images are looked at in blocks of at most so many pixels; so many after the first tell how long all will take.
+_BLOCK_PIXELS, _LEAST_BLOCK, _TOLD_BY = 1024 * 32 * 32, 32, 2
+
+
+class TooSlowError(Exception):
+    """There is no time to look at all images."""
+
+
+class Looks(NamedTuple):
+    """What is kept of each of n images while they are compared.
+
+    Arguments:
+        small: uint8 (n, h, w), gray, at most 64 × 64 pixels.
+        views: float32 (n, d), a sketch of each view: the whole image, its centre, and all but its rim.
+    """
+
+    small: np.ndarray
+    views: tuple[np.ndarray, ...]
+
+    def at(self, rows: np.ndarray) -> Looks:
+        """Return the looks of the images at `rows`."""
+        return Looks(self.small[rows], tuple(view[rows] for view in self.views))
+
+
+def look_at(images: ImageSet, progress: Progress = silent, until: float = math.inf) -> Looks:
+    """Return what is kept of the images, each read once.
+
+    Raises:
+        TooSlowError: that would not be done until then, by `time.perf_counter`.
+    """
+
+    def look(some: slice) -> tuple[np.ndarray, ...]:
+        pixels = images.pixels[images.rows[some]]
+        return grays(pixels), *(sketch_images(pixels, view) for view in (*VIEWS, INNER))
+
+    height, width = images.image_shape[:2]
+    size = min(BLOCK, max(_LEAST_BLOCK, _BLOCK_PIXELS // (height * width)))
+    parts, todo, began = [], blocks(len(images), size), math.nan
+    for done in in_order(look, todo, 1, heavy=True):
+        parts, now = parts + done, time.perf_counter()
+        began = now if len(parts) == 1 else began  # the first block loads what the others need not
+        left = len(todo) - len(parts)
+        ends = now + left * (now - began) / (len(parts) - 1) if len(parts) > _TOLD_BY else now
+        if left and ends > until:
+            raise TooSlowError
+        progress("looking at images", min(len(parts) * size, len(images)), len(images))
+    small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Looks(small, tuple(views))
