@@ -19,6 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from striate.data.grouping.alignment import grays, lack_between
+from striate.data.grouping.chains import supported
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
 from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images, sketch_waves
 from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
@@ -38,8 +39,6 @@ POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
 # So many candidates of an image are compared at least, the nearest: in a burst they tie all to all, and fewer most.
 FEW, FEW_HURRIED = 10, 4
-# In groups of more images a tie needs this many images that are tied to both.
-LARGE, SUPPORT = 12, 3
 # Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
 COLOURLESS = 0.05
 # Images of less contrast (standard deviation, of 255) show nothing to compare.
@@ -58,6 +57,7 @@ class Ties(NamedTuple):
         first, second: int (m,), positions of the images.
         turn: int8 (m,), how the second must be turned to lie as the first; see `turns`.
         zoom: float32 (m,), about how much wider the first is than the second, where that was looked for; else 1.
+        margin: float32 (m,), by how many decades (log10 of odds) a pair shows more evidence than it takes.
         held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
         hurried: whether views or candidates were left out for want of time.
     """
@@ -66,6 +66,7 @@ class Ties(NamedTuple):
     second: np.ndarray
     turn: np.ndarray
     zoom: np.ndarray
+    margin: np.ndarray
     held_back: np.ndarray
     hurried: bool = False
 
@@ -75,7 +76,10 @@ class TooSlowError(Exception):
 
 
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared)."""
+    """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared).
+
+    And by how many decades they show more evidence than it takes.
+    """
 
     first: np.ndarray
     second: np.ndarray
@@ -83,6 +87,7 @@ class _Pairs(NamedTuple):
     turn: np.ndarray
     zoom: np.ndarray
     lack: np.ndarray
+    margin: np.ndarray
 
     def at(self, rows: np.ndarray) -> _Pairs:
         return _Pairs(*(column[rows] for column in self))
@@ -145,7 +150,8 @@ def find_ties(
     looks = looks.at(shown)
     n, nothing = len(shown), np.zeros(0, np.int64)
     if n < FEWEST:
-        return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
+        numbers = nothing.astype(np.float32)
+        return Ties(nothing, nothing, nothing.astype(np.int8), numbers, numbers, nothing)
     with threadpool_limits(1, "blas"):
         began = time.perf_counter()
         usual, before, hurried = _usual_lack(looks), None, False
@@ -166,9 +172,10 @@ def find_ties(
             if furthest < FURTHEST and 2 * time.perf_counter() - began > until:
                 hurried = True
                 break
-    kept, apart = _supported(n, pairs.first, pairs.second)
+    kept, apart = supported(n, pairs.first, pairs.second)
     pairs = pairs.at(kept)
-    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart], hurried)
+    first, second = shown[pairs.first], shown[pairs.second]
+    return Ties(first, second, pairs.turn, pairs.zoom, pairs.margin, shown[apart], hurried)
 
 
 class _Pass(NamedTuple):
@@ -218,8 +225,8 @@ def _candidates(
         heard = partial(_hear, progress, done, len(passes), len(one.sketches))
         first, second, distance = close_pairs(one.sketches, one.others, one.around.radius(furthest), heard)
         chance = np.maximum(one.around.expected(first, distance), one.around.expected(second, distance))
-        same = np.ones(len(first), np.float32)
-        pairs = _Pairs(first, second, chance, (same * one.turn).astype(np.int8), same * one.zoom, same * np.nan)
+        same, unknown = np.ones(len(first), np.float32), np.full(len(first), np.nan, np.float32)
+        pairs = _Pairs(first, second, chance, (same * one.turn).astype(np.int8), same * one.zoom, unknown, unknown)
         if one.colourless is not None:
             pairs = pairs.at(np.flatnonzero(one.colourless[first] != one.colourless[second]))
         found.append(pairs)
@@ -274,7 +281,7 @@ def _usual_lack(looks: Looks) -> float:
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
-    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same).at(np.flatnonzero(different))
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same, same).at(np.flatnonzero(different))
     return float(np.quantile(_lack(small, pairs), 0.1)) / 4
 
 
@@ -307,44 +314,19 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[_Pairs, 
     Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all.
     """
-    lack, kept = pairs.lack.copy(), np.zeros(len(pairs.first), bool)
+    lack, kept, margin = pairs.lack.copy(), np.zeros(len(pairs.first), bool), pairs.margin
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
         lack[todo] = _lack(small, pairs.at(todo))
         relative = lack / max(usual, 1e-6)
         evidence = pairs.chance + POWER * np.log10(np.maximum(relative, FLOOR))
-        kept = (relative < MOST) & (evidence < needed)
+        margin = (needed - evidence).astype(np.float32)
+        kept = (relative < MOST) & (margin > 0)
         having = len(np.unique(np.concatenate([pairs.first[kept], pairs.second[kept]]))) / len(small)
         share = min(max(having, 1e-3), 0.9)
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    pairs = pairs._replace(lack=lack)
+    pairs = pairs._replace(lack=lack, margin=margin)
     return pairs.at(np.flatnonzero(kept)), pairs
-
-
-def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which ties are kept, and which images are apart for want of the others.
-
-    Cut are those that hold large groups together and that no other images support.
-    """
-    from scipy.sparse import coo_array
-
-    group = tied_together(n, first, second)
-    ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
-    common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
-    kept = (np.bincount(group)[group[first]] <= LARGE) | (common >= SUPPORT)
-    after = tied_together(n, first[kept], second[kept])
-    sizes, largest = np.bincount(after)[after], np.zeros(n, np.int64)
-    np.maximum.at(largest, group, sizes)
-    apart = sizes < largest[group]
-    return np.flatnonzero(kept), np.flatnonzero(apart)
-
-
-def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return int (n,), equal for images that are tied to each other, perhaps by way of others."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    return connected_components(coo_array((np.ones(len(first), bool), (first, second)), (n, n)), directed=False)[1]
