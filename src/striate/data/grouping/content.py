@@ -105,7 +105,9 @@ class Looks(NamedTuple):
     views: tuple[np.ndarray, ...]
 
     def at(self, rows: np.ndarray) -> Looks:
-        """Return the looks of the images at `rows`."""
+        """Return the looks of the images at `rows`, these themselves where they are all: they may fill the memory."""
+        if len(rows) == len(self.small) and np.array_equal(rows, np.arange(len(rows))):
+            return self
         return Looks(self.small[rows], tuple(view[rows] for view in self.views))
 
 
@@ -122,14 +124,20 @@ def look_at(images: ImageSet, progress: Progress = silent, until: float = math.i
 
     height, width = images.image_shape[:2]
     size = min(BLOCK, max(_LEAST_BLOCK, _BLOCK_PIXELS // (height * width)))
-    parts, began, todo = [], time.perf_counter(), blocks(len(images), size)
-    for done in in_order(look, todo, 1, heavy=True):
-        parts += done
-        ends = began + (time.perf_counter() - began) * len(todo) / len(parts)
-        if _TOLD_BY <= len(parts) < len(todo) and ends > until:
+    kept: list[np.ndarray] = []
+    done, began, todo = 0, time.perf_counter(), blocks(len(images), size)
+    for looked in in_order(look, todo, 1, heavy=True):
+        for columns in looked:
+            # Room for all at once: blocks that are joined at the end would be in memory twice.
+            kept = kept or [np.empty((len(images), *column.shape[1:]), column.dtype) for column in columns]
+            for whole, column in zip(kept, columns, strict=True):
+                whole[todo[done]] = column
+            done += 1
+        ends = began + (time.perf_counter() - began) * len(todo) / done
+        if _TOLD_BY <= done < len(todo) and ends > until:
             raise TooSlowError
-        progress("looking at images", min(len(parts) * size, len(images)), len(images))
-    small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
+        progress("looking at images", min(done * size, len(images)), len(images))
+    small, *views = kept
     return Looks(small, tuple(views))
 
 
@@ -179,7 +187,7 @@ def find_ties(
 
 
 class _Pass(NamedTuple):
-    """One look for pairs: sketches, those that they are laid to, how crowded it is, how a copy lies."""
+    """One look for pairs: sketches, those that they are laid to once these are turned, how crowded it is."""
 
     sketches: np.ndarray
     others: np.ndarray
@@ -199,7 +207,7 @@ def _passes(looks: Looks, turns: Sequence[int]) -> list[_Pass]:
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
     within = 1 - 2 * INNER
     there = survey(whole)
-    passes = [_Pass(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
+    passes = [_Pass(whole, whole, there, turn, 1.0) for turn in turns]
     passes += [_Pass(centre, centre, survey(centre), 0, 1.0)]
     passes += [_Pass(whole, inner, there, 0, within), _Pass(inner, whole, there, 0, 1 / within)]
     gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
@@ -223,7 +231,8 @@ def _candidates(
         if done and now + (now - began) / done + pair_s * count > until:
             return _nearest(found), True
         heard = partial(_hear, progress, done, len(passes), len(one.sketches))
-        first, second, distance = close_pairs(one.sketches, one.others, one.around.radius(furthest), heard)
+        others = turned_sketches(one.others, one.turn) if one.turn else one.others
+        first, second, distance = close_pairs(one.sketches, others, one.around.radius(furthest), heard)
         chance = np.maximum(one.around.expected(first, distance), one.around.expected(second, distance))
         same, unknown = np.ones(len(first), np.float32), np.full(len(first), np.nan, np.float32)
         pairs = _Pairs(first, second, chance, (same * one.turn).astype(np.int8), same * one.zoom, unknown, unknown)
