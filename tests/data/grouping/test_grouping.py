@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -17,8 +18,9 @@ import striate
 from striate.data.dataset import DataOptions, find_groups, make_dataset
 from striate.data.grouping import neighbours
 from striate.data.grouping.alignment import align, grays, lacking_detail
+from striate.data.grouping.chains import tied_together
 from striate.data.grouping.choice import parse_groups
-from striate.data.grouping.content import FEWEST, find_ties, tied_together
+from striate.data.grouping.content import FEWEST, find_ties
 from striate.data.grouping.groups import HURRIED, UNSEEN, group_images
 from striate.data.grouping.known import near_known, pack
 from striate.data.grouping.looks import look_at
@@ -398,3 +400,17 @@ def test_groups_that_were_found_are_found_again_without_a_search(monkeypatch, tm
     for kept in tmp_path.rglob("groups.npz"):
         kept.write_bytes(b"PK damaged")
     assert np.array_equal(dataset.find_groups(images, catalog, None).ids, first.ids)
+
+
+def test_what_is_kept_of_images_is_in_memory_once(monkeypatch):
+    monkeypatch.setattr("striate.data.grouping.content.BLOCK", 64)
+    pixels = np.random.default_rng(0).integers(0, 256, (4000, 32, 32, 1), dtype=np.uint8)
+    images = striate.prepare(striate.read((pixels, np.arange(4000) % 2)))
+    look_at(images.subset(np.arange(64)))  # what is imported and set up once
+    tracemalloc.start()
+    looks = look_at(images)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.6 * (looks.small.nbytes + sum(view.nbytes for view in looks.views))
+    assert looks.at(np.arange(4000)) is looks
+    assert np.array_equal(looks.at(np.arange(3999, -1, -1)).small, looks.small[::-1])

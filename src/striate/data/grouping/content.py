@@ -19,6 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from striate.data.grouping.alignment import lack_between
+from striate.data.grouping.chains import SUPPORT, supported
 from striate.data.grouping.looks import Looks
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
 from striate.data.grouping.sketches import INNER, blocks, sketch_waves
@@ -38,10 +39,8 @@ POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
 # So many candidates of an image are compared, the nearest: in a burst they tie all to all. And so many however late.
 FEW, SURE = 10, 2
-# What lacks little enough to pass whatever the share of images that have copies is not laid over the other better.
+# Where copies are common, what passes however common they are is not laid over the other better.
 SURELY = -5.0
-# In groups of more images a tie needs this many images that are tied to both.
-LARGE, SUPPORT = 12, 3
 # Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
 COLOURLESS = 0.05
 # Images of less contrast (standard deviation, of 255) show nothing to compare.
@@ -58,6 +57,7 @@ class Ties(NamedTuple):
         first, second: int (m,), positions of the images.
         turn: int8 (m,), how the second must be turned to lie as the first; see `turns`.
         zoom: float32 (m,), about how much wider the first is than the second, where that was looked for; else 1.
+        margin: float32 (m,), by how many decades (log10 of odds) a pair shows more evidence than it takes.
         held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
         hurried: whether views were left out, or candidates judged by their sketches alone, for want of time.
     """
@@ -66,6 +66,7 @@ class Ties(NamedTuple):
     second: np.ndarray
     turn: np.ndarray
     zoom: np.ndarray
+    margin: np.ndarray
     held_back: np.ndarray
     hurried: bool = False
 
@@ -73,7 +74,8 @@ class Ties(NamedTuple):
 class _Pairs(NamedTuple):
     """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared).
 
-    And the rank of each pair, 0 where it is the least likely by chance of either image.
+    By how many decades they show more evidence than it takes, and the rank of each pair, 0 where it is the least likely
+    by chance of either image.
     """
 
     first: np.ndarray
@@ -82,6 +84,7 @@ class _Pairs(NamedTuple):
     turn: np.ndarray
     zoom: np.ndarray
     lack: np.ndarray
+    margin: np.ndarray
     rank: np.ndarray
 
     def at(self, rows: np.ndarray) -> _Pairs:
@@ -105,26 +108,29 @@ def find_ties(
     looks = looks.at(shown)
     n, nothing = len(shown), np.zeros(0, np.int64)
     if n < FEWEST:
-        return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
+        numbers = nothing.astype(np.float32)
+        return Ties(nothing, nothing, nothing.astype(np.int8), numbers, numbers, nothing)
     with threadpool_limits(1, "blas"):
         usual, passes = _usual_lack(looks), _passes(looks, turns)
         found, hurried = _candidates(passes, FURTHEST_FIRST, progress, until)
         # What is nearest to each tells how common copies are.
         sure, before, _ = _confirmed(looks.small, _nearest_few(found, FEW), usual, -math.inf)
-        if len(np.unique([sure.first, sure.second])) >= COMMON * n:
+        common = len(np.unique([sure.first, sure.second])) >= COMMON * n
+        if common:
             further, hurried = _candidates(passes, FURTHEST, progress, until)
             found = _nearest([further, before]) if hurried else further
         pairs = _compared_before(_nearest_few(found, FEW), before)
-        pairs, _, late = _confirmed(looks.small, pairs, usual, until)
+        pairs, _, late = _confirmed(looks.small, pairs, usual, until, SURELY if common else -math.inf)
         hurried |= late
     # In a hurry most ties are not found, and none that are can be spared: a torn burst flatters, a chain does not.
-    kept, apart = _supported(n, pairs.first, pairs.second, 0 if hurried else SUPPORT)
+    kept, apart = supported(n, pairs.first, pairs.second, 0 if hurried else SUPPORT)
     pairs = pairs.at(kept)
-    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart], hurried)
+    first, second = shown[pairs.first], shown[pairs.second]
+    return Ties(first, second, pairs.turn, pairs.zoom, pairs.margin, shown[apart], hurried)
 
 
 class _Pass(NamedTuple):
-    """One look for pairs: sketches, those that they are laid to, how crowded it is, how a copy lies."""
+    """One look for pairs: sketches, those that they are laid to once these are turned, how crowded it is."""
 
     sketches: np.ndarray
     others: np.ndarray
@@ -144,7 +150,7 @@ def _passes(looks: Looks, turns: Sequence[int]) -> list[_Pass]:
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
     within = 1 - 2 * INNER
     there = survey(whole)
-    passes = [_Pass(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
+    passes = [_Pass(whole, whole, there, turn, 1.0) for turn in turns]
     passes += [_Pass(centre, centre, survey(centre), 0, 1.0)]
     passes += [_Pass(whole, inner, there, 0, within), _Pass(inner, whole, there, 0, 1 / within)]
     gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
@@ -162,11 +168,12 @@ def _candidates(passes: Sequence[_Pass], furthest: float, progress: Progress, un
         if done and now + (now - began) / done > (began + until) / 2:
             return _nearest(found), True
         heard = partial(_hear, progress, done, len(passes), len(one.sketches))
-        first, second, distance = close_pairs(one.sketches, one.others, one.around.radius(furthest), heard)
+        others = turned_sketches(one.others, one.turn) if one.turn else one.others
+        first, second, distance = close_pairs(one.sketches, others, one.around.radius(furthest), heard)
         chance = np.maximum(one.around.expected(first, distance), one.around.expected(second, distance))
-        same = np.ones(len(first), np.float32)
+        same, unknown = np.ones(len(first), np.float32), np.full(len(first), np.nan, np.float32)
         turn, zoom = (same * one.turn).astype(np.int8), same * one.zoom
-        pairs = _Pairs(first, second, chance, turn, zoom, same * np.nan, same * 0)
+        pairs = _Pairs(first, second, chance, turn, zoom, unknown, unknown, same * 0)
         if one.colourless is not None:
             pairs = pairs.at(np.flatnonzero(one.colourless[first] != one.colourless[second]))
         found.append(pairs)
@@ -221,7 +228,9 @@ def _usual_lack(looks: Looks) -> float:
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
-    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same, same).at(np.flatnonzero(different))
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same, same, same).at(
+        np.flatnonzero(different)
+    )
     return float(np.quantile(_lack(small, pairs, pairs.lack * 0), 0.1)) / 4
 
 
@@ -254,17 +263,22 @@ def laid_for_comparison(
     return small[first].astype(np.float32), other.astype(np.float32)
 
 
-def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float, until: float) -> tuple[_Pairs, _Pairs, bool]:
+def _confirmed(
+    small: np.ndarray, pairs: _Pairs, usual: float, until: float, surely: float = -math.inf
+) -> tuple[_Pairs, _Pairs, bool]:
     """Return the pairs whose detail agrees, given how common copies are, all with what they lack, and if it got late.
 
     Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
     stays. Only pairs that can still pass are compared at all, the nearest of each image however late it is: they tell
-    that share. Others for which it gets too late are judged by their sketches alone, as if they lacked what
-    is usual.
+    that share. Others for which it gets too late are judged by their sketches alone, as if they lacked what is usual.
+
+    Arguments:
+        surely: log10 of odds; a pair that shows so much, laid over roughly, is not laid over better.
     """
     lack, kept, late = pairs.lack.copy(), np.zeros(len(pairs.first), bool), False
+    margin = pairs.margin
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
-    enough = 10 ** ((SURELY - pairs.chance) / POWER)
+    enough = 10 ** ((surely - pairs.chance) / POWER)
     enough = usual * np.where(enough < FLOOR, 0, np.minimum(enough, MOST))
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
@@ -275,37 +289,12 @@ def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float, until: float) -> 
         late = bool(np.isnan(lack[todo]).any())
         relative = np.where(np.isnan(lack), 1, lack / max(usual, 1e-6))
         evidence = pairs.chance + POWER * np.log10(np.maximum(relative, FLOOR))
-        kept = (relative < MOST) & (evidence < needed)
+        margin = (needed - evidence).astype(np.float32)
+        kept = (relative < MOST) & (margin > 0)
         having = len(np.unique(np.concatenate([pairs.first[kept], pairs.second[kept]]))) / len(small)
         share = min(max(having, 1e-3), 0.9)
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    pairs = pairs._replace(lack=lack)
+    pairs = pairs._replace(lack=lack, margin=margin)
     return pairs.at(np.flatnonzero(kept)), pairs, late
-
-
-def _supported(n: int, first: np.ndarray, second: np.ndarray, support: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which ties are kept, and which images are apart for want of the others.
-
-    Cut are those that hold large groups together and that fewer than `support` other images support.
-    """
-    from scipy.sparse import coo_array
-
-    group = tied_together(n, first, second)
-    ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
-    common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
-    kept = (np.bincount(group)[group[first]] <= LARGE) | (common >= support)
-    after = tied_together(n, first[kept], second[kept])
-    sizes, largest = np.bincount(after)[after], np.zeros(n, np.int64)
-    np.maximum.at(largest, group, sizes)
-    apart = sizes < largest[group]
-    return np.flatnonzero(kept), np.flatnonzero(apart)
-
-
-def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return int (n,), equal for images that are tied to each other, perhaps by way of others."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    return connected_components(coo_array((np.ones(len(first), bool), (first, second)), (n, n)), directed=False)[1]

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.grouping.chains import tied_together
 from striate.data.grouping.choice import GroupBy
-from striate.data.grouping.content import find_ties, tied_together
+from striate.data.grouping.content import find_ties
 from striate.data.grouping.known import pack
 from striate.data.grouping.looks import TooSlowError, look_at
 from striate.data.grouping.names import find_bursts

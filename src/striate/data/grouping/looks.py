@@ -34,7 +34,9 @@ class Looks(NamedTuple):
     views: tuple[np.ndarray, ...]
 
     def at(self, rows: np.ndarray) -> Looks:
-        """Return the looks of the images at `rows`."""
+        """Return the looks of the images at `rows`, these themselves where they are all: they may fill the memory."""
+        if len(rows) == len(self.small) and np.array_equal(rows, np.arange(len(rows))):
+            return self
         return Looks(self.small[rows], tuple(view[rows] for view in self.views))
 
 
@@ -51,14 +53,20 @@ def look_at(images: ImageSet, progress: Progress = silent, until: float = math.i
 
     height, width = images.image_shape[:2]
     size = min(BLOCK, max(_LEAST_BLOCK, _BLOCK_PIXELS // (height * width)))
-    parts, todo, began = [], blocks(len(images), size), math.nan
-    for done in in_order(look, todo, 1, heavy=True):
-        parts, now = parts + done, time.perf_counter()
-        began = now if len(parts) == 1 else began  # the first block loads what the others need not
-        left = len(todo) - len(parts)
-        ends = now + left * (now - began) / (len(parts) - 1) if len(parts) > _TOLD_BY else now
+    kept: list[np.ndarray] = []
+    done, todo, began = 0, blocks(len(images), size), math.nan
+    for looked in in_order(look, todo, 1, heavy=True):
+        for columns in looked:
+            # Room for all at once: blocks that are joined at the end would be in memory twice.
+            kept = kept or [np.empty((len(images), *column.shape[1:]), column.dtype) for column in columns]
+            for whole, column in zip(kept, columns, strict=True):
+                whole[todo[done]] = column
+            done += 1
+        now, left = time.perf_counter(), len(todo) - done
+        began = now if done == 1 else began  # the first block loads what the others need not
+        ends = now + left * (now - began) / (done - 1) if done > _TOLD_BY else now
         if left and ends > until:
             raise TooSlowError
-        progress("looking at images", min(len(parts) * size, len(images)), len(images))
-    small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
+        progress("looking at images", min(done * size, len(images)), len(images))
+    small, *views = kept
     return Looks(small, tuple(views))
