@@ -193,6 +193,7 @@ def test_labels_are_matched_as_numbers_and_a_column_of_class_ids_is_guessed(stri
     unknown = striate("evaluate", "run/model.striate", "u.csv", "--images", "new")
     assert unknown.exit_code == 1
     assert "Its columns are Width, Path, Sign; say which one holds the labels with --label-column" in unknown.stderr
+    assert unknown.stderr.count("Width, Path, Sign") == 1, unknown.stderr
     told = striate("evaluate", "run/model.striate", "u.csv", "--images", "new", "--label-column", "Sign")
     assert told.stdout == result.stdout
 
