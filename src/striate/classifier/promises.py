@@ -181,21 +181,28 @@ def say_promises(promises: Mapping[str, Any] | None) -> list[str]:
         kept = f"temperature {temperature['value']:.2f}" if temperature["kept"] else "temperature left at 1"
         unsure = "" if temperature["kept"] or promises.get("sure") else ": probabilities are mostly too sure"
         lines.append(f"calibration: {kept}, {temperature['why']}{unsure}")
-    lines += [_say_sure(one) for one in promises.get("sure", ())]
+    lines += _say_sures(promises.get("sure", ()))
     lines += [line for one in promises.get("sets", ()) if (line := _say_sets(one))]
     if known := promises.get("known"):
         lines.append(_say_known(known))
     return lines
 
 
+def _say_sures(several: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each promise; one for those that cannot be made for the same reason."""
+    told: dict[str, list[str]] = {}
+    for one in several:
+        told.setdefault(_say_sure(one), []).append(f"{one['wanted']:.4g}")
+    return [f"sure {' and '.join(wanted)}: {line}" for line, wanted in told.items()]
+
+
 def _say_sure(one: Mapping[str, Any]) -> str:
-    wanted = f"sure {one['wanted']:.4g}"
     if one["threshold"] is None:
         needs = one["needs"]
         if needs is None or needs <= one["images"]:
-            return f"{wanted}: cannot be promised; the model is not right so often however sure it is"
-        return f"{wanted}: cannot be promised; needs about {needs:,} validation images, there are {one['images']:,}"
-    told = f"{wanted}: from a probability of {one['threshold']:.3f} on"
+            return "cannot be promised; the model is not right so often however sure it is"
+        return f"cannot be promised; needs about {needs:,} validation images, there are {one['images']:,}"
+    told = f"from a probability of {one['threshold']:.3f} on"
     if not (test := one.get("test")):
         return told
     low, high = (f"{100 * end:.2f}" for end in test["interval"])
@@ -213,7 +220,7 @@ def _say_sets(one: Mapping[str, Any]) -> str:
         return ""
     broken = "" if test["kept"] else "; NOT kept"
     return (
-        f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images are in theirs, of "
+        f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images have their class in the set, of "
         f"{test['mean_size']:.2f} classes on average{broken}"
     )
 
