@@ -19,6 +19,8 @@ from striate.units import percent
 
 # What is checked at the end of each run.
 SURE, SETS = (0.99, 0.95), (0.95,)
+# Of a promise that few images miss by no more than they may by chance.
+CHANCE = "; the difference may be chance"
 
 
 class PromiseCheck:
@@ -213,12 +215,17 @@ def _say_sure(one: Mapping[str, Any]) -> str:
     )
 
 
+def _said_of(kept: bool, reached: bool) -> str:
+    """Return what is said of a promise: nothing where it was reached; that chance is enough where that may be so."""
+    return "; NOT kept" if not kept else "" if reached else CHANCE
+
+
 def _say_sets(one: Mapping[str, Any]) -> str:
     if "why" in one:
         return f"sets {one['wanted']:.4g}: cannot be promised: {one['why']}"
     if not (test := one.get("test")):
         return ""
-    broken = "" if test["kept"] else "; NOT kept"
+    broken = _said_of(test["kept"], test["coverage"] >= one["wanted"])
     return (
         f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images have their class in the set, of "
         f"{test['mean_size']:.2f} classes on average{broken}"
@@ -230,7 +237,7 @@ def _say_known(known: Mapping[str, Any]) -> str:
         return f"none of these: cannot be told; {known['why']}"
     told = "none of these: "
     if test := known.get("test"):
-        broken = "" if test["kept"] else "; NOT kept"
+        broken = _said_of(test["kept"], test["refused"] <= known["false_alarm"])
         allowed = percent(known["false_alarm"], 0)
         told += f"{percent(test['refused'], 1)} of the test images, {allowed} were allowed{broken}; "
     return f"{told}by {known['score']}"
