@@ -41,7 +41,7 @@ class _Columns:
     image: int
     label: int | None
     split: SplitColumn
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 def _choose_columns(
@@ -64,11 +64,12 @@ def _choose_columns(
         if label_column or image_column:
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
         label = None
-    notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     if label is None and label_column is None and only and table.has_header:
         label = find_only_column(table.columns, table.rows, {image, *columns_of_files(table)})
-        notes = () if label is None else (only_column_note(table.columns[label], table.columns[image]),)
-    return _Columns(image, label, find_split_column(table.columns, table.rows, {image, label}), notes)
+        told = () if label is None else (only_column_note(table.columns[label], table.columns[image]),)
+    split = find_split_column(table.columns, table.rows, {image, label})
+    return _Columns(image, label, split, (*told, *split.notes))
 
 
 def _is_numbered(table: TextTable, place: int) -> bool:
@@ -141,9 +142,9 @@ def catalog_of_table(
     files, entries = _look_up(table, columns, found, {**classes_told.refused, **beyond})
     if 2 * len(found.files) < len({*names} - {""}):
         raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
-    told = [*found.notes, *([classes_told.note] if classes_told.note else [])]
-    if images is None and folder != path.parent:
-        told.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
+    elsewhere = images is None and folder != path.parent
+    told = [f"its images were found in {folder.relative_to(path.parent)}"] if elsewhere else []
+    told += [*found.notes, *filter(None, [classes_told.note])]
     if columns.label is None and len(table.columns) > 1:
         told.append(f"{NO_LABELS}{some(table.columns)}")
     if told:
@@ -153,17 +154,9 @@ def catalog_of_table(
     )
     given = [file.label for file in files]
     labels, classes = encode(given)
-    rivals = note_rivals(
-        table.columns, table.rows, columns.label, [fold(label_column)] if label_column else LABEL_NAMES
-    )
-    notes = (
-        *columns.notes,
-        *columns.split.notes,
-        *paths_told,
-        *commas_told,
-        *naming_notes(given),
-        *note_missing(entries),
-    )
+    known = [fold(label_column)] if label_column else LABEL_NAMES
+    rivals = note_rivals(table.columns, table.rows, columns.label, known)
+    notes = (*columns.notes, *paths_told, *commas_told, *naming_notes(given), *note_missing(entries))
     if not asked:
         notes += note_other_files(table.columns, (columns.image, columns.label), columns_of_files(table))
     notes += (*line_told, *rivals, *note_unused(table.columns, table.rows))
