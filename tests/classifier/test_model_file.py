@@ -49,6 +49,16 @@ def test_no_such_file(tmp_path):
         striate.Classifier.load(tmp_path / "nothing.striate")
 
 
+def test_a_slip_of_the_pen_is_told_from_the_name_of_a_run(digits_model, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    digits_model.save(run / "model.striate")
+    with pytest.raises(SourceNotFoundError, match=r"Did you mean .*run.model\.striate\?"):
+        striate.Classifier.load(run / "model.strate")
+    with pytest.raises(SourceNotFoundError, match=r"the folder of a run: give .*run.model\.striate"):
+        striate.Classifier.load(run)
+
+
 def test_nothing_is_saved_that_could_not_be_loaded(digits_model, tmp_path, monkeypatch):
     older = tmp_path / "m.striate"
     digits_model.save(older)

@@ -140,6 +140,27 @@ def test_a_check_counts(digits_model, digits):
         digits_model.predict(fresh, sets=0.999)
 
 
+def test_what_cannot_be_promised_for_one_reason_is_said_once():
+    short = {"threshold": None, "images": 21, "needs": None}
+    told = {"sure": [{"wanted": 0.99, **short}, {"wanted": 0.95, **short}]}
+    assert say_promises(told) == [
+        "sure 0.99 and 0.95: cannot be promised; the model is not right so often however sure it is"
+    ]
+    told["sure"][0]["needs"] = 458
+    assert [line.split(":")[0] for line in say_promises(told)] == ["sure 0.99", "sure 0.95"]
+
+
+def test_a_promise_that_few_images_miss_is_not_said_to_be_kept_without_a_word():
+    sets = {"wanted": 0.95, "test": {"coverage": 0.91, "mean_size": 5.1, "kept": True}}
+    known = {"score": "energy", "false_alarm": 0.05, "test": {"refused": 0.217, "kept": True}}
+    told = say_promises({"sets": [sets], "known": known})
+    assert [line.count("; the difference may be chance") for line in told] == [1, 1]
+    sets["test"]["coverage"], known["test"]["refused"] = 0.95, 0.05
+    assert "chance" not in " ".join(say_promises({"sets": [sets], "known": known}))
+    sets["test"]["kept"] = known["test"]["kept"] = False
+    assert [line.count("NOT kept") for line in say_promises({"sets": [sets], "known": known})] == [1, 1]
+
+
 def test_a_broken_promise_is_told(digits_model, digits):
     """Labels that are all wrong break every promise: a check that cannot fail would be none."""
     wrong = (digits.labels + 1) % 10

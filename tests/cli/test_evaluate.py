@@ -163,7 +163,8 @@ def test_uneven_classes_have_balanced_accuracy_and_f1_beside_their_accuracy(stri
     result = striate("train", uneven, *QUICK, "--out", "run")
     assert result.exit_code == 0, result.output
     words = striate("evaluate", "run/model.striate", uneven).stdout.splitlines()
-    assert re.fullmatch(r"  balanced accuracy \d+\.\d\d %, macro F1 \d+\.\d\d %", words[1])
+    (by_class,) = [line for line in words if "balanced accuracy" in line]  # once, and with its interval
+    assert re.match(r"balanced accuracy \d+\.\d\d % \(\S+ to \S+\), macro F1 \d+\.\d\d % \(", by_class)
     found = as_json("evaluate", "run/model.striate", uneven)
     assert {"balanced_accuracy", "macro_f1", "confusion"} <= found.keys()
     accuracies = [row["accuracy"] for row in found["classes"]]
@@ -193,6 +194,7 @@ def test_labels_are_matched_as_numbers_and_a_column_of_class_ids_is_guessed(stri
     unknown = striate("evaluate", "run/model.striate", "u.csv", "--images", "new")
     assert unknown.exit_code == 1
     assert "Its columns are Width, Path, Sign; say which one holds the labels with --label-column" in unknown.stderr
+    assert unknown.stderr.count("Width, Path, Sign") == 1, unknown.stderr
     told = striate("evaluate", "run/model.striate", "u.csv", "--images", "new", "--label-column", "Sign")
     assert told.stdout == result.stdout
 

@@ -41,6 +41,13 @@ def test_words_and_another_class(striate, model, tmp_path):
     assert striate("explain", model, "0.png", "--class", "cat").exit_code == 1
 
 
+def test_why_no_map_can_tell_anything_is_said_once(striate, model, tmp_path):
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(tmp_path / "plain.png")
+    told = striate("explain", model, "plain.png").stdout
+    assert "No map tells anything here: the image is of one colour" in told
+    assert told.count("the image is of one colour") == 1, told
+
+
 def test_oddities_are_named_and_the_rest_is_explained(striate, model, tmp_path):
     make_oddities(tmp_path / "odd")
     result = striate("explain", model, "odd", "--json")

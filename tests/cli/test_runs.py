@@ -51,13 +51,29 @@ def test_runs_are_compared(striate, as_json, two):
     assert "source, data, net and recipe are the same" in same
 
 
+def test_a_long_net_does_not_make_the_comparison_wider_than_a_terminal_can_show(striate, as_json, two):
+    net = " ".join(["fc(32) relu"] * 20) + " fc(classes)"
+    out = ("--epochs", 2, "--set", "precision=float32", "--out", "runs/deep")
+    assert striate("train", "digits", "--net", net, *out).exit_code == 0
+    shown = striate("runs", "runs/a", "runs/deep").stdout
+    assert "fc(32) relu fc(32) relu" in shown
+    assert "…" in shown
+    assert max(map(len, shown.splitlines()[:5])) < 160
+    assert len(as_json("runs", "runs/a", "runs/deep")["differences"]["net"][1]) > 200
+
+
+def test_simple_methods_tell_how_long_they_took(striate, as_json):
+    assert striate("train", "digits", "--net", "majority", "--out", "runs/m").exit_code == 0
+    assert as_json("runs")[0]["train_s"] >= 0
+
+
 def test_uneven_classes_have_their_figures_beside_accuracy(striate, as_json, uneven, two):
     """Where one is four times as frequent as the other, all called `day` would be 80 % right."""
     for name in ("c", "d"):
         assert striate("train", uneven, "--net", "majority", "--out", f"runs/{name}").exit_code == 0
     shown = striate("runs").stdout
-    assert shown.count("uneven classes: ") == 2
-    assert "runs/c: uneven classes: " in shown
+    assert shown.count("by class: ") == 2
+    assert "runs/c: by class: " in shown
     assert "test balanced accuracy 50.00 %, macro F1 44.44 %" in shown
     told = {entry["run"]: entry["uneven"] for entry in as_json("runs")}
     assert told["runs/a"] == {}

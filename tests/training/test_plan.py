@@ -70,6 +70,16 @@ def test_a_budget_decides_epochs_and_the_size_of_swift_and_a_resume_keeps_them(t
         run_one("xo", budget="soon")
 
 
+@pytest.mark.parametrize(("budget", "told"), [(None, "the usual budget of 5 min "), ("20s", "the budget of 20 s ")])
+def test_a_budget_that_nobody_gave_is_called_the_usual_one(budget, told, monkeypatch):
+    monkeypatch.setattr("striate.training.budget.epoch_seconds", lambda *told: 0.1)
+    notes = []
+    observer = type("Told", (Observer,), {"note": lambda self, text: notes.append(text)})()
+    wish = read_training_options("swift", None, {} if budget else {"epochs": 2}, budget)
+    make_plan(wish, make_dataset(striate.read("xo"), DataOptions(), 0, Observer()), observer, torch.device("cpu"))
+    assert any(note.startswith(told) for note in notes), notes
+
+
 def test_the_swift_recipe_follows_the_number_and_size_of_images():
     recipe = load_recipe("swift")
     small = adapt_swift(recipe, 1_000, 64)

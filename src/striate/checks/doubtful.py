@@ -54,7 +54,7 @@ def describe_suspects(images: ImageSet, suspects: Suspects) -> list[Finding]:
         "wrong-labels", severity,
         suspects.sentence or f"{counted(len(marks), 'label')} {is_or_are(len(marks))} probably wrong",
         f"where test labels are wrong, no model can be right: figures are off by up to {points(share)}, and training "
-        "is taught as much that is false", "look at them from the first on and correct them; --without findings.csv "
+        "is taught as much that is false", "look at them, the surest first, and correct them; --without findings.csv "
         "leaves those of training images out", marks, 100 * share,
         {"expected_wrong": float(suspects.expected),
          "precision": {str(count): float(suspects.precision(count)) for count in told}},

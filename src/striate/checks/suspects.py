@@ -60,7 +60,7 @@ class Suspects:
         """What a user is told.
 
         >>> Suspects(*[np.arange(3)] * 3, np.array([0.9, 0.8, 0.4]), 4.6, 50).sentence
-        '3 of 50 labels are doubtful, and about 2 of these 3 wrong; in the whole set about 5 are'
+        '3 of 50 labels are doubtful, and about 2 of them wrong; in the whole set about 5 are'
         >>> none = np.zeros(0, np.int64)
         >>> Suspects(none, none, none, np.zeros(0), 0.2, 50).sentence
         'none of 50 labels seems wrong'
@@ -70,7 +70,7 @@ class Suspects:
         if not len(self):
             return f"none of {self.judged:,} labels seems wrong"
         told = min(TOLD, len(self))
-        first = f"the first {told}" if told < len(self) else f"these {told}"
+        first = f"the first {told}" if told < len(self) else "them"
         return (
             f"{len(self):,} of {self.judged:,} labels {'is' if len(self) == 1 else 'are'} doubtful, and about "
             f"{told * self.precision(told):.0f} of {first} wrong; in the whole set about {self.expected:,.0f} "

@@ -19,7 +19,7 @@ import numpy as np
 
 from striate.errors import ModelFileError, SourceNotFoundError, brief
 from striate.system.archives import DAMAGED
-from striate.system.files import replace_atomically
+from striate.system.files import nearest_path, replace_atomically
 from striate.system.tensor_headers import is_believable
 from striate.version import __version__
 
@@ -65,6 +65,16 @@ def write_model(path: str | Path, description: Mapping[str, Any], tensors: Mappi
     replace_atomically(path, write)
 
 
+def _way_out(path: Path) -> str:
+    """Return what to do where no model file is."""
+    inside, near = path / "model.striate", nearest_path(path)
+    if inside.is_file():
+        return f"It is the folder of a run: give {inside}"
+    if near is not None and near.is_file():
+        return f"Did you mean {near}?"
+    return "`striate train` writes one as model.striate in its run folder"
+
+
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the description and the tensors of the model at `path`.
 
@@ -74,9 +84,7 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     """
     path = Path(os.path.expanduser(path))
     if not path.is_file():
-        raise SourceNotFoundError(
-            f"no model file {path}. `striate train` writes one as model.striate in its run folder"
-        )
+        raise SourceNotFoundError(f"no model file {path}. {_way_out(path)}")
     try:
         text, tensors = _members(path)
         return _description(text), _tensors(tensors)

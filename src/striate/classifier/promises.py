@@ -19,6 +19,8 @@ from striate.units import percent
 
 # What is checked at the end of each run.
 SURE, SETS = (0.99, 0.95), (0.95,)
+# Of a promise that few images miss by no more than they may by chance.
+CHANCE = "; the difference may be chance"
 
 
 class PromiseCheck:
@@ -181,21 +183,28 @@ def say_promises(promises: Mapping[str, Any] | None) -> list[str]:
         kept = f"temperature {temperature['value']:.2f}" if temperature["kept"] else "temperature left at 1"
         unsure = "" if temperature["kept"] or promises.get("sure") else ": probabilities are mostly too sure"
         lines.append(f"calibration: {kept}, {temperature['why']}{unsure}")
-    lines += [_say_sure(one) for one in promises.get("sure", ())]
+    lines += _say_sures(promises.get("sure", ()))
     lines += [line for one in promises.get("sets", ()) if (line := _say_sets(one))]
     if known := promises.get("known"):
         lines.append(_say_known(known))
     return lines
 
 
+def _say_sures(several: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each promise; one for those that cannot be made for the same reason."""
+    told: dict[str, list[str]] = {}
+    for one in several:
+        told.setdefault(_say_sure(one), []).append(f"{one['wanted']:.4g}")
+    return [f"sure {' and '.join(wanted)}: {line}" for line, wanted in told.items()]
+
+
 def _say_sure(one: Mapping[str, Any]) -> str:
-    wanted = f"sure {one['wanted']:.4g}"
     if one["threshold"] is None:
         needs = one["needs"]
         if needs is None or needs <= one["images"]:
-            return f"{wanted}: cannot be promised; the model is not right so often however sure it is"
-        return f"{wanted}: cannot be promised; needs about {needs:,} validation images, there are {one['images']:,}"
-    told = f"{wanted}: from a probability of {one['threshold']:.3f} on"
+            return "cannot be promised; the model is not right so often however sure it is"
+        return f"cannot be promised; needs about {needs:,} validation images, there are {one['images']:,}"
+    told = f"from a probability of {one['threshold']:.3f} on"
     if not (test := one.get("test")):
         return told
     low, high = (f"{100 * end:.2f}" for end in test["interval"])
@@ -206,14 +215,19 @@ def _say_sure(one: Mapping[str, Any]) -> str:
     )
 
 
+def _said_of(kept: bool, reached: bool) -> str:
+    """Return what is said of a promise: nothing where it was reached; that chance is enough where that may be so."""
+    return "; NOT kept" if not kept else "" if reached else CHANCE
+
+
 def _say_sets(one: Mapping[str, Any]) -> str:
     if "why" in one:
         return f"sets {one['wanted']:.4g}: cannot be promised: {one['why']}"
     if not (test := one.get("test")):
         return ""
-    broken = "" if test["kept"] else "; NOT kept"
+    broken = _said_of(test["kept"], test["coverage"] >= one["wanted"])
     return (
-        f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images are in theirs, of "
+        f"sets {one['wanted']:.4g}: {percent(test['coverage'])} of the test images have their class in the set, of "
         f"{test['mean_size']:.2f} classes on average{broken}"
     )
 
@@ -223,7 +237,7 @@ def _say_known(known: Mapping[str, Any]) -> str:
         return f"none of these: cannot be told; {known['why']}"
     told = "none of these: "
     if test := known.get("test"):
-        broken = "" if test["kept"] else "; NOT kept"
+        broken = _said_of(test["kept"], test["refused"] <= known["false_alarm"])
         allowed = percent(known["false_alarm"], 0)
         told += f"{percent(test['refused'], 1)} of the test images, {allowed} were allowed{broken}; "
     return f"{told}by {known['score']}"

@@ -86,12 +86,15 @@ def explain(
 
 
 def _print(one: Explanation) -> None:
+    from striate.explanation.verdict import NOTHING
+
     console = stdout()
     said = one.prediction
     answer = f"none of these, else {said.label}" if said.known is False else said.label
     asked = "" if one.about == said.label else f"; explained: {one.about}"
     lines = [f"{one.image}: {answer} {percent(said.probability)}{asked}", f"  {one.sentence}"]
-    lines += [f"  {each.title}: {each.verdict.words}" for each in one.maps]
+    said_already = f"{NOTHING}: {one.ground}."  # of all maps, in the line above
+    lines += [f"  {each.title}: {each.verdict.words}" for each in one.maps if each.verdict.words != said_already]
     lines += [f"  no {kind}: {why}" for kind, why in one.missing]
     if one.similar:
         lines.append(f"  It looks like these: {one.similar.sentence(one.about)}")

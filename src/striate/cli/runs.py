@@ -12,6 +12,8 @@ from striate.cli import options
 from striate.cli.output.console import print_json, stderr, stdout
 from striate.units import percent
 
+_WIDEST = 72
+
 if TYPE_CHECKING:
     from striate.runs.listing import Accuracy, Run
 
@@ -91,7 +93,7 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
     for run in found:
         lines = [] if run.state == "broken" else [f"{name} {line}" for name, line in uneven_lines(run.path).items()]
         if lines:
-            stdout().print(f"{run.path}: uneven classes: {'; '.join(lines)}", soft_wrap=True, markup=False)
+            stdout().print(f"{run.path}: by class: {'; '.join(lines)}", soft_wrap=True, markup=False)
         for text in run.health:
             stdout().print(f"{run.path}: {text}", style="yellow", soft_wrap=True, markup=False)
 
@@ -128,8 +130,13 @@ def _value(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return _cut(" ".join(map(str, value))) or "none"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    """Return a cell of which a terminal has room for a few: net.txt and --json have the whole sentence of a net."""
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _shown(accuracy: Accuracy | None) -> str:

@@ -16,6 +16,7 @@ Status = Literal["used", "repaired", "skipped"]
 
 # How the line of a table of images begins, which goes on with what it was taken for.
 TABLE_TOLD = "set aside as the table: "
+NO_LABELS = "no column of labels among "
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from striate.data.readers.tars import first_members, is_compressed, is_tar, unco
 from striate.data.readers.webdataset import is_shard, is_webdataset, read_webdataset
 from striate.errors import ArgumentError, DataError, SourceNotFoundError, StriateError, unknown
 from striate.observer import Progress, silent
+from striate.system.files import nearest_path
 
 
 @dataclass(frozen=True)
@@ -281,6 +281,6 @@ def _not_found(source: str | os.PathLike[str], path: Path) -> str:
     parent = path.parent
     if not parent.is_dir():
         return f"{text} does not exist; neither does its folder {parent}. Check the path"
-    near = difflib.get_close_matches(path.name, [entry.name for entry in parent.iterdir()], 1)
-    hint = f"Did you mean {parent / near[0]}?" if near else "Check the path"
+    near = nearest_path(path)
+    hint = f"Did you mean {near}?" if near else "Check the path"
     return f"{text} does not exist. {hint}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
-from striate.data.ledger import TABLE_TOLD, Entry
+from striate.data.ledger import NO_LABELS, TABLE_TOLD, Entry
 from striate.data.splitting import Splits
 from striate.errors import DataError, some
 
@@ -132,6 +132,7 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     if catalog.format == "table" or (catalog.format in ("parquet", "metadata") and catalog.columns):
         told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
         columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
+        told = [text for text in told if not text.startswith(NO_LABELS)]  # which this sentence says
         advice = f"{columns}ay which one holds the labels with --label-column{f' ({told[0]})' if told else ''}"
         advice += _in_folders(catalog.names)
     more = f". But {catalog.notes[-1]}" if catalog.notes else ""

@@ -50,7 +50,7 @@ class Run:
         net: the sentence.
         epochs, planned: epochs done and epochs of the recipe; None for what does not train in epochs.
         valid: of the best epoch.
-        train_s: seconds in the training loop.
+        train_s: seconds in the training loop, or of fitting what has none.
         data: a fingerprint of the training and validation images, their labels and classes.
         settings: the recipe's, and what else was asked.
         written_s: when something was last written, in seconds since 1970.
@@ -163,6 +163,7 @@ def _read(path: Path, written: float) -> Run:
     if not finished:
         why = "on the ladder" if climbing else _where(len(history), planned)
     best = _best(history)
+    known_s = _number(provenance.get("fit_s")), _number(provenance.get("train_s"))
     own_s = sum(_number(line.get("seconds")) or 0.0 for line in history) if history and net != "auto" else None
     return Run(
         path, state, why,
@@ -173,7 +174,7 @@ def _read(path: Path, written: float) -> Run:
         valid=_accuracy(provenance.get("valid_accuracy", best), _dict(provenance.get("splits")).get("valid"),
                         provenance.get("valid_interval")),
         test=_accuracy(provenance.get("test_accuracy"), provenance.get("test_total"), provenance.get("test_interval")),
-        train_s=own_s if own_s is not None else _number(provenance.get("fit_s")),
+        train_s=next((one for one in (own_s, *known_s) if one is not None), None),
         data=str(described.get("data") or ""),
         settings=settings | _asked(described),
         written_s=written,

@@ -6,6 +6,7 @@ Links are followed: what they lead to is replaced, and they stay. What is no reg
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import os
@@ -22,6 +23,16 @@ from striate.errors import StorageError
 # Where systems keep the descriptors that a process has open, by number.
 _DESCRIPTORS = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
 _MOST_LINKS = 40
+
+
+def nearest_path(path: Path) -> Path | None:
+    """Return the path beside a missing one whose name is most like its own; None where no name is like it."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(path.name, names, 1)
+    return path.parent / near[0] if near else None
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:

@@ -178,10 +178,9 @@ def _within_budget(
         epochs = epochs_within(budget_s, choose_net(net, input_shape, classes), recipe, input_shape, count, device)
     else:
         return net, recipe
-    observer.note(
-        f"a budget of {say_duration(budget_s)} is enough for {say_count(epochs, 'epoch', 'epochs')} of {net} on this "
-        "machine"
-    )
+    usual = "" if options.budget_s is not None else "usual "
+    enough = f"{say_count(epochs, 'epoch', 'epochs')} of {net} on this machine"
+    observer.note(f"the {usual}budget of {say_duration(budget_s)} is enough for {enough}")
     return net, recipe.replace(epochs=epochs)
 
 

@@ -403,7 +403,7 @@ def test_groups_that_were_found_are_found_again_without_a_search(monkeypatch, tm
 
 
 def test_what_is_kept_of_images_is_in_memory_once(monkeypatch):
-    monkeypatch.setattr("striate.data.grouping.content.BLOCK", 64)
+    monkeypatch.setattr("striate.data.grouping.looks.BLOCK", 64)
     pixels = np.random.default_rng(0).integers(0, 256, (4000, 32, 32, 1), dtype=np.uint8)
     images = striate.prepare(striate.read((pixels, np.arange(4000) % 2)))
     look_at(images.subset(np.arange(64)))  # what is imported and set up once

@@ -64,6 +64,18 @@ def test_captions_do_not_take_the_classes_of_the_folders_away(tmp_path):
     assert catalog.classes == ("cat", "dog")
 
 
+def test_the_only_column_beside_the_files_is_the_label_where_no_folders_are_classes(tmp_path):
+    files = {**pictures(), "metadata.jsonl": rows([f"{i}.png" for i in range(4)], "abab", "breed")}
+    catalog = read(forms.write_files(tmp_path / "flat", files))
+    assert catalog.classes == ("a", "b")
+    assert catalog.notes[0] == "column breed is taken for the labels, the only one beside file_name"
+    files = forms.class_folders()
+    files["metadata.jsonl"] = rows(list(files), "ababab", "camera")
+    catalog = read(forms.write_files(tmp_path / "folders", files))
+    assert catalog.classes == ("cat", "dog")
+    assert not catalog.notes
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -170,9 +170,26 @@ def test_a_column_of_splits_is_honoured(tmp_path):
 
 
 def test_without_classes_the_columns_are_listed(tmp_path):
-    rows = [{"image": row["image"], "breed": "ab"[i % 2]} for i, row in enumerate(forms.hub_rows())]
-    with pytest.raises(DataError, match=r"Its columns are breed; say which one holds the labels with --label-column"):
+    rows = [
+        {"image": row["image"], "breed": "ab"[i % 2], "coat": "cd"[i % 2]} for i, row in enumerate(forms.hub_rows())
+    ]
+    with pytest.raises(
+        DataError, match=r"Its columns are breed, coat; say which one holds the labels with --label-column"
+    ):
         check_trainable(read(forms.write_parquet(tmp_path / "a.parquet", rows)))
+
+
+@pytest.mark.parametrize("image", ["bytes", "path"])
+def test_the_only_column_beside_the_images_is_the_label(tmp_path, image):
+    forms.write_files(tmp_path, {f"{i}.png": forms.picture(i % 2, i) for i in range(4)})
+    pictures = [{"bytes": forms.picture(i % 2, i), "path": f"{i}.png"} for i in range(4)]
+    pictures = pictures if image == "bytes" else [one["path"] for one in pictures]
+    rows = [{"image": one, "breed": "ab"[i % 2]} for i, one in enumerate(pictures)]
+    catalog = read(forms.write_parquet(tmp_path / "a.parquet", rows))
+    assert catalog.labels.tolist() == [0, 1, 0, 1]
+    assert catalog.notes[0] == "column breed is taken for the labels, the only one beside the images"
+    captions = [{"image": one, "breed": f"a cat {i}"} for i, one in enumerate(pictures)]
+    assert read(forms.write_parquet(tmp_path / "b.parquet", captions)).labels.tolist() == [-1] * 4
 
 
 def test_a_struct_of_paths_without_bytes(tmp_path):

@@ -127,6 +127,53 @@ def test_a_table_without_labels(tmp_path):
     assert catalog.ledger["t.csv"].detail == "set aside as the table: no column of labels among file, width, height"
 
 
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        ("file,kind", "cat dog"),
+        ("Bild,Sorte", "cat dog"),
+        ("kind,file", "cat dog"),
+        ("file,kind,split", "cat dog"),
+        (",file,kind", "cat dog"),
+        ("file,species", "0 1"),
+        ("file,kind", "cat dog NA"),
+    ],
+)
+def test_the_only_column_beside_the_files_is_the_label_whatever_it_is_called(tmp_path, head, cells):
+    plant(tmp_path, *(f"{i}.png" for i in range(9)))
+    names, kinds = head.split(","), cells.split()
+    row = {"file": "{i}.png", "Bild": "{i}.png", "": "{i}", "split": "{split}"}
+    line = ",".join(row.get(name, "{kind}") for name in names)
+    splits = ("train", "train", "test")
+    lines = [line.format(i=i, kind=kinds[i % len(kinds)], split=splits[i // 3]) for i in range(9)]
+    catalog = read(write(tmp_path, "\n".join([head, *lines]) + "\n"))
+    assert catalog.classes == tuple(kinds[:2])
+    assert len(catalog) == (9 if len(kinds) == 2 else 6)
+    label = next(name for name in names if name not in row)
+    file = next(name for name in names if row.get(name) == "{i}.png")
+    assert catalog.notes[0] == f"column {label} is taken for the labels, the only one beside {file}"
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        ("file,kind", "a b c d e f g h i"),  # another one for each image: names, captions
+        ("file,kind", "0.5 1.5"),  # measurements
+        ("file,kind", "a"),  # nothing to tell apart
+        ("file,width", "640 480"),
+        ("file,caption", "a b"),
+        ("file,set", "train test"),
+        ("file,kind,breed", "a b"),  # of two it cannot be told which
+    ],
+)
+def test_a_column_that_is_no_label_is_not_taken_for_one(tmp_path, head, cells):
+    plant(tmp_path, *(f"{i}.png" for i in range(9)))
+    kinds = cells.split()
+    lines = [f"{i}.png" + f",{kinds[i % len(kinds)]}" * head.count(",") for i in range(9)]
+    catalog = read(write(tmp_path, "\n".join([head, *lines]) + "\n"))
+    assert catalog.labels.tolist() == [-1] * 9
+
+
 def test_rows_that_repeat_or_contradict(tmp_path):
     plant(tmp_path, "a.png", "b.png")
     catalog = read(write(tmp_path, "file,label\na.png,x\nb.png,x\na.png,x\nb.png,y\nb.png,x\n"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.evaluation.report.contents import judged, make_contents, make_images
 
+from striate.evaluation.report.trust import promises_of
 from striate.evaluation.report.verdict import cares_of, verdict_sentences
 from striate.metrics.evaluation import Evaluation, evaluate_probabilities
 
@@ -91,3 +92,11 @@ def test_leaks_are_told_with_the_figure_without_them():
 def test_a_promise_of_the_ladder_is_the_second_sentence():
     second = verdict_sentences(make_contents(told={"verdict": "A net wins."}))[1]
     assert second.startswith("A net wins. Always saying “cat” would be right in 33.3 %.")
+
+
+def test_a_promise_that_few_images_miss_says_that_chance_may_do_so():
+    known = {"score": "energy", "false_alarm": 0.05, "test": {"refused": 0.217, "interval": [0.1, 0.4], "kept": True}}
+    (one,) = promises_of({"known": known})
+    assert one.shown.endswith("of the test images; the difference may be chance")
+    known["test"]["refused"] = 0.04
+    assert "chance" not in promises_of({"known": known})[0].shown

@@ -323,3 +323,13 @@ def test_command(digits_run, tmp_path, monkeypatch):
     assert (tmp_path / "look.html").read_text("utf-8").startswith("<!doctype html>")
     assert all((tmp_path / path).is_file() for path in said["png"])
     assert "did you mean" in CliRunner().invoke(app, ["look", "lenett"]).stderr
+
+
+def test_units_behind_gelu_are_counted_in_words_that_can_be_read(digits):
+    model = classifier("conv(6, 3) gelu fc(4)", (1, 8, 8))
+    told = striate.look(model, digits, images=30).sentence
+    assert told.endswith("; no unit behind gelu is at 0 or below on all of them")
+    with torch.no_grad():
+        model.module.layer("0").bias[2] = -1e6
+    told = striate.look(model, digits, images=30).sentence
+    assert told.endswith("; 1 unit behind gelu is at 0 or below on all of them")

@@ -37,12 +37,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf")))
 
 
-def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test") -> None:
-    """Print the published line and its interval, unbroken: programs and people search for it."""
+def print_accuracy(console: Console, evaluation: Evaluation, name: str = "test", *, by_class: bool = True) -> None:
+    """Print the published line and its interval, unbroken: programs and people search for it.
+
+    Arguments:
+        by_class: whether figures by class follow where classes are uneven; not where they come with their intervals.
+    """
     low, high = evaluation.interval
     interval = f"95 % interval {100 * low:.2f} to {percent(high)}{evaluation.counted}"
     console.print(f"{evaluation.line(name)}  {interval}", soft_wrap=True)
-    if evaluation.uneven:
+    if by_class and evaluation.uneven:
         console.print(f"  {evaluation.uneven_line()}", soft_wrap=True)
     if evaluation.alone:
         console.print(f"  {evaluation.views_line()}", soft_wrap=True)

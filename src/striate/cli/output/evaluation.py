@@ -27,7 +27,7 @@ def evaluation_json(evaluation: Evaluation, found: Examination) -> dict[str, Any
 def print_evaluation(evaluation: Evaluation, found: Examination) -> None:
     """Print it for people."""
     console = stdout()
-    print_accuracy(console, evaluation)
+    print_accuracy(console, evaluation, by_class=False)
     _print_classes(console, evaluation)
     _print_figures(console, evaluation)
     _print_mistakes(console, found)

@@ -77,12 +77,15 @@ def _describes(file: Path) -> bool:
     return not {*_FILES}.isdisjoint(table.columns) and len(table.columns) > 1
 
 
-def read_metadata(path: Path, *, label_column: str | None = None, progress: Progress = silent) -> Catalog:
+def read_metadata(
+    path: Path, *, label_column: str | None = None, only: bool = False, progress: Progress = silent
+) -> Catalog:
     """Read a folder in which files describe the images beside them.
 
     Arguments:
         path: the folder.
         label_column: which column has the labels, where it cannot be guessed.
+        only: whether the only column beside the files may be the labels, even where there are class folders.
         progress: told how many rows were looked up.
 
     Returns:
@@ -96,7 +99,7 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     if not files:
         raise DataError(f"{path} must hold metadata.jsonl or metadata.csv with a column file_name; it holds neither")
     try:
-        parts = [(file, _read(file, label_column, progress)) for file in files]
+        parts = [(file, _read(file, label_column, progress, only=only)) for file in files]
     except DataError as error:  # a file that is called so and is none does not hide class folders
         if instead := _by_folders(
             path, files, f"set aside: {str(error).removeprefix(str(files[0]))[:120].strip(' :')}"
@@ -108,6 +111,8 @@ def read_metadata(path: Path, *, label_column: str | None = None, progress: Prog
     classes = [catalog.classes[catalog.labels[i]] if catalog.labels[i] >= 0 else None for _, catalog, i in described]
     if not any(classes) and (instead := _by_folders(path, files)):
         return instead
+    if not any(classes) and not only:  # no folders are the classes: the only other column may be
+        return read_metadata(path, label_column=label_column, only=True, progress=progress)
     keep = [i for i, name in enumerate(classes) if name is not None or not any(classes)]
     entries = list(_entries(parts, path))
     entries += [Entry(displayable(names[i]), "skipped", "no label") for i in set(range(len(names))) - set(keep)]
@@ -137,14 +142,15 @@ def _by_folders(path: Path, files: list[Path], why: str = "set aside: it has no 
     return replace(catalog, ledger=catalog.ledger.revised(told)) if len(catalog.classes) > 1 else None
 
 
-def _read(file: Path, label_column: str | None, progress: Progress) -> Catalog:
+def _read(file: Path, label_column: str | None, progress: Progress, *, only: bool) -> Catalog:
     if file.name == _COCO:
         return read_annotations(file, images=file.parent, progress=progress)
     table = load_table(file)
     column = next((name for name in _FILES if name in table.columns), _FILES[0])
     return read_table(
-        file, table=table, images=file.parent, image_column=column, label_column=label_column, progress=progress
-    )
+        file, table=table, images=file.parent, image_column=column, label_column=label_column, only=only,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _name(image: Path, path: Path) -> str:

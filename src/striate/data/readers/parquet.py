@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from striate.data.ledger import Entry, Ledger
 from striate.data.readers.assembling import displayable, numbered, unique
 from striate.data.readers.layout import fold
 from striate.data.readers.members import check_member_bytes
+from striate.data.readers.only_column import find_only_column, only_column_note
 from striate.data.readers.parquet_columns import ParquetColumns, choose_parquet_columns
 from striate.data.readers.parquet_groups import ParquetGroups, pyarrow_parquet, text_bytes
 from striate.data.readers.records import text_of
 from striate.data.readers.shards import Shard, find_shards, told_of_others
 from striate.data.readers.table_doubts import note_rivals
 from striate.data.readers.table_splits import SplitColumn, find_split_column
-from striate.data.readers.tables import read_table
+from striate.data.readers.tables import WITHOUT_LABELS, read_table
 from striate.data.readers.text_table import LABEL_NAMES, TextTable
 from striate.errors import ArgumentError, DataError, DecodingError
 from striate.observer import Progress, silent
@@ -99,6 +100,7 @@ class _Rows:
     labels: list[str | None] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     cells: dict[str, list[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_parquet(
@@ -137,11 +139,24 @@ def read_parquet(
     if first is None or not rows.labels:
         raise DataError(f"{path} must hold rows with images; it holds none")
     others = told_of_others(path, shards)
+    if first.label is None and not first.chosen:
+        first = _with_only_column(rows, first)
     if first.bytes_ is None:
         return _by_paths(path, rows, first, images, others, progress)
     if images is not None:
         raise ArgumentError(f"--images must come with paths of images; {path} holds the images themselves")
     return _catalog(path, rows, first, others)
+
+
+def _with_only_column(rows: _Rows, columns: ParquetColumns) -> ParquetColumns:
+    """Return the columns with the only one beside the images as that of labels, if it groups them as classes do."""
+    place = find_only_column(columns.others, _lines(rows), ())
+    if place is None:
+        return columns
+    name = columns.others[place]
+    rows.labels = [class_name(cell or None) for cell in rows.cells.pop(name)]
+    rows.notes = (only_column_note(name, "the images"),)
+    return replace(columns, label=name, others=tuple(other for other in columns.others if other != name))
 
 
 def _add_shard(
@@ -226,7 +241,12 @@ def _catalog(path: Path, rows: _Rows, columns: ParquetColumns, others: list[Entr
         splits[keep],
         Ledger([*entries, *others]),
         {name: [cells[i] for i in keep] for name, cells in rows.cells.items()},
-        (*told.notes, *naming_notes(found), *(_rivals(rows, columns) if labelled and not columns.chosen else ())),
+        (
+            *rows.notes,
+            *told.notes,
+            *naming_notes(found),
+            *(_rivals(rows, columns) if labelled and not columns.chosen else ()),
+        ),
     )
 
 
@@ -264,11 +284,11 @@ def _by_paths(
     ]
     beside = path / "table" if path.is_dir() else path
     catalog = read_table(
-        beside, table=TextTable(heads, lines), images=images, image_column="file_name", label_column="label",
-        progress=progress,
+        beside, table=TextTable(heads, lines), images=images, image_column="file_name",
+        label_column="label" if columns.label else WITHOUT_LABELS, progress=progress,
     )  # fmt: skip
     kept = Ledger([*catalog.ledger, *others])
     return Catalog(
         str(path), "parquet", catalog.names, catalog.images, catalog.labels, catalog.classes, catalog.splits, kept,
-        {name: catalog.columns[name] for name in columns.others}, catalog.notes,
+        {name: catalog.columns[name] for name in columns.others}, (*rows.notes, *catalog.notes),
     )  # fmt: skip

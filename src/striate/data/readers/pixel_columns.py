@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from striate.data.ledger import NO_LABELS
 from striate.data.readers.layout import is_image_name
 from striate.errors import DataError, some
 
@@ -277,4 +278,4 @@ def describe(columns: PixelColumns, count: int, taken: str, label: int | None) -
 def no_labels(columns: PixelColumns) -> str:
     """Return that there are no labels, and the columns that may hold them."""
     rest = [*columns.columns[: columns.first], *columns.columns[columns.last :]]
-    return f"; no column of labels among {some(rest)}" if rest else "; no labels"
+    return f"; {NO_LABELS}{some(rest)}" if rest else "; no labels"

@@ -11,12 +11,13 @@ import numpy as np
 
 from striate.data.catalog import Catalog
 from striate.data.labels import encode, is_missing, naming_notes, number_of
-from striate.data.ledger import TABLE_TOLD, Entry, Ledger
+from striate.data.ledger import NO_LABELS, TABLE_TOLD, Entry, Ledger
 from striate.data.readers.assembling import displayable
 from striate.data.readers.layout import BLANKS, DECIMAL_COMMA, fold, with_point
 from striate.data.readers.listing import Listing
 from striate.data.readers.lookup import Found, choose_folder, find_files, what_is_missing
 from striate.data.readers.one_hot import OneHot, find_one_hot
+from striate.data.readers.only_column import find_only_column, only_column_note
 from striate.data.readers.table_doubts import (
     note_missing,
     note_other_files,
@@ -40,9 +41,12 @@ class _Columns:
     image: int
     label: int | None
     split: SplitColumn
+    notes: tuple[str, ...]
 
 
-def _choose_columns(path: Path, table: TextTable, image_column: str | None, label_column: str | None) -> _Columns:
+def _choose_columns(
+    path: Path, table: TextTable, image_column: str | None, label_column: str | None, only: bool
+) -> _Columns:
     image = table.place(path, image_column, "--image-column") if image_column else guess_images(table)
     if image is None:
         raise DataError(
@@ -60,7 +64,12 @@ def _choose_columns(path: Path, table: TextTable, image_column: str | None, labe
         if label_column or image_column:
             raise ArgumentError(f"{path}: images and labels must be different columns; got {table.columns[image]!r}")
         label = None
-    return _Columns(image, label, find_split_column(table.columns, table.rows, {image, label}))
+    told: tuple[str, ...] = ()
+    if label is None and label_column is None and only and table.has_header:
+        label = find_only_column(table.columns, table.rows, {image, *columns_of_files(table)})
+        told = () if label is None else (only_column_note(table.columns[label], table.columns[image]),)
+    split = find_split_column(table.columns, table.rows, {image, label})
+    return _Columns(image, label, split, (*told, *split.notes))
 
 
 def _is_numbered(table: TextTable, place: int) -> bool:
@@ -82,6 +91,7 @@ def read_table(
     images: Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    only: bool = True,
     progress: Progress = silent,
 ) -> Catalog:
     """Read a table with a column of image files and, perhaps, of labels (label, class…) and splits (split, set…).
@@ -92,6 +102,7 @@ def read_table(
         images: the folder that the file names are relative to; by default the table's own, or the only folder below
             it that holds the files.
         image_column, label_column: the columns' names, where they cannot be guessed.
+        only: whether the only column beside the files may be the labels, whatever it is called.
         progress: told how many rows were looked up.
 
     Returns:
@@ -103,7 +114,7 @@ def read_table(
     """
     return catalog_of_table(
         path, table or load_table(path), images=images, image_column=image_column, label_column=label_column,
-        progress=progress,
+        only=only, progress=progress,
     )  # fmt: skip
 
 
@@ -114,6 +125,7 @@ def catalog_of_table(
     images: Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    only: bool = True,
     progress: Progress = silent,
 ) -> Catalog:
     """Return the catalog of a table in memory, as `read_table`; `path` names it and says what its files are beside."""
@@ -122,7 +134,7 @@ def catalog_of_table(
         table, image_column = _by_files(table, images or path.parent)
     beyond, line_told = rows_out_of_line(table.columns, table.rows)
     table, classes_told, label_column = _with_one_hot(path, table, label_column)
-    columns = _choose_columns(path, table, image_column, label_column)
+    columns = _choose_columns(path, table, image_column, label_column, only)
     names = [cell_at(cells, columns.image) for _, cells in table.rows]
     folder = choose_folder(path, names, images)
     found = find_files(names, folder, given=images is not None, top=images or path.parent, progress=progress)
@@ -130,11 +142,11 @@ def catalog_of_table(
     files, entries = _look_up(table, columns, found, {**classes_told.refused, **beyond})
     if 2 * len(found.files) < len({*names} - {""}):
         raise DataError(what_is_missing(path, names, found, folder, given=images is not None))
-    told = [*found.notes, *([classes_told.note] if classes_told.note else [])]
-    if images is None and folder != path.parent:
-        told.insert(0, f"its images were found in {folder.relative_to(path.parent)}")
+    elsewhere = images is None and folder != path.parent
+    told = [f"its images were found in {folder.relative_to(path.parent)}"] if elsewhere else []
+    told += [*found.notes, *filter(None, [classes_told.note])]
     if columns.label is None and len(table.columns) > 1:
-        told.append(f"no column of labels among {some(table.columns)}")
+        told.append(f"{NO_LABELS}{some(table.columns)}")
     if told:
         entries.append(Entry(displayable(path.name), "skipped", f"{TABLE_TOLD}{'; '.join(told)}"))
     by_path, paths_told = (
@@ -142,10 +154,9 @@ def catalog_of_table(
     )
     given = [file.label for file in files]
     labels, classes = encode(given)
-    rivals = note_rivals(
-        table.columns, table.rows, columns.label, [fold(label_column)] if label_column else LABEL_NAMES
-    )
-    notes = (*columns.split.notes, *paths_told, *commas_told, *naming_notes(given), *note_missing(entries))
+    known = [fold(label_column)] if label_column else LABEL_NAMES
+    rivals = note_rivals(table.columns, table.rows, columns.label, known)
+    notes = (*columns.notes, *paths_told, *commas_told, *naming_notes(given), *note_missing(entries))
     if not asked:
         notes += note_other_files(table.columns, (columns.image, columns.label), columns_of_files(table))
     notes += (*line_told, *rivals, *note_unused(table.columns, table.rows))

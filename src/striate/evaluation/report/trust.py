@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from striate.classifier.promises import CHANCE
 from striate.evaluation.report.curves import Drawn
 from striate.metrics.evaluation import Evaluation
 from striate.metrics.reliability import Reliability
@@ -143,6 +144,7 @@ def _sets(rules: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             f"{percent(test['coverage'], 1)} ({100 * low:.1f} to {100 * high:.1f}), "
             f"{test['mean_size']:.2f} classes a set on average"
         )
+        shown += CHANCE if test.get("kept") and test["coverage"] < rule["wanted"] else ""
         if worst := test.get("worst_class"):
             shown += f"; the least of a class {percent(worst[1], 1)} ({worst[0]})"
         yield Promise(what, shown, test.get("kept"))
@@ -162,4 +164,5 @@ def _known(rule: Mapping[str, Any]) -> Iterator[Promise]:
         return
     low, high = test["interval"]
     shown = f"{percent(test['refused'], 1)} ({100 * low:.1f} to {100 * high:.1f}) of the test images"
+    shown += CHANCE if test.get("kept") and test["refused"] > rule["false_alarm"] else ""
     yield Promise(what, shown, test.get("kept"))

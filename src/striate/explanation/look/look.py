@@ -21,7 +21,7 @@ from striate.explanation.look.seen import SeenImages, gather_images
 from striate.explanation.look.weights import weight_galleries
 from striate.notebook.tables import html_table
 from striate.observer import Progress, silent
-from striate.units import percent
+from striate.units import percent, say_count
 
 # Images for the classes are made without being asked for where that takes seconds.
 _QUICK_PX, _QUICK_CLASSES = 64 * 64, 12
@@ -102,7 +102,8 @@ class Look:
             told += f"; {silent_units:,} of {all_units:,} ReLU units are dead on them"
         elif any(one.silent is not None for one in self.layers):
             quiet = sum(len(one.silent or ()) for one in self.layers)
-            told += f"; {quiet:,} units behind {self._one_sided} are above 0 for none of them"
+            units = say_count(quiet, "unit", "units") if quiet else "no unit"
+            told += f"; {units} behind {self._one_sided} {'is' if quiet < 2 else 'are'} at 0 or below on all of them"
         elif shown:
             told = f"{shown}; {told}"
         saturated = [one for one in self.layers if one.saturated is not None]

@@ -230,7 +230,7 @@ const start = async () => {
     if (model.check) {
       state.textContent = "checking itself …";
       const { right, total, largest } = await model.check();
-      state.textContent = `${right} of ${total} golden images answered as in Python, largest difference ${largest.toFixed(6)}`;
+      state.textContent = `${right} of ${total} golden images answered as in Python, largest difference ${largest < 1e-6 ? "below 0.000001" : largest.toFixed(6)}`;
       state.className = right === total ? "fine" : "bad";
       if (right < total) state.textContent += ". Do not trust the answers of this browser";
     } else {
