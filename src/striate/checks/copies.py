@@ -240,8 +240,8 @@ def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tu
         one, other = laid_for_comparison(looks.small, ties.first[some], ties.second[some], ties.turn[some])
         warp = align(one, other, ties.zoom[some])
         kinds += _kinds(one, other, warp, ties.turn[some])
-        sides = (colour_planes(images.pixels[images.rows[side]]) for side in pairs[some].T)
-        same[some] = of_one_colouring(*sides, ties.turn[some], warp, margin[some])
+        first, second = (colour_planes(images.pixels[images.rows[side]]) for side in pairs[some].T)
+        same[some] = of_one_colouring(first, second, ties.turn[some], warp, margin[some])
     same &= margin > 0
     upright = ties.turn < 2
     return pairs[same], [kind for kind, is_one in zip(kinds, same, strict=True) if is_one], pairs[~same & upright]
