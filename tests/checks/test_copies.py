@@ -11,8 +11,9 @@ from tests.planting import NEAR, OTHER, plant
 import striate
 from striate.checks.copies import COPY_KINDS, Copies, find_copies_in
 from striate.data.catalog import Catalog
-from striate.data.grouping.content import FEWEST
+from striate.data.grouping.content import FEWEST, Ties
 from striate.data.grouping.groups import group_images
+from striate.data.grouping.turns import turned_images
 from striate.data.imageset import ImageSet
 
 SEEN_AS = {
@@ -129,6 +130,18 @@ def test_the_same_thing_in_other_paint_is_no_copy_but_stays_together():
     assert not set(map(tuple, copies.resembling.tolist())) & set(map(tuple, copies.pairs.tolist()))
     grouped = group_images(images).ids
     assert (grouped[:30] == grouped[300:]).tolist() == same.tolist()
+
+
+@pytest.mark.parametrize(("turn", "margin", "told"), [(1, 1.0, True), (3, 5.0, False), (3, 7.0, True), (4, 5.0, False)])
+def test_what_is_turned_must_show_more(monkeypatch, turn, margin, told):
+    rng = np.random.default_rng(0)
+    pictures = np.stack([np.asarray(scene(rng).resize((32, 32))) for _ in range(3)])
+    pictures[1] = np.stack([turned_images(pictures[:1, ..., plane], turn)[0] for plane in range(3)], 2)
+    images = striate.prepare(striate.read((pictures, np.arange(3) % 2)))
+    one, zero = np.ones(1, np.float32), np.zeros(0, np.int64)
+    tie = Ties(np.array([0]), np.array([1]), np.array([turn], np.int8), one, margin * one, zero)
+    monkeypatch.setattr("striate.checks.copies.find_ties", lambda *_: tie)
+    assert len(find_copies_in(images).pairs) == told
 
 
 @pytest.mark.parametrize("n", [1, FEWEST - 1])

@@ -158,10 +158,10 @@ def _belonging(images: ImageSet, catalog: Catalog, by: str | None, copies: Copie
 def _alike(images: ImageSet, groups: Groups, copies: Copies) -> np.ndarray:
     """Return int (n,), equal for images of which none may teach what is asked of another.
 
-    A label would vouch for itself. Beside the groups of splits these are copies however they lie, and whatever the user
-    said of groups.
+    A label would vouch for itself. Beside the groups of splits these are copies however they lie, and what resembles
+    others, whatever the user said of groups.
     """
-    found = groups_of_copies(images, copies.ids, copies.sketches)
+    found = groups_of_copies(images, copies.alike_ids, copies.sketches)
     return np.unique(unit_keys(groups.ids.astype(np.uint64), found.ids), return_inverse=True)[1]
 
 

@@ -29,6 +29,9 @@ COPY_KINDS = ("same file", "same pixels", "mirrored", "turned", "cropped", "reli
 # What is said of a copy: cropped if more than this share of the side is cut off or moved; relit if its contrast is
 # this many times another, or its mean so many of 255 levels away.
 _CROPPED, _CONTRAST, _LIGHT = 0.03, 1.1, 8.0
+# Of pictures with a top few copies are turned, and chance has six more ways to turn a silhouette: so many decades more
+# of evidence are asked of these. Copies of photographs show thirty and more.
+_TURNED = 6.0
 # So many pairs are laid over each other at once.
 _AT_ONCE = 128
 
@@ -45,8 +48,8 @@ class Copies:
         labels: int64 (n,), −1 where there is none.
         splits: (n,) "train", "valid", "test" as the source says, "" where it does not.
         sketches: float32 (n, d), what was looked at of each whole image; see `data/grouping/sketches.py`.
-        resembling: int64 (k, 2), upright pairs that agree in all but their colours: no copies, but splits keep them
-            together.
+        resembling: int64 (k, 2), upright and mirrored pairs that agree in all but their colours: no copies, but splits
+            keep them together.
     """
 
     pairs: np.ndarray
@@ -65,9 +68,15 @@ class Copies:
 
     @property
     def upright_ids(self) -> np.ndarray:
-        """int (n,), what splits keep together: copies that are not turned, and what differs in colour alone."""
+        """int (n,), what splits keep together: copies that are not turned, and what only resembles others."""
         upright = self.pairs[[kind != "turned" for kind in self.kinds]]
         first, second = np.concatenate([upright, self.resembling]).T
+        return tied_together(len(self.names), first, second)
+
+    @property
+    def alike_ids(self) -> np.ndarray:
+        """int (n,), equal for copies however they lie, and for what resembles others."""
+        first, second = np.concatenate([self.pairs, self.resembling]).T
         return tied_together(len(self.names), first, second)
 
     @cached_property
@@ -214,7 +223,7 @@ def _same_files(pairs: np.ndarray, names: Sequence[str], catalog: Catalog) -> np
 
 
 def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Return the pairs of near copies, int64 (m, 2), their kinds, and the upright pairs that differ in their colours.
+    """Return the pairs of near copies, int64 (m, 2), their kinds, and the pairs that splits keep together beside them.
 
     Of equal images the first stands for all.
     """
@@ -225,14 +234,16 @@ def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tu
     looks = looks.at(kept)
     ties = find_ties(looks, EVERY_TURN, progress)
     pairs = np.stack([kept[ties.first], kept[ties.second]], 1).astype(np.int64)
+    margin = ties.margin - _TURNED * (ties.turn > 1)
     kinds, same = [], np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         one, other = laid_for_comparison(looks.small, ties.first[some], ties.second[some], ties.turn[some])
         warp = align(one, other, ties.zoom[some])
         kinds += _kinds(one, other, warp, ties.turn[some])
-        planes = [colour_planes(images.pixels[images.rows[side]]) for side in pairs[some].T]
-        same[some] = of_one_colouring(planes[0], planes[1], ties.turn[some], warp, ties.margin[some])
+        first, second = (colour_planes(images.pixels[images.rows[side]]) for side in pairs[some].T)
+        same[some] = of_one_colouring(first, second, ties.turn[some], warp, margin[some])
+    same &= margin > 0
     upright = ties.turn < 2
     return pairs[same], [kind for kind, is_one in zip(kinds, same, strict=True) if is_one], pairs[~same & upright]
 
