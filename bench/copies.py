@@ -36,7 +36,7 @@ from striate.checks.ledgers import find_unreadable
 from striate.checks.look import look_at_images
 from striate.checks.pictures import is_blank
 from striate.data.catalog import Catalog
-from striate.data.grouping.content import tied_together
+from striate.data.grouping.chains import tied_together
 from striate.data.imageset import ImageSet
 
 _PX, _ACROSS, _DRAWN = 96, 8, 96

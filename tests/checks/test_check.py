@@ -11,7 +11,7 @@ import striate
 from striate.checks.check import CheckOptions, check
 from striate.checks.copies import Copies
 from striate.data.dataset import DataOptions, make_dataset
-from striate.data.grouping.content import look_at
+from striate.data.grouping.looks import look_at
 from striate.data.preparing.prepare import prepare
 from striate.errors import DataError, SourceNotFoundError
 from striate.observer import Observer

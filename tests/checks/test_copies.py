@@ -12,6 +12,7 @@ import striate
 from striate.checks.copies import COPY_KINDS, Copies, find_copies_in
 from striate.data.catalog import Catalog
 from striate.data.grouping.content import FEWEST
+from striate.data.grouping.groups import group_images
 from striate.data.imageset import ImageSet
 
 SEEN_AS = {
@@ -112,6 +113,22 @@ def test_plain_images_are_no_near_copies_and_equal_ones_are_exact():
     copies = find_copies_in(images)
     assert copies.pairs.tolist() == [[42, 44]]
     assert copies.sentence == "1 group of exact copies"
+
+
+def test_the_same_thing_in_other_paint_is_no_copy_but_stays_together():
+    rng = np.random.default_rng(1)
+    pictures = np.stack([np.asarray(scene(rng).resize((32, 32), Image.Resampling.BICUBIC)) for _ in range(300)])
+    painted = pictures[:30].copy()
+    painted[:, 6:26, 6:26] = painted[:, 6:26, 6:26][..., [1, 2, 0]]
+    others = [np.asarray(Image.fromarray(one).rotate(10, Image.Resampling.BICUBIC)) for one in painted]
+    images = striate.prepare(striate.read((np.concatenate([pictures, others]), np.arange(330) % 2)))
+    copies = find_copies_in(images)
+    same = copies.upright_ids[:30] == copies.upright_ids[300:]
+    assert len(copies.resembling) >= 0.5 * same.sum() > 3
+    assert {j - i for i, j in copies.resembling.tolist()} == {300}
+    assert not set(map(tuple, copies.resembling.tolist())) & set(map(tuple, copies.pairs.tolist()))
+    grouped = group_images(images).ids
+    assert (grouped[:30] == grouped[300:]).tolist() == same.tolist()
 
 
 @pytest.mark.parametrize("n", [1, FEWEST - 1])

@@ -9,9 +9,9 @@ from PIL import Image
 
 import striate
 from striate.data.catalog import Catalog
-from striate.data.grouping.content import look_at
 from striate.data.grouping.groups import group_images
 from striate.data.grouping.known import near_known, pack
+from striate.data.grouping.looks import look_at
 from striate.data.grouping.sketches import VIEWS
 from striate.data.imageset import ImageSet
 from striate.data.preparing.prepare import prepare

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,11 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.decoding.decode import WAYS, read_bytes
 from striate.data.decoding.paging import file_and_page
-from striate.data.grouping.alignment import align, light_between
-from striate.data.grouping.content import Looks, Ties, find_ties, laid_for_comparison, look_at, tied_together
+from striate.data.grouping.alignment import align, colour_planes, light_between
+from striate.data.grouping.chains import tied_together
+from striate.data.grouping.colours import of_one_colouring
+from striate.data.grouping.content import find_ties, laid_for_comparison
+from striate.data.grouping.looks import Looks, look_at
 from striate.data.grouping.turns import EVERY_TURN
 from striate.data.imageset import ImageSet
 from striate.errors import DecodingError
@@ -26,6 +29,8 @@ COPY_KINDS = ("same file", "same pixels", "mirrored", "turned", "cropped", "reli
 # What is said of a copy: cropped if more than this share of the side is cut off or moved; relit if its contrast is
 # this many times another, or its mean so many of 255 levels away.
 _CROPPED, _CONTRAST, _LIGHT = 0.03, 1.1, 8.0
+# So many pairs are laid over each other at once.
+_AT_ONCE = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,8 @@ class Copies:
         labels: int64 (n,), −1 where there is none.
         splits: (n,) "train", "valid", "test" as the source says, "" where it does not.
         sketches: float32 (n, d), what was looked at of each whole image; see `data/grouping/sketches.py`.
+        resembling: int64 (k, 2), upright pairs that agree in all but their colours: no copies, but splits keep them
+            together.
     """
 
     pairs: np.ndarray
@@ -49,6 +56,7 @@ class Copies:
     labels: np.ndarray
     splits: np.ndarray
     sketches: np.ndarray
+    resembling: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -57,8 +65,9 @@ class Copies:
 
     @property
     def upright_ids(self) -> np.ndarray:
-        """int (n,), as `ids`, but for copies that are turned: splits look for upright and mirrored ones alone."""
-        first, second = self.pairs[[kind != "turned" for kind in self.kinds]].T
+        """int (n,), what splits keep together: copies that are not turned, and what differs in colour alone."""
+        upright = self.pairs[[kind != "turned" for kind in self.kinds]]
+        first, second = np.concatenate([upright, self.resembling]).T
         return tied_together(len(self.names), first, second)
 
     @cached_property
@@ -163,13 +172,14 @@ def find_copies_in(images: ImageSet, catalog: Catalog | None = None, progress: P
     if catalog is not None:
         same = _same_files(equal, images.names, catalog)
     looks = look_at(images, progress) if len(images) else None
-    near, kinds = _near_pairs(images, looks, progress)
+    near, kinds, resembling = _near_pairs(images, looks, progress)
     pairs = np.concatenate([equal, near])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     said = ["same file" if i < len(same) and same[i] else "same pixels" for i in range(len(equal))] + kinds
     return Copies(
         pairs[order], (np.arange(len(pairs)) < len(equal))[order], tuple(said[i] for i in order), images.names,
         images.labels, images.splits, looks.views[0] if looks else np.zeros((0, 0), np.float32),
+        resembling,
     )  # fmt: skip
 
 
@@ -203,24 +213,34 @@ def _same_files(pairs: np.ndarray, names: Sequence[str], catalog: Catalog) -> np
     return np.array([digests[i] == digests[j] for i, j in pairs.tolist()])
 
 
-def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tuple[np.ndarray, list[str]]:
-    """Return the pairs of near copies, int64 (m, 2), and their kinds; of equal images the first stands for all."""
+def _near_pairs(images: ImageSet, looks: Looks | None, progress: Progress) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Return the pairs of near copies, int64 (m, 2), their kinds, and the upright pairs that differ in their colours.
+
+    Of equal images the first stands for all.
+    """
+    nothing = np.zeros((0, 2), np.int64)
     if looks is None:
-        return np.zeros((0, 2), np.int64), []
+        return nothing, [], nothing
     kept = np.sort(np.unique(images.hashes, return_index=True)[1])
     looks = looks.at(kept)
     ties = find_ties(looks, EVERY_TURN, progress)
-    pairs = np.stack([kept[ties.first], kept[ties.second]], 1)
-    return pairs.astype(np.int64), _kinds(looks, ties)
+    pairs = np.stack([kept[ties.first], kept[ties.second]], 1).astype(np.int64)
+    kinds, same = [], np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        one, other = laid_for_comparison(looks.small, ties.first[some], ties.second[some], ties.turn[some])
+        warp = align(one, other, ties.zoom[some])
+        kinds += _kinds(one, other, warp, ties.turn[some])
+        planes = [colour_planes(images.pixels[images.rows[side]]) for side in pairs[some].T]
+        same[some] = of_one_colouring(planes[0], planes[1], ties.turn[some], warp, ties.margin[some])
+    upright = ties.turn < 2
+    return pairs[same], [kind for kind, is_one in zip(kinds, same, strict=True) if is_one], pairs[~same & upright]
 
 
-def _kinds(looks: Looks, ties: Ties) -> list[str]:
-    if not len(ties.first):
-        return []
-    one, other = laid_for_comparison(looks.small, ties.first, ties.second, ties.turn)
-    warp = align(one, other, ties.zoom)
+def _kinds(one: np.ndarray, other: np.ndarray, warp: np.ndarray, turn: np.ndarray) -> list[str]:
+    """Return what each pair of small gray images seems to be, the other turned and to be laid over the one."""
     contrast, light = light_between(one, other, warp)
     moved = np.abs(warp - np.eye(2, 3, dtype=np.float32)).max((1, 2)) > 2 * _CROPPED
     relit = (np.abs(np.log(contrast)) > np.log(_CONTRAST)) | (np.abs(light) > _LIGHT)
-    of = np.select([ties.turn == 1, ties.turn > 1, moved, relit], [2, 3, 4, 5], 6)
+    of = np.select([turn == 1, turn > 1, moved, relit], [2, 3, 4, 5], 6)
     return [COPY_KINDS[i] for i in of]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +18,12 @@ import striate
 from striate.data.dataset import DataOptions, find_groups, make_dataset
 from striate.data.grouping import neighbours
 from striate.data.grouping.alignment import align, grays, lacking_detail
+from striate.data.grouping.chains import tied_together
 from striate.data.grouping.choice import parse_groups
-from striate.data.grouping.content import FEWEST, look_at
+from striate.data.grouping.content import FEWEST, find_ties
 from striate.data.grouping.groups import HURRIED, UNSEEN, group_images
 from striate.data.grouping.known import near_known, pack
+from striate.data.grouping.looks import look_at
 from striate.data.grouping.names import stem_and_counter
 from striate.data.grouping.neighbours import close_pairs, survey
 from striate.data.grouping.sketches import VIEWS, averaged, sketch_images
@@ -266,8 +271,23 @@ def test_in_a_hurry_the_nearest_frames_are_kept_together_and_it_is_told(bursts):
     assert (calm.ids == group_images(whole).ids).all()
 
 
+def test_in_a_hurry_long_bursts_are_not_torn_apart(monkeypatch):
+    rng = np.random.default_rng(3)
+    images = np.concatenate([frames(scene(rng), 25, rng) for _ in range(40)])
+    objects, looks = np.repeat(np.arange(40), 25), look_at(image_set(images, np.arange(1000) % 2))
+    ticks = count(1.0)
+    monkeypatch.setattr("striate.data.grouping.content.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    ties = find_ties(looks, until=36.0)  # time for some of the views, and for comparing about half of the pairs
+    assert ties.hurried
+    ids = tied_together(1000, ties.first, ties.second)
+    together = [np.bincount(ids[objects == one]).max() for one in range(40)]
+    pure = [np.bincount(objects[ids == one]).max() for one in np.unique(ids)]
+    assert sum(together) > 0.95 * 1000
+    assert sum(pure) > 0.95 * 1000
+
+
 def test_where_there_is_no_time_to_look_equal_images_stay_together_and_it_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr("striate.data.grouping.content.BLOCK", 8)
+    monkeypatch.setattr("striate.data.grouping.looks.BLOCK", 8)
     monkeypatch.setattr("striate.data.grouping.sketches.BLOCK", 8)
     monkeypatch.setattr("striate.data.grouping.kept.WORTH_IMAGES", 1)
     pixels = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), dtype=np.uint8)
@@ -380,3 +400,17 @@ def test_groups_that_were_found_are_found_again_without_a_search(monkeypatch, tm
     for kept in tmp_path.rglob("groups.npz"):
         kept.write_bytes(b"PK damaged")
     assert np.array_equal(dataset.find_groups(images, catalog, None).ids, first.ids)
+
+
+def test_what_is_kept_of_images_is_in_memory_once(monkeypatch):
+    monkeypatch.setattr("striate.data.grouping.looks.BLOCK", 64)
+    pixels = np.random.default_rng(0).integers(0, 256, (9000, 32, 32, 1), dtype=np.uint8)
+    images = striate.prepare(striate.read((pixels, np.arange(9000) % 2)))
+    look_at(images.subset(np.arange(64)))  # what is imported and set up once
+    tracemalloc.start()
+    looks = look_at(images)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.8 * (looks.small.nbytes + sum(view.nbytes for view in looks.views))
+    assert looks.at(np.arange(9000)) is looks
+    assert np.array_equal(looks.at(np.arange(8999, -1, -1)).small, looks.small[::-1])

@@ -213,7 +213,9 @@ def test_what_more_time_would_bring_is_told(ground):
     right = np.arange(200) >= 20
     chosen = replace(result("fine-tuned", right, True), fit_s=200.0)
     assert outlook(climb, chosen).startswith("10 times the time: about ")
-    assert outlook(climb, chosen).endswith(" points more, by fine-tuned")
+    assert outlook(climb, chosen).endswith(" points more, by fine-tuning at 224 pixels")
+    assert TUNED.words(climb.ground, 1600, 500.0) == "fine-tuning at 160 pixels"
+    assert TUNED.words(replace(climb.ground, sized=True), 1600, 500.0) == "fine-tuning at 224 pixels"
     assert "nothing: all are right" in outlook(climb, replace(result("fine-tuned", right | True, True), fit_s=200.0))
     climb.probes.clear()
     assert "cannot be said, as" in outlook(climb, chosen)

@@ -30,26 +30,47 @@ _BLUR = 0.7
 
 def grays(images: np.ndarray) -> np.ndarray:
     """Return uint8 (n, h, w) of at most 64 × 64 pixels, slightly blurred, of uint8 images (n, h, w, c)."""
+    return np.rint(_blurred(averaged(images, _small(images)).mean(3))).astype(np.uint8)
+
+
+def colour_planes(images: np.ndarray) -> np.ndarray:
+    """Return float32 (n, c, h, w) of at most 64 × 64 pixels, slightly blurred, of uint8 images (n, h, w, c)."""
+    planes = averaged(images, _small(images)).transpose(0, 3, 1, 2)
+    return _blurred(planes.reshape(-1, *planes.shape[2:])).reshape(planes.shape)
+
+
+def _small(images: np.ndarray) -> tuple[int, int]:
+    return min(images.shape[1], SIDE_PX), min(images.shape[2], SIDE_PX)
+
+
+def _blurred(planes: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
-    size = (min(images.shape[1], SIDE_PX), min(images.shape[2], SIDE_PX))
-    return np.rint(gaussian_filter(averaged(images, size).mean(3), (0, _BLUR, _BLUR))).astype(np.uint8)
+    return gaussian_filter(planes, (0, _BLUR, _BLUR))
 
 
-def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """Return float32 (m,), the share of detail that two images lack of each other at best.
+def lack_between(first: np.ndarray, second: np.ndarray, zoom: np.ndarray, enough: np.ndarray) -> np.ndarray:
+    """Return float32 (m,), the share of detail that two images lack of each other at best, or so little as is enough.
 
-    Large ones are first compared at half their size, and no further where they have little in common.
+    They are first laid over each other at half their size: large ones are compared no further where they have little
+    in common there, and none where they lack no more than `enough` (m,) already.
 
     Arguments: as of `align`.
     """
-    if min(first.shape[1:]) <= _ROUGH_PX:
+    if min(first.shape[1:]) < 2 * _SMALLEST_PX:
         return lacking_detail(first, second, align(first, second, zoom))
-    rough = _halved(first), _halved(second)
-    lack = lacking_detail(*rough, align(*rough, zoom))
-    like = lack < _UNLIKE
-    if like.any():
-        lack[like] = lacking_detail(first[like], second[like], align(first[like], second[like], zoom[like]))
+    halves = _halved(first), _halved(second)
+    warp, todo = align(*halves, zoom), np.arange(len(first))
+    lack = np.ones(len(first), np.float32)
+    if min(first.shape[1:]) > _ROUGH_PX:
+        lack = lacking_detail(*halves, warp)
+        todo = np.flatnonzero(lack < _UNLIKE)
+    for steps in (0, _STEPS[1]):
+        if len(todo):
+            one, other = first[todo], second[todo]
+            warp[todo] = _refined(one, other, warp[todo], steps)
+            lack[todo] = lacking_detail(one, other, warp[todo])
+            todo = todo[lack[todo] > enough[todo]]
     return lack
 
 
@@ -69,8 +90,13 @@ def align(first: np.ndarray, second: np.ndarray, zoom: np.ndarray) -> np.ndarray
     while min(sizes[-1][0].shape[1:]) >= 2 * _SMALLEST_PX:
         sizes.append((_halved(sizes[-1][0]), _halved(sizes[-1][1])))
     for level, (one, other) in enumerate(reversed(sizes)):
-        for _ in range(_STEPS[level > 0]):
-            warp = _step(one, other, warp)
+        warp = _refined(one, other, warp, _STEPS[level > 0])
+    return warp
+
+
+def _refined(first: np.ndarray, second: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
+    for _ in range(steps):
+        warp = _step(first, second, warp)
     return warp
 
 
@@ -86,9 +112,9 @@ def lacking_detail(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> n
     from scipy.ndimage import gaussian_filter
 
     m, h, w = first.shape
-    laid, inside = _laid_over(second, warp)
+    laid, inside = laid_over(second, warp)
     width = COARSE_PX * min(1, min(h, w) / 32)
-    rim_y, rim_x = _rims(h, w)
+    rim_y, rim_x = rims(h, w)
     one = first[:, rim_y : h - rim_y, rim_x : w - rim_x]
     detail = [side - gaussian_filter(side, (0, width, width)) for side in (one, laid)]
     a, b = ((side * inside).reshape(m, -1) for side in detail)
@@ -113,8 +139,8 @@ def _likely(warp: np.ndarray) -> np.ndarray:
 def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return float32 (m,) twice: the second's contrast in those of the first, and the levels it is lighter by."""
     _, h, w = first.shape
-    laid, inside = _laid_over(second, warp)
-    rim_y, rim_x = _rims(h, w)
+    laid, inside = laid_over(second, warp)
+    rim_y, rim_x = rims(h, w)
     one = first[:, rim_y : h - rim_y, rim_x : w - rim_x]
     means, spreads = [], []
     for side in (one, laid):
@@ -125,23 +151,29 @@ def light_between(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> tu
     return spreads[1] / spreads[0], means[1] - means[0]
 
 
-def _rims(h: int, w: int) -> tuple[int, int]:
+def rims(h: int, w: int) -> tuple[int, int]:
+    """Return how many pixels at the upper and lower, and at the left and right edges are not compared."""
     return int(h * RIM), int(w * RIM)
 
 
 def _places(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
     """Return across and down, float32 (p,), of the pixels within the rim, −1…1 over the whole image."""
-    rim_y, rim_x = _rims(h, w)
+    rim_y, rim_x = rims(h, w)
     down, across = (np.linspace(-1, 1, side, dtype=np.float32) for side in (h, w))
     down, across = np.meshgrid(down[rim_y : h - rim_y], across[rim_x : w - rim_x], indexing="ij")
     return across.ravel(), down.ravel()
 
 
-def _laid_over(second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the images show at the warped places within the rim, float32 (m, h', w'), and which they hold."""
+def laid_over(second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the images show at the warped places within the rim, float32 (m, h', w'), and which they hold.
+
+    Arguments:
+        second: float32 (m, h, w).
+        warp: float32 (m, 2, 3), from `align`.
+    """
     m, h, w = second.shape
     x, y = _places(h, w)
-    rim_y, rim_x = _rims(h, w)
+    rim_y, rim_x = rims(h, w)
     across, down = (
         (warp[:, i, :1] * x + warp[:, i, 1:2] * y + warp[:, i, 2:] + 1) * ((side - 1) / 2)
         for i, side in enumerate((w, h))
@@ -161,9 +193,9 @@ def _laid_over(second: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.nda
 def _step(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray:
     """Return the warps after one step of least squares."""
     m, h, w = first.shape
-    laid, inside = _laid_over(second, warp)
+    laid, inside = laid_over(second, warp)
     x, y = _places(h, w)
-    rim_y, rim_x = _rims(h, w)
+    rim_y, rim_x = rims(h, w)
     grad_y, grad_x = np.gradient(laid, 2 / (h - 1), 2 / (w - 1), axis=(1, 2))
     grad_x, grad_y = grad_x.reshape(m, -1), grad_y.reshape(m, -1)
     values = laid.reshape(m, -1) - laid.mean((1, 2))[:, None]

@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from striate.data.grouping.alignment import grays, lack_between
+from striate.data.grouping.alignment import lack_between
+from striate.data.grouping.chains import SUPPORT, supported
+from striate.data.grouping.looks import Looks
 from striate.data.grouping.neighbours import FARTHEST, SAMPLE, Surroundings, close_pairs, survey
-from striate.data.grouping.sketches import BLOCK, INNER, VIEWS, blocks, sketch_images, sketch_waves
+from striate.data.grouping.sketches import INNER, blocks, sketch_waves
 from striate.data.grouping.turns import SIDEWAYS, UPRIGHT, turned_images, turned_sketches
-from striate.data.imageset import ImageSet
 from striate.data.preparing.parallel import in_order
 from striate.observer import Progress, silent
 
@@ -36,18 +37,16 @@ POWER, FLOOR, MOST = 10.0, 0.2, 2.5
 # Pairs as near as so many unrelated images (log10) are candidates: where more than half of all images have copies, as
 # in bursts, and before that is known.
 FURTHEST, FURTHEST_FIRST, COMMON = 1.0, 0.3, 0.5
-# So many candidates of an image are compared at least, the nearest: in a burst they tie all to all, and fewer most.
-FEW, FEW_HURRIED = 10, 4
-# In groups of more images a tie needs this many images that are tied to both.
-LARGE, SUPPORT = 12, 3
+# So many candidates of an image are compared, the nearest: in a burst they tie all to all. And so many however late.
+FEW, SURE = 10, 2
+# Where copies are common, what passes however common they are is not laid over the other better.
+SURELY = -5.0
 # Sketches whose colours are all smaller are of gray pictures, which are compared with coloured ones too.
 COLOURLESS = 0.05
 # Images of less contrast (standard deviation, of 255) show nothing to compare.
 BLANK = 2.0
 _USUAL_IMAGES, _USUAL_PAIRS = 200, 5
 _AT_ONCE = 256
-# Images are looked at in blocks of at most so many pixels; so many blocks tell how long all will take.
-_BLOCK_PIXELS, _LEAST_BLOCK, _TOLD_BY = 1024 * 32 * 32, 32, 2
 DOING = "looking for near copies"
 
 
@@ -58,24 +57,26 @@ class Ties(NamedTuple):
         first, second: int (m,), positions of the images.
         turn: int8 (m,), how the second must be turned to lie as the first; see `turns`.
         zoom: float32 (m,), about how much wider the first is than the second, where that was looked for; else 1.
+        margin: float32 (m,), by how many decades (log10 of odds) a pair shows more evidence than it takes.
         held_back: int (h,), those that only unsupported ties would have tied_together to a large group.
-        hurried: whether views or candidates were left out for want of time.
+        hurried: whether views were left out, or candidates judged by their sketches alone, for want of time.
     """
 
     first: np.ndarray
     second: np.ndarray
     turn: np.ndarray
     zoom: np.ndarray
+    margin: np.ndarray
     held_back: np.ndarray
     hurried: bool = False
 
 
-class TooSlowError(Exception):
-    """There is no time to look at all images."""
-
-
 class _Pairs(NamedTuple):
-    """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared)."""
+    """Candidates: positions i < j (m,), log10 of chance, how to lay j over i, what they lack (nan: not compared).
+
+    By how many decades they show more evidence than it takes, and the rank of each pair, 0 where it is the least likely
+    by chance of either image.
+    """
 
     first: np.ndarray
     second: np.ndarray
@@ -83,49 +84,11 @@ class _Pairs(NamedTuple):
     turn: np.ndarray
     zoom: np.ndarray
     lack: np.ndarray
+    margin: np.ndarray
+    rank: np.ndarray
 
     def at(self, rows: np.ndarray) -> _Pairs:
         return _Pairs(*(column[rows] for column in self))
-
-
-class Looks(NamedTuple):
-    """What is kept of each of n images while they are compared.
-
-    Arguments:
-        small: uint8 (n, h, w), gray, at most 64 × 64 pixels.
-        views: float32 (n, d), a sketch of each view: the whole image, its centre, and all but its rim.
-    """
-
-    small: np.ndarray
-    views: tuple[np.ndarray, ...]
-
-    def at(self, rows: np.ndarray) -> Looks:
-        """Return the looks of the images at `rows`."""
-        return Looks(self.small[rows], tuple(view[rows] for view in self.views))
-
-
-def look_at(images: ImageSet, progress: Progress = silent, until: float = math.inf) -> Looks:
-    """Return what is kept of the images, each read once.
-
-    Raises:
-        TooSlowError: that would not be done until then, by `time.perf_counter`.
-    """
-
-    def look(some: slice) -> tuple[np.ndarray, ...]:
-        pixels = images.pixels[images.rows[some]]
-        return grays(pixels), *(sketch_images(pixels, view) for view in (*VIEWS, INNER))
-
-    height, width = images.image_shape[:2]
-    size = min(BLOCK, max(_LEAST_BLOCK, _BLOCK_PIXELS // (height * width)))
-    parts, began, todo = [], time.perf_counter(), blocks(len(images), size)
-    for done in in_order(look, todo, 1, heavy=True):
-        parts += done
-        ends = began + (time.perf_counter() - began) * len(todo) / len(parts)
-        if _TOLD_BY <= len(parts) < len(todo) and ends > until:
-            raise TooSlowError
-        progress("looking at images", min(len(parts) * size, len(images)), len(images))
-    small, *views = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Looks(small, tuple(views))
 
 
 def find_ties(
@@ -134,7 +97,7 @@ def find_ties(
     """Return the pairs of near copies among n images.
 
     All pairs of sketches are compared, by matrix products. Where there is no time for that in every view, the whole
-    images come first.
+    images come first; where there is none to lay all candidates over each other, the nearest of each image.
 
     Arguments:
         turns: the ways in which a copy may lie.
@@ -145,34 +108,29 @@ def find_ties(
     looks = looks.at(shown)
     n, nothing = len(shown), np.zeros(0, np.int64)
     if n < FEWEST:
-        return Ties(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.float32), nothing)
+        numbers = nothing.astype(np.float32)
+        return Ties(nothing, nothing, nothing.astype(np.int8), numbers, numbers, nothing)
     with threadpool_limits(1, "blas"):
-        began = time.perf_counter()
-        usual, before, hurried = _usual_lack(looks), None, False
-        pair_s = (time.perf_counter() - began) / (min(n, _USUAL_IMAGES) * _USUAL_PAIRS)
-        passes = _passes(looks, turns)
-        for furthest in (FURTHEST_FIRST, FURTHEST):
-            began = time.perf_counter()
-            found, left_out = _candidates(passes, furthest, progress, until, pair_s)
-            if left_out and before is not None:  # those of the first round in the views that are left out now
-                found = _nearest([found, before])
-            pairs = _nearest_few(found, FEW)
-            if time.perf_counter() + pair_s * len(pairs.first) > until:
-                pairs, left_out = _nearest_few(found, FEW_HURRIED), True
-            pairs, before = _confirmed(looks.small, _compared_before(pairs, before), usual)
-            hurried |= left_out
-            if len(np.unique([pairs.first, pairs.second])) < COMMON * n:
-                break
-            if furthest < FURTHEST and 2 * time.perf_counter() - began > until:
-                hurried = True
-                break
-    kept, apart = _supported(n, pairs.first, pairs.second)
+        usual, passes = _usual_lack(looks), _passes(looks, turns)
+        found, hurried = _candidates(passes, FURTHEST_FIRST, progress, until)
+        # What is nearest to each tells how common copies are.
+        sure, before, _ = _confirmed(looks.small, _nearest_few(found, FEW), usual, -math.inf)
+        common = len(np.unique([sure.first, sure.second])) >= COMMON * n
+        if common:
+            further, hurried = _candidates(passes, FURTHEST, progress, until)
+            found = _nearest([further, before]) if hurried else further
+        pairs = _compared_before(_nearest_few(found, FEW), before)
+        pairs, _, late = _confirmed(looks.small, pairs, usual, until, SURELY if common else -math.inf)
+        hurried |= late
+    # In a hurry most ties are not found, and none that are can be spared: a torn burst flatters, a chain does not.
+    kept, apart = supported(n, pairs.first, pairs.second, 0 if hurried else SUPPORT)
     pairs = pairs.at(kept)
-    return Ties(shown[pairs.first], shown[pairs.second], pairs.turn, pairs.zoom, shown[apart], hurried)
+    first, second = shown[pairs.first], shown[pairs.second]
+    return Ties(first, second, pairs.turn, pairs.zoom, pairs.margin, shown[apart], hurried)
 
 
 class _Pass(NamedTuple):
-    """One look for pairs: sketches, those that they are laid to, how crowded it is, how a copy lies."""
+    """One look for pairs: sketches, those that they are laid to once these are turned, how crowded it is."""
 
     sketches: np.ndarray
     others: np.ndarray
@@ -192,7 +150,7 @@ def _passes(looks: Looks, turns: Sequence[int]) -> list[_Pass]:
     turns = [turn for turn in turns if square or not turn & SIDEWAYS]
     within = 1 - 2 * INNER
     there = survey(whole)
-    passes = [_Pass(whole, turned_sketches(whole, turn), there, turn, 1.0) for turn in turns]
+    passes = [_Pass(whole, whole, there, turn, 1.0) for turn in turns]
     passes += [_Pass(centre, centre, survey(centre), 0, 1.0)]
     passes += [_Pass(whole, inner, there, 0, within), _Pass(inner, whole, there, 0, 1 / within)]
     gray, colour = np.split(whole, [len(sketch_waves(whole.shape[1])[0])], 1)
@@ -202,28 +160,23 @@ def _passes(looks: Looks, turns: Sequence[int]) -> list[_Pass]:
     return passes
 
 
-def _candidates(
-    passes: Sequence[_Pass], furthest: float, progress: Progress, until: float, pair_s: float
-) -> tuple[_Pairs, bool]:
-    """Return the near pairs of the passes for which there is time, and whether that was not for all.
-
-    Arguments:
-        pair_s: seconds that comparing a pair will take.
-    """
-    began, found, count = time.perf_counter(), [], 0
+def _candidates(passes: Sequence[_Pass], furthest: float, progress: Progress, until: float) -> tuple[_Pairs, bool]:
+    """Return the near pairs of the passes that end in half of the time, and whether these are not all."""
+    began, found = time.perf_counter(), []
     for done, one in enumerate(passes):
         now = time.perf_counter()
-        if done and now + (now - began) / done + pair_s * count > until:
+        if done and now + (now - began) / done > (began + until) / 2:
             return _nearest(found), True
         heard = partial(_hear, progress, done, len(passes), len(one.sketches))
-        first, second, distance = close_pairs(one.sketches, one.others, one.around.radius(furthest), heard)
+        others = turned_sketches(one.others, one.turn) if one.turn else one.others
+        first, second, distance = close_pairs(one.sketches, others, one.around.radius(furthest), heard)
         chance = np.maximum(one.around.expected(first, distance), one.around.expected(second, distance))
-        same = np.ones(len(first), np.float32)
-        pairs = _Pairs(first, second, chance, (same * one.turn).astype(np.int8), same * one.zoom, same * np.nan)
+        same, unknown = np.ones(len(first), np.float32), np.full(len(first), np.nan, np.float32)
+        turn, zoom = (same * one.turn).astype(np.int8), same * one.zoom
+        pairs = _Pairs(first, second, chance, turn, zoom, unknown, unknown, same * 0)
         if one.colourless is not None:
             pairs = pairs.at(np.flatnonzero(one.colourless[first] != one.colourless[second]))
         found.append(pairs)
-        count += len(pairs.first)
     return _nearest(found), False
 
 
@@ -245,8 +198,9 @@ def _nearest_few(pairs: _Pairs, few: int) -> _Pairs:
     ends, which = np.r_[pairs.first, pairs.second], np.tile(np.arange(len(pairs.first)), 2)
     order = np.lexsort((np.tile(pairs.chance, 2), ends))
     ends, which = ends[order], which[order]
-    rank = np.arange(len(ends)) - np.searchsorted(ends, ends)
-    return pairs.at(np.unique(which[rank < few]))
+    rank = np.full(len(pairs.first), few)
+    np.minimum.at(rank, which, np.arange(len(ends)) - np.searchsorted(ends, ends))
+    return pairs._replace(rank=rank).at(np.flatnonzero(rank < few))
 
 
 def _compared_before(pairs: _Pairs, before: _Pairs | None) -> _Pairs:
@@ -274,16 +228,24 @@ def _usual_lack(looks: Looks) -> float:
     first, second = np.repeat(some, len(ranks)), near.ravel()
     different = first != second
     same = np.ones(len(first), np.float32)
-    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same).at(np.flatnonzero(different))
-    return float(np.quantile(_lack(small, pairs), 0.1)) / 4
+    pairs = _Pairs(first, second, same, (same * 0).astype(np.int8), same, same, same, same).at(
+        np.flatnonzero(different)
+    )
+    return float(np.quantile(_lack(small, pairs, pairs.lack * 0), 0.1)) / 4
 
 
-def _lack(small: np.ndarray, pairs: _Pairs) -> np.ndarray:
-    """Return float32 (m,), the share of detail that the images of each pair do not share; see `alignment`."""
+def _lack(small: np.ndarray, pairs: _Pairs, enough: np.ndarray, until: float = math.inf) -> np.ndarray:
+    """Return float32 (m,), the share of detail that the images of each pair do not share; see `lack_between`.
+
+    Not a number where it was too late to look, by `time.perf_counter`.
+    """
 
     def compare(start: int) -> np.ndarray:
-        some = pairs.at(np.arange(start, min(start + _AT_ONCE, len(pairs.first))))
-        return lack_between(*laid_for_comparison(small, some.first, some.second, some.turn), some.zoom)
+        rows = np.arange(start, min(start + _AT_ONCE, len(pairs.first)))
+        some = pairs.at(rows)
+        if time.perf_counter() > until:
+            return some.lack * np.nan
+        return lack_between(*laid_for_comparison(small, some.first, some.second, some.turn), some.zoom, enough[rows])
 
     starts = range(0, len(pairs.first), _AT_ONCE)
     left = [part for done in in_order(compare, starts, 1, heavy=True) for part in done]
@@ -301,50 +263,38 @@ def laid_for_comparison(
     return small[first].astype(np.float32), other.astype(np.float32)
 
 
-def _confirmed(small: np.ndarray, pairs: _Pairs, usual: float) -> tuple[_Pairs, _Pairs]:
-    """Return the pairs whose detail agrees, given how common copies are, and all with what they were found to lack.
+def _confirmed(
+    small: np.ndarray, pairs: _Pairs, usual: float, until: float, surely: float = -math.inf
+) -> tuple[_Pairs, _Pairs, bool]:
+    """Return the pairs whose detail agrees, given how common copies are, all with what they lack, and if it got late.
 
     Prior odds times the odds of sketch and detail: the share of images with a copy is found by going round until it
-    stays. Only pairs that can still pass are compared at all.
+    stays. Only pairs that can still pass are compared at all, the nearest of each image however late it is: they tell
+    that share. Others for which it gets too late are judged by their sketches alone, as if they lacked what is usual.
+
+    Arguments:
+        surely: log10 of odds; a pair that shows so much, laid over roughly, is not laid over better.
     """
-    lack, kept = pairs.lack.copy(), np.zeros(len(pairs.first), bool)
+    lack, kept, late = pairs.lack.copy(), np.zeros(len(pairs.first), bool), False
+    margin = pairs.margin
     needed, most = EVIDENCE, POWER * -np.log10(FLOOR)
+    enough = 10 ** ((surely - pairs.chance) / POWER)
+    enough = usual * np.where(enough < FLOOR, 0, np.minimum(enough, MOST))
     for _ in range(8):
         todo = np.flatnonzero(np.isnan(lack) & (pairs.chance < needed + most))
-        lack[todo] = _lack(small, pairs.at(todo))
-        relative = lack / max(usual, 1e-6)
+        todo = todo[np.lexsort((pairs.chance[todo], pairs.rank[todo]))]
+        for some, by in ((todo[pairs.rank[todo] < SURE], math.inf), (todo[pairs.rank[todo] >= SURE], until)):
+            if time.perf_counter() < by:
+                lack[some] = _lack(small, pairs.at(some), enough[some], by)
+        late = bool(np.isnan(lack[todo]).any())
+        relative = np.where(np.isnan(lack), 1, lack / max(usual, 1e-6))
         evidence = pairs.chance + POWER * np.log10(np.maximum(relative, FLOOR))
-        kept = (relative < MOST) & (evidence < needed)
+        margin = (needed - evidence).astype(np.float32)
+        kept = (relative < MOST) & (margin > 0)
         having = len(np.unique(np.concatenate([pairs.first[kept], pairs.second[kept]]))) / len(small)
         share = min(max(having, 1e-3), 0.9)
         before, needed = needed, EVIDENCE + np.log10(share / (1 - share) * 99)
         if abs(before - needed) < 0.05:
             break
-    pairs = pairs._replace(lack=lack)
-    return pairs.at(np.flatnonzero(kept)), pairs
-
-
-def _supported(n: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which ties are kept, and which images are apart for want of the others.
-
-    Cut are those that hold large groups together and that no other images support.
-    """
-    from scipy.sparse import coo_array
-
-    group = tied_together(n, first, second)
-    ties = coo_array((np.ones(2 * len(first), np.int32), (np.r_[first, second], np.r_[second, first])), (n, n)).tocsr()
-    common = np.asarray((ties @ ties)[first, second]).ravel() if len(first) else np.zeros(0)
-    kept = (np.bincount(group)[group[first]] <= LARGE) | (common >= SUPPORT)
-    after = tied_together(n, first[kept], second[kept])
-    sizes, largest = np.bincount(after)[after], np.zeros(n, np.int64)
-    np.maximum.at(largest, group, sizes)
-    apart = sizes < largest[group]
-    return np.flatnonzero(kept), np.flatnonzero(apart)
-
-
-def tied_together(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return int (n,), equal for images that are tied to each other, perhaps by way of others."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    return connected_components(coo_array((np.ones(len(first), bool), (first, second)), (n, n)), directed=False)[1]
+    pairs = pairs._replace(lack=lack, margin=margin)
+    return pairs.at(np.flatnonzero(kept)), pairs, late

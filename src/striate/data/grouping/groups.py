@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from striate.data.grouping.chains import tied_together
 from striate.data.grouping.choice import GroupBy
-from striate.data.grouping.content import TooSlowError, find_ties, look_at, tied_together
+from striate.data.grouping.content import find_ties
 from striate.data.grouping.known import pack
+from striate.data.grouping.looks import TooSlowError, look_at
 from striate.data.grouping.names import find_bursts
 from striate.data.grouping.sketches import VIEWS
 from striate.data.imageset import ImageSet
 from striate.data.splitting import unit_keys
 from striate.errors import ArgumentError
 from striate.observer import Progress, silent
+from striate.units import say_count
 
 # What is told where the budget leaves no time.
 UNSEEN = (
@@ -197,7 +200,8 @@ def groups_of_copies(images: ImageSet, alike: np.ndarray, sketches: np.ndarray, 
     ids = np.unique(unit_keys(_ranks(group[inverse]), ids), return_inverse=True)[1]
     held = held_back + too_large
     notes = (
-        f"{held:,} images that resemble others are not kept together with them: too many, too loosely alike; "
+        f"{say_count(held, 'image that resembles others is', 'images that resemble others are')} not kept together "
+        "with them: too many, too loosely alike; "
         "--groups COLUMN, folder or a pattern on names says what belongs together",
     )
     by = " and ".join(["content"] * by_content + ["names"] * bool(runs.bursts)) or "content"

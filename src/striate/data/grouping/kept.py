@@ -21,7 +21,7 @@ from striate.system.cache import cache_folder
 from striate.system.files import write_atomically
 
 # Goes up whenever the search finds other groups.
-_VERSION = 3
+_VERSION = 4
 # With so many times the time that a hurried search had, it is made again.
 MORE_TIME = 1.5
 # Fewer images are searched as quickly as found again.

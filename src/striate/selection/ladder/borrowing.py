@@ -67,8 +67,12 @@ def side_for(lent: Lent, ground: Ground, left_s: float) -> int:
 
 
 def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
-    """Return what was lent, looking at the ground's images at a side in pixels, as near as it can."""
-    start = at_side(lent.load(), side, ground.fit).to(ground.device)
-    tapped = net_features(start, lent.name).model
-    assert tapped is not None
-    return Borrowed(lent.name, start, FeatureBank(tapped, ground.images))
+    """Return what was lent, looking at the ground's images at a side in pixels, as near as it can; made once."""
+    start = at_side(lent.load(), side, ground.fit)
+    key = "borrowed", lent.name, start.preprocessing.size
+    if key not in ground.known:
+        start = start.to(ground.device)
+        tapped = net_features(start, lent.name).model
+        assert tapped is not None
+        ground.known[key] = Borrowed(lent.name, start, FeatureBank(tapped, ground.images))
+    return ground.known[key]

@@ -35,7 +35,7 @@ def outlook(climbed: Climb, chosen: Result) -> str:
     seconds = MORE * climbed.ground.clock.budget_s / climbed.turns
     errors = {one: climbed.foresee(one, seconds) * min(2.0, came / told) for one in tried}
     best = min(errors, key=lambda one: errors[one])
-    return _gain(came - errors[best], metric, best.name)
+    return _gain(came - errors[best], metric, best.words(climbed.ground, len(climbed.parts[0][0]), seconds))
 
 
 def _gain(gain: float, metric: Metric, by: str) -> str:

@@ -184,6 +184,12 @@ class TunedRung(_OnBorrowed):
         """Whether there is time for as many epochs as do more good than harm."""
         return self._epochs(ground, train, valid, seconds) > FEWEST_EPOCHS
 
+    def words(self, ground: Ground, images: int, seconds: float) -> str:
+        """Return at how many pixels it would learn, by what features of an image take."""
+        borrowed = _borrowed(ground)
+        whole_s = LEARNING * borrowed.bank.image_s * self._recipe(ground, images).epochs * images
+        return f"fine-tuning at {_carried_side(ground, borrowed.side, SLACK * seconds / whole_s)} pixels"
+
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
         """Return the seconds of the head's features and of as many epochs as are of use."""
         bank, epochs = _borrowed(ground).bank, self._recipe(ground, len(train)).epochs
@@ -226,10 +232,9 @@ class TunedRung(_OnBorrowed):
         borrowed, recipe = _borrowed(ground), self._recipe(ground, len(train))
         if (decided := self._decided(ground)) is None:
             whole_s = recipe.epochs * self._epoch_s(borrowed, recipe, len(train), ground)
-            sides = [int(borrowed.side * (share * seconds / whole_s) ** 0.5) for share in (REFIT_LEAVES, SLACK)]
-            carried = sides[0] if sides[0] >= TUNED_SIDE_PX and len(valid) else sides[1]
-            side = min(borrowed.side, max(TUNED_SIDE_PX, carried // STEP_PX * STEP_PX))
-            side = borrowed.side if ground.sized else side
+            half, whole = REFIT_LEAVES * seconds / whole_s, SLACK * seconds / whole_s
+            enough = len(valid) and half * borrowed.side**2 >= TUNED_SIDE_PX**2
+            side = _carried_side(ground, borrowed.side, half if enough else whole)
             epochs = SLACK * seconds * recipe.epochs / (whole_s * (side / borrowed.side) ** 2)
             decided = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
         side, frozen = decided
@@ -261,6 +266,13 @@ class TunedRung(_OnBorrowed):
         net = borrowed.start.net
         assert isinstance(net, Net)
         return with_new_head(net, classes, borrowed.start.preprocessing.input_shape, load_recipe("fine").head)
+
+
+def _carried_side(ground: Ground, side: int, share: float) -> int:
+    """Return at how many pixels all epochs end in a share of the time that they take at `side` pixels."""
+    if ground.sized:
+        return side
+    return min(side, max(TUNED_SIDE_PX, int(side * share**0.5) // STEP_PX * STEP_PX))
 
 
 def head_for(images: int, classes: int) -> str:
