@@ -37,7 +37,9 @@ def files(tmp_path):
                 )
     rows = "".join(f"img{i}.png,{i % 2}\n" for i in range(24))
     (tmp_path / "missing.csv").write_text("file,label\n" + rows.replace("img", "gone"))
-    (tmp_path / "columns.csv").write_text("file,kind\n" + rows.replace("img", "pictures/img"))
+    (tmp_path / "columns.csv").write_text(
+        "file,kind,side\n" + rows.replace("img", "pictures/img").replace("\n", ",left\n")
+    )
     (tmp_path / "pictures").mkdir()
     for i in range(24):
         (tmp_path / f"pictures/img{i}.png").write_bytes(encoded(photo(8, 8, seed=i)))
@@ -62,8 +64,8 @@ TRAIN = {
     ("rotten",): ["only 'good' has images that can be read", "6 skipped (not an image: 6)"],
     ("test-only",): ["has no train split; got only test. Name a folder train"],
     ("missing.csv",): ["24 are not in .: gone0.png, gone1.png, gone2.png…", "--images DIR"],
-    ("columns.csv",): ["24 of 24 in columns.csv have none", "columns are file, kind", "--label-column"],
-    ("columns.csv", "--label-column", "knd"): ["unknown column 'knd'; did you mean 'kind'? Choices: file, kind"],
+    ("columns.csv",): ["24 of 24 in columns.csv have none", "columns are file, kind, side", "--label-column"],
+    ("columns.csv", "--label-column", "knd"): ["unknown column 'knd'; did you mean 'kind'? Choices: file, kind, side"],
     ("columns.csv", "--images", "nowhere"): ["--images must be a folder; got nowhere"],
     ("cut.tar.gz",): ["cut.tar.gz is a damaged gzip file", "Get it again"],
     ("evil",): ["data_batch_1", "system"],

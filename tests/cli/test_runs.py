@@ -62,6 +62,17 @@ def test_a_long_net_does_not_make_the_comparison_wider_than_a_terminal_can_show(
     assert len(as_json("runs", "runs/a", "runs/deep")["differences"]["net"][1]) > 200
 
 
+def test_a_net_that_was_asked_for_by_name_is_called_so(striate, as_json):
+    for name, net in (("a", "swift_s"), ("b", "swift_xs(width=0.5)"), ("c", "fc(classes)")):
+        out = ("--epochs", 1, "--set", "precision=float32", "--out", f"runs/{name}")
+        assert striate("train", "digits", "--net", net, *out).exit_code == 0
+    shown = striate("runs").stdout
+    for words in ("swift_s: ", "swift_xs(width=0.5): ", " fc(10) "):
+        assert words in shown
+    assert [entry["named"] for entry in as_json("runs")] == ["swift_s", "swift_xs(width=0.5)", ""]
+    assert "swift_s: whiten(" in striate("runs", "runs/a", "runs/c").stdout
+
+
 def test_simple_methods_tell_how_long_they_took(striate, as_json):
     assert striate("train", "digits", "--net", "majority", "--out", "runs/m").exit_code == 0
     assert as_json("runs")[0]["train_s"] >= 0

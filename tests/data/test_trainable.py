@@ -123,3 +123,17 @@ def test_boxes_of_yolo_are_known(tmp_path):
         (tmp_path / f"train/labels/{i}.txt").write_text("0 .5 .5 .1 .1")
     with pytest.raises(DataError, match="look like boxes of several objects in each image, as YOLO has them"):
         check_trainable(read(tmp_path))
+
+
+def test_the_folder_of_one_class_is_told_from_that_of_all(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / name / "1.png")
+    with pytest.raises(
+        DataError, match=r"lies beside other folders of images: if these are the classes, give .*photos$"
+    ):
+        check_trainable(read(tmp_path / "photos" / "cat"))
+    (tmp_path / "photos" / "dog" / "1.png").unlink()
+    with pytest.raises(DataError) as alone:
+        check_trainable(read(tmp_path / "photos" / "cat"))
+    assert "beside" not in str(alone.value)

@@ -84,7 +84,7 @@ def _list(found: Sequence[Run], folders: list[Path] | None) -> None:
     table.add_column("state")
     for run in found:
         epochs = "" if run.epochs is None else f"{run.epochs}/{run.planned}"
-        cells = [str(run.path), Path(run.source).name, run.net, epochs, _shown(run.valid), _shown(run.test)]
+        cells = [str(run.path), Path(run.source).name, run.net_shown, epochs, _shown(run.valid), _shown(run.test)]
         seconds = "" if run.train_s is None else f"{run.train_s:,.1f}"
         style = {"broken": "red", "stopped": "yellow", "training": "cyan"}.get(run.state, "")
         state = f"{run.state}{' ' if run.state in ('stopped', 'training') else ': '}{run.why}" if run.why else run.state
@@ -108,6 +108,8 @@ def _compare(found: Sequence[Run], differing: dict[str, list[Any]]) -> None:
     rows: dict[str, list[str]] = {
         name: [_value(value) for value in row] for name, row in differing.items() if name != "data"
     }
+    if "net" in differing:
+        rows["net"] = [_value(run.net_shown) for run in found]
     if "data" in differing:
         rows["data"] = [run.data[:12] or "–" for run in found]
     rows["epochs done"] = ["–" if run.epochs is None else f"{run.epochs}/{run.planned}" for run in found]

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from striate.data.catalog import Catalog
 from striate.data.imageset import ImageSet
 from striate.data.ledger import NO_LABELS, TABLE_TOLD, Entry
+from striate.data.readers.folders import IMAGE_TYPES
 from striate.data.splitting import Splits
 from striate.errors import DataError, some
 
@@ -128,7 +130,7 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     without = int((catalog.labels < 0).sum())
     advice = "Put the images into one folder a class, or give a table with a label column"
     if catalog.format in ("folders", "archive"):
-        advice += _in_names(catalog.names) or _beside(catalog)
+        advice += _in_names(catalog.names) or _beside(catalog) or _one_of_several(catalog)
     if catalog.format == "table" or (catalog.format in ("parquet", "metadata") and catalog.columns):
         told = [e.detail.removeprefix(TABLE_TOLD) for e in catalog.ledger if e.detail.startswith(TABLE_TOLD)]
         columns = f"Its columns are {some(catalog.columns)}; s" if catalog.columns else "S"
@@ -139,6 +141,26 @@ def unlabelled(catalog: Catalog, what: str, where: str = "") -> DataError:
     return DataError(
         f"{what} needs a label for every image; {without:,} of {len(catalog):,}{where} have none. {advice}{more}"
     )
+
+
+def _one_of_several(catalog: Catalog) -> str:
+    """Return a sentence on a folder that lies beside others of images, as one class does; nothing of others."""
+    folder = Path(catalog.source)
+    if catalog.format != "folders" or not folder.is_dir() or folder.resolve().parent == folder.resolve():
+        return ""
+    others = [other for other in folder.resolve().parent.iterdir() if other.is_dir() and _has_images(other)]
+    if len(others) < 2 or not _has_images(folder):
+        return ""
+    return f". {folder} lies beside other folders of images: if these are the classes, give {folder.parent}"
+
+
+def _has_images(folder: Path) -> bool:
+    """Whether one of the first files of a folder is called as images are."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(os.path.splitext(entry.name)[1].lower() in IMAGE_TYPES for entry in islice(entries, 100))
+    except OSError:
+        return False
 
 
 def _in_folders(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from striate.system.locks import is_taken
 MARKS = ("run.json", "model.striate", "metrics.jsonl", "checkpoint.safetensors")
 DEEPEST = 4  # levels of folders that are searched
 _MOST_JSON_BYTES = 64 << 20
+_NAME = re.compile(r"[a-z]\w*(?:/[\w.-]+)?(?:\(\w+=[^()]*\))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Run:
         state: finished, stopped, training (a process holds it) or broken.
         why: where it stopped, what is broken, or of how many trials it is the best.
         net: the sentence.
+        named: what the net was called when it was asked for: lenet, resnet18(width=0.5); empty of a sentence.
         epochs, planned: epochs done and epochs of the recipe; None for what does not train in epochs.
         valid: of the best epoch.
         train_s: seconds in the training loop, or of fitting what has none.
@@ -71,6 +73,12 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     written_s: float = 0.0
     health: tuple[str, ...] = ()
+    named: str = ""
+
+    @property
+    def net_shown(self) -> str:
+        """What the net was called, before its sentence."""
+        return ": ".join(filter(None, [self.named, self.net]))
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
@@ -80,6 +88,7 @@ class Run:
             "why": self.why,
             "source": self.source,
             "net": self.net,
+            "named": self.named,
             "epochs": self.epochs,
             "planned_epochs": self.planned,
             **_accuracy_json("valid", self.valid),
@@ -179,7 +188,14 @@ def _read(path: Path, written: float) -> Run:
         settings=settings | _asked(described),
         written_s=written,
         health=_health(history),
+        named=_named(described),
     )  # fmt: skip
+
+
+def _named(described: dict[str, Any]) -> str:
+    """Return the name by which a net was asked for, if it was: no sentence, which says itself what it is."""
+    net = str(_dict(described.get("asked")).get("net") or "")
+    return net if _NAME.fullmatch(net) else ""
 
 
 def _settings(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
