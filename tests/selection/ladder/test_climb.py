@@ -123,6 +123,14 @@ def test_the_simple_methods_leave_most_of_the_time():
     assert sum(one.share for one in SIMPLE) <= 0.1
 
 
+class Heard(Observer):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
 class Bank:
     """Features that take a hundredth of a second an image, none of them there."""
 
@@ -184,9 +192,14 @@ def test_nothing_is_begun_that_could_not_be_calibrated_in_time(ground):
     climb = probed(ground, 9, swift=((5, 0.6), (15, 0.5)), frozen=((200, 0.2), (400, 0.15)), images=100)
     climb.ground = replace(climb.ground, clock=Clock(time.perf_counter() - 21, 30.0, closing_s=0.0))
     assert FROZEN.calibrating_s(climb.ground, 200) > 9
+    heard = Heard()
+    climb.ground = replace(climb.ground, observer=heard)
     assert climb.next_rung()[0] is SWIFT
     climb.failed.add("swift")
     assert climb.next_rung() is None
+    (told,) = heard.notes  # once, and nothing of fine-tuning, for which there is no time anyway
+    assert told.startswith("pretrained is left out, though ")
+    assert "% are expected of it: calibrating it would take 11 s, and 9 s are left" in told
 
 
 def test_time_is_kept_for_the_slowest_model_alone(ground):

@@ -24,6 +24,7 @@ from striate.selection.ladder.rungs import SIMPLE, Rung
 from striate.selection.ladder.swift_rung import SWIFT, TIGHT_S
 from striate.selection.ladder.symmetry import averaging_that_helps, mirrors_keep_classes
 from striate.training.engine.state import Interrupted
+from striate.units import percent, say_duration
 
 # What no budget grudges a simple method, and with what left nothing is begun any more.
 MOMENT_S = 0.5
@@ -64,6 +65,7 @@ class Climb:
     foreseen: dict[str, float] = field(default_factory=dict)
     probes: dict[str, Probe] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
 
     @property
@@ -214,6 +216,7 @@ class Climb:
             with self.going_on(one.name):
                 ahead[one] = self._ahead_s(one)
                 errors[one] = self.foresee(one, (left - ahead[one]) / self.turns)
+        self._tell_of_calibrating(errors, ahead, left)
         if min(errors.values(), default=1.0) >= 1.0:  # there is time for none
             return None
         best = min(errors, key=lambda one: errors[one])
@@ -231,6 +234,20 @@ class Climb:
         left, kept = max(0.0, left - ahead[best]), REFIT_KEPT * self._refit_s()
         # Where that is little it is left, or what there is loses it.
         return best, left - (kept if kept < REFIT_USES * left else 0.0)
+
+    def _tell_of_calibrating(self, errors: dict[Rung, float], ahead: dict[Rung, float], left_s: float) -> None:
+        """Say once which rung would do better, were there time to calibrate what it makes."""
+        for one in errors:
+            if one.name in self.told or not ahead[one] or errors[one] < 1:
+                continue
+            expected = self.foresee(one, left_s / self.turns)
+            if expected < min(errors.values()):
+                self.told.add(one.name)
+                self.ground.observer.note(
+                    f"{one.name} is left out, though {percent(1 - expected, 1)} are expected of it: "
+                    f"calibrating it would take {say_duration(ahead[one])}, and {say_duration(left_s)} are left. "
+                    "Give a longer budget"
+                )
 
     def _better_refitted(self, foreseen: float) -> bool:
         """Whether what is there is so far ahead of an error that the time is better used to fit it to more images."""
