@@ -51,6 +51,8 @@ LEARNING = 6.0
 # learns at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
 # layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
+# Down to so many pixels fewer epochs are the worse choice, from there on fewer pixels, as long as so many are left.
+GOOD_SIDE_PX, FEWER_EPOCHS = 160, 4.0
 # To find out what an epoch takes, at two sizes, so many images are learned from.
 MEASURED_ON = 120
 # What an epoch turns out to take beside what was measured; and what leaves as much time again.
@@ -233,8 +235,11 @@ class TunedRung(_OnBorrowed):
         if (decided := self._decided(ground)) is None:
             whole_s = recipe.epochs * self._epoch_s(borrowed, recipe, len(train), ground)
             half, whole = REFIT_LEAVES * seconds / whole_s, SLACK * seconds / whole_s
-            enough = len(valid) and half * borrowed.side**2 >= TUNED_SIDE_PX**2
+            enough = len(valid) and half * borrowed.side**2 >= GOOD_SIDE_PX**2
             side = _carried_side(ground, borrowed.side, half if enough else whole)
+            fewer = whole * recipe.epochs * (borrowed.side / GOOD_SIDE_PX) ** 2
+            if side < GOOD_SIDE_PX <= borrowed.side and fewer >= FEWER_EPOCHS and not ground.sized:
+                side = GOOD_SIDE_PX
             epochs = SLACK * seconds * recipe.epochs / (whole_s * (side / borrowed.side) ** 2)
             decided = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
         side, frozen = decided
