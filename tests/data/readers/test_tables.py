@@ -162,6 +162,7 @@ def test_the_only_column_beside_the_files_is_the_label_whatever_it_is_called(tmp
         ("file,kind", "a"),  # nothing to tell apart
         ("file,width", "640 480"),
         ("file,caption", "a b"),
+        ("file,Patient ID", "a b"),  # of whom an image is, not what it shows
         ("file,set", "train test"),
         ("file,kind,breed", "a b"),  # of two it cannot be told which
     ],

@@ -10,10 +10,12 @@ from striate.data.readers.layout import Rows, fold
 from striate.data.readers.split_names import called_as_splits
 from striate.data.readers.table_splits import find_split_column
 
-# Such a column tells of an image without saying what it shows.
+# Such a column tells of an image without saying what it shows, or of whom and from where it is.
 _NO_CLASSES = frozenset({
     "width", "height", "size", "bytes", "date", "time", "datetime", "timestamp", "year", "caption", "text",
     "description", "comment", "comments", "source", "author", "license", "licence", "confidence", "score", "weight",
+    "id", "patient", "patient_id", "subject", "subject_id", "person", "user", "user_id", "group", "group_id", "object",
+    "object_id", "sequence", "session", "video", "fold", "camera", "device", "site", "hospital", "batch",
 })  # fmt: skip
 # A class has as many images on average at least; of fewer the cells are names or notes of single images.
 _FEWEST_A_CLASS = 2
