@@ -69,7 +69,7 @@ def side_for(lent: Lent, ground: Ground, left_s: float) -> int:
 def borrow(lent: Lent, ground: Ground, side: int) -> Borrowed:
     """Return what was lent, looking at the ground's images at a side in pixels, as near as it can; made once."""
     start = at_side(lent.load(), side, ground.fit)
-    key = "borrowed", lent.name, start.preprocessing.size
+    key = "borrowed", lent.name, start.preprocessing.size, id(ground.images)  # which the features hold on to
     if key not in ground.known:
         start = start.to(ground.device)
         tapped = net_features(start, lent.name).model

@@ -53,6 +53,8 @@ LEARNING = 6.0
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
 # Down to so many pixels fewer epochs are the worse choice, from there on fewer pixels, as long as so many are left.
 GOOD_SIDE_PX, FEWER_EPOCHS = 160, 4.0
+# At fewer still it ends with so many times the errors: hardly better than the head that it begins with.
+BLURRED = 1.2
 # To find out what an epoch takes, at two sizes, so many images are learned from.
 MEASURED_ON = 120
 # What an epoch turns out to take beside what was measured; and what leaves as much time again.
@@ -184,7 +186,7 @@ class TunedRung(_OnBorrowed):
 
     def fits(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> bool:
         """Whether there is time for as many epochs as do more good than harm."""
-        return self._epochs(ground, train, valid, seconds) > FEWEST_EPOCHS
+        return self._looks(ground, train, valid, seconds)[0] > FEWEST_EPOCHS
 
     def words(self, ground: Ground, images: int, seconds: float) -> str:
         """Return at how many pixels it would learn, by what features of an image take."""
@@ -200,19 +202,22 @@ class TunedRung(_OnBorrowed):
     def carry(self, probe: Probe, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
         """Return the error to expect in so many seconds, from the probe of a head on frozen features."""
         frozen = carried_forward(probe.points, max(probe.points[-1][0], len(train)), probe.judged)
-        return 1.01 * tuned_error(frozen, len(train), self._epochs(ground, train, valid, seconds) * len(train))
+        epochs, side = self._looks(ground, train, valid, seconds)
+        blurred = BLURRED if side < min(GOOD_SIDE_PX, _borrowed(ground).side) else 1.01
+        return blurred * tuned_error(frozen, len(train), epochs * len(train))
 
-    def _epochs(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> float:
-        """Return how many epochs there is time for, at fewer pixels if need be."""
+    def _looks(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> tuple[float, int]:
+        """Return how many epochs there is time for, and at how many pixels, fewer if need be."""
         borrowed = _borrowed(ground)
-        image_s, least = borrowed.bank.image_s, borrowed.side if ground.sized else min(TUNED_SIDE_PX, borrowed.side)
+        image_s, side = borrowed.bank.image_s, borrowed.side
         judging = EXACT * image_s * (len(valid) + ground.judged)
         head = min(FIRST_HEAD_SHARE * seconds, image_s * borrowed.bank.missing(train))
         epochs = ((seconds - head - judging) / (LEARNING * image_s) - MEASURED_ON) / len(train)
         wanted = self._recipe(ground, len(train)).epochs
-        if epochs < wanted:
-            epochs = min(wanted, epochs * (borrowed.side / least) ** 2)
-        return epochs
+        for fewer in (GOOD_SIDE_PX, TUNED_SIDE_PX):
+            if epochs < (wanted if side == borrowed.side else FEWER_EPOCHS) and fewer < side and not ground.sized:
+                epochs, side = epochs * (side / fewer) ** 2, fewer
+        return min(wanted, epochs), side
 
     def fit(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Classifier:
         """Fit the head, then train up to the end of the time, at most the epochs of the recipe."""
