@@ -42,8 +42,8 @@ CALIBRATING_LOOKS = LEAST_TRAIN + KINDS_OF_STRANGE * LEAST_STRANGE + LEAST_KEPT
 FILLING_SHARE = 0.6
 # What a head takes beside its features; and when it is fitted again.
 HEAD_SHARE, REFIT_SHARE = 1.15, 0.6
-# From so many seconds on several nets are compared. One that takes longer must promise clearly fewer errors: a trial on
-# a few hundred images is noise beyond that, and each image that it takes longer for is time that learning has not.
+# From so many seconds on several nets are compared. Another than the preferred must promise clearly fewer errors: that
+# is noise in a trial on a few hundred images else, and larger nets leave less time to learn.
 CLEARLY = 0.85
 COMPARED_FROM_S = 150.0
 # Learning from an image takes so many times what its features take.
@@ -332,8 +332,7 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
         error = min(rung.carry(probe, own, train, valid, left) for rung in fitting)
         if len(lent) > 1:
             ground.observer.note(f"{probe.came_to}; {percent(1 - error, 1)} expected")
-        costlier = best is not None and borrowed.bank.image_s > best[1].bank.image_s
-        if best is None or error < (CLEARLY if costlier else 1.0) * best[0]:
+        if best is None or error < CLEARLY * best[0]:
             best = error, borrowed, probe
     assert best is not None
     return best[1:]
