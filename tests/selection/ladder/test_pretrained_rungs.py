@@ -90,6 +90,12 @@ def test_of_several_that_are_lent_the_probe_picks(ground, digits_model):
     assert probe.how.endswith("by known.striate at 8 pixels")
 
 
+def test_a_trial_looks_at_no_more_images_than_it_may(ground):
+    probe = FROZEN.try_out(ground, TRAIN, VALID, 5.0, most=48)
+    assert probe.points[-1][0] + probe.judged == 48
+    assert FROZEN.try_out(ground, TRAIN, VALID, 5.0).points[-1][0] == len(TRAIN)
+
+
 def _empty(model):
     from striate.nets.modules.own import build
 

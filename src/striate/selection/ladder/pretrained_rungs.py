@@ -102,14 +102,16 @@ class FrozenRung(_OnBorrowed):
         features_s = bank.image_s * (missing + EXACT * ground.judged)
         return features_s + self._head_s(len(train), features_s)
 
-    def try_out(self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float) -> Probe:
-        """Fit a head to half of some images and to all of them."""
+    def try_out(
+        self, ground: Ground, train: np.ndarray, valid: np.ndarray, seconds: float, most: int | None = None
+    ) -> Probe:
+        """Fit a head to half of some images and to all of them; `most` of them are looked at, those that judge too."""
         began, bank = time.perf_counter(), _borrowed(ground).for_heads
         quiet = replace(ground, observer=Observers([ground.observer], only=("prepare",)))
         judging = spread(valid, MOST_JUDGING / max(1, len(valid)))
         # Turn by turn, so that whenever the time is over some are there to learn from and some to judge by.
         order = mixed(train, ground.images.labels, ground.seed)
-        turns = _in_turns(order, mixed(judging, ground.images.labels, ground.seed))
+        turns = _in_turns(order, mixed(judging, ground.images.labels, ground.seed))[:most]
         bank.fill(turns[:FEWEST_TRIED], progress=ground.observer.prepare)
         bank.fill(turns, began + FILLING_SHARE * seconds, ground.observer.prepare)
         learning, judging, points = bank.known(order), bank.known(judging), []
@@ -319,7 +321,7 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
     Arguments:
         share: of that time, for the probe of each.
     """
-    left, best = ground.clock.left_s, None
+    left, best, most = ground.clock.left_s, None, None
     small = ground.detail_px <= SMALL_PX
     lent = ground.lent if left >= COMPARED_FROM_S and not small else ground.lent[:1]
     if are_few(len(train), len(ground.images.classes)) and not small:
@@ -327,7 +329,9 @@ def borrow_best(ground: Ground, train: np.ndarray, valid: np.ndarray, share: flo
     for one in lent:
         borrowed = borrow(one, ground, side_for(one, ground, left))
         own = replace(ground, borrowed=borrowed)
-        probe = FROZEN.try_out(own, train, valid, share * left)
+        probe = FROZEN.try_out(own, train, valid, share * left, most)
+        # Others look at the same images, or at fewer: with more of them the trial of a worse net would look better.
+        most = most or int(probe.points[-1][0]) + probe.judged
         fitting = [rung for rung in (FROZEN, TUNED) if rung.fits(own, train, valid, left)]
         error = min(rung.carry(probe, own, train, valid, left) for rung in fitting)
         if len(lent) > 1:
