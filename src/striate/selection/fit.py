@@ -129,7 +129,8 @@ def fit_one(source: Any, asked: Asked, data: DataOptions, run: RunOptions) -> Ru
         return fit_task(source, task, data, run, shared.seed)
     start = None if weights is None else load_start(asked.net, weights, run.observer.prepare)
     options = read_training_options(asked.net, asked.recipe, asked.settings, asked.budget, start)
-    told = {"net": str(asked.net) if weights or isinstance(asked.net, str) else None}
+    named = isinstance(asked.net, str) or (weights and asked.net is not None)
+    told: dict[str, Any] = {"net": str(asked.net) if named else None}
     told |= {"weights": found_again(weights)} if weights else {}
     return train_net(source, options, data, run, told)
 
