@@ -30,7 +30,7 @@ COPY_KINDS = ("same file", "same pixels", "mirrored", "turned", "cropped", "reli
 # this many times another, or its mean so many of 255 levels away.
 _CROPPED, _CONTRAST, _LIGHT = 0.03, 1.1, 8.0
 # Of pictures with a top few copies are turned, and chance has six more ways to turn a silhouette: so many decades more
-# of evidence are asked of these. Copies of photographs show thirty and more.
+# of evidence are asked of these.
 _TURNED = 6.0
 # So many pairs are laid over each other at once.
 _AT_ONCE = 128

@@ -13,7 +13,7 @@ from striate.data.grouping.alignment import laid_over, rims
 from striate.data.grouping.turns import turned_images
 
 # From this agreement on colours tell nothing; each tenth less takes so many tenths of decades more of evidence.
-# By eye, on pairs of one half of CIFAR-10, and as good on the other half.
+# By eye, on pairs of CIFAR-10.
 ENOUGH, DECADES = 5 / 7, 7.0
 # Colours that differ by less than this over an image (variance of the planes together, levels of 255) are none.
 NONE = 5.0

@@ -53,9 +53,10 @@ LEARNING = 6.0
 # learns at as many pixels as leave time for all epochs, though not at fewer than these; where that is not enough, more
 # layers stay (more pixels instead are worth less: eight epochs of the later layers alone at 224, 92.4 %).
 FROZEN_SHARE, HURRIED_SHARE, TUNED_SIDE_PX, ENOUGH_EPOCHS = 0.3, 0.6, 128, 3
-# Down to so many pixels fewer epochs are the worse choice, from there on fewer pixels, as long as so many are left.
+# Down to so many pixels fewer epochs are taken for the worse choice, from there on fewer pixels, as long as so many are
+# left: by single runs on photographs of waste, not yet by a benchmark.
 GOOD_SIDE_PX, FEWER_EPOCHS = 160, 4.0
-# At fewer still it ends with so many times the errors: hardly better than the head that it begins with.
+# At fewer still it is taken to end with so many times the errors: in those runs, about those of the head before it.
 BLURRED = 1.2
 # To find out what an epoch takes, at two sizes, so many images are learned from.
 MEASURED_ON = 120
@@ -195,8 +196,9 @@ class TunedRung(_OnBorrowed):
     def words(self, ground: Ground, images: int, seconds: float) -> str:
         """Return at how many pixels it would learn, by what features of an image take."""
         borrowed = _borrowed(ground)
-        whole_s = LEARNING * borrowed.bank.image_s * self._recipe(ground, images).epochs * images
-        return f"fine-tuning at {_carried_side(ground, borrowed.side, SLACK * seconds / whole_s)} pixels"
+        epochs = self._recipe(ground, images).epochs
+        whole_s = LEARNING * borrowed.bank.image_s * epochs * images
+        return f"fine-tuning at {_carried_side(ground, borrowed.side, SLACK * seconds / whole_s, epochs)} pixels"
 
     def foresee(self, ground: Ground, train: np.ndarray, valid: np.ndarray) -> float:
         """Return the seconds of the head's features and of as many epochs as are of use."""
@@ -245,10 +247,7 @@ class TunedRung(_OnBorrowed):
             whole_s = recipe.epochs * self._epoch_s(borrowed, recipe, len(train), ground)
             half, whole = REFIT_LEAVES * seconds / whole_s, SLACK * seconds / whole_s
             enough = len(valid) and half * borrowed.side**2 >= GOOD_SIDE_PX**2
-            side = _carried_side(ground, borrowed.side, half if enough else whole)
-            fewer = whole * recipe.epochs * (borrowed.side / GOOD_SIDE_PX) ** 2
-            if side < GOOD_SIDE_PX <= borrowed.side and fewer >= FEWER_EPOCHS and not ground.sized:
-                side = GOOD_SIDE_PX
+            side = _carried_side(ground, borrowed.side, half if enough else whole, recipe.epochs)
             epochs = SLACK * seconds * recipe.epochs / (whole_s * (side / borrowed.side) ** 2)
             decided = side, FROZEN_SHARE if epochs >= ENOUGH_EPOCHS else HURRIED_SHARE
         side, frozen = decided
@@ -282,11 +281,16 @@ class TunedRung(_OnBorrowed):
         return with_new_head(net, classes, borrowed.start.preprocessing.input_shape, load_recipe("fine").head)
 
 
-def _carried_side(ground: Ground, side: int, share: float) -> int:
-    """Return at how many pixels all epochs end in a share of the time that they take at `side` pixels."""
+def _carried_side(ground: Ground, side: int, share: float, epochs: int) -> int:
+    """Return at how many pixels to learn in a share of the time that all epochs take at `side` pixels.
+
+    At as many as all of them end at, or at `GOOD_SIDE_PX` as long as enough of them do.
+    """
     if ground.sized:
         return side
-    return min(side, max(TUNED_SIDE_PX, int(side * share**0.5) // STEP_PX * STEP_PX))
+    carried = min(side, max(TUNED_SIDE_PX, int(side * share**0.5) // STEP_PX * STEP_PX))
+    at_good = share * epochs * (side / GOOD_SIDE_PX) ** 2
+    return GOOD_SIDE_PX if carried < GOOD_SIDE_PX <= side and at_good >= FEWER_EPOCHS else carried
 
 
 def head_for(images: int, classes: int) -> str:
